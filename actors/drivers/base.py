@@ -1,0 +1,153 @@
+"""The contract of drivers: a call with a deadline goes in, exactly one outcome comes out.
+
+Every driver passes the same contract tests. A driver keeps what it needs to reach a BMC (sessions, sockets), and
+nothing about the node's state. It never calls into actors: the outcome goes to the function that came with the call.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from castiron.transport.errors import BMCError, DeadlineExceeded
+from castiron.transport.vocabulary import Applied, BootDevice, Instant, NodeUUID, PowerControl, PowerState
+
+
+@dataclass(frozen=True, slots=True)
+class GetPower:
+    """Read the power state. Value: PowerState. Repeated once through a fresh session if the session broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetPower:
+    """Send one power control. Value: None, meaning that the BMC acknowledged it. Never repeated by a driver."""
+
+    control: PowerControl
+
+
+@dataclass(frozen=True, slots=True)
+class GetBootDevice:
+    """Read the boot device. Value: BootSetting. Repeated once through a fresh session if the session broke."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetBootDevice:
+    """Set the boot device. Value: None, meaning that the BMC acknowledged it. Setting it twice does no harm."""
+
+    setting: "BootSetting"
+
+
+@dataclass(frozen=True, slots=True)
+class BootSetting:
+    """Where a machine boots from."""
+
+    device: BootDevice
+    persistent: bool = False
+    uefi: bool = False
+
+
+Operation = GetPower | SetPower | GetBootDevice | SetBootDevice
+"""What a driver can be asked to do. Reads may be repeated by it, SetPower never."""
+
+Value = PowerState | BootSetting | None
+"""What a successful operation gives back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which BMC, and how to log in: made by `Driver.parse`, opaque to everybody else.
+
+    Equal targets may share a session. `generation` rises each time the node gets a new owner or new driver_info; a
+    driver refuses calls of an older generation than the newest it has seen for the node.
+    """
+
+    node: NodeUUID
+    generation: int
+    info: Mapping[str, Any] = field(repr=False)
+    """driver_info, secrets in the clear; kept out of repr."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One operation on one BMC."""
+
+    target: Target
+    operation: Operation
+    deadline: Instant
+    """The outcome comes no later than one timer tick after this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The BMC answered."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotDone:
+    """The operation failed.
+
+    `applied` is NO if nothing of it was sent, or the BMC refused it by completion code; UNKNOWN if it was sent and
+    not answered. Reads always say NO.
+    """
+
+    error: BMCError | DeadlineExceeded
+    applied: Applied
+
+
+Outcome = Done | NotDone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverInfo:
+    """driver_info after a driver has checked it."""
+
+    info: Mapping[str, Any]
+    """The values, converted to their types; kept as they are in the store."""
+    secret_keys: frozenset[str]
+    """Which of them are secrets."""
+    bmc_address: str | None
+    """Where the BMC is, in one spelling, as "192.0.2.7:623"; None if the driver has no such thing."""
+
+
+class Driver(Protocol):
+    """One kind of BMC.
+
+    Thread: every method may be called from any thread and returns at once, except `stop`.
+    """
+
+    name: str
+    """As it stands in a node's `driver`."""
+
+    def check(self, driver_info: Mapping[str, Any]) -> DriverInfo:
+        """Check a node's driver_info whole, without any I/O. Pure; the same input gives the same answer.
+
+        Raises:
+            ArgumentInvalid: a value is missing, unknown, of the wrong type or out of range; details: path.
+        """
+        ...
+
+    def submit(self, call: Call, done: Callable[[Outcome], None]) -> None:
+        """Take a call. Not idempotent.
+
+        `done` is called exactly once, from a thread of the driver's, at the latest one timer tick after the call's
+        deadline; it must not block. Calls to one BMC are carried out one after the other, in order of submission;
+        the time that a call waits for others of its BMC counts against its own deadline.
+        """
+        ...
+
+    def forget(self, node: NodeUUID) -> None:
+        """Log out of the node's BMC and drop what is kept for it. Calls under way end as NotDone. Idempotent."""
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return the driver's own counts since its start, for `status`."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Return whether the driver can still do its work: its threads live."""
+        ...
+
+    def stop(self, timeout_s: float) -> None:
+        """Log out of every BMC and end the driver's threads. Blocks up to timeout_s seconds. Idempotent."""
+        ...

@@ -1,0 +1,14 @@
+"""Map the four top-level folders onto castiron.* subpackages."""
+
+from setuptools import find_packages, setup
+
+FOLDERS = ("actors", "transport", "store", "cli")
+
+packages = ["castiron", "castiron.testing"]
+package_dir = {"castiron": "castiron"}
+for folder in FOLDERS:
+    package_dir[f"castiron.{folder}"] = folder
+    packages.append(f"castiron.{folder}")
+    packages += [f"castiron.{folder}.{sub}" for sub in find_packages(folder)]
+
+setup(packages=packages, package_dir=package_dir)

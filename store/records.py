@@ -1,0 +1,165 @@
+"""The frozen records that go into the store and come out of it, and the changes that it commits.
+
+They are the store's whole language: actors make them, the writer persists them, repositories read them back equal.
+Plain data without I/O.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from castiron.transport.vocabulary import (
+    Applied,
+    ConductorID,
+    EventSeq,
+    EventType,
+    Fault,
+    Instant,
+    NodeName,
+    NodeSeq,
+    NodeUUID,
+    PowerState,
+    PowerTarget,
+    ProvisionState,
+    RequestID,
+    RequestState,
+    Revision,
+)
+
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRecord:
+    """One node as it is on disk."""
+
+    uuid: NodeUUID
+    name: NodeName
+    driver: str
+    driver_info: Mapping[str, Any] = field(default=EMPTY, repr=False)
+    """Whole, secrets in the clear; the store encrypts the values that `secret_keys` names. Kept out of repr."""
+    secret_keys: frozenset[str] = frozenset()
+    """Keys of driver_info whose values are encrypted at rest and masked in answers; the driver names them."""
+    bmc_address: str | None = None
+    """Where the driver reaches the BMC, in one spelling (host, port): what must not be shared between nodes."""
+    properties: Mapping[str, Any] = EMPTY
+    extra: Mapping[str, Any] = EMPTY
+    power_state: PowerState | None = None
+    power_state_at: Instant | None = None
+    target_power_state: PowerTarget | None = None
+    provision_state: ProvisionState = ProvisionState.ENROLL
+    target_provision_state: ProvisionState | None = None
+    maintenance: bool = False
+    maintenance_reason: str | None = None
+    fault: Fault | None = None
+    last_error: str | None = None
+    power_state_change_timeout_s: float | None = None
+    soft_power_off_timeout_s: float | None = None
+    created_at: Instant
+    updated_at: Instant
+    owner: ConductorID
+    """The conductor that may write this node."""
+    epoch: int = 1
+    """Counts changes of owner; a write with an older epoch is refused."""
+    revision: Revision = Revision(1)
+    """Counts committed changes of this record; a write must carry the next one."""
+    node_seq: NodeSeq = NodeSeq(0)
+    """Number of the node's latest event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRecord:
+    """One request as it is on disk."""
+
+    id: RequestID
+    key: str | None = None
+    """Idempotency key, made by the client."""
+    node_uuid: NodeUUID
+    node_name: NodeName
+    verb: str
+    arguments: Mapping[str, Any] = field(default=EMPTY, repr=False)
+    """Whole, secrets in the clear; values under `secret_keys` are encrypted at rest. Kept out of repr."""
+    secret_keys: frozenset[str] = frozenset()
+    requester: str
+    state: RequestState
+    accepted_at: Instant
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    deadline_at: Instant | None = None
+    """When a running request is ended if it has not ended by itself."""
+    attempts: int = 0
+    progress: Mapping[str, Any] = EMPTY
+    """What a successor must know to go on: the power machine's place, committed before each command to the BMC."""
+    result: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    """The failure in the form of the wire."""
+    applied: Applied | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """An event before the writer has numbered it."""
+
+    type: EventType
+    at: Instant
+    node_uuid: NodeUUID | None = None
+    node_name: NodeName | None = None
+    request_id: RequestID | None = None
+    payload: Mapping[str, Any] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """An event as it is on disk."""
+
+    seq: EventSeq
+    """Its number among all events of this conductor; given by the writer, without a gap."""
+    node_seq: NodeSeq | None
+    """Its number among the events of its node; None for events of no node."""
+    draft: EventDraft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeInsert:
+    """A new node. `record.revision` must be 1. Fails if the uuid or the name exists."""
+
+    record: NodeRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeUpdate:
+    """A changed node: written only if the row still has this epoch and `record.revision - 1`."""
+
+    record: NodeRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRemove:
+    """A node to forget: removed only if the row still has this epoch and `record.revision`. Its requests stay."""
+
+    record: NodeRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What one actor wants committed: all of it, or nothing.
+
+    Events of a node are numbered by the writer from `node.record.node_seq` *backwards*: the record carries the number
+    of its latest event after this change, so k events get node_seq - k + 1 … node_seq. `seq` follows the order of
+    `events` within the change and the order of submission between changes.
+    """
+
+    node: NodeInsert | NodeUpdate | NodeRemove | None = None
+    requests: tuple[RequestRecord, ...] = ()
+    """Inserted where the id is new, replaced where it is not. Guarded by the node's revision, so `node` must be set."""
+    events: tuple[EventDraft, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """A change that is on disk."""
+
+    events: tuple[EventRecord, ...]
+    seq: EventSeq
+    """Number of the latest event in the store after this change: what a view made from it is stamped with."""

@@ -1,0 +1,161 @@
+"""What a conductor answers: one frozen Struct a kind of answer.
+
+Fields that the field's systems know carry Ironic's names. Clients ignore fields that they do not know, so that a newer
+conductor can say more. Results only: failures are in errors, what is asked is in verbs.
+"""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from castiron.transport.vocabulary import Fault, PowerState, ProvisionState, RequestState
+
+MASK = "******"
+"""Stands where a secret is stored, as in Ironic's answers; sent back, it leaves the secret as it is."""
+
+
+class RequestView(Struct, frozen=True, kw_only=True):
+    """A request as it stands."""
+
+    id: str
+    node: str
+    """Name of the node when the request was accepted."""
+    node_uuid: str
+    verb: str
+    arguments: dict[str, Any]
+    """As sent, secrets masked."""
+    requester: str
+    """Where the request came from, as the conductor saw it: "ipc", or the peer's address."""
+    state: RequestState
+    accepted_at: float
+    """This and the other times: seconds since 1970-01-01 UTC."""
+    started_at: float | None = None
+    ended_at: float | None = None
+    deadline_at: float | None = None
+    """When it will be ended if it has not ended by itself; known once it is running."""
+    attempts: int = 0
+    """How often a conductor has begun or resumed it."""
+    step: str | None = None
+    """What it is doing now, for people."""
+    result: dict[str, Any] | None = None
+    """What the verb promises, once it has succeeded."""
+    error: dict[str, Any] | None = None
+    """A failure in the form of the wire, once it has failed."""
+
+
+class RequestSummary(Struct, frozen=True, kw_only=True):
+    """A request as a node names it."""
+
+    id: str
+    verb: str
+    requester: str
+    state: RequestState
+    accepted_at: float
+    step: str | None = None
+
+
+class NodeView(Struct, frozen=True, kw_only=True):
+    """A node as it stands."""
+
+    uuid: str
+    name: str
+    driver: str
+    driver_info: dict[str, str | int | float | bool | None]
+    """Secrets masked."""
+    properties: dict[str, Any]
+    extra: dict[str, Any]
+    power_state: PowerState | None
+    """As the BMC reported it last; nil: unknown."""
+    power_state_at: float | None
+    """When the BMC reported it."""
+    target_power_state: str | None
+    """Where a power action is going; nil: nowhere."""
+    provision_state: ProvisionState
+    target_provision_state: ProvisionState | None
+    maintenance: bool
+    maintenance_reason: str | None
+    fault: Fault | None
+    last_error: str | None
+    power_state_change_timeout_s: float | None
+    soft_power_off_timeout_s: float | None
+    created_at: float
+    updated_at: float
+    revision: int
+    active_request: RequestSummary | None = None
+    queued_requests: list[RequestSummary] = field(default_factory=list[RequestSummary])
+    accepts: list[str] = field(default_factory=list[str])
+    """Verbs that would be accepted now."""
+    refuses: dict[str, str] = field(default_factory=dict[str, str])
+    """Verbs that would be refused now, each with the code and the reason."""
+
+
+class NodeListed(Struct, frozen=True, kw_only=True):
+    """A page of nodes."""
+
+    nodes: list[NodeView]
+    next_marker: str | None = None
+    """Pass it as `marker` for the next page; nil: this was the last."""
+
+
+class NodeDeleted(Struct, frozen=True, kw_only=True):
+    """A node that is known no more."""
+
+    uuid: str
+    name: str
+
+
+class RequestListed(Struct, frozen=True, kw_only=True):
+    """A page of requests."""
+
+    requests: list[RequestView]
+    next_marker: str | None = None
+
+
+class Welcome(Struct, frozen=True, kw_only=True):
+    """Who answers, and its limits."""
+
+    conductor: str
+    """The conductor's id: the same after a restart on the same store."""
+    boot_id: str
+    """Changes with each start of the conductor."""
+    version: str
+    """Of the program."""
+    speaks: list[str]
+    """Protocol versions, the newest first."""
+    heartbeat_interval_s: float
+    liveness: int
+    """A peer that was silent for `liveness` heartbeat intervals is taken for gone."""
+    limits: dict[str, int]
+    """max_message_bytes, max_list, mailbox, in_flight, in_flight_per_peer."""
+
+
+class Pong(Struct, frozen=True, kw_only=True):
+    """A sign of life."""
+
+    boot_id: str
+
+
+class StatusView(Struct, frozen=True, kw_only=True):
+    """The conductor itself. Counts are since its start."""
+
+    conductor: str
+    boot_id: str
+    version: str
+    started_at: float
+    uptime_s: float
+    endpoint: str
+    store: dict[str, Any]
+    """path, size_bytes, schema_version, state ("ok" or why it cannot be written), commits, events_seq."""
+    nodes: dict[str, int]
+    """total, and nodes by power state: "power on", "power off", "unknown"; maintenance, fault."""
+    requests: dict[str, int]
+    """running, queued, waiters."""
+    actors: dict[str, Any]
+    """count, restarts, put_aside, threads, backlog (messages waiting), slow_turns."""
+    drivers: dict[str, Any]
+    """For each driver its own counts; ipmi: sessions, logins, in_flight, sent, received, retransmitted, dropped."""
+    transport: dict[str, int]
+    """peers, received, answered, malformed, dropped, in_flight."""
+    threads: dict[str, str]
+    """Name of each thread that is watched → "alive", or how often it was replaced."""
+    limits: dict[str, int | float]

@@ -1,0 +1,201 @@
+"""Every word that crosses the wire or reaches the disk, spelled once.
+
+The spellings are the field's (Ironic's wherever it has one), so that whoever knows it reads ours. Only words live here:
+enumerations and names for units, no logic and no imports of ours, because every other room may import this one.
+"""
+
+from enum import StrEnum
+from typing import Final, NewType
+
+NodeUUID = NewType("NodeUUID", str)
+"""A node's identity, RFC 9562 form, lower case; never changes and is never used again."""
+
+NodeName = NewType("NodeName", str)
+"""A node's name, unique among the nodes there are; may be changed."""
+
+RequestID = NewType("RequestID", str)
+"""A request's identity, RFC 9562 form, lower case."""
+
+ConductorID = NewType("ConductorID", str)
+"""A conductor's identity: given when its store is made, kept across restarts."""
+
+Seconds = NewType("Seconds", float)
+"""A length of time in seconds."""
+
+Instant = NewType("Instant", float)
+"""A moment: seconds since 1970-01-01 UTC, never going backwards within one process (see Clock.now)."""
+
+Revision = NewType("Revision", int)
+"""Counts the committed changes of one node; the compare-and-set token of updates. The first is 1."""
+
+EventSeq = NewType("EventSeq", int)
+"""Counts all events of one conductor, from 1, without a gap."""
+
+NodeSeq = NewType("NodeSeq", int)
+"""Counts the events of one node, from 1, without a gap."""
+
+
+class PowerState(StrEnum):
+    """What a BMC reports. Unknown is None wherever a power state stands, never a word."""
+
+    ON = "power on"
+    """The machine is powered."""
+    OFF = "power off"
+    """The machine is not powered; its BMC still answers."""
+
+
+class PowerTarget(StrEnum):
+    """What may be asked of a machine's power."""
+
+    ON = "power on"
+    """Power on; nothing is sent to a machine that is on."""
+    OFF = "power off"
+    """Cut the power; nothing is sent to a machine that is off."""
+    REBOOT = "rebooting"
+    """Off, confirmed, then on, confirmed. A machine that is off is powered on."""
+    SOFT_OFF = "soft power off"
+    """Ask the operating system to shut down, and wait until the power is off."""
+    SOFT_REBOOT = "soft rebooting"
+    """Soft power off, confirmed, then on, confirmed."""
+
+
+class PowerControl(StrEnum):
+    """What is sent to a BMC (IPMI v2.0, 28.3 Chassis Control). Reboots are made of these, so each can be confirmed."""
+
+    ON = "on"
+    """Power up."""
+    OFF = "off"
+    """Power down at once."""
+    SOFT_OFF = "soft off"
+    """ACPI shutdown: a press of the power button, as the operating system sees it."""
+
+
+class BootDevice(StrEnum):
+    """Where a machine boots from next."""
+
+    PXE = "pxe"
+    """The network."""
+    DISK = "disk"
+    """The default hard disk."""
+    CDROM = "cdrom"
+    """The default CD or DVD, or its virtual media."""
+    BIOS = "bios"
+    """The firmware's setup."""
+    SAFE = "safe"
+    """The default hard disk, safe mode."""
+    FLOPPY = "floppy"
+    """Floppy or primary removable medium."""
+    DEFAULT = "default"
+    """No override: the order of the firmware. Read from BMCs, not settable by name."""
+
+
+class ProvisionState(StrEnum):
+    """Where a node stands between being known and being used; the subset that exists so far."""
+
+    ENROLL = "enroll"
+    """Known to the conductor; nothing about it has been verified."""
+
+
+class Fault(StrEnum):
+    """Why the conductor itself put a node aside."""
+
+    POWER_FAILURE = "power failure"
+    """Its BMC did not give a power state often enough."""
+    ACTOR_FAILURE = "actor failure"
+    """Its actor failed more often than the supervisor allows."""
+
+
+class RequestState(StrEnum):
+    """The life of a request: accepted, queued, running, then one of the four final ones."""
+
+    ACCEPTED = "accepted"
+    """Validated and on disk."""
+    QUEUED = "queued"
+    """Waiting for its turn or for a place to run. The machine has not been touched."""
+    RUNNING = "running"
+    """Its start has been committed; the machine may have been touched."""
+    SUCCEEDED = "succeeded"
+    """Done, and seen to be done."""
+    FAILED = "failed"
+    """Ended with an error, which says whether it was applied."""
+    CANCELLED = "cancelled"
+    """Withdrawn before it started."""
+    EXPIRED = "expired"
+    """Its deadline passed before it started."""
+
+
+FINAL_REQUEST_STATES: Final = frozenset(
+    {RequestState.SUCCEEDED, RequestState.FAILED, RequestState.CANCELLED, RequestState.EXPIRED}
+)
+"""A request in one of these never changes again."""
+
+
+class Applied(StrEnum):
+    """Whether what failed reached the machine. Part of every failure of something that must not be done twice."""
+
+    NO = "no"
+    """It certainly was not."""
+    YES = "yes"
+    """It was: the BMC acknowledged it, or was seen in a state that only it explains."""
+    UNKNOWN = "unknown"
+    """Sent, never acknowledged, and not seen since."""
+
+
+class Retry(StrEnum):
+    """What a client should do about a failure."""
+
+    NEVER = "never"
+    """The same request will fail again."""
+    LATER = "later"
+    """It may succeed once the world has changed."""
+    AFTER = "after"
+    """It may succeed after `retry_after_s` seconds."""
+
+
+class Source(StrEnum):
+    """Where the cause of a failure is to be looked for."""
+
+    CALLER = "caller"
+    """In the request."""
+    CONDUCTOR = "conductor"
+    """In the conductor or its machine."""
+    BMC = "bmc"
+    """In the BMC or on the way to it."""
+
+
+class ReplyWish(StrEnum):
+    """Which replies a request wants. A REQ socket can read only one."""
+
+    ACCEPTED = "accepted"
+    """One reply, when the request is on disk."""
+    FINAL = "final"
+    """One reply, when the request has ended."""
+    BOTH = "both"
+    """Two replies."""
+
+
+class EventType(StrEnum):
+    """What an event tells, in the past tense of Ironic's notifications: object, action, status."""
+
+    NODE_CREATE_END = "node.create.end"
+    """A node is known from now on."""
+    NODE_UPDATE_END = "node.update.end"
+    """A node's attributes were changed."""
+    NODE_DELETE_END = "node.delete.end"
+    """A node is no longer known."""
+    POWER_SET_START = "node.power_set.start"
+    """A power action has begun; the machine may be touched from now on."""
+    POWER_SET_END = "node.power_set.end"
+    """A power action succeeded."""
+    POWER_SET_ERROR = "node.power_set.error"
+    """A power action failed."""
+    POWER_STATE_CORRECTED = "node.power_state_corrected.success"
+    """The machine was seen in another power state than the one on record."""
+    BOOT_DEVICE_SET_START = "node.boot_device_set.start"
+    """A change of the boot device has begun."""
+    BOOT_DEVICE_SET_END = "node.boot_device_set.end"
+    """The boot device was changed."""
+    BOOT_DEVICE_SET_ERROR = "node.boot_device_set.error"
+    """The boot device could not be changed."""
+    NODE_FAULT_SET = "node.fault_set.success"
+    """The conductor put the node aside."""
