@@ -20,7 +20,6 @@ from castiron.transport.vocabulary import (
     NodeSeq,
     NodeUUID,
     PowerState,
-    PowerTarget,
     ProvisionState,
     RequestID,
     RequestState,
@@ -47,7 +46,7 @@ class NodeRecord:
     extra: Mapping[str, Any] = EMPTY
     power_state: PowerState | None = None
     power_state_at: Instant | None = None
-    target_power_state: PowerTarget | None = None
+    target_power_state: PowerState | None = None
     provision_state: ProvisionState = ProvisionState.ENROLL
     target_provision_state: ProvisionState | None = None
     maintenance: bool = False
