@@ -45,6 +45,9 @@ class Settings:
     )
     node_queue_limit: int = _setting(16, "accepted requests that may wait at one node", least=1, most=10_000)
     node_mailbox_limit: int = _setting(64, "messages of users that may wait at one node's actor", least=1, most=100_000)
+    fleet_mailbox_limit: int = _setting(
+        10_000, "creations and changes of nodes that may wait at once", least=1, most=1_000_000
+    )
     dispatcher_threads: int = _setting(4, "threads that run actors", least=1, most=64)
     dispatcher_throughput: int = _setting(
         32, "messages that an actor handles before its thread moves on", least=1, most=10_000

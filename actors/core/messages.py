@@ -20,7 +20,7 @@ ReplyTo = Any
 class Submit:
     """A user asks for something that reaches the BMC."""
 
-    control: ClassVar[bool] = False
+    is_control: ClassVar[bool] = False
 
     request_id: RequestID
     verb: AnyNodeRequest
@@ -48,7 +48,7 @@ class Amendment:
 class Amend:
     """Change attributes, if the node may change now. From the fleet, which waits for TellFleet."""
 
-    control: ClassVar[bool] = True  # the fleet has reserved the name and must learn the outcome
+    is_control: ClassVar[bool] = True  # the fleet has reserved the name and must learn the outcome
 
     amendment: Amendment
     revision: int | None = None
@@ -60,7 +60,7 @@ class Amend:
 class Remove:
     """A user wants the node forgotten."""
 
-    control: ClassVar[bool] = False
+    is_control: ClassVar[bool] = False
 
     revision: int | None = None
     requester: str
@@ -71,14 +71,14 @@ class Remove:
 class Recover:
     """Go on from what the store holds: after a start, a restart, or a commit that failed."""
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermitGranted:
     """There is a place to run the request."""
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     request_id: RequestID
 
@@ -87,7 +87,7 @@ class PermitGranted:
 class Heard:
     """A driver call has ended."""
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     ticket: Ticket
     outcome: Outcome
@@ -97,7 +97,7 @@ class Heard:
 class TimerDue:
     """A timer's time has come."""
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     ticket: Ticket
 

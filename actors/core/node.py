@@ -87,6 +87,13 @@ def locked(state: NodeState, now: Instant) -> NodeLocked | None:
     )
 
 
+def suspend(state: NodeState) -> NodeState:
+    """Return the node with what is under way put back into the hands of whoever recovers it."""
+    if state.active is None:
+        return state
+    return replace(state, active=None, interrupted=state.active.request)
+
+
 def _submit(draft: Draft, message: Submit) -> None:
     obstacle = locked(draft.state, draft.now)
     if obstacle is not None:
@@ -218,9 +225,7 @@ def _announce(draft: Draft, request: RequestRecord, which: int, payload: dict[st
 
 
 def _recover(draft: Draft) -> None:
-    active = draft.state.active
-    if active is not None:
-        draft.state = replace(draft.state, active=None, interrupted=active.request)
+    draft.state = suspend(draft.state)
     if draft.state.record.fault is Fault.ACTOR_FAILURE:
         draft.record(maintenance=False, maintenance_reason=None, fault=None)
         draft.tell(EventType.NODE_UPDATE_END, {"fault": None, "maintenance": False})
