@@ -1,7 +1,7 @@
 """Who asks, and how they are answered: the one contract between actors and whoever brings them requests.
 
-The front door's answers satisfy it, and so does whatever a simulation or an embedding program brings. Nothing is decided
-here.
+The front door's answers satisfy it, and so does whatever a simulation or an embedding program brings. Nothing is
+decided here.
 """
 
 from collections.abc import Callable

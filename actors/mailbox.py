@@ -129,6 +129,14 @@ class Mailbox:
         self._envelope = envelope
         return envelope
 
+    def take_all(self) -> list[Any]:
+        """Take out and return all messages that wait, control first. Any thread, if the owner does not run."""
+        with self._lock:
+            taken = [envelope.message for lane in (self._control, self._work) for envelope in lane]
+            self._control.clear()
+            self._work.clear()
+        return taken
+
     def empty(self) -> bool:
         """Return whether no message waits. Any thread."""
         return not (self._control or self._work)

@@ -129,3 +129,11 @@ def abandon(ref: ActorRef[Any]) -> None:
     ActorRegistry.unregister(ref)
     ref.actor_stopped.set()
     cast("Mailbox", ref.actor_inbox).refuse_waiting()
+
+
+def leftovers_of(ref: ActorRef[Any]) -> list[Any]:
+    """Take out and return the messages that an actor which has failed, or hangs, has not looked at, the oldest first.
+
+    Only for whoever sees to the messages in its place; nobody may be waiting on a future for them.
+    """
+    return cast("Mailbox", ref.actor_inbox).take_all()

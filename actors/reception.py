@@ -74,7 +74,7 @@ class Reception:
     def _seq(self) -> EventSeq:
         return self._services.board.seq
 
-    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901 - one row a verb
+    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901, PLR0912 - one row a verb
         match verb:
             case Hello():
                 answer.final(self._desk.welcome(), self._seq)
@@ -194,7 +194,7 @@ class Reception:
 
     def _tell_as_it_is(self, request_id: RequestID, answer: Answer, withdraw: Callable[[], bool]) -> None:
         if not withdraw():
-            return  # it has ended, and that was told
+            return None  # it has ended, and that was told
         request = self._services.board.request(request_id)
         if request is None:  # it ended this moment, and so many others since that it is not published any more
             return answer.fail(_request_not_found(request_id), self._seq)

@@ -1,7 +1,7 @@
 """How a node's decisions reach those who asked: answers to requesters, reports to the fleet.
 
-Apart from the actor, because an actor may end between a commit and its answers; what is on disk must be told all the same,
-by whoever learns of it. Any thread; never blocks.
+Apart from the actor, because an actor may end between a commit and its answers; what is on disk must be told all the
+same, by whoever learns of it. Any thread; never blocks.
 """
 
 from typing import Final
