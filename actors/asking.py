@@ -11,14 +11,14 @@ from typing import Protocol
 from msgspec import Struct
 
 from castiron.transport.errors import CastironError
-from castiron.transport.vocabulary import EventSeq, ReplyWish
+from castiron.transport.vocabulary import EventSeq
 
 
 class Answer(Protocol):
-    """The way back to one message. Any thread; never blocks; exactly one of `final` and `fail` ends it."""
+    """The way back to one message. Any thread; never blocks. Whatever happens is told; the client gets what it wished."""
 
     def accepted(self, result: Struct, seq: EventSeq) -> None:
-        """Say that the request is on disk, and that more will follow."""
+        """Say that the request is on disk. It ends the message if the client wished no more than that."""
         ...
 
     def final(self, result: Struct, seq: EventSeq) -> None:
@@ -39,23 +39,11 @@ class Asked:
     """A message that somebody waits for.
 
     Attributes:
-        wish: which replies are wanted to a request; other messages have one.
-        withdraw: undo the wish to hear the request's end, for a request that was refused.
+        withdraw: undo the wish to hear a request's end, for a request that was refused.
     """
 
     answer: Answer
-    wish: ReplyWish = ReplyWish.ACCEPTED
     withdraw: Callable[[], bool] = _nothing
-
-    def accepted(self, view: Struct, seq: EventSeq) -> None:
-        """Say that the request is on disk, if that was wanted."""
-        match self.wish:
-            case ReplyWish.ACCEPTED:
-                self.answer.final(view, seq)
-            case ReplyWish.BOTH:
-                self.answer.accepted(view, seq)
-            case ReplyWish.FINAL:
-                pass
 
     def refused(self, error: CastironError, seq: EventSeq) -> None:
         """Say why not."""

@@ -19,6 +19,7 @@ from castiron.actors.kin import Seat
 from castiron.actors.mailbox import InboxFull
 from castiron.actors.services import Services
 from castiron.store.records import RequestRecord
+from castiron.transport.answers import PeerInfo
 from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError, RequestNotFound
 from castiron.transport.replies import NodeListed, Pong, RequestListed, RequestView, StatusView, Welcome
 from castiron.transport.verbs import (
@@ -63,10 +64,10 @@ class Reception:
         self._archive = archive
         self._desk = desk
 
-    def handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:
+    def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         """Answer a verb, or see to it that somebody will. Never blocks; raises nothing of ours."""
         try:
-            self._handle(verb, requester, answer)
+            self._handle(verb, peer.requester, answer)
         except CastironError as error:
             answer.fail(error, self._seq)
 
@@ -151,7 +152,7 @@ class Reception:
         asked = Asked(answer)
         if verb.replies is not ReplyWish.ACCEPTED:
             withdraw = self._services.board.wait(request_id, partial(self._tell_end, answer))
-            asked = Asked(answer, verb.replies, withdraw)
+            asked = Asked(answer, withdraw)
         submit = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=asked)
         try:
             deliver(self._services, node, submit)

@@ -38,7 +38,7 @@ class Reporter:
         """
         match effect:
             case Accept(reply_to=asked, request=request):
-                asked.accepted(request_view(request), seq)
+                asked.answer.accepted(request_view(request), seq)
             case Refuse(reply_to=asked, error=error):
                 asked.refused(error, seq)
             case AnswerNode(reply_to=asked):
