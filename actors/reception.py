@@ -82,7 +82,7 @@ class Reception:
             case Ping():
                 answer.final(Pong(boot_id=self._desk.welcome().boot_id), self._seq)
             case Status():
-                answer.final(self._desk.status(), self._seq)
+                self._tell_status(answer)
             case NodeCreate():
                 self._tell_fleet(CreateNode(verb=verb, requester=requester, asked=Asked(answer)))
             case NodeSet():
@@ -105,6 +105,14 @@ class Reception:
                 self._list_requests(verb, answer)
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(verb)
+
+    def _tell_status(self, answer: Answer) -> None:
+        def question(library: Library) -> None:
+            """Count all nodes, where nobody waits behind it."""
+            del library
+            answer.final(self._desk.status(), self._seq)
+
+        self._archive.ask(_careful(question, answer, self._seq))
 
     def _tell_fleet(self, message: CreateNode | SetNode) -> None:
         try:
