@@ -8,20 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from msgspec import Struct
-
 from castiron.transport.errors import CastironError
+from castiron.transport.replies import AnyResult
 from castiron.transport.vocabulary import EventSeq
 
 
 class Answer(Protocol):
-    """The way back to one message. Any thread; never blocks. Whatever happens is told; the client gets what it wished."""
+    """The way back to one message. Any thread; never blocks. Tell all that happens; the client gets what it wished."""
 
-    def accepted(self, result: Struct, seq: EventSeq) -> None:
+    def accepted(self, result: AnyResult, seq: EventSeq) -> None:
         """Say that the request is on disk. It ends the message if the client wished no more than that."""
         ...
 
-    def final(self, result: Struct, seq: EventSeq) -> None:
+    def final(self, result: AnyResult, seq: EventSeq) -> None:
         """Give the result, which holds at event number `seq`."""
         ...
 

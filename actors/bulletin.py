@@ -12,7 +12,7 @@ from castiron.actors.services import Services
 from castiron.actors.watch import Watch
 from castiron.store.store import Store
 from castiron.store.writer import Writer
-from castiron.transport.frames import VERSIONS
+from castiron.transport.frames import SPEAKS
 from castiron.transport.frontdoor import FrontDoor
 from castiron.transport.replies import StatusView, Welcome
 from castiron.transport.vocabulary import PowerState
@@ -41,7 +41,7 @@ class Bulletin:
             conductor=self._services.conductor,
             boot_id=self._boot_id,
             version=castiron.__version__,
-            speaks=list(VERSIONS),
+            speaks=list(SPEAKS),
             heartbeat_interval_s=limits.heartbeat_interval_s,
             liveness=limits.liveness,
             limits={**limits.published(), "mailbox": self._services.settings.node_mailbox_limit},
@@ -65,7 +65,7 @@ class Bulletin:
                 "waiting_for_permit": services.permits.waiting,
                 "waiters": services.board.waiting(),
             },
-            actors={**self._dispatcher.counters(), "nodes": len(services.directory),
+            actors={**self._dispatcher.counters(), "nodes": len(services.directory)},
             drivers={name: dict(driver.counters()) for name, driver in services.drivers.items()},
             transport=dict(self.front_door.counters()),
             threads=self.watch.states(),

@@ -1,8 +1,8 @@
 """The conductor: builds every part, starts them in order, and stops them in reverse.
 
 Start-up order is the code of `_start_all`, so that it can be read. A part that cannot start stops those before it. Two
-conductors can live in one process: nothing here is global. It may be embedded, so signals, logging set-up and the garbage
-collector are the business of whoever runs it. No decision about nodes lives here.
+conductors can live in one process: nothing here is global. It may be embedded, so signals, logging set-up and the
+garbage collector are the business of whoever runs it. No decision about nodes lives here.
 """
 
 import logging
