@@ -246,14 +246,16 @@ class PoolDispatcher:
         return False
 
     def mend(self) -> int:
-        """Start threads in place of those that died; return how many died."""
+        """Start threads in place of those that died; return how many died. An actor that was in hand gets its turn."""
         with self._lock:
             dead = [worker for worker in self._workers if not worker.is_alive()]
             for worker in dead:
                 self._drop(worker)
+                if worker.runnable is not None:
+                    self._ready.put(worker.runnable)
             self._fill()
             self._mended_count += len(dead)
-            return len(dead)
+        return len(dead)
 
     def stop(self, timeout_s: float) -> list[str]:
         """End the threads once the ready actors have had a turn; return the names of those that hang."""
