@@ -134,6 +134,15 @@ class TestConsolesOfOthers:
         assert "no matching cipher suite" in said
 
     @pytest.mark.simulators
+    def test_ipmitool_needs_the_key_of_a_bmc_that_has_one(self) -> None:
+        with BMCFarm(bmcs=1, k_g=b"the key of the site") as farm:
+            key = str(farm[0].driver_info["ipmi_k_g"])
+
+            # Its exit code says nothing here: with -y, ipmitool 1.8.19 ends with 0 whatever happens.
+            assert ipmitool(farm[0], "-y", key.removeprefix("0x"), "power", "status")[1] == "Chassis Power is off\n"
+            assert "Unable to establish" in ipmitool(farm[0], "-y", "00ff", "power", "status")[1]
+
+    @pytest.mark.simulators
     def test_ipmipower_reads_every_machine(self) -> None:
         program = required("ipmipower")
         try:
@@ -309,6 +318,18 @@ class TestFarm:
         assert farm[0].soft_off_s is None
         with pytest.raises(TimeoutError):
             farm[0].wait_for_power(PowerState.OFF, SILENCE_S)
+
+    def test_an_hour_is_not_too_long_to_wait_for(self, farm: BMCFarm) -> None:
+        farm[0].set_faults(Faults(slow_s=1e12))
+        farm[1].power, farm[1].soft_off_s = PowerState.ON, float("inf")
+        console = Console(over_udp(farm[1]))
+        console.login()
+
+        assert over_udp(farm[0], 0.01)(PING) is None
+        assert console.command(0, 2, b"\x05") == b"\x00"
+
+        assert over_udp(farm[2])(PING) is not None
+        assert farm.is_alive()
 
     def test_two_farms_do_not_know_of_each_other(self) -> None:
         with BMCFarm(bmcs=2) as one, BMCFarm(bmcs=2, password="other") as two:

@@ -89,7 +89,15 @@ def test_a_lost_answer_leaves_its_command_carried_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"slow_s": -1.0}, {"slow_s": (2.0, 1.0)}, {"loss_percent": -1.0}, {"loss_percent": 101.0}], ids=str
+    "wrong",
+    [
+        {"slow_s": -1.0},
+        {"slow_s": (2.0, 1.0)},
+        {"slow_s": float("inf")},
+        {"loss_percent": -1.0},
+        {"loss_percent": 101.0},
+    ],
+    ids=str,
 )
 def test_faults_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
