@@ -4,12 +4,14 @@ One process is one BMC. `kill` and `start` are a reboot of it: sessions are forg
 boot flags. Cipher suite 3 only; it refuses 17.
 """
 
+import atexit
 import functools
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -48,8 +50,9 @@ _EMULATOR: Final = "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0
 def _library() -> Path:
     """Compile the chassis once for each test process."""
     source = Path(__file__).with_name("memchassis.c")
-    # Kept until the process ends; pytest's own folders are not to be had outside fixtures.
-    built = Path(tempfile.mkdtemp(prefix="castiron-")) / "memchassis.so"
+    folder = tempfile.mkdtemp(prefix="castiron-memchassis-")
+    atexit.register(shutil.rmtree, folder)
+    built = Path(folder) / "memchassis.so"
     subprocess.run(["gcc", "-O2", "-Wall", "-fPIC", "-shared", "-o", built, source], check=True, timeout=60)
     return built
 
@@ -148,7 +151,7 @@ class IPMISim:
 
 
 @contextmanager
-def running_ipmi_sim() -> Iterator[IPMISim]:
+def running_ipmi_sim() -> Generator[IPMISim]:
     """Run a BMC for a `with`; skip or fail by name where its programs are missing."""
     needs("ipmi_sim", "gcc")
     with tempfile.TemporaryDirectory(prefix="castiron-ipmi-sim-") as folder:
