@@ -337,13 +337,14 @@ class TestFarm:
             assert [mine.recvfrom(2048)[1][0] for _ in range(2)] == [farm[1].address, farm[0].address]
 
     def test_a_cold_reset_ends_sessions(self, farm: BMCFarm) -> None:
-        console = Console(over_udp(farm[0], SILENCE_S))
+        console = Console(over_udp(farm[0]))
         console.login()
         assert (farm[0].session_count, farm[0].login_count, farm[0].command_count) == (1, 1, 1)
 
         farm[0].cold_reset()
 
         assert farm[0].session_count == 0
+        console.exchange = over_udp(farm[0], SILENCE_S)
         with pytest.raises(Silent):
             console.command(0, 1)
 
@@ -372,14 +373,14 @@ class TestFarm:
         assert farm.is_alive()
 
     def test_two_farms_do_not_know_of_each_other(self) -> None:
-        with BMCFarm(bmcs=2) as one, BMCFarm(bmcs=2, password="other") as two:
+        with BMCFarm(bmcs=2) as one, BMCFarm(bmcs=2, username="other") as two:
             one[0].power = PowerState.ON
 
             assert one.port != two.port
             assert two[0].power is PowerState.OFF
-            Console(over_udp(two[0]), password="other").login()
+            Console(over_udp(two[0]), username="other").login()
             with pytest.raises(Refused):
-                Console(over_udp(one[0], SILENCE_S), password="other").login()
+                Console(over_udp(one[0]), username="other").login()
 
     def test_a_taken_port_is_named(self) -> None:
         with (
