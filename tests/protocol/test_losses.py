@@ -150,6 +150,7 @@ def test_a_stopped_process_is_not_waited_for_longer_than_was_allowed(
     with castiron.connect(endpoint, timeout_s=0.3) as client:
         client.ping()
         process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)  # until it has stopped
         began = time.monotonic()
         with pytest.raises(castiron.ConductorLost) as caught:
             client.nodes.delete("n1")
