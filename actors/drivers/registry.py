@@ -8,7 +8,6 @@ import difflib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -41,6 +40,11 @@ def make_ipmi(clock: Clock) -> Driver:
 BUILT_IN: Final[Mapping[str, Factory]] = {"fake": make_fake, "ipmi": make_ipmi}
 
 
+def installed() -> Iterable[EntryPoint]:
+    """Return the entry points of the installed packages."""
+    return entry_points().select(group=GROUP)
+
+
 class Registry:
     """The drivers of one conductor. Any thread.
 
@@ -59,7 +63,7 @@ class Registry:
     ) -> None:
         self._clock = clock
         self._factories = {**BUILT_IN, **(factories or {})}
-        self._plugins = plugins or partial(entry_points, group=GROUP)
+        self._plugins = plugins or installed
         self._found: dict[str, EntryPoint] | None = None
         self._broken: set[str] = set()
         self._drivers: dict[str, Driver] = {}
