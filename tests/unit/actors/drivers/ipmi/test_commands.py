@@ -26,7 +26,8 @@ def converse(operation: Operation, *answers: Answer, try_session: bool = False) 
     talk = steps(operation, try_session=try_session)
     try:
         requests.append(next(talk))
-        requests.extend(talk.send(answer) for answer in answers)
+        for answer in answers:
+            requests.append(talk.send(answer))  # noqa: PERF401 - within a generator, the end would be a RuntimeError
     except StopIteration as end:
         value: Value = end.value
         return requests, value
