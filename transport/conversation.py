@@ -18,7 +18,7 @@ from castiron.transport.endpoint import Endpoint, why_silent
 from castiron.transport.errors import CastironError, ConductorLost, FrameMalformed, ReplyTimeout
 from castiron.transport.link import Link
 from castiron.transport.replies import Pong, Welcome
-from castiron.transport.session import HEARTBEAT_INTERVAL_S, MAX_IN_FLIGHT_PER_PEER, Session
+from castiron.transport.session import DEFAULT_LIMITS, HEARTBEAT_INTERVAL_S, Session
 from castiron.transport.verbs import Hello, Ping, Verb, tag_of
 from castiron.transport.vocabulary import Applied
 
@@ -159,7 +159,7 @@ class Conversation:
 
     def _window(self, wish: int) -> int:
         limits = self._welcome.limits if self._welcome is not None else {}
-        return max(1, min(wish, limits.get("in_flight_per_peer", MAX_IN_FLIGHT_PER_PEER) - SPARE))
+        return max(1, min(wish, limits.get("in_flight_per_peer", DEFAULT_LIMITS.in_flight_per_peer) - SPARE))
 
     def _first_done(self, flying: list[_Question]) -> list[tuple[_Question, Struct | CastironError]]:
         """Wait until at least one question has its outcome; none where nothing is in flight."""

@@ -43,10 +43,15 @@ class Endpoint:
         """Whether it is a Unix socket."""
         return self.path is not None
 
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether its address is one of IPv6."""
+        return ":" in self.address
+
     def __str__(self) -> str:
         if self.path is not None:
             return f"ipc://{self.path}"
-        host = f"[{self.address}]" if ":" in self.address else self.address
+        host = f"[{self.address}]" if self.is_ipv6 else self.address
         return f"tcp://{host}:{self.port}"
 
 
@@ -124,7 +129,7 @@ def probe(endpoint: Endpoint) -> OSError | None:
     Opens one connection and closes it; takes at most 0.5 s. A program that is stopped, or too busy to accept, counts
     as there: the kernel keeps its place.
     """
-    family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+    family = socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET
     with socket.socket(socket.AF_UNIX if endpoint.is_ipc else family, socket.SOCK_STREAM) as stream:
         stream.settimeout(PROBE_TIMEOUT_S)
         try:

@@ -1,5 +1,6 @@
 """What one side of a conversation knows about the other, without I/O and without a clock of its own.
 
+    Limits    what a front door allows
     Session   one peer: when it was heard, and which of its messages (or of ours to it) have no last reply yet
     Peers     all sessions of a front door: bounded, the silent ones expire
 
@@ -9,27 +10,50 @@ gone, and what was in flight with it is lost. Time enters as `now`, in seconds o
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from castiron.transport.errors import ConductorOverloaded, FrameMalformed
+from castiron.transport.frames import MAX_MESSAGE_BYTES
 
 HEARTBEAT_INTERVAL_S: Final = 10.0
-"""As long as Ironic's conductors take to write theirs to the database, and short for a person who waits."""
+"""As often as Ironic's conductors write theirs to the database, and short for a person who waits."""
 
 LIVENESS: Final = 3
 """Intervals of silence until a peer is gone; 18/MDP recommends 3 to 5."""
 
-MAX_IN_FLIGHT: Final = 4096
-"""Messages of all peers without a last reply, waits included: some 2 KB each in the conductor."""
-
-MAX_IN_FLIGHT_PER_PEER: Final = 128
-"""So that one peer with a bug leaves room for thirty others."""
-
-MAX_PEERS: Final = 2 * MAX_IN_FLIGHT
-"""Peers that are remembered. More than messages in flight, so that there is always an idle one to forget."""
-
 RETRY_AFTER_S: Final = 1.0
 """What a refused client is told to wait: long against the milliseconds that a message takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a front door allows, and what it tells clients about it."""
+
+    heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S
+    liveness: int = LIVENESS
+    in_flight: int = 4096
+    """Messages of all peers without a last reply, waits included: some 2 KB each in the conductor."""
+    in_flight_per_peer: int = 128
+    """So that one peer with a bug leaves room for thirty others."""
+    peers: int = 8192
+    """Peers that are remembered. More than messages in flight, so that there is an idle one to forget."""
+
+    @property
+    def silence_s(self) -> float:
+        """Return after how much silence a peer is gone."""
+        return self.heartbeat_interval_s * self.liveness
+
+    def published(self) -> dict[str, int]:
+        """Return what `Welcome.limits` says about messages."""
+        return {
+            "max_message_bytes": MAX_MESSAGE_BYTES,
+            "in_flight": self.in_flight,
+            "in_flight_per_peer": self.in_flight_per_peer,
+        }
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -46,7 +70,7 @@ class Session(Generic[Item]):
 
     __slots__ = ("_heard_at", "_silence_s", "in_flight", "name", "requester")
 
-    def __init__(self, now: float, *, requester: str = "", silence_s: float = HEARTBEAT_INTERVAL_S * LIVENESS) -> None:
+    def __init__(self, now: float, *, requester: str = "", silence_s: float = DEFAULT_LIMITS.silence_s) -> None:
         self.in_flight: dict[bytes, Item] = {}
         self.name = ""
         self.requester = requester
@@ -70,7 +94,7 @@ class Session(Generic[Item]):
         """Note a sign of life: anything that came from the peer."""
         self._heard_at = now
 
-    def begin(self, message_id: bytes, item: Item, *, limit: int = MAX_IN_FLIGHT_PER_PEER) -> None:
+    def begin(self, message_id: bytes, item: Item, *, limit: int = DEFAULT_LIMITS.in_flight_per_peer) -> None:
         """Note a message that will get a last reply.
 
         Raises:
@@ -94,19 +118,9 @@ class Session(Generic[Item]):
 class Peers(Generic[Key, Item]):
     """The sessions of a front door, those heard of last at the end."""
 
-    def __init__(
-        self,
-        *,
-        max_peers: int = MAX_PEERS,
-        max_in_flight: int = MAX_IN_FLIGHT,
-        max_in_flight_per_peer: int = MAX_IN_FLIGHT_PER_PEER,
-        silence_s: float = HEARTBEAT_INTERVAL_S * LIVENESS,
-    ) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self._sessions: OrderedDict[Key, Session[Item]] = OrderedDict()
-        self._max_peers = max_peers
-        self._max_in_flight = max_in_flight
-        self._max_in_flight_per_peer = max_in_flight_per_peer
-        self._silence_s = silence_s
         self.in_flight_count = 0
 
     def __len__(self) -> int:
@@ -126,12 +140,12 @@ class Peers(Generic[Key, Item]):
         Raises:
             ConductorOverloaded: there is no room, and no peer is idle.
         """
-        if len(self._sessions) >= self._max_peers:
+        if len(self._sessions) >= self._limits.peers:
             idle = next((key for key, session in self._sessions.items() if not session.in_flight), None)
             if idle is None:
-                raise overloaded("peers", self._max_peers)
+                raise overloaded("peers", self._limits.peers)
             del self._sessions[idle]
-        session = self._sessions[key] = Session[Item](now, requester=requester, silence_s=self._silence_s)
+        session = self._sessions[key] = Session[Item](now, requester=requester, silence_s=self._limits.silence_s)
         return session
 
     def begin(self, session: Session[Item], message_id: bytes, item: Item) -> None:
@@ -141,9 +155,9 @@ class Peers(Generic[Key, Item]):
             FrameMalformed: the peer has a message with that id in flight.
             ConductorOverloaded: the peer, or all of them together, have as many in flight as they may.
         """
-        if self.in_flight_count >= self._max_in_flight:
-            raise overloaded("in_flight", self._max_in_flight)
-        session.begin(message_id, item, limit=self._max_in_flight_per_peer)
+        if self.in_flight_count >= self._limits.in_flight:
+            raise overloaded("in_flight", self._limits.in_flight)
+        session.begin(message_id, item, limit=self._limits.in_flight_per_peer)
         self.in_flight_count += 1
 
     def end(self, key: Key, message_id: bytes) -> Item | None:
