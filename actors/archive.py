@@ -1,7 +1,7 @@
 """What is read from the store while the conductor runs, off the threads that must not wait.
 
-One thread and a bounded line of questions: nodes for successors of failed actors, and requests that ended too long ago to
-be published. Answers go to a function, on that thread.
+One thread and a bounded line of questions: nodes for successors of failed actors, and requests that ended too long ago
+to be published. Answers go to a function, on that thread.
 """
 
 import logging

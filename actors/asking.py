@@ -1,27 +1,26 @@
 """Who asks, and how they are answered: the one contract between actors and whoever brings them requests.
 
-The front door's answers satisfy it, and so does whatever a simulation or an embedding program brings. Nothing is decided
-here.
+The front door's answers satisfy it, and so does whatever a simulation or an embedding program brings. Nothing is
+decided here.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from msgspec import Struct
-
 from castiron.transport.errors import CastironError
-from castiron.transport.vocabulary import EventSeq, ReplyWish
+from castiron.transport.replies import AnyResult
+from castiron.transport.vocabulary import EventSeq
 
 
 class Answer(Protocol):
-    """The way back to one message. Any thread; never blocks; exactly one of `final` and `fail` ends it."""
+    """The way back to one message. Any thread; never blocks. Tell all that happens; the client gets what it wished."""
 
-    def accepted(self, result: Struct, seq: EventSeq) -> None:
-        """Say that the request is on disk, and that more will follow."""
+    def accepted(self, result: AnyResult, seq: EventSeq) -> None:
+        """Say that the request is on disk. It ends the message if the client wished no more than that."""
         ...
 
-    def final(self, result: Struct, seq: EventSeq) -> None:
+    def final(self, result: AnyResult, seq: EventSeq) -> None:
         """Give the result, which holds at event number `seq`."""
         ...
 
@@ -39,23 +38,11 @@ class Asked:
     """A message that somebody waits for.
 
     Attributes:
-        wish: which replies are wanted to a request; other messages have one.
-        withdraw: undo the wish to hear the request's end, for a request that was refused.
+        withdraw: undo the wish to hear a request's end, for a request that was refused.
     """
 
     answer: Answer
-    wish: ReplyWish = ReplyWish.ACCEPTED
     withdraw: Callable[[], bool] = _nothing
-
-    def accepted(self, view: Struct, seq: EventSeq) -> None:
-        """Say that the request is on disk, if that was wanted."""
-        match self.wish:
-            case ReplyWish.ACCEPTED:
-                self.answer.final(view, seq)
-            case ReplyWish.BOTH:
-                self.answer.accepted(view, seq)
-            case ReplyWish.FINAL:
-                pass
 
     def refused(self, error: CastironError, seq: EventSeq) -> None:
         """Say why not."""

@@ -35,7 +35,7 @@ class Published:
 class Board:
     """Any thread may use any method. Reading a node or a request is O(1) and takes no lock."""
 
-    def __init__(self, *, max_waiters: int) -> None:
+    def __init__(self, *, max_waiters: int, seq: EventSeq) -> None:
         self._lock = threading.Lock()
         self._nodes: dict[NodeUUID, Published] = {}
         self._names: dict[NodeName, NodeUUID] = {}
@@ -46,7 +46,7 @@ class Board:
         self._waiting = 0
         self._tickets = 0
         self._max_waiters = max_waiters
-        self._seq = EventSeq(0)
+        self._seq = seq
 
     @property
     def seq(self) -> EventSeq:

@@ -1,7 +1,7 @@
 """Which actor owns which node, and which generation of it is the one that counts.
 
-A node's actor may be replaced while it hangs. Each owner has a generation; what an older one still wants to write, or to
-send to a BMC, is refused here. Any thread may look up; O(1).
+A node's actor may be replaced while it hangs. Each owner has a generation; what an older one still wants to write, or
+to send to a BMC, is refused here. Any thread may look up; O(1).
 """
 
 import threading

@@ -1,11 +1,11 @@
 """The fleet's actor: the one place that decides about names, BMC addresses, and which nodes there are.
 
-A thin shell around `core.fleet`. Creating a node is a commit of its own; changing one is prepared here and carried out by
-the node's actor, which reports back. Blocks never.
+A thin shell around `core.fleet`. Creating a node is a commit of its own; changing one is prepared here and carried out
+by the node's actor, which reports back. Blocks never.
 """
 
-from dataclasses import dataclass, replace
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import ClassVar
@@ -148,7 +148,8 @@ class FleetActor(DispatchedActor):
         error: CastironError = _unavailable(str(outcome))
         if isinstance(outcome, DuplicateNode):
             error = NodeExists(
-                f"Another node is called {record.name}. Choose another name.", details={"name": record.name, "uuid": None}
+                f"Another node is called {record.name}. Choose another name.",
+                details={"name": record.name, "uuid": None},
             )
         return message.asked.refused(error, self._services.board.seq)
 

@@ -21,6 +21,11 @@ class Seat:
         """Sit down."""
         self._ref = ref
 
+    def leave(self) -> None:
+        """Stop the actor that sits here, without waiting for its end. Idempotent."""
+        if self._ref is not None:
+            self._ref.stop(block=False)
+
     @property
     def is_taken(self) -> bool:
         """Whether a living actor sits there."""

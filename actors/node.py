@@ -1,9 +1,9 @@
 """A node's actor: the thin shell that carries out what `core.node.decide` decides.
 
-One message in, one decision, one batch of effects. A batch whose decision changed something is held back until the change
-is on disk, and so is every batch after it; so the actor need not wait for its commits, and nothing is told that is not
-on disk. Blocks never. When a commit fails, the actor goes back to what is on disk and recovers from there, exactly as
-after a restart.
+One message in, one decision, one batch of effects. A batch whose decision changed something is held back until the
+change is on disk, and so is every batch after it; so the actor need not wait for its commits, and nothing is told that
+is not on disk. Blocks never. When a commit fails, the actor goes back to what is on disk and recovers from there,
+exactly as after a restart.
 """
 
 import logging
@@ -46,6 +46,7 @@ from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
 
+
 @dataclass(eq=False, slots=True)
 class Batch:
     """A decision that waits for its commit, or for those before it."""
@@ -86,6 +87,11 @@ class NodeActor(DispatchedActor):
     def uuid(self) -> NodeUUID:
         """The node's identity."""
         return self._state.record.uuid
+
+    @property
+    def generation(self) -> int:
+        """Which of the node's owners this is."""
+        return self._generation
 
     def on_receive(self, message: Message | Landed) -> None:
         """Decide about a message, and carry the decision out. Runs on a dispatcher thread; never blocks."""
@@ -171,7 +177,9 @@ class NodeActor(DispatchedActor):
             case CallDriver():
                 self._call(effect)
             case SetTimer(ticket=ticket, at=at):
-                self._timers[ticket] = self._services.clock.call_at(at, partial(_tell, self.actor_ref, TimerDue(ticket=ticket)))
+                self._timers[ticket] = self._services.clock.call_at(
+                    at, partial(_tell, self.actor_ref, TimerDue(ticket=ticket))
+                )
             case CancelTimer(ticket=ticket):
                 timer = self._timers.pop(ticket, None)
                 if timer is not None:
@@ -253,5 +261,3 @@ def _tell(ref: ActorRef[Any], message: Message) -> None:
 
 def _tell_heard(ref: ActorRef[Any], ticket: Ticket, outcome: Outcome) -> None:
     _tell(ref, Heard(ticket=ticket, outcome=outcome))
-
-

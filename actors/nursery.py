@@ -20,7 +20,7 @@ def state_from_store(record: NodeRecord, requests: list[RequestRecord]) -> NodeS
     """
     running = [request for request in requests if request.state is RequestState.RUNNING]
     waiting = [request for request in requests if request.state is not RequestState.RUNNING]
-    return NodeState(record=record, interrupted=running[0] if running else None, queue=tuple((*running[1:], *waiting)))
+    return NodeState(record=record, interrupted=running[0] if running else None, queue=(*running[1:], *waiting))
 
 
 class Nursery:

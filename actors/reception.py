@@ -19,6 +19,7 @@ from castiron.actors.kin import Seat
 from castiron.actors.mailbox import InboxFull
 from castiron.actors.services import Services
 from castiron.store.records import RequestRecord
+from castiron.transport.answers import PeerInfo
 from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError, RequestNotFound
 from castiron.transport.replies import NodeListed, Pong, RequestListed, RequestView, StatusView, Welcome
 from castiron.transport.verbs import (
@@ -63,10 +64,10 @@ class Reception:
         self._archive = archive
         self._desk = desk
 
-    def handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:
+    def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         """Answer a verb, or see to it that somebody will. Never blocks; raises nothing of ours."""
         try:
-            self._handle(verb, requester, answer)
+            self._handle(verb, peer.requester, answer)
         except CastironError as error:
             answer.fail(error, self._seq)
 
@@ -74,14 +75,14 @@ class Reception:
     def _seq(self) -> EventSeq:
         return self._services.board.seq
 
-    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901 - one row a verb
+    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901, PLR0912 - one row a verb
         match verb:
             case Hello():
                 answer.final(self._desk.welcome(), self._seq)
             case Ping():
                 answer.final(Pong(boot_id=self._desk.welcome().boot_id), self._seq)
             case Status():
-                answer.final(self._desk.status(), self._seq)
+                self._tell_status(answer)
             case NodeCreate():
                 self._tell_fleet(CreateNode(verb=verb, requester=requester, asked=Asked(answer)))
             case NodeSet():
@@ -104,6 +105,14 @@ class Reception:
                 self._list_requests(verb, answer)
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(verb)
+
+    def _tell_status(self, answer: Answer) -> None:
+        def question(library: Library) -> None:
+            """Count all nodes, where nobody waits behind it."""
+            del library
+            answer.final(self._desk.status(), self._seq)
+
+        self._archive.ask(_careful(question, answer, self._seq))
 
     def _tell_fleet(self, message: CreateNode | SetNode) -> None:
         try:
@@ -151,7 +160,7 @@ class Reception:
         asked = Asked(answer)
         if verb.replies is not ReplyWish.ACCEPTED:
             withdraw = self._services.board.wait(request_id, partial(self._tell_end, answer))
-            asked = Asked(answer, verb.replies, withdraw)
+            asked = Asked(answer, withdraw)
         submit = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=asked)
         try:
             deliver(self._services, node, submit)
@@ -194,7 +203,7 @@ class Reception:
 
     def _tell_as_it_is(self, request_id: RequestID, answer: Answer, withdraw: Callable[[], bool]) -> None:
         if not withdraw():
-            return  # it has ended, and that was told
+            return None  # it has ended, and that was told
         request = self._services.board.request(request_id)
         if request is None:  # it ended this moment, and so many others since that it is not published any more
             return answer.fail(_request_not_found(request_id), self._seq)

@@ -1,7 +1,7 @@
 """How a node's decisions reach those who asked: answers to requesters, reports to the fleet.
 
-Apart from the actor, because an actor may end between a commit and its answers; what is on disk must be told all the same,
-by whoever learns of it. Any thread; never blocks.
+Apart from the actor, because an actor may end between a commit and its answers; what is on disk must be told all the
+same, by whoever learns of it. Any thread; never blocks.
 """
 
 from typing import Final
@@ -38,7 +38,7 @@ class Reporter:
         """
         match effect:
             case Accept(reply_to=asked, request=request):
-                asked.accepted(request_view(request), seq)
+                asked.answer.accepted(request_view(request), seq)
             case Refuse(reply_to=asked, error=error):
                 asked.refused(error, seq)
             case AnswerNode(reply_to=asked):

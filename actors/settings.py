@@ -75,7 +75,9 @@ class Settings:
         least=60.0,
         most=365 * DAY_S,
     )
-    event_retention_count: int = _setting(1_000_000, "events kept in the store", least=1000, most=1_000_000_000)
+    event_retention_s: float = _setting(
+        604_800.0, "seconds that an event is kept (a week)", least=60.0, most=365 * DAY_S
+    )
     ipmi_max_logins: int = _setting(
         256, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000
     )

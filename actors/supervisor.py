@@ -125,11 +125,15 @@ class SupervisorActor(DispatchedActor):
         child.failures, verdict = judge(child.failures, services.clock.now(), self._policy)
         match verdict:
             case Restart(after_s=after_s):
-                log.error("node %s: its actor failed (%s); a successor in %.2f s", message.uuid, message.reason, after_s)
+                log.error(
+                    "node %s: its actor failed (%s); a successor in %.2f s", message.uuid, message.reason, after_s
+                )
                 at = Instant(services.clock.now() + after_s)
                 services.clock.call_at(at, partial(self._tell_self, Replace(message.uuid)))
             case PutAside(failures=failures):
-                log.error("node %s: its actor failed (%s), %d times now; put aside", message.uuid, message.reason, failures)
+                log.error(
+                    "node %s: its actor failed (%s), %d times now; put aside", message.uuid, message.reason, failures
+                )
                 child.aside = True
                 services.load(message.uuid, partial(self._found, message.uuid))
         return None

@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from castiron.actors.conductor import Conductor
+    from castiron.actors.settings import Settings
     from castiron.transport.client import Client, connect
     from castiron.transport.errors import (
         ArgumentInvalid,
@@ -84,7 +86,9 @@ _ERRORS: Final = (
 
 _HOME: Final = {
     "Client": "castiron.transport.client",
+    "Conductor": "castiron.actors.conductor",
     "Request": "castiron.transport.requests",
+    "Settings": "castiron.actors.settings",
     "connect": "castiron.transport.client",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
 }
@@ -101,6 +105,7 @@ __all__ = [
     "CapacityError",
     "CastironError",
     "Client",
+    "Conductor",
     "ConductorDraining",
     "ConductorLost",
     "ConductorOverloaded",
@@ -121,6 +126,7 @@ __all__ = [
     "RequestError",
     "RequestNotFound",
     "RevisionStale",
+    "Settings",
     "StoreUnavailable",
     "VerbUnknown",
     "VersionUnsupported",

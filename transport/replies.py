@@ -162,6 +162,9 @@ class StatusView(Struct, frozen=True, kw_only=True):
     limits: dict[str, int | float]
 
 
+AnyResult = Welcome | Pong | StatusView | NodeView | NodeListed | NodeDeleted | RequestView | RequestListed
+"""Everything that a verb can be answered with, beside failures."""
+
 RESULTS: Final[Mapping[str, type[Struct]]] = {
     "hello": Welcome,
     "ping": Pong,

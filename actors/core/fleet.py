@@ -16,7 +16,6 @@ from castiron.transport.replies import MASK
 from castiron.transport.verbs import NodeCreate, NodeSet, to_map
 from castiron.transport.vocabulary import ConductorID, Instant, NodeName, NodeUUID
 
-
 PLAIN: Final = ("power_state_change_timeout_s", "soft_power_off_timeout_s")
 """Attributes that are replaced, not merged."""
 
