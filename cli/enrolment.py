@@ -74,11 +74,11 @@ def _rest_of_document(number: int, text: str, first: ValueError) -> Any:
 
 
 def _nodes(number: int, item: Any, *, force: bool) -> Batch:
-    items: list[Any] = item if isinstance(item, list) else [item]
+    items = cast("list[object]", item) if isinstance(item, list) else [item]
     return [_node(number, one, force=force) for one in items]
 
 
-def _node(number: int, item: Any, *, force: bool) -> tuple[str, NodeCreate]:
+def _node(number: int, item: object, *, force: bool) -> tuple[str, NodeCreate]:
     if not isinstance(item, dict):
         raise Stop(f"Line {number}: a node is a JSON object with a name.", Exit.BAD_DATA)
     fields = _as_node(cast("dict[str, Any]", item))
