@@ -1,4 +1,4 @@
-"""What every test of the command line is given: a front door with a small conductor in memory, and ways to type at it."""
+"""What the tests of the command line are given: a front door with a small conductor in memory, and ways to type."""
 
 import os
 import subprocess
