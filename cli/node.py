@@ -14,7 +14,7 @@ from castiron.cli.bulk import Outcome, conclude, leave, names_of, send, tell_out
 from castiron.cli.enrolment import STDIN, batches
 from castiron.cli.exits import Exit
 from castiron.cli.faults import Stop, tell
-from castiron.cli.nodetable import LONG, SHORT, node_lines, node_row
+from castiron.cli.nodetable import LONG, SHORT, as_counted, node_lines, node_row
 from castiron.cli.options import Command, Group, Shared, is_terminal, shared
 from castiron.cli.pairs import json_pairs, text_pairs
 from castiron.cli.power import power
@@ -136,7 +136,7 @@ def _list(range_: str | None, *, is_long: bool) -> None:
     if given.is_json:
         return show_json(views)
     now = time.time()
-    show_table(LONG if is_long else SHORT, [node_row(view, now, is_long=is_long) for view in views])
+    show_table(LONG if is_long else SHORT, [node_row(view, now, is_long=is_long) for view in as_counted(views)])
     if not views:
         tell("There are no nodes. Make one with `castiron node create`.")
     return None

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -102,8 +102,8 @@ def serve(
     places = {"store": store, "key_file": key_file, "listen": listen or given.endpoint}
     configuration.add_flags(places, settings)
     _log(given.verbosity, os.environ)
-    with _signals_held():
-        _run(_conductor(configuration))
+    with _signals_held() as signals:
+        _run(_conductor(configuration), signals)
 
 
 def _setting_names() -> list[str]:
@@ -147,7 +147,7 @@ def _store(places: Mapping[str, str]) -> Path:
     return path
 
 
-def _run(conductor: "Conductor") -> None:
+def _run(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
     _start(conductor)
     try:
         click.echo(f"castiron: conductor {conductor.conductor_id} listens on {conductor.endpoint}")
@@ -155,11 +155,11 @@ def _run(conductor: "Conductor") -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        while signal.sigtimedwait(_SIGNALS, LOOK_S) is None:
+        while signal.sigtimedwait(signals, LOOK_S) is None:
             if conductor.wait(0):
                 break
     finally:
-        _stop(conductor)
+        _stop(conductor, signals)
     if conductor.failure is not None:
         raise Stop(f"The conductor failed: {conductor.failure}. Nothing that was accepted is lost.", Exit.INTERNAL)
 
@@ -182,12 +182,12 @@ def _sentence(error: Exception) -> str:
     return f"{text[:1].upper()}{text[1:]}." if not text.startswith("/") else f"{text}."
 
 
-def _stop(conductor: "Conductor") -> None:
+def _stop(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
     """Stop in order; another signal, or too long a stop, ends the process at once. The store stands both."""
     done = threading.Event()
 
     def leave() -> None:
-        told = signal.sigtimedwait(_SIGNALS, STOP_S)
+        told = signal.sigtimedwait(signals, STOP_S)
         if not done.is_set():
             tell("Ended at once." if told else f"The stop took longer than {STOP_S:g} s, and was cut short.")
             os._exit(Exit.INTERRUPTED if told else Exit.INTERNAL)
@@ -198,14 +198,16 @@ def _stop(conductor: "Conductor") -> None:
 
 
 @contextmanager
-def _signals_held() -> Generator[None]:
+def _signals_held() -> Generator[Collection[signal.Signals]]:
     """Keep the signals that end us for sigtimedwait; threads that start meanwhile hold them back, too.
 
-    A hang-up that is ignored already (nohup) stays ignored.
+    A hang-up that is ignored already (nohup) is left alone: held back, it would arrive all the same.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signals = [one for one in _SIGNALS if not (is_ignored and one is signal.SIGHUP)]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        yield
+        yield signals
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
