@@ -4,6 +4,7 @@ The index is what the fleet's actor knows of all nodes; the functions below judg
 node's own matters (is it busy, is the revision right) are its actor's to decide, not the fleet's.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,9 @@ from castiron.transport.errors import ArgumentInvalid, BMCAddressTaken, NodeExis
 from castiron.transport.replies import MASK
 from castiron.transport.verbs import NodeCreate, NodeSet, to_map
 from castiron.transport.vocabulary import ConductorID, Instant, NodeName, NodeUUID
+
+UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""What no node may be called, as in Ironic: it could be another node's uuid, and nodes are found by either."""
 
 PLAIN: Final = ("power_state_change_timeout_s", "soft_power_off_timeout_s")
 """Attributes that are replaced, not merged."""
@@ -112,10 +116,10 @@ def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, driver
     """Return the record of a new node.
 
     Raises:
-        ArgumentInvalid: unknown driver, or driver_info that it refuses.
+        ArgumentInvalid: unknown driver, driver_info that it refuses, or a name that looks like a uuid.
         NodeExists, BMCAddressTaken: the name, or the address unless forced, belongs to another node.
     """
-    info = _driver(drivers, verb.driver).check(verb.driver_info)
+    info = _checked(_driver(drivers, verb.driver), _merged({}, verb.driver_info))
     identity = Identity(NodeName(verb.name), info.bmc_address)
     _judge_identity(index, newcomer.uuid, identity, force=verb.force)
     return NodeRecord(
@@ -150,7 +154,7 @@ def judge_set(
     if index.is_changing(record.uuid):
         raise NodeLocked(
             f"{record.name}: another change of this node is not finished. Try again.",
-            details={"node": record.name, "request": None, "verb": "node.set", "age_s": 0.0, "requester": None},
+            details={"node": record.name, "request": None, "verb": "node.set", "age_s": None, "requester": None},
         )
     given = to_map(verb)
     driver_info = _new_driver_info(given, record, drivers)
@@ -176,8 +180,25 @@ def _driver(drivers: Mapping[str, Driver], name: str) -> Driver:
     return driver
 
 
+def _checked(driver: Driver, info: Mapping[str, Any]) -> DriverInfo:
+    """Let the driver check its information, and refuse what would store a mask in place of a secret."""
+    checked = driver.check(info)
+    for key in sorted(checked.secret_keys):
+        if checked.info.get(key) == MASK:
+            raise ArgumentInvalid(
+                f"{key}: {MASK} stands for a secret that is stored, and none is. Give the secret itself.",
+                details={"path": f"$.driver_info.{key}"},
+            )
+    return checked
+
+
 def _judge_identity(index: FleetIndex, uuid: NodeUUID, identity: Identity, *, force: bool) -> None:
     holder = index.owner_of_name(identity.name)
+    if holder != uuid and UUID_LIKE.fullmatch(identity.name):
+        raise ArgumentInvalid(
+            f"A node cannot be called {identity.name}: it looks like a uuid. Choose another name.",
+            details={"path": "$.name"},
+        )
     if holder is not None and holder != uuid:
         raise NodeExists(
             f"Another node is called {identity.name}. Choose another name.",
@@ -204,7 +225,7 @@ def _new_driver_info(given: Mapping[str, Any], record: NodeRecord, drivers: Mapp
         for key, value in given.get("driver_info", {}).items()
         if value != MASK or key not in record.secret_keys
     }
-    return driver.check(_merged(record.driver_info, sent))
+    return _checked(driver, _merged(record.driver_info, sent))
 
 
 def _new_attributes(given: Mapping[str, Any], record: NodeRecord) -> dict[str, Any]:
