@@ -133,10 +133,11 @@ class Mailbox:
 
     def take_all(self) -> list[Any]:
         """Take out and return all messages that wait, control first. Any thread, if the owner does not run."""
+        taken: list[Any] = []
         with self._lock:
-            taken = [envelope.message for lane in (self._control, self._work) for envelope in lane]
-            self._control.clear()
-            self._work.clear()
+            for lane in (self._control, self._work):
+                while not lane.empty():
+                    taken.append(lane.get_nowait().message)
         return taken
 
     def empty(self) -> bool:

@@ -1,7 +1,7 @@
 """`castiron demo`: a whole story on simulated BMCs, told and checked step by step.
 
-Nothing in it is staged: the BMCs speak IPMI over UDP, the conductor is a process of its own on a SQLite file, and SIGKILL
-is SIGKILL. What the story says is checked against what the BMCs saw; it ends with 0 only if all of it held.
+Nothing in it is staged: the BMCs speak IPMI over UDP, the conductor is a process of its own on a SQLite file, and
+SIGKILL is SIGKILL. What the story says is checked against what the BMCs saw; it ends with 0 only if all of it held.
 """
 
 import os
@@ -179,7 +179,7 @@ class _Story:
     def _conductor(self) -> Generator["subprocess.Popen[bytes]"]:
         """Run `castiron serve` until the end of the `with`, however that comes."""
         command = [sys.executable, "-m", "castiron", "serve", "--store", str(self._store), "--listen", self._endpoint]
-        with self._log.open("w") as log, subprocess.Popen(command, stderr=log, stdout=log) as process:
+        with self._log.open("w") as log, subprocess.Popen(command, stderr=log, stdout=log) as process:  # noqa: S603 - ours
             try:
                 self._until_it_answers(process)
                 yield process
@@ -193,9 +193,10 @@ class _Story:
             try:
                 with Client(self._endpoint, timeout_s=0.5) as client:
                     client.hello()
-                return
             except CastironError:
                 self._pause(process)
+            else:
+                return
         raise StoryBroken(f"the conductor did not answer within {START_S:.0f} s; its log: {self._log.read_text()}")
 
     def _pause(self, process: "subprocess.Popen[bytes]") -> None:

@@ -154,7 +154,7 @@ class Answer:
         self._wish = verb.replies if isinstance(verb, NodeRequest) else ReplyWish.FINAL
         self._lock = threading.Lock()
         self._state = _State.OPEN
-        self._when_gone: Callable[[], None] | None = None
+        self._when_gone: Callable[[], object] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -196,7 +196,7 @@ class Answer:
         """
         self._end(error, seq)
 
-    def when_gone(self, call: Callable[[], None]) -> None:
+    def when_gone(self, call: Callable[[], object]) -> None:
         """Have `call` called if the peer goes before its last reply: nobody waits any more.
 
         It runs on the front door's thread and must not block; at once if the peer is gone already. One call at a time

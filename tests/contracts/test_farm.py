@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from tests.support.console import Console, Refused, Silent
 ROOT = Path(__file__).resolve().parents[2]
 SOON_S = 5.0
 """No wait below takes a tenth of it, unless something is broken."""
+LATE_S = 2 * SOON_S
+"""A wait that nobody wakes looks a last time when it is over: too late."""
 SILENCE_S = 0.3
 """How long a test listens for an answer that must not come."""
 PING = bytes.fromhex("0600ff06000011be80000000")
@@ -57,6 +60,26 @@ def over_udp(bmc: SimulatedBMC, timeout_s: float = SOON_S) -> Callable[[bytes], 
                 return None
 
     return exchange
+
+
+def own_address() -> str:
+    """Return an address of this machine that is not loopback; skip where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: only asks the routing table
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(probe.getsockname()[0])
+
+
+@contextmanager
+def waiting(wait: Callable[[], object]) -> Generator[None]:
+    """Begin a wait before the block and see it end soon after."""
+    waiter = threading.Thread(target=wait, daemon=True)
+    waiter.start()
+    yield
+    waiter.join(SOON_S)
+    assert not waiter.is_alive()
 
 
 def ipmitool(bmc: SimulatedBMC, *command: str, suite: int = 17, password: str | None = None) -> tuple[int, str]:
@@ -227,17 +250,28 @@ class TestFarm:
             with pytest.raises(TimeoutError):
                 mine.recvfrom(2048)
 
-    def test_a_source_outside_loopback_is_not_heard(self) -> None:
+    def test_a_datagram_tells_where_it_was_sent_and_who_sent_it(self) -> None:
         answering = LoopbackSocket(0)
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
                 mine.bind(("127.9.9.9", 0))
                 mine.sendto(b"x", ("127.1.2.3", answering.port))
-                received = answering.receive()
+
+                assert answering.receive() == (b"x", bytes((127, 1, 2, 3)), mine.getsockname())
+                assert answering.receive() is None
         finally:
             answering.close()
 
-        assert received == (b"x", bytes((127, 1, 2, 3)), ("127.9.9.9", received.source[1] if received else 0))
+    def test_a_source_outside_loopback_is_not_heard(self, farm: BMCFarm) -> None:
+        outside = own_address()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
+            mine.settimeout(SILENCE_S)
+            mine.bind((outside, 0))
+            for address in (farm[0].address, outside):  # both stay on this machine
+                mine.sendto(PING, (address, farm.port))
+
+            with pytest.raises(TimeoutError):
+                mine.recvfrom(2048)
 
     def test_power_changes_behind_the_back_show_on_the_wire_and_are_no_controls(self, farm: BMCFarm) -> None:
         console = Console(over_udp(farm[0]))
@@ -253,22 +287,28 @@ class TestFarm:
         with pytest.raises(ValueError, match="rebooting"):
             farm[0].power = "rebooting"  # type: ignore[assignment]  # wrong on purpose
 
-    def test_waits_end_with_the_event(self, farm: BMCFarm) -> None:
-        bmc = farm[0]
-        bmc.power = PowerState.ON
-        console = Console(over_udp(bmc))
+    def test_a_wait_for_controls_ends_with_the_control(self, farm: BMCFarm) -> None:
+        console = Console(over_udp(farm[0]))
         console.login()
-        seen = list[object]()
-        waiter = threading.Thread(target=lambda: seen.append(bmc.wait_for_controls(2, SOON_S)))
-        waiter.start()
 
-        console.command(0, 2, b"\x03")
-        console.command(0, 2, b"\x05")
-        bmc.wait_for_power(PowerState.OFF, SOON_S)  # nobody sends anything meanwhile: the farm itself wakes the waiter
-        waiter.join(SOON_S)
+        with waiting(lambda: farm[0].wait_for_controls(2, LATE_S)):
+            console.command(0, 2, b"\x04")
+            console.command(0, 2, b"\x04")
 
-        assert seen == [bmc.controls]
-        assert bmc.controls[1].at >= bmc.controls[0].at
+        first, second = farm[0].controls
+        assert first.at <= second.at
+
+    def test_a_wait_for_power_ends_with_a_change_that_nobody_sends(self, farm: BMCFarm) -> None:
+        console = Console(over_udp(farm[0]))
+        console.login()
+        farm[0].power = PowerState.ON
+
+        with waiting(lambda: farm[0].wait_for_power(PowerState.OFF, LATE_S)):
+            console.command(0, 2, b"\x05")
+
+    def test_a_wait_for_power_ends_with_a_hand_on_the_button(self, farm: BMCFarm) -> None:
+        with waiting(lambda: farm[0].wait_for_power(PowerState.ON, LATE_S)):
+            farm[0].power = PowerState.ON
 
     def test_a_wait_that_comes_to_nothing_says_what_was_seen(self, farm: BMCFarm) -> None:
         with pytest.raises(TimeoutError, match="bmc1 is in power off, not power on"):
@@ -297,13 +337,14 @@ class TestFarm:
             assert [mine.recvfrom(2048)[1][0] for _ in range(2)] == [farm[1].address, farm[0].address]
 
     def test_a_cold_reset_ends_sessions(self, farm: BMCFarm) -> None:
-        console = Console(over_udp(farm[0], SILENCE_S))
+        console = Console(over_udp(farm[0]))
         console.login()
         assert (farm[0].session_count, farm[0].login_count, farm[0].command_count) == (1, 1, 1)
 
         farm[0].cold_reset()
 
         assert farm[0].session_count == 0
+        console.exchange = over_udp(farm[0], SILENCE_S)
         with pytest.raises(Silent):
             console.command(0, 1)
 
@@ -332,14 +373,14 @@ class TestFarm:
         assert farm.is_alive()
 
     def test_two_farms_do_not_know_of_each_other(self) -> None:
-        with BMCFarm(bmcs=2) as one, BMCFarm(bmcs=2, password="other") as two:
+        with BMCFarm(bmcs=2) as one, BMCFarm(bmcs=2, username="other") as two:
             one[0].power = PowerState.ON
 
             assert one.port != two.port
             assert two[0].power is PowerState.OFF
-            Console(over_udp(two[0]), password="other").login()
+            Console(over_udp(two[0]), username="other").login()
             with pytest.raises(Refused):
-                Console(over_udp(one[0], SILENCE_S), password="other").login()
+                Console(over_udp(one[0]), username="other").login()
 
     def test_a_taken_port_is_named(self) -> None:
         with (

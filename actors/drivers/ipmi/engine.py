@@ -12,20 +12,18 @@ from functools import partial
 from typing import Any, Final
 
 from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
+from castiron.actors.drivers.generations import Generations, superseded
 from castiron.actors.drivers.ipmi.bmc import BMC, Pending
 from castiron.actors.drivers.ipmi.counters import Counters
-from castiron.actors.drivers.ipmi.link import Services
 from castiron.actors.drivers.ipmi.logins import DEFAULT_MAX_LOGINS, Logins
 from castiron.actors.drivers.ipmi.names import Lookup, Names, ask_resolver, start_thread
 from castiron.actors.drivers.ipmi.network import Network, Receiver
+from castiron.actors.drivers.ipmi.services import Services
 from castiron.actors.drivers.ipmi.settings import Settings, read_settings
 from castiron.actors.drivers.ipmi.timers import Timers
 from castiron.actors.drivers.ipmi.timing import Timing
 from castiron.transport.errors import ArgumentInvalid, BMCFault, BMCUnreachable
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID
-
-MAX_FORGOTTEN: Final = 65_536
-"""Nodes whose newest generation is remembered after they were forgotten; beyond, the oldest go."""
 
 RMCP_HEADER: Final = b"\x06\x00\xff\x07"
 """RMCP version 1.0, no acknowledge, class IPMI (IPMI v2.0, table 13-1); the second byte is reserved."""
@@ -92,7 +90,7 @@ class Engine:
         )
         self._owned: dict[NodeUUID, _Owned] = {}
         self._leaving: set[BMC] = set()
-        self._newest: dict[NodeUUID, int] = {}
+        self._generations = Generations()
         self._timers: Timers[BMC] = Timers()
         self._is_stopping = False
 
@@ -102,8 +100,8 @@ class Engine:
         if self._is_stopping:
             return pending.end(NotDone(error=stopping(), applied=Applied.NO))
         target = call.target
-        if target.generation < self._newest.get(target.node, target.generation):
-            return pending.end(NotDone(error=_superseded(target), applied=Applied.NO))
+        if not self._generations.admit(target):
+            return pending.end(NotDone(error=superseded(target), applied=Applied.NO))
         try:
             bmc = self._bmc(target)
         except ArgumentInvalid as invalid:
@@ -116,8 +114,6 @@ class Engine:
         owned = self._owned.pop(node, None)
         if owned is not None:
             self._retire(owned.bmc, BMCUnreachable("The node was given up.", details={"node": node}))
-        while len(self._newest) > len(self._owned) + MAX_FORGOTTEN:
-            del self._newest[next(old for old in self._newest if old not in self._owned)]
 
     def receive(self, receiver: Receiver | None, datagram: bytes) -> None:
         """Take a datagram from the network, and whose it is."""
@@ -155,15 +151,12 @@ class Engine:
         if owned is not None and owned.target == target:
             return owned.bmc
         settings = read_settings(target.info)
-        # Taken out and put in, so that the oldest of the forgotten stand first.
-        self._newest.pop(node, None)
-        self._newest[node] = target.generation
         if owned is not None and owned.settings == settings:
             owned.target = target
-            owned.bmc.refuse_waiting(_superseded(target))
+            owned.bmc.refuse_waiting(superseded(target))
             return owned.bmc
         if owned is not None:
-            self._retire(owned.bmc, _superseded(target))
+            self._retire(owned.bmc, superseded(target))
         bmc = BMC(node, settings, self._services, self._changed)
         self._owned[node] = _Owned(target, settings, bmc)
         return bmc
@@ -190,10 +183,6 @@ class Engine:
 
     def _count_lookup(self) -> None:
         self.counters.resolved += 1
-
-
-def _superseded(target: Target) -> BMCFault:
-    return BMCFault("The node has a newer owner or driver_info.", details={"node": target.node})
 
 
 def stopping() -> BMCUnreachable:

@@ -6,11 +6,9 @@ The owner opens it, asks one request at a time, closes it, and is told what beca
 repetitions here; no I/O; everything on the engine's thread.
 """
 
-import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from castiron.actors.drivers.ipmi.address import Address
 from castiron.actors.drivers.ipmi.codes import (
@@ -21,13 +19,10 @@ from castiron.actors.drivers.ipmi.codes import (
     nonsense,
 )
 from castiron.actors.drivers.ipmi.commands import GET_CHASSIS_STATUS, Answer, Request
-from castiron.actors.drivers.ipmi.counters import Counters
-from castiron.actors.drivers.ipmi.logins import Logins
-from castiron.actors.drivers.ipmi.names import Names
-from castiron.actors.drivers.ipmi.network import Network, Peer, Receiver
+from castiron.actors.drivers.ipmi.network import Peer
+from castiron.actors.drivers.ipmi.services import Owner, Services
 from castiron.actors.drivers.ipmi.session import LoginRefused, News, PrivilegeRefused, Progress, Session
 from castiron.actors.drivers.ipmi.settings import Settings
-from castiron.actors.drivers.ipmi.timing import Timing
 from castiron.transport.errors import BMCError, BMCUnreachable, BMCUnsupported
 from castiron.transport.vocabulary import Instant
 
@@ -51,44 +46,6 @@ class Phase(Enum):
     """The session is open."""
     CLOSING = auto()
     """Has asked the BMC to end the session."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What links and BMCs share: one engine's."""
-
-    now: Callable[[], Instant]
-    timing: Timing
-    counters: Counters
-    network: Network
-    names: Names
-    logins: Logins
-    rng: random.Random
-    new_session_id: Callable[[], int]
-
-
-class Owner(Receiver, Protocol):
-    """Whose link it is. Every method is called on the engine's thread; all but these two may open or ask at once."""
-
-    def granted(self) -> None:
-        """Hand on to the link's own `granted`."""
-        ...
-
-    def resolved(self, addresses: Sequence[Address]) -> None:
-        """Hand on to the link's own `resolved`."""
-        ...
-
-    def link_answered(self, answer: Answer) -> None:
-        """Take the answer to the request."""
-        ...
-
-    def link_failed(self, error: BMCError) -> None:
-        """Know that there will be no session: the BMC is silent, or refused. The link is down."""
-        ...
-
-    def link_broke(self, error: BMCError) -> None:
-        """Know that the session is gone, and the request, if there was one, unanswered. The link is down."""
-        ...
 
 
 class Link:

@@ -129,6 +129,12 @@ def test_a_malformed_proposal_is_an_illegal_parameter(bench: Bench) -> None:
         assert answer[16 + STATUS] == 0x12
 
 
+def test_what_is_too_short_to_answer_is_met_with_silence(bench: Bench) -> None:
+    for request, least_bytes in ((0x10, 8), (0x12, 28), (0x14, 8)):
+        assert bench.exchange(plus(request, bytes(least_bytes - 1))) is None
+        assert bench.exchange(plus(request, bytes(least_bytes))) is not None
+
+
 def test_unknown_session_ids_are_told_so(bench: Bench) -> None:
     for request in (0x12, 0x14):
         answer = bench.exchange(plus(request, b"\x07\0\0\0" + b"\x01\x02\x03\x04" + bytes(20)))

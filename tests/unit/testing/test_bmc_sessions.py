@@ -2,9 +2,12 @@
 
 import pytest
 
-from castiron.testing.bmc.session import SESSION_IDLE_S, SequenceWindow
-from tests.support.bmc_bench import Bench
+from castiron.testing.bmc.session import SequenceWindow, SessionTable
+from castiron.testing.bmc.suite import SUITES, Seal
+from tests.support.bmc_bench import SOURCE, Bench
 from tests.support.console import Console, Refused, Silent, ipmi_message
+
+SESSION_IDLE_S = 60
 
 
 def logged_in(bench: Bench, suite: int = 17) -> Console:
@@ -40,6 +43,53 @@ def test_a_login_that_takes_too_long_has_to_begin_again(bench: Bench) -> None:
     with pytest.raises(Refused) as refused:
         console.rakp()
     assert refused.value.status == 0x02
+
+
+def test_each_step_of_a_login_counts_as_use(bench: Bench) -> None:
+    def slowly(datagram: bytes) -> bytes | None:
+        bench.now += SESSION_IDLE_S - 1
+        return bench.exchange(datagram)
+
+    console = Console(slowly)
+    console.login()
+
+    assert console.command(6, 1)[0] == 0
+
+
+def test_a_table_full_of_sessions_that_have_run_out_has_room() -> None:
+    table = SessionTable(slots=2)
+    ids = iter([5, 0, 5, 6, 5])  # 0 is no id, and 5 is taken until its session has run out
+
+    def opened(now: float) -> int | None:
+        session = table.open(lambda: next(ids), console_id=1, suite=SUITES[3], nonce=b"", source=SOURCE, now=now)
+        if session is None:
+            return None
+        session.establish(Seal(SUITES[3], b"key"))
+        return session.managed_id
+
+    assert [opened(0), opened(1), opened(60)] == [5, 6, None]
+    assert opened(60.5) == 5
+    assert [session.managed_id for session in table] == [6, 5]
+
+
+def test_what_was_sealed_by_other_rules_does_not_open() -> None:
+    seal = Seal(SUITES[17], b"key")
+    vector = bytes(16)
+    datagram = seal.close(1, 1, b"message", vector)
+    sealed = datagram[16:48]
+
+    assert seal.open(sealed) == b"message"
+    for wrong in (b"", vector, sealed[:-1], sealed + b"x", bytes(15) + b"\x01" + sealed[16:]):
+        assert seal.open(wrong) is None
+
+
+def test_a_cold_reset_from_outside_is_the_same_as_the_command(bench: Bench) -> None:
+    console = logged_in(bench)
+
+    bench.bmc.cold_reset()
+
+    with pytest.raises(Silent):
+        console.command(6, 1)
 
 
 def test_a_cold_reset_forgets_the_sessions_and_not_the_machine(bench: Bench) -> None:
