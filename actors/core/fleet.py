@@ -7,10 +7,10 @@ node's own matters (is it busy, is the revision right) are its actor's to decide
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from castiron.actors.core.messages import Amendment
-from castiron.actors.drivers.base import Driver, DriverInfo
+from castiron.actors.drivers.base import DriverInfo
 from castiron.store.records import NodeRecord
 from castiron.transport.errors import ArgumentInvalid, BMCAddressTaken, NodeExists, NodeLocked
 from castiron.transport.replies import MASK
@@ -22,6 +22,14 @@ UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I
 
 PLAIN: Final = ("power_state_change_timeout_s", "soft_power_off_timeout_s")
 """Attributes that are replaced, not merged."""
+
+
+class Checker(Protocol):
+    """What the fleet needs of a driver."""
+
+    def check(self, driver_info: Mapping[str, Any]) -> DriverInfo:
+        """Check a node's driver_info whole; see drivers.base.Driver."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,7 @@ class Newcomer:
     now: Instant
 
 
-def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, drivers: Mapping[str, Driver]) -> NodeRecord:
+def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, drivers: Mapping[str, Checker]) -> NodeRecord:
     """Return the record of a new node.
 
     Raises:
@@ -140,7 +148,7 @@ def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, driver
 
 
 def judge_set(
-    index: FleetIndex, verb: NodeSet, record: NodeRecord, drivers: Mapping[str, Driver]
+    index: FleetIndex, verb: NodeSet, record: NodeRecord, drivers: Mapping[str, Checker]
 ) -> tuple[Amendment, Identity]:
     """Return what is to change, and the identity that the node would then have.
 
@@ -160,7 +168,8 @@ def judge_set(
     driver_info = _new_driver_info(given, record, drivers)
     name = NodeName(given.get("name", record.name))
     identity = Identity(name, record.bmc_address if driver_info is None else driver_info.bmc_address)
-    _judge_identity(index, record.uuid, identity, force=verb.force)
+    has_it = identity.bmc_address == record.bmc_address  # what was forced once need not be forced again
+    _judge_identity(index, record.uuid, identity, force=verb.force or has_it)
     driver = given.get("driver", record.driver)
     amendment = Amendment(
         name=name if name != record.name else None,
@@ -171,7 +180,7 @@ def judge_set(
     return amendment, identity
 
 
-def _driver(drivers: Mapping[str, Driver], name: str) -> Driver:
+def _driver(drivers: Mapping[str, Checker], name: str) -> Checker:
     driver = drivers.get(name)
     if driver is None:
         raise ArgumentInvalid(
@@ -180,7 +189,7 @@ def _driver(drivers: Mapping[str, Driver], name: str) -> Driver:
     return driver
 
 
-def _checked(driver: Driver, info: Mapping[str, Any]) -> DriverInfo:
+def _checked(driver: Checker, info: Mapping[str, Any]) -> DriverInfo:
     """Let the driver check its information, and refuse what would store a mask in place of a secret."""
     checked = driver.check(info)
     for key in sorted(checked.secret_keys):
@@ -215,7 +224,7 @@ def _judge_identity(index: FleetIndex, uuid: NodeUUID, identity: Identity, *, fo
         )
 
 
-def _new_driver_info(given: Mapping[str, Any], record: NodeRecord, drivers: Mapping[str, Driver]) -> DriverInfo | None:
+def _new_driver_info(given: Mapping[str, Any], record: NodeRecord, drivers: Mapping[str, Checker]) -> DriverInfo | None:
     if "driver_info" not in given and "driver" not in given:
         return None
     driver = _driver(drivers, given.get("driver", record.driver))

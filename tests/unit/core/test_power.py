@@ -430,9 +430,7 @@ def test_what_may_have_been_sent_is_looked_for_with_fresh_time(phase: Phase) -> 
 
 
 def test_a_resumed_soft_off_has_its_own_time_and_is_not_repeated() -> None:
-    resumed, _ = action(PowerTarget.SOFT_OFF).resume(
-        standing(Phase.SEND, PowerTarget.SOFT_OFF).progress(), at(100)
-    )
+    resumed, _ = action(PowerTarget.SOFT_OFF).resume(standing(Phase.SEND, PowerTarget.SOFT_OFF).progress(), at(100))
 
     assert resumed.until == at(100 + LIMITS.soft_off_s)
     assert isinstance(resumed.heard(SAW_ON, at(120))[1], Wait)
