@@ -96,6 +96,8 @@ class BootAction:
                 unsure = self.unsure or applied is not Applied.NO
                 happening = Happening.NO_ANSWER if isinstance(error, PASSING) else Happening.REFUSED
                 return replace(heard, unsure=unsure, trouble=error.to_wire())._step(happening, now)
+            case _:  # pragma: no cover - the type checkers prove that there is no other
+                assert_never(outcome)
 
     def woke(self, now: Instant) -> "tuple[BootAction, Next]":
         """Go on after a wait."""

@@ -133,6 +133,8 @@ class PowerAction:
             case NotDone(error=error, applied=applied):
                 happening = _trouble(error, applied, sending=self.place.phase is Phase.SEND)
                 return self._with(trouble=error.to_wire())._step(happening, now)
+            case _:  # pragma: no cover - the type checkers prove that there is no other
+                assert_never(outcome)
 
     def woke(self, now: Instant) -> "tuple[PowerAction, Next]":
         """Go on after a wait."""

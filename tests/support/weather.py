@@ -1,4 +1,4 @@
-"""A machine with its BMC, and everything that can happen on the way to it: what the core's decisions are driven against.
+"""A machine with its BMC, and all that can happen on the way to it: what the core's decisions are driven against.
 
 The machine keeps the truth (what was applied, what it reported), so that tests can hold a decision's claims against it.
 """

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from tests.support.store_records import plain_node, plain_request
 
 from castiron.actors.core.actions import EVENTS, Announced, about, action_for, target_power_state
 from castiron.actors.core.boot import BootAction
@@ -14,6 +13,7 @@ from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.verbs import VERBS, NodeRequest
 from castiron.transport.vocabulary import BootDevice, EventType, PowerState, PowerTarget
+from tests.support.store_records import plain_node, plain_request
 
 SETTINGS = Settings()
 

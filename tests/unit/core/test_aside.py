@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.support.store_records import plain_node, plain_request
 
 from castiron.actors.core.aside import put_aside, taken_back
 from castiron.actors.core.obstacles import aside
 from castiron.store.records import NodeRecord, NodeUpdate, RequestRecord
 from castiron.transport.vocabulary import Applied, EventType, Fault, Instant, PowerState, RequestState
+from tests.support.store_records import plain_node, plain_request
 
 NOW = Instant(9000.0)
 REASON = "Its actor failed 6 times in a short time; the conductor's log says why."

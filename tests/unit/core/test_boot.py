@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.weather import FAIR, GUSTS, Fate, Gust, Machine, weather
 
 from castiron.actors.core.boot import TRANSITIONS, BootAction, Do, Happening
 from castiron.actors.core.turn import Ask, Failed, Limits, Next, Succeeded, Wait
@@ -20,6 +19,7 @@ from castiron.transport.errors import (
     DeadlineExceeded,
 )
 from castiron.transport.vocabulary import Applied, BootDevice, Instant
+from tests.support.weather import FAIR, GUSTS, Fate, Gust, Machine, weather
 
 LIMITS = Limits(change_s=10.0, soft_off_s=30.0, poll_initial_s=0.5, poll_max_s=2.0, settle_s=3.0)
 T0 = Instant(1000.0)

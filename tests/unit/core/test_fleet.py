@@ -7,9 +7,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from tests.support.store_records import OWNER, node_uuid, plain_node
 
-from castiron.actors.core.fleet import FleetIndex, Identity, Newcomer, judge_create, judge_set
+from castiron.actors.core.fleet import Checker, FleetIndex, Identity, Newcomer, judge_create, judge_set
 from castiron.actors.core.messages import Amendment
 from castiron.actors.drivers.base import DriverInfo
 from castiron.actors.drivers.fields import Field, checked, secrets, text
@@ -19,6 +18,7 @@ from castiron.transport.errors import ArgumentInvalid, BMCAddressTaken, NodeExis
 from castiron.transport.replies import MASK
 from castiron.transport.verbs import NodeCreate, NodeSet
 from castiron.transport.vocabulary import Instant, NodeName, NodeUUID
+from tests.support.store_records import OWNER, node_uuid, plain_node
 
 PASSWORD = "hush-hush"
 NEWCOMER = Newcomer(uuid=node_uuid(9), owner=OWNER, now=Instant(5000.0))
@@ -41,7 +41,7 @@ class Socket:
         return DriverInfo(info=info, secret_keys=secrets(self.FIELDS), bmc_address=None)
 
 
-DRIVERS = {"ipmi": IPMI(), "socket": Socket()}
+DRIVERS: Mapping[str, Checker] = {"ipmi": IPMI(), "socket": Socket()}
 
 
 def info(address: str = "127.0.0.9", **more: Any) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def test_a_mask_in_place_of_something_open_is_taken_as_it_stands() -> None:
 def test_a_mask_for_a_secret_that_is_not_stored_is_refused() -> None:
     record = known(1, driver="socket", driver_info=info("a"), secret_keys=frozenset(), bmc_address=None)
 
-    with pytest.raises(ArgumentInvalid, match="^pin: "):
+    with pytest.raises(ArgumentInvalid, match="pin: "):
         judged(NodeSet(node="n1", driver_info={"pin": MASK}), record)
 
 

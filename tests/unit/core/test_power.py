@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.weather import FAIR, GUSTS, LEADS_TO, Fate, Gust, Machine, weather
 
 from castiron.actors.core import power
 from castiron.actors.core.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
@@ -26,11 +25,12 @@ from castiron.transport.errors import (
     PowerStateUnconfirmed,
 )
 from castiron.transport.vocabulary import Applied, Instant, PowerControl, PowerState, PowerTarget
+from tests.support.weather import FAIR, GUSTS, LEADS_TO, Fate, Gust, Machine, weather
 
 LIMITS = Limits(change_s=10.0, soft_off_s=30.0, poll_initial_s=0.5, poll_max_s=2.0, settle_s=3.0)
 COMMAND_TIMEOUT_S = 4.0
 T0 = Instant(1000.0)
-READ = Ask(GetPower())
+READ: Next = Ask(GetPower())
 ON, OFF, SOFT_OFF = PowerControl.ON, PowerControl.OFF, PowerControl.SOFT_OFF
 
 
@@ -56,7 +56,7 @@ def at(seconds: float) -> Instant:
     return Instant(T0 + seconds)
 
 
-def sending(control: PowerControl) -> Ask:
+def sending(control: PowerControl) -> Next:
     return Ask(SetPower(control), commit_first=True)
 
 
@@ -133,12 +133,15 @@ class Spy(dict[tuple[Phase, Happening], Rule]):
 
 
 FAILURES = (BMCUnreachable, BMCCredentials, BMCUnsupported, BMCBusy, BMCFault, DeadlineExceeded)
-READ_OUTCOMES = (SAW_ON, SAW_OFF, *(failing(error) for error in FAILURES))
-SEND_OUTCOMES = (DONE, *(failing(error, applied) for error in FAILURES for applied in (Applied.NO, Applied.UNKNOWN)))
+READ_OUTCOMES: tuple[Outcome, ...] = (SAW_ON, SAW_OFF, *(failing(error) for error in FAILURES))
+SEND_OUTCOMES: tuple[Outcome, ...] = (
+    DONE,
+    *(failing(error, applied) for error in FAILURES for applied in (Applied.NO, Applied.UNKNOWN)),
+)
 
 
 def onward(before: PowerAction, following: Next) -> Iterator[tuple[PowerAction, Next]]:
-    """Everything that can come of an action that waits for something: any outcome, soon or late, a time-out, a crash."""
+    """Everything that can come of an action that waits: any outcome, soon or late, a time-out, a crash."""
     match following:
         case Ask(operation=operation):
             outcomes = SEND_OUTCOMES if isinstance(operation, SetPower) else READ_OUTCOMES
@@ -488,16 +491,16 @@ class Drive:
             following = self.follow(following)
         raise AssertionError("it does not end")
 
-    def follow(self, following: Ask | Wait) -> Next:
-        if isinstance(following, Ask) and following.commit_first:
+    def follow(self, wish: Ask | Wait) -> Next:
+        if isinstance(wish, Ask) and wish.commit_first:
             self.disk = self.action.progress()
         if next(self.crashes, False):
             return self.crash()
-        if isinstance(following, Ask):
-            return self.ask(following)
-        if following.until > self.action.until:
+        if isinstance(wish, Ask):
+            return self.ask(wish)
+        if wish.until > self.action.until:
             return self.expire()
-        self.now = following.until
+        self.now = wish.until
         self.action, following = self.action.woke(Instant(self.now))
         return following
 
@@ -540,7 +543,7 @@ class Drive:
 
 
 def life_s(driven: PowerAction) -> float:
-    """The longest that an action may take without a crash: each leg looks or sends, then has its own time, is forced."""
+    """The longest that an action may take without a crash: each leg, a soft power off's own time, and forcing it."""
     legs = len(LEGS[driven.target])
     return legs * LIMITS.change_s + LIMITS.soft_off_s + LIMITS.change_s
 
