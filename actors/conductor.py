@@ -24,13 +24,13 @@ from castiron.actors.board import Board
 from castiron.actors.bulletin import Bulletin
 from castiron.actors.clock import Clock, SystemClock
 from castiron.actors.directory import Directory
-from castiron.actors.dispatcher import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.kin import Kin, Seat
 from castiron.actors.nursery import Nursery, state_from_store
 from castiron.actors.permits import Permits
+from castiron.actors.pool import PoolDispatcher
 from castiron.actors.pruning import Pruning
 from castiron.actors.reception import Reception
 from castiron.actors.services import Services

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from castiron.actors.dispatcher import PoolDispatcher, SlowTurn
+from castiron.actors.dispatcher import SlowTurn
 from castiron.actors.kin import Hung, Seat
 from castiron.actors.node import NodeActor
+from castiron.actors.pool import PoolDispatcher
 
 log = logging.getLogger(__name__)
 
