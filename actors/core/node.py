@@ -8,7 +8,7 @@ before its latest recovery, is ignored by its ticket. One function a message; wi
 """
 
 from dataclasses import replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from castiron.actors.core.actions import EVENTS, about, action_for, target_power_state
 from castiron.actors.core.aside import taken_back
@@ -45,6 +45,10 @@ from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import arguments_of, tag_of
 from castiron.transport.vocabulary import EventType, Instant, RequestState
+
+
+LAST_WORD_S: Final = 0.25
+"""After an action's time, for the driver's last outcome, which says better than a timer why there was no answer."""
 
 
 def decide(state: NodeState, message: Message, now: Instant, settings: Settings) -> Decision:
@@ -198,7 +202,7 @@ def _limited(draft: Draft, active: Active, action: Action) -> Active:
     if active.limit is not None:
         draft.order(CancelTimer(active.limit))
     limit = draft.ticket()
-    draft.order(SetTimer(limit, action.until))
+    draft.order(SetTimer(limit, Instant(action.until + LAST_WORD_S)))
     return replace(active, limit=limit, limit_at=action.until)
 
 
