@@ -46,7 +46,6 @@ from castiron.transport.errors import CastironError
 from castiron.transport.verbs import arguments_of, tag_of
 from castiron.transport.vocabulary import EventType, Instant, RequestState
 
-
 LAST_WORD_S: Final = 0.25
 """After an action's time, for the driver's last outcome, which says better than a timer why there was no answer."""
 
