@@ -1,14 +1,30 @@
 """Time as a parameter: what now is, and a call when it is later.
 
-`Clock` is the contract; `SystemClock` is the one of real conductors, `VirtualClock` the one of simulations and tests.
-Nothing else in castiron may ask the operating system for the time. No decision lives here, and no user code runs here:
-a due timer only tells somebody.
+`Clock` is the contract; `SystemClock` is the one of real conductors, `VirtualClock` (virtual.py) the one of simulations
+and tests. Nothing else in castiron may ask the operating system for the time. No decision lives here, and no user code
+runs here: a due timer only tells somebody.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from heapq import heapify, heappop, heappush
+from typing import Final, Protocol
 
 from castiron.transport.vocabulary import Instant
+
+log = logging.getLogger(__name__)
+
+COMPACT_ABOVE: Final = 1_000
+"""Cancelled timers that may stay in a heap before it is rebuilt without them: a few 100 KB."""
+
+LATE_SAMPLES: Final = 1_024
+"""How many of the last timers the p99 of lateness is taken from: enough for ten beyond it."""
+
+LONGEST_WAIT_S: Final = 3_600.0
+"""The longest wait at a time: an operating system's own limit is not ours to meet."""
 
 
 class Timer(Protocol):
@@ -37,3 +53,191 @@ class Clock(Protocol):
         instant run in the order in which they were ordered.
         """
         ...
+
+
+class HeapTimer:
+    """A timer in a heap."""
+
+    __slots__ = ("_heap", "at", "call")
+
+    def __init__(self, heap: "TimerHeap", at: Instant, call: Callable[[], None]) -> None:
+        self._heap = heap
+        self.at = at
+        self.call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        """Do not call, if it has not been called yet."""
+        if self.call is not None:
+            self.call = None
+            self._heap.cancelled_count += 1
+
+    def fire(self) -> bool:
+        """Call, unless cancelled or called before; return whether it was called. A failure is logged, not raised."""
+        call, self.call = self.call, None
+        if call is None:
+            return False
+        try:
+            call()
+        except BaseException:
+            log.exception("a timer's call failed")
+            self._heap.failed_count += 1
+        return True
+
+
+class TimerHeap:
+    """Timers in the order in which they are due. Not synchronized, except that any thread may cancel at any time.
+
+    A cancelled timer stays until it comes up, or until those like it are more than half of the heap. The count of them
+    may be off by what two threads cancel at the same moment: it decides only when to rebuild, and is put right then.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, int, HeapTimer]] = []
+        self._pushed_count = 0
+        self.cancelled_count = 0
+        self.failed_count = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def push(self, at: Instant, call: Callable[[], None]) -> HeapTimer:
+        """Add a timer.
+
+        Raises:
+            ValueError: `at` is not a number, which would put the others out of order.
+        """
+        if at != at:  # noqa: PLR0124 - the definition of NaN; math.isnan costs a call on a busy path
+            raise ValueError("a timer at NaN is never due")
+        if self.cancelled_count > max(COMPACT_ABOVE, len(self._entries) // 2):
+            self._compact()
+        timer = HeapTimer(self, at, call)
+        self._pushed_count += 1
+        heappush(self._entries, (at, self._pushed_count, timer))
+        return timer
+
+    def next_at(self) -> Instant | None:
+        """Return when the first timer is due, None if there is none."""
+        while self._entries:
+            timer = self._entries[0][2]
+            if timer.call is not None:
+                return timer.at
+            heappop(self._entries)
+            self.cancelled_count -= 1
+        return None
+
+    def pop_first(self, now: Instant) -> HeapTimer | None:
+        """Take the first timer out if it is due."""
+        at = self.next_at()
+        return heappop(self._entries)[2] if at is not None and at <= now else None
+
+    def pop_due(self, now: Instant) -> list[HeapTimer]:
+        """Take all timers out that are due, in order."""
+        due: list[HeapTimer] = []
+        while (timer := self.pop_first(now)) is not None:
+            due.append(timer)
+        return due
+
+    def _compact(self) -> None:
+        self._entries = [entry for entry in self._entries if entry[2].call is not None]
+        heapify(self._entries)
+        self.cancelled_count = 0
+
+
+class SystemClock:
+    """The time of the machine, and one daemon thread for all timers, started at once.
+
+    Args:
+        wall: seconds since 1970-01-01 UTC; read once.
+        monotonic: seconds, never going backwards.
+        name: the thread's.
+    """
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        name: str = "castiron-clock",
+    ) -> None:
+        self._monotonic = monotonic
+        self._anchor = wall() - monotonic()
+        self._heap = TimerHeap()
+        self._changed = threading.Condition()
+        self._is_stopping = False
+        self._due_count = 0
+        self._late_max_s = 0.0
+        self._late_s: deque[float] = deque(maxlen=LATE_SAMPLES)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def now(self) -> Instant:
+        """Return seconds since 1970-01-01 UTC, never less than before."""
+        return Instant(self._anchor + self._monotonic())
+
+    def call_at(self, at: Instant, call: Callable[[], None]) -> Timer:
+        """Order `call` for `at`, or for as soon as possible where that has passed. Never called after `stop`.
+
+        A call that raises is logged and counted.
+        """
+        at = max(at, self.now())
+        with self._changed:
+            first = self._heap.next_at()
+            timer = self._heap.push(at, call)
+            if first is None or at < first:
+                self._changed.notify()
+        return timer
+
+    def is_alive(self) -> bool:
+        """Return whether timers are still being called."""
+        return self._thread.is_alive() and not self._is_stopping
+
+    def counters(self) -> Mapping[str, float]:
+        """Return timers ordered and not yet due, and since the start: called, failed, the worst lateness.
+
+        `late_p99_ms` is that of the last 1,024 calls.
+        """
+        with self._changed:
+            late_s = sorted(self._late_s)
+            return {
+                "waiting": max(0, len(self._heap) - self._heap.cancelled_count),
+                "due": self._due_count,
+                "failed": self._heap.failed_count,
+                "late_max_ms": self._late_max_s * 1000,
+                "late_p99_ms": late_s[len(late_s) * 99 // 100] * 1000 if late_s else 0.0,
+            }
+
+    def stop(self, timeout_s: float) -> list[str]:
+        """End the thread; what is not due yet is never called. Blocks up to timeout_s seconds. Idempotent.
+
+        Returns:
+            The thread's name if it hangs in a call.
+        """
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify()
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+        return [self._thread.name] if self._thread.is_alive() else []
+
+    def _run(self) -> None:
+        while due := self._wait_for_due():
+            for timer in due:
+                late_s = self.now() - timer.at
+                if timer.fire():
+                    self._count(late_s)
+
+    def _wait_for_due(self) -> list[HeapTimer]:
+        """Sleep until timers are due and take them out; none once the clock is stopping."""
+        with self._changed:
+            while not self._is_stopping:
+                if due := self._heap.pop_due(self.now()):
+                    return due
+                next_at = self._heap.next_at()
+                self._changed.wait(LONGEST_WAIT_S if next_at is None else min(next_at - self.now(), LONGEST_WAIT_S))
+        return []
+
+    def _count(self, late_s: float) -> None:
+        with self._changed:
+            self._due_count += 1
+            self._late_max_s = max(self._late_max_s, late_s)
+            self._late_s.append(late_s)

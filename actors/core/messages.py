@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
+from castiron.store.records import NodeRecord
 from castiron.transport.verbs import AnyNodeRequest
 from castiron.transport.vocabulary import NodeName, RequestID
 
@@ -20,7 +21,7 @@ ReplyTo = Any
 class Submit:
     """A user asks for something that reaches the BMC."""
 
-    control: ClassVar[bool] = False
+    is_control: ClassVar[bool] = False
 
     request_id: RequestID
     verb: AnyNodeRequest
@@ -34,7 +35,7 @@ class Amendment:
 
     name: NodeName | None = None
     driver: str | None = None
-    driver_info: DriverInfo | None = None
+    driver_info: DriverInfo | None = field(default=None, repr=False)
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Record fields that concern only this node → new values."""
 
@@ -43,12 +44,25 @@ class Amendment:
         """Whether it touches what the node is called or how its BMC is reached."""
         return self.name is not None or self.driver is not None or self.driver_info is not None
 
+    def changes(self, record: NodeRecord) -> dict[str, Any]:
+        """Return the record's fields that become other ones, with their new values."""
+        wanted = dict(self.attributes)
+        if self.name is not None:
+            wanted["name"] = self.name
+        if self.driver is not None:
+            wanted["driver"] = self.driver
+        if self.driver_info is not None:
+            wanted["driver_info"] = self.driver_info.info
+            wanted["secret_keys"] = self.driver_info.secret_keys
+            wanted["bmc_address"] = self.driver_info.bmc_address
+        return {name: value for name, value in wanted.items() if value != getattr(record, name)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amend:
     """Change attributes, if the node may change now. From the fleet, which waits for TellFleet."""
 
-    control: ClassVar[bool] = True  # the fleet has reserved the name and must learn the outcome
+    is_control: ClassVar[bool] = True  # the fleet has reserved the name and must learn the outcome
 
     amendment: Amendment
     revision: int | None = None
@@ -60,7 +74,7 @@ class Amend:
 class Remove:
     """A user wants the node forgotten."""
 
-    control: ClassVar[bool] = False
+    is_control: ClassVar[bool] = False
 
     revision: int | None = None
     requester: str
@@ -69,16 +83,16 @@ class Remove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recover:
-    """Go on from what the store holds: after a start, a restart, or a commit that failed."""
+    """Take up what the store holds: after a start, a restart, or a commit that failed. What is going on goes on."""
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermitGranted:
     """There is a place to run the request."""
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     request_id: RequestID
 
@@ -87,7 +101,7 @@ class PermitGranted:
 class Heard:
     """A driver call has ended."""
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     ticket: Ticket
     outcome: Outcome
@@ -97,7 +111,7 @@ class Heard:
 class TimerDue:
     """A timer's time has come."""
 
-    control: ClassVar[bool] = True
+    is_control: ClassVar[bool] = True
 
     ticket: Ticket
 

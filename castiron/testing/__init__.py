@@ -1,1 +1,36 @@
-"""What test harnesses use: simulated BMCs over real UDP, a conductor that runs for a `with`, virtual time."""
+"""What test harnesses use: simulated BMCs over real UDP, a conductor that runs for a `with`, virtual time.
+
+Names are loaded at their first use, so that who wants a BMC does not load a conductor.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from castiron.testing.bmc import BMC, BMCSettings, ChassisAction, Control, Faults
+    from castiron.testing.farm import BMCFarm
+    from castiron.testing.running import running_conductor
+    from castiron.testing.simulated import SimulatedBMC
+
+_HOME: Final = {
+    "BMC": "castiron.testing.bmc",
+    "BMCFarm": "castiron.testing.farm",
+    "BMCSettings": "castiron.testing.bmc",
+    "ChassisAction": "castiron.testing.bmc",
+    "Control": "castiron.testing.bmc",
+    "Faults": "castiron.testing.bmc",
+    "SimulatedBMC": "castiron.testing.simulated",
+    "running_conductor": "castiron.testing.running",
+}
+
+__all__ = ["BMC", "BMCFarm", "BMCSettings", "ChassisAction", "Control", "Faults", "SimulatedBMC", "running_conductor"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'castiron.testing' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,95 @@
+"""Who runs when: the contract between actors and the threads that run them.
+
+A dispatcher hands turns to `Runnable`s: one turn at a time each, up to so many messages a turn, then to the back of the
+line. `PoolDispatcher` (pool.py) is that of real conductors, `SimDispatcher` (virtual.py) runs the same actors inline.
+Nothing here knows messages, mailboxes or nodes, and two dispatchers share nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pykka import Future
+
+
+class Runnable(Protocol):
+    """What takes turns: an actor."""
+
+    def run_turn(self, messages: int) -> None:
+        """Handle up to so many messages, then schedule another turn if more wait. Raises nothing."""
+        ...
+
+    def doing(self) -> tuple[str, str]:
+        """Return who it is and the kind of message in hand, for logs: never a message's contents. Any thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SlowTurn:
+    """A turn that has not ended yet."""
+
+    worker: str
+    """The thread's name."""
+    turn: int
+    """Which of the worker's turns, so that `replace_hung` can tell this one from the next."""
+    runnable: Runnable
+    """Whose turn it is: the actor."""
+    actor: str
+    """The actor's class and urn."""
+    message: str
+    """The kind of message in hand."""
+    lasts_s: float
+    """For how long the turn has been going on."""
+
+
+class Dispatcher(Protocol):
+    """Gives turns. Any thread may call any method."""
+
+    def schedule(self, runnable: Runnable) -> None:
+        """Owe `runnable` one turn. The caller sees to it that at most one is owed or going on at any time."""
+        ...
+
+    def will_answer(self, future: Future[Any]) -> None:
+        """Take note that one of this dispatcher's actors is going to answer `future`."""
+        ...
+
+    def crashed(self, error: BaseException) -> None:
+        """Take note that an actor was ended by something that is not an Exception."""
+        ...
+
+    def backlog(self) -> int:
+        """Return how many actors wait for a turn."""
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """Return what it has counted since its start, for `status`."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Return whether none of its threads has died and it has not been stopped."""
+        ...
+
+    def stuck(self, longer_than_s: float) -> list[SlowTurn]:
+        """Return the turns that have been going on for so long, the longest first."""
+        ...
+
+    def replace_hung(self, turn: SlowTurn) -> bool:
+        """Let another thread take over from the one that hangs in `turn`. Idempotent.
+
+        Returns:
+            Whether the pool has as many working threads as before the hang; False if the turn has ended meanwhile, has
+            been replaced already, or the pool is at its bound.
+        """
+        ...
+
+    def mend(self) -> int:
+        """Start threads in place of those that died; return how many."""
+        ...
+
+    def stop(self, timeout_s: float) -> list[str]:
+        """End the threads once the ready actors have had a turn. Blocks up to timeout_s seconds. Idempotent.
+
+        Returns:
+            The names of threads that hang.
+        """
+        ...

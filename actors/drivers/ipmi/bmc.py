@@ -1,0 +1,282 @@
+"""One node's BMC: its calls, one after the other, each with its deadline and exactly one outcome.
+
+Decides what a broken session means for a call: reads and boot devices are asked once more through a fresh login, a
+chassis control never. No I/O; everything on the engine's thread.
+"""
+
+import copy
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from castiron.actors.drivers.base import Call, Done, NotDone, Outcome
+from castiron.actors.drivers.ipmi.address import Address
+from castiron.actors.drivers.ipmi.codes import completion_error, nonsense
+from castiron.actors.drivers.ipmi.commands import Answer, Nonsense, Refused, Request, Steps, steps
+from castiron.actors.drivers.ipmi.link import Link, Phase
+from castiron.actors.drivers.ipmi.services import Services
+from castiron.actors.drivers.ipmi.settings import Settings
+from castiron.transport.errors import BMCBusy, BMCError, BMCFault, BMCUnreachable, DeadlineExceeded
+from castiron.transport.vocabulary import Applied, Instant
+
+MAX_WAITING: Final = 32
+"""Calls that may wait for one BMC. A node's actor asks one thing at a time; the rest is room for other callers."""
+
+_log = logging.getLogger(__name__)
+
+
+class Pending:
+    """A call that has no outcome yet."""
+
+    __slots__ = ("acted", "call", "done", "is_in_doubt", "is_repeated", "sent_once")
+
+    def __init__(self, call: Call, done: Callable[[Outcome], None]) -> None:
+        self.call = call
+        self.done = done
+        self.acted = False
+        """Something of it that changes the machine has left."""
+        self.is_in_doubt = False
+        """And was not answered, before the call was repeated."""
+        self.sent_once = False
+        """Something of it that must not go twice has left."""
+        self.is_repeated = False
+
+    @property
+    def applied(self) -> Applied:
+        """What is known if it ends now without an answer."""
+        return Applied.UNKNOWN if self.acted else Applied.NO
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell the outcome. Called once; a caller's fault is logged and stays there."""
+        try:
+            self.done(outcome)
+        except Exception:  # noqa: BLE001 - whatever a caller's function raises
+            _log.exception("The receiver of an outcome failed; node %s.", self.call.target.node)
+
+
+class BMC:
+    """See the module.
+
+    Args:
+        settings: how to reach it.
+        services: the engine's.
+        changed: called after anything happened, so that the engine looks at `due_at` and `is_gone` again.
+
+    Attributes:
+        timer_at: kept by the engine's timers.
+    """
+
+    def __init__(self, node: str, settings: Settings, services: Services, changed: Callable[["BMC"], None]) -> None:
+        self.timer_at: Instant | None = None
+        self._settings = settings
+        self._services = services
+        self._changed = changed
+        self._where = {"node": node, "address": settings.address}
+        self._link = Link(settings, services, self, self._where)
+        self._calls: deque[Pending] = deque()
+        self._current: Pending | None = None
+        self._steps: Steps | None = None
+        self._ready_at = Instant(0.0)
+        self._is_retired = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was retired and its session has ended."""
+        return self._is_retired and self._link.phase is Phase.DOWN
+
+    def due_at(self) -> Instant | None:
+        """Return when `expire` is to be called, or None."""
+        times = [pending.call.deadline for pending in self._calls]
+        if self._current is not None:
+            times.append(self._current.call.deadline)
+        elif self._calls and self._is_pausing():
+            times.append(self._ready_at)
+        if self._link.due_at is not None:
+            times.append(self._link.due_at)
+        return min(times, default=None)
+
+    # What callers want.
+
+    def submit(self, pending: Pending) -> None:
+        """Take a call."""
+        if len(self._calls) >= MAX_WAITING:
+            message = f"{MAX_WAITING} calls wait for {self._settings.address}. Try again later."
+            pending.end(NotDone(error=BMCBusy(message, details=self._where), applied=Applied.NO))
+            return
+        self._calls.append(pending)
+        self._services.counters.waiting += 1
+        self._settle()
+
+    def refuse_waiting(self, error: BMCError) -> None:
+        """End the calls that have not begun."""
+        while self._calls:
+            self._end(self._take_waiting(), error)
+
+    def retire(self, error: BMCError) -> None:
+        """End every call, log out, and take nothing more. Idempotent."""
+        self._is_retired = True
+        self._end_current(error)
+        self.refuse_waiting(error)
+        self._link.close()
+        self._changed(self)
+
+    def crash(self) -> None:
+        """Start anew after a fault of ours: every call ends, the session is dropped. Never raises."""
+        fault = BMCFault("castiron failed at this BMC; its log says how.", details=self._where)
+        self._link.drop()
+        self._end_current(fault)
+        self.refuse_waiting(fault)
+        self._changed(self)
+
+    # What the engine tells.
+
+    def receive(self, datagram: bytes) -> None:
+        """Take a datagram from the BMC's address."""
+        self._link.receive(datagram)
+        self._settle()
+
+    def granted(self) -> None:
+        """Log in: there is a place."""
+        self._link.granted()
+        self._settle()
+
+    def resolved(self, addresses: Sequence[Address]) -> None:
+        """Go on with the addresses of the BMC's name."""
+        self._link.resolved(addresses)
+        self._settle()
+
+    def expire(self) -> None:
+        """Do what is due."""
+        now = self._services.now()
+        self._end_late(now)
+        if self._link.due_at is not None and self._link.due_at <= now:
+            self._link.expire()
+        self._settle()
+
+    # What the link tells.
+
+    def link_answered(self, answer: Answer) -> None:
+        """Go on with the call's next request, or end it."""
+        pending, at = self._current, self._steps
+        if pending is None or at is None:
+            return
+        try:
+            self._ask(pending, at.send(answer))
+        except StopIteration as end:
+            self._finish(pending, Done(value=end.value))
+        except Refused as refused:
+            request = refused.request
+            error = completion_error(request.netfn, request.command, refused.code, where=self._where)
+            applied = Applied.UNKNOWN if pending.is_in_doubt else Applied.NO
+            self._finish(pending, NotDone(error=error, applied=applied))
+        except Nonsense as what:
+            error = nonsense(str(what), where=self._where)
+            self._finish(pending, NotDone(error=error, applied=pending.applied))
+
+    def link_failed(self, error: BMCError) -> None:
+        """End all calls: each would meet the same."""
+        self._pause()
+        self.refuse_waiting(error)
+
+    def link_broke(self, error: BMCError) -> None:
+        """Ask once more through a fresh login, if that does no harm."""
+        pending = self._current
+        if pending is None:
+            return
+        if pending.is_repeated or pending.sent_once:
+            self._end_current(error)
+            return
+        pending.is_repeated = True
+        pending.is_in_doubt = pending.acted
+        self._drop_current()
+        self._calls.appendleft(pending)
+        self._services.counters.waiting += 1
+
+    # The queue.
+
+    def _settle(self) -> None:
+        """Start what can start, then let the engine look."""
+        while self._is_ready():
+            if self._link.phase is Phase.DOWN:
+                self._link.open()
+                break
+            self._start(self._take_waiting())
+        if self._settings.on_demand and not self._calls and self._current is None and self._link.is_idle:
+            self._link.close()
+        self._changed(self)
+
+    def _is_ready(self) -> bool:
+        if not self._calls or self._current is not None or self._is_pausing():
+            return False
+        return self._link.phase is Phase.DOWN or self._link.is_idle
+
+    def _start(self, pending: Pending) -> None:
+        is_fresh = self._services.now() - self._link.heard_at < self._services.timing.fresh_s
+        self._current = pending
+        self._services.counters.in_flight += 1
+        self._steps = steps(pending.call.operation, try_session=not is_fresh)
+        self._ask(pending, next(self._steps))
+
+    def _ask(self, pending: Pending, request: Request) -> None:
+        left = self._link.ask(request)
+        if not left and request.once:
+            error = BMCUnreachable(f"Nothing can be sent to {self._settings.address}.", details=self._where)
+            self._finish(pending, NotDone(error=error, applied=Applied.NO))
+            return
+        pending.acted = pending.acted or request.acts
+        pending.sent_once = pending.sent_once or request.once
+
+    def _take_waiting(self) -> Pending:
+        self._services.counters.waiting -= 1
+        return self._calls.popleft()
+
+    # Ends.
+
+    def _end_late(self, now: Instant) -> None:
+        if self._current is not None and self._current.call.deadline <= now:
+            # The exchange goes on to its end without the call: a slow BMC keeps its session.
+            self._end_current(self._unanswered())
+            self._link.disown()
+        for pending in [late for late in self._calls if late.call.deadline <= now]:
+            error = self._unanswered() if pending is self._calls[0] and self._current is None else self._queued(pending)
+            self._calls.remove(pending)
+            self._services.counters.waiting -= 1
+            self._end(pending, error)
+
+    def _unanswered(self) -> BMCError | DeadlineExceeded:
+        if self._link.is_unanswered:
+            message = f"{self._settings.address} did not answer in time. Check its address and the network."
+            return BMCUnreachable(message, details=self._where)
+        return DeadlineExceeded(f"{self._settings.address} could not be asked in time.", details=self._where)
+
+    def _queued(self, pending: Pending) -> DeadlineExceeded:
+        details = {**self._where, "deadline_at": pending.call.deadline}
+        return DeadlineExceeded(f"Other calls to {self._settings.address} took too long.", details=details)
+
+    def _end_current(self, error: BMCError | DeadlineExceeded) -> None:
+        pending = self._current
+        if pending is not None:
+            self._finish(pending, NotDone(error=error, applied=pending.applied))
+
+    def _finish(self, pending: Pending, outcome: Outcome) -> None:
+        self._drop_current()
+        self._pause()
+        pending.end(outcome)
+
+    def _end(self, pending: Pending, error: BMCError | DeadlineExceeded) -> None:
+        pending.end(NotDone(error=copy.copy(error), applied=pending.applied))
+
+    def _drop_current(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+        self._current = self._steps = None
+        self._services.counters.in_flight -= 1
+
+    def _pause(self) -> None:
+        interval_s = self._settings.min_command_interval_s
+        if interval_s:
+            self._ready_at = Instant(self._services.now() + interval_s)
+
+    def _is_pausing(self) -> bool:
+        return self._ready_at > 0 and self._services.now() < self._ready_at

@@ -1,0 +1,190 @@
+"""Which node's BMC a call belongs to, and whose turn it is.
+
+The engine has no thread and no socket: whoever runs it hands in calls, datagrams and the passing of time, always from
+one thread. The driver does so from an epoll loop, a simulation from its own clock. A fault in what one BMC caused
+ends that BMC's session and calls, and nothing else.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
+from castiron.actors.drivers.generations import Generations, superseded
+from castiron.actors.drivers.ipmi.bmc import BMC, Pending
+from castiron.actors.drivers.ipmi.counters import Counters
+from castiron.actors.drivers.ipmi.logins import DEFAULT_MAX_LOGINS, Logins
+from castiron.actors.drivers.ipmi.names import Lookup, Names, ask_resolver, start_thread
+from castiron.actors.drivers.ipmi.network import Network, Receiver
+from castiron.actors.drivers.ipmi.services import Services
+from castiron.actors.drivers.ipmi.settings import Settings, read_settings
+from castiron.actors.drivers.ipmi.timers import Timers
+from castiron.actors.drivers.ipmi.timing import Timing
+from castiron.transport.errors import ArgumentInvalid, BMCFault, BMCUnreachable
+from castiron.transport.vocabulary import Applied, Instant, NodeUUID
+
+RMCP_HEADER: Final = b"\x06\x00\xff\x07"
+"""RMCP version 1.0, no acknowledge, class IPMI (IPMI v2.0, table 13-1); the second byte is reserved."""
+
+MIN_DATAGRAM_BYTES: Final = 16
+"""Shorter than the header of any answer."""
+
+_log = logging.getLogger(__name__)
+
+
+def is_ipmi(datagram: bytes) -> bool:
+    """Return whether a datagram can be an IPMI answer at all."""
+    return len(datagram) >= MIN_DATAGRAM_BYTES and datagram[0] == RMCP_HEADER[0] and datagram[2:4] == RMCP_HEADER[2:]
+
+
+class _Owned:
+    """A node's BMC, with what it was made from."""
+
+    __slots__ = ("bmc", "settings", "target")
+
+    def __init__(self, target: Target, settings: Settings, bmc: BMC) -> None:
+        self.target = target
+        self.settings = settings
+        self.bmc = bmc
+
+
+class Engine:
+    """See the module. Every method belongs to the one thread that runs the engine.
+
+    Args:
+        now: what time it is.
+        network: the sockets, or what stands for them.
+        post: runs a call on the engine's thread; any thread may use it.
+        timing: how long silence is borne.
+        max_logins: logins at once.
+        rng: session ids and jitter.
+        lookup: resolves a host name, blocking.
+        start: runs a look-up beside the engine's thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], Instant],
+        network: Network,
+        post: Callable[[Callable[[], None]], object],
+        timing: Timing,
+        max_logins: int = DEFAULT_MAX_LOGINS,
+        rng: random.Random,
+        lookup: Lookup = ask_resolver,
+        start: Callable[[Callable[[], None]], None] = start_thread,
+    ) -> None:
+        self.counters = Counters()
+        names = Names(now=now, post=post, lookup=lookup, start=start, ended=self._count_lookup)
+        self._services = Services(
+            now=now,
+            timing=timing,
+            counters=self.counters,
+            network=network,
+            names=names,
+            logins=Logins(max_logins),
+            rng=rng,
+            new_session_id=partial(rng.randrange, 1, 2**32 - 1),
+        )
+        self._owned: dict[NodeUUID, _Owned] = {}
+        self._leaving: set[BMC] = set()
+        self._generations = Generations()
+        self._timers: Timers[BMC] = Timers()
+        self._is_stopping = False
+
+    def take(self, call: Call, done: Callable[[Outcome], None]) -> None:
+        """Take a call; its outcome comes later, or now where it is refused."""
+        pending = Pending(call, done)
+        if self._is_stopping:
+            return pending.end(NotDone(error=stopping(), applied=Applied.NO))
+        target = call.target
+        if not self._generations.admit(target):
+            return pending.end(NotDone(error=superseded(target), applied=Applied.NO))
+        try:
+            bmc = self._bmc(target)
+        except ArgumentInvalid as invalid:
+            error = BMCFault(invalid.message, details={"node": target.node, **invalid.details})
+            return pending.end(NotDone(error=error, applied=Applied.NO))
+        return self._guard(bmc, partial(bmc.submit, pending))
+
+    def forget(self, node: NodeUUID) -> None:
+        """End what is under way for a node and log out. Idempotent."""
+        owned = self._owned.pop(node, None)
+        if owned is not None:
+            self._retire(owned.bmc, BMCUnreachable("The node was given up.", details={"node": node}))
+
+    def receive(self, receiver: Receiver | None, datagram: bytes) -> None:
+        """Take a datagram from the network, and whose it is."""
+        if receiver is None or not is_ipmi(datagram):
+            self.counters.stray += 1
+            return
+        self._guard(receiver, partial(receiver.receive, datagram))
+
+    def due_at(self) -> Instant | None:
+        """Return when `expire` is to be called."""
+        return self._timers.next_at()
+
+    def expire(self) -> None:
+        """Do all that is due."""
+        now = self._services.now()
+        while (bmc := self._timers.pop_due(now)) is not None:
+            self._guard(bmc, bmc.expire)
+
+    def stop(self) -> None:
+        """End all calls, begin all logouts, and take nothing more. Idempotent."""
+        self._is_stopping = True
+        owned, self._owned = self._owned, {}
+        for each in owned.values():
+            self._retire(each.bmc, stopping())
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it was stopped and every session has ended."""
+        return self._is_stopping and not self._leaving
+
+    def _bmc(self, target: Target) -> BMC:
+        """Return the BMC of a target that is not superseded; one with other settings takes the old one's place."""
+        node = target.node
+        owned = self._owned.get(node)
+        if owned is not None and owned.target == target:
+            return owned.bmc
+        settings = read_settings(target.info)
+        if owned is not None and owned.settings == settings:
+            owned.target = target
+            owned.bmc.refuse_waiting(superseded(target))
+            return owned.bmc
+        if owned is not None:
+            self._retire(owned.bmc, superseded(target))
+        bmc = BMC(node, settings, self._services, self._changed)
+        self._owned[node] = _Owned(target, settings, bmc)
+        return bmc
+
+    def _retire(self, bmc: BMC, error: BMCFault | BMCUnreachable) -> None:
+        self._leaving.add(bmc)
+        self._guard(bmc, partial(bmc.retire, error))
+
+    def _changed(self, bmc: BMC) -> None:
+        due_at = bmc.due_at()
+        if due_at is not None:
+            self._timers.arm(bmc, due_at)
+        if bmc.is_gone:
+            self._leaving.discard(bmc)
+
+    def _guard(self, whose: Any, work: Callable[[], None]) -> None:
+        """Run what concerns one BMC; if it fails, that BMC starts anew and its calls end."""
+        try:
+            work()
+        except Exception:  # noqa: BLE001 - a fault at one BMC must not reach another
+            _log.exception("The IPMI engine failed at one BMC; its session is given up.")
+            if isinstance(whose, BMC):
+                whose.crash()
+
+    def _count_lookup(self) -> None:
+        self.counters.resolved += 1
+
+
+def stopping() -> BMCUnreachable:
+    """Return the error of calls that meet a driver that stops."""
+    return BMCUnreachable("The driver is stopping.")

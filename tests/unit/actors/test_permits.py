@@ -1,0 +1,206 @@
+"""Permits are exact and fair."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from castiron.actors.permits import PermitMisused, Permits
+
+
+class Told(list[object]):
+    """Who was granted, in order."""
+
+    def note(self, owner: object) -> Callable[[], None]:
+        return lambda: self.append(owner)
+
+
+def test_whoever_finds_room_holds_a_permit_before_acquire_returns() -> None:
+    permits, told = Permits(2), Told()
+
+    permits.acquire("a", told.note("a"))
+    permits.acquire("b", told.note("b"))
+    permits.acquire("c", told.note("c"))
+
+    assert told == ["a", "b"]
+    assert (permits.in_use, permits.waiting) == (2, 1)
+
+
+def test_a_permit_given_back_goes_to_who_asked_first() -> None:
+    permits, told = Permits(1), Told()
+    for owner in "abc":
+        permits.acquire(owner, told.note(owner))
+
+    permits.release("a")
+
+    assert told == ["a", "b"]
+    assert (permits.in_use, permits.waiting) == (1, 1)
+
+
+def test_whoever_withdraws_leaves_the_line() -> None:
+    permits, told = Permits(1), Told()
+    for owner in "abc":
+        permits.acquire(owner, told.note(owner))
+
+    permits.withdraw("b")
+    permits.withdraw("b")
+    permits.release("a")
+
+    assert told == ["a", "c"]
+
+
+def test_whoever_withdraws_while_holding_gives_the_permit_back() -> None:
+    permits, told = Permits(1), Told()
+    for owner in "ab":
+        permits.acquire(owner, told.note(owner))
+
+    permits.withdraw("a")
+
+    assert told == ["a", "b"]
+
+
+def test_a_permit_cannot_be_given_back_twice() -> None:
+    permits = Permits(1)
+    permits.acquire("a", lambda: None)
+    permits.release("a")
+
+    with pytest.raises(PermitMisused, match="'a' holds no permit"):
+        permits.release("a")
+
+
+def test_who_waits_has_nothing_to_give_back() -> None:
+    permits = Permits(1)
+    permits.acquire("a", lambda: None)
+    permits.acquire("b", lambda: None)
+
+    with pytest.raises(PermitMisused, match="'b' holds no permit"):
+        permits.release("b")
+
+
+@pytest.mark.parametrize("owner", ["holds", "waits"])
+def test_an_owner_cannot_ask_twice(owner: str) -> None:
+    permits = Permits(1)
+    permits.acquire("holds", lambda: None)
+    permits.acquire("waits", lambda: None)
+
+    with pytest.raises(PermitMisused):
+        permits.acquire(owner, lambda: None)
+
+
+def test_a_permit_whose_owner_cannot_be_told_goes_to_the_next(caplog: pytest.LogCaptureFixture) -> None:
+    permits, told = Permits(1), Told()
+
+    def dead() -> None:
+        raise LookupError("the actor is gone")
+
+    permits.acquire("a", told.note("a"))
+    permits.acquire("dead", dead)
+    permits.acquire("c", told.note("c"))
+    permits.release("a")
+
+    assert told == ["a", "c"]
+    assert permits.in_use == 1
+    assert "'dead' could not be told" in caplog.text
+
+
+def test_a_limit_lets_somebody_in() -> None:
+    with pytest.raises(ValueError, match="nobody"):
+        Permits(0)
+
+
+def test_many_threads_never_hold_more_than_the_limit_and_all_get_their_turn() -> None:
+    limit, threads_count, rounds = 3, 8, 500
+    permits = Permits(limit)
+    held: set[tuple[int, int]] = set()
+    most: list[int] = []
+    served: list[tuple[int, int]] = []
+
+    def ask(who: int) -> None:
+        for number in range(rounds):
+            owner, is_granted = (who, number), threading.Event()
+
+            def granted(owner: tuple[int, int] = owner, is_granted: threading.Event = is_granted) -> None:
+                held.add(owner)
+                most.append(len(held))
+                is_granted.set()
+
+            permits.acquire(owner, granted)
+            assert is_granted.wait(10)
+            served.append(owner)
+            held.discard(owner)
+            if number % 7:
+                permits.release(owner)
+            else:
+                permits.withdraw(owner)
+
+    threads = [threading.Thread(target=ask, args=(who,)) for who in range(threads_count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(served) == threads_count * rounds
+    assert max(most) <= limit
+    assert (permits.in_use, permits.waiting) == (0, 0)
+
+
+OWNERS = st.integers(0, 7)
+
+
+class PermitsMachine(RuleBasedStateMachine):
+    """Permits against a list: whoever is among the first `limit` holds."""
+
+    @initialize(limit=st.integers(1, 4))
+    def begin(self, limit: int) -> None:
+        self.limit = limit
+        self.permits = Permits(limit)
+        self.line: list[int] = []
+        self.told: list[int] = []
+        self.expected: list[int] = []
+
+    def settle(self, before: list[int]) -> None:
+        self.expected += [owner for owner in self.line[: self.limit] if owner not in before]
+
+    @rule(owner=OWNERS)
+    def acquire(self, owner: int) -> None:
+        holding = self.line[: self.limit]
+        if owner in self.line:
+            with pytest.raises(PermitMisused):
+                self.permits.acquire(owner, lambda: None)
+            return
+        self.permits.acquire(owner, lambda: self.told.append(owner))
+        self.line.append(owner)
+        self.settle(holding)
+
+    @rule(owner=OWNERS)
+    def release(self, owner: int) -> None:
+        holding = self.line[: self.limit]
+        if owner not in holding:
+            with pytest.raises(PermitMisused):
+                self.permits.release(owner)
+            return
+        self.permits.release(owner)
+        self.line.remove(owner)
+        self.settle(holding)
+
+    @precondition(lambda self: self.line)
+    @rule(owner=OWNERS)
+    def withdraw(self, owner: int) -> None:
+        holding = self.line[: self.limit]
+        self.permits.withdraw(owner)
+        if owner in self.line:
+            self.line.remove(owner)
+        self.settle(holding)
+
+    @invariant()
+    def agrees(self) -> None:
+        assert self.told == self.expected
+        assert self.permits.in_use == min(self.limit, len(self.line))
+        assert self.permits.waiting == max(0, len(self.line) - self.limit)
+
+
+TestPermitsAgainstAModel = PermitsMachine.TestCase
+TestPermitsAgainstAModel.settings = settings(deadline=None)
