@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pykka import ThreadingFuture
 
-from castiron.actors.dispatcher import Worker
+from castiron.actors.pool import Worker
 
 T = TypeVar("T")
 

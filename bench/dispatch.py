@@ -18,7 +18,7 @@ from typing import Any
 import pykka
 
 from castiron.actors.clock import SystemClock
-from castiron.actors.dispatcher import PoolDispatcher
+from castiron.actors.pool import PoolDispatcher
 from castiron.actors.pooled import DispatchedActor
 from castiron.transport.vocabulary import Instant
 

@@ -190,9 +190,13 @@ class Database:
         return StoreUnwritable(f"{self._name()} cannot be written: {error_text(error)}")
 
     def _unusable(self, error: Exception) -> StoreUnusable:
-        return StoreUnusable(
-            f"{self._name()} cannot be used: {error_text(error)}. Restore it from a backup, or choose another path"
+        # An operational error is the world's (locked, no rights, no space); any other means that the content is wrong.
+        remedy = (
+            "See that the conductor may read and write it, and that nothing else holds it"
+            if isinstance(error, peewee.OperationalError)
+            else "Restore it from a backup, or choose another path"
         )
+        return StoreUnusable(f"{self._name()} cannot be used: {error_text(error)}. {remedy}")
 
     def _name(self) -> str:
         return "the store in memory" if self.path is None else str(self.path)

@@ -45,11 +45,11 @@ def is_store(path: Path) -> bool:
 
 def _header(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with path.open("r+b") as file:  # for writing too: SQLite itself would open it read-only and tell much later
             return file.read(_HEADER_BYTES)
     except OSError as error:
         raise StoreUnusable(
-            f"{path} cannot be read: {error.strerror}. Give its owner's rights to the conductor"
+            f"{path} cannot be read and written: {error.strerror}. The conductor needs a store that it may write"
         ) from None
 
 

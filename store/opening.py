@@ -71,11 +71,6 @@ def open_database(database: Database, lock: StoreLock, key_file: KeyFile, steps:
         raise StoreUnusable(f"{database.path} is damaged ({verdict}). Restore it from a backup")
     identity = migrations.found(database, newest=newest)
     key = _key(identity, key_file, database.path)
-    try:
-        with database.transaction():
-            pass  # asks for the right to write, and writes nothing
-    except StoreUnwritable as error:
-        raise StoreUnusable(f"{error}. The conductor needs a store that it may write") from None
     migrations.migrate(database, identity.schema_version, steps)
     return Opened(database, migrations.found(database, newest=newest), key, lock)
 

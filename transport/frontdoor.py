@@ -243,9 +243,9 @@ class FrontDoor:
 
     def _send_answers(self, router: "zmq.Socket[bytes]") -> None:
         for reply in self._outbox.take():
-            self._send(router, reply)
-            if reply.kind == frames.FINAL:
+            if reply.kind == frames.FINAL:  # before it is sent: the client may use the id again as soon as it reads
                 self._peers.end(reply.key, reply.envelope.id)
+            self._send(router, reply)
 
     def _send(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
         message = [reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body)]

@@ -30,7 +30,7 @@ MAX_FRAME_BYTES: Final = 1_048_576
 RECEIVE_HIGH_WATER_MARK: Final = 256
 """Messages of one peer that wait to be read; then its own socket holds them back."""
 
-SEND_HIGH_WATER_MARK: Final = 512
+SEND_HIGH_WATER_MARK: Final = 256
 """Answers that wait for one peer to read, then they are dropped; twice what its messages in flight can get."""
 
 
@@ -71,7 +71,7 @@ class Listener:
                 self._file = self._path.lstat()
                 self.socket.setsockopt(zmq.USE_FD, stream.detach())
             self.socket.bind(str(endpoint))
-        except OSError as failure:  # zmq.ZMQError is one
+        except (OSError, zmq.ZMQError) as failure:
             raise _refused(endpoint, f"The system refuses it: {failure.strerror or failure}.") from None
         return endpoint if endpoint.is_ipc else parse_endpoint(self.socket.getsockopt_string(zmq.LAST_ENDPOINT))
 

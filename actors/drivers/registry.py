@@ -44,8 +44,9 @@ def make_ipmi(clock: Clock, *, max_logins: int = DEFAULT_MAX_LOGINS) -> Driver:
 BUILT_IN: Final[Mapping[str, Factory]] = {"fake": make_fake, "ipmi": make_ipmi}
 
 
-def _installed() -> Iterable[EntryPoint]:
-    return entry_points(group=GROUP)
+def installed() -> Iterable[EntryPoint]:
+    """Return the entry points of the installed packages."""
+    return entry_points().select(group=GROUP)
 
 
 class Registry:
@@ -66,7 +67,7 @@ class Registry:
     ) -> None:
         self._clock = clock
         self._factories = {**BUILT_IN, **(factories or {})}
-        self._plugins = plugins or _installed
+        self._plugins = plugins or installed
         self._found: dict[str, EntryPoint] | None = None
         self._broken: set[str] = set()
         self._drivers: dict[str, Driver] = {}

@@ -5,6 +5,7 @@ from another thread, as in earnest. Tests can hold a machine back, break one, fi
 """
 
 import queue
+import sys
 import threading
 import time
 import uuid
@@ -344,8 +345,24 @@ class MemoryConductor:
             raise errors.StoreUnavailable("The disk is full.", details={"reason": "full"}, retry_after_s=1.0)
 
 
+def main(endpoint: str) -> None:
+    """Be a conductor with one node, n1, whose machine never answers, until killed."""
+    from castiron.transport.frontdoor import FrontDoor  # noqa: PLC0415 - only a process of its own opens doors
+
+    conductor = MemoryConductor()
+    conductor.held.add("n1")
+    door = FrontDoor(endpoint, conductor, now=time.monotonic)
+    door.start()
+    print("ready", flush=True)  # noqa: T201 - tells the test
+    threading.Event().wait()
+
+
 def _merged(old: object, new: Any) -> object:
     if not isinstance(old, dict):
         return new
     merged: dict[str, Any] = {**old, **new}
     return {key: value for key, value in merged.items() if value is not None}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

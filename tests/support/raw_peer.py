@@ -21,7 +21,6 @@ class RawPeer:
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVHWM, receive_hwm)
-        self.socket.setsockopt(zmq.IMMEDIATE, 1)
         self.socket.connect(endpoint)
 
     def __enter__(self) -> Self:
@@ -104,3 +103,31 @@ def packed(value: object) -> bytes:
 
 def unpacked(body: bytes) -> dict[str, Any]:
     return dict(_lib.unpackb(body))
+
+
+class RawDoor:
+    """A ROUTER socket that does only what a test tells it: a conductor that is silent, slow, or mad."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._context = zmq.Context[zmq.Socket[bytes]]()
+        self.socket = self._context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.bind(endpoint)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.socket.close(linger=0)
+        self._context.term()
+
+    def serve(self, replies: Sequence[dict[str, Any] | None]) -> None:
+        """Answer as many messages as there are replies, each with its own; None: with silence."""
+        for reply in replies:
+            if not self.socket.poll(int(ANSWER_S * 1000)):
+                raise TimeoutError("no message")
+            key, header, message_id, _ = self.socket.recv_multipart()
+            if reply is not None:
+                self.socket.send_multipart([key, header, message_id, b"final", packed(reply)])

@@ -31,6 +31,12 @@ _NOBODY: Final = (None, None, None)
 _HEADER_BYTES: Final = 16
 """RMCP, authentication type, payload type, session id, sequence number, length (table 13-8)."""
 
+_V15_HEADER_BYTES: Final = 14
+"""RMCP, authentication type, sequence number, session id, length: how a probe is answered (figure 13-4)."""
+
+_MIN_V15_BYTES: Final = 8
+"""An answer with a completion code and nothing else."""
+
 _REFUSAL_BYTES: Final = 2
 """Tag and status. Two reserved bytes and our session id should follow also in a refusal; ipmi_sim's has neither."""
 
@@ -163,7 +169,8 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
 
     def _is_expected(self, datagram: bytes) -> bool:
         if datagram[4] == 0:
-            return self.sessioncontext is None
+            is_whole = _MIN_V15_BYTES <= datagram[13] <= len(datagram) - _V15_HEADER_BYTES
+            return self.sessioncontext is None and is_whole
         if datagram[4] != self.authtype:
             return False
         kind = datagram[5] & 0x3F
@@ -207,8 +214,9 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
     def _initsession(self) -> None:
         super()._initsession()
         self.localsid = self._new_id()
-        # Three more follow it, each in a byte. Not always the same, so that a refusal is not to be had by guessing.
+        # Not always the same, so that a refusal is not to be had by guessing. Three tags follow, each in a byte.
         self.rmcptag = self.localsid & 0x7F
+        self.seqlun = self.localsid >> 8 & 0x3F
 
     def _xmit_packet(self, retry: bool = True, delay_xmit: float | None = None, timeout: float | None = None) -> None:  # noqa: ARG002 - pyghmi's signature
         if self.sequencenumber:

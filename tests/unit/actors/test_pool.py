@@ -1,6 +1,5 @@
 """The pool runs each actor on one thread at a time, loses nothing, and survives turns that never end."""
 
-import ctypes
 import threading
 from collections.abc import Callable, Generator
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import pytest
 from pykka import ActorRef
 
-from castiron.actors.dispatcher import PoolDispatcher, SlowTurn
+from castiron.actors.dispatcher import SlowTurn
+from castiron.actors.pool import PoolDispatcher
 from castiron.actors.pooled import DispatchedActor, abandon
 
 PATIENCE_S = 10.0
@@ -72,17 +72,20 @@ class Faulty:
 
 
 class Deadly:
-    """A Runnable that kills the thread of its first turn."""
+    """A Runnable that kills the thread of its first turn: it breaks the contract, and again when asked who it is."""
 
     def __init__(self) -> None:
-        self.turns = 0
+        self.has_begun = threading.Event()
         self.is_over = threading.Event()
+        self.victim = threading.current_thread()
 
     def run_turn(self, messages: int) -> None:  # noqa: ARG002 - the contract's
-        self.turns += 1
-        if self.turns == 1:
-            raise SystemExit
-        self.is_over.set()
+        if self.has_begun.is_set():
+            self.is_over.set()
+            return
+        self.victim = threading.current_thread()
+        self.has_begun.set()
+        raise SystemExit
 
     def doing(self) -> tuple[str, str]:
         raise SystemExit
@@ -377,34 +380,19 @@ def test_an_abandoned_actor_is_dead_to_everybody_at_once(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_dead_thread_is_seen_and_replaced() -> None:
-    pool = PoolDispatcher(2, name="mortal")
-    victim = next(thread for thread in threading.enumerate() if thread.name == "mortal-1")
-    assert victim.ident is not None
+def test_a_dead_thread_is_seen_and_replaced_and_what_it_had_in_hand_gets_its_turn() -> None:
+    pool, deadly = PoolDispatcher(2, name="mortal"), Deadly()
+    workers = [thread for thread in threading.enumerate() if thread.name.startswith("mortal-")]
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(victim.ident), ctypes.py_object(SystemExit))
-    while victim.is_alive():
-        pool.schedule(Rounds(pool, 1))  # the exception reaches an idle thread when it wakes
-        victim.join(0.01)
+    pool.schedule(deadly)
+    assert deadly.has_begun.wait(PATIENCE_S)
+    assert deadly.victim in workers
+    deadly.victim.join(PATIENCE_S)
 
     assert not pool.is_alive()
     assert [pool.mend(), pool.mend()] == [1, 0]
     assert pool.is_alive()
     assert (pool.counters()["threads"], pool.counters()["mended"]) == (2, 1)
-    passed_through(pool)
-    assert pool.stop(PATIENCE_S) == []
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_what_a_dead_thread_had_in_hand_gets_its_turn() -> None:
-    pool, deadly = PoolDispatcher(1, name="deadly"), Deadly()
-    (worker,) = [thread for thread in threading.enumerate() if thread.name == "deadly-1"]
-
-    pool.schedule(deadly)
-    worker.join(PATIENCE_S)
-    assert not pool.is_alive()
-    assert pool.mend() == 1
-
     assert deadly.is_over.wait(PATIENCE_S)
     assert pool.stop(PATIENCE_S) == []
 
