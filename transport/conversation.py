@@ -146,14 +146,14 @@ class Conversation:
     ) -> CastironError | None:
         """Send until the window is full or there is no more to send; return why nothing more can be sent."""
         while len(flying) < self._window(window):
+            verb = next(source, None)
+            if verb is None:
+                return None  # before greeting: with nothing more to send, nobody waits for a conductor that is gone
             deadline = self._now() + timeout_s
             try:
                 self._greeted(deadline)
             except CastironError as unwelcome:
                 return unwelcome
-            verb = next(source, None)
-            if verb is None:
-                return None
             flying.append(self._send(verb, deadline))
         return None
 
