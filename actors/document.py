@@ -2,8 +2,8 @@
 
     python -m castiron.actors.document docs/power.md
 
-rewrites what stands between a table's marks and leaves the words around it alone; a test keeps the page in step. May come
-in: a table of another machine. Must not: prose that no table yields.
+rewrites what stands between a table's marks and leaves the words around it alone; a test keeps the page in step. May
+come in: a table of another machine. Must not: prose that no table yields.
 """
 
 import sys
