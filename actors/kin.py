@@ -70,7 +70,8 @@ class Seat:
                     return self._ref.tell(message)
             except ActorDeadError:
                 pass  # a successor is on the way
-            if not getattr(type(message), "is_control", False):
+            kind: object = type(message)
+            if not getattr(kind, "is_control", False):
                 raise ActorDeadError("nobody sits here just now")
             if not self._is_closed:
                 self._kept.append(message)
