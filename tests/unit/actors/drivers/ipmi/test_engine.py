@@ -202,14 +202,22 @@ def test_a_read_in_a_forgotten_session_succeeds_once_through_a_fresh_login(lab: 
 
 def test_a_read_is_repeated_only_once(lab: Lab) -> None:
     lab.bmc()
-    lab.ask(GetPower())
-    lab.network.is_lost = lambda datagram: datagram[5] == 0xC0 and len(lab.sealed()) > 2
+    since_login: list[bytes] = []
 
+    def hears_logins_only(datagram: bytes) -> bool:
+        if datagram[5] != 0xC0:
+            since_login.clear()
+            return False
+        since_login.append(datagram)
+        return len(since_login) > 1  # the first sealed one sets the privilege level
+
+    lab.network.is_lost = hears_logins_only
     ticket = lab.submit(GetPower(), deadline_s=100)
     lab.wait(60)
 
     assert isinstance(ticket.failure().error, BMCUnreachable)
     assert ticket.failure().applied is Applied.NO
+    assert lab.counted("logins") == 2
 
 
 class Controls:
@@ -553,6 +561,21 @@ def test_a_name_that_resolves_is_asked_for_once_and_used() -> None:
     assert [named.ask(GetPower(), host="bmc.example") for _ in range(3)] == [PowerState.OFF] * 3
     assert asked == ["bmc.example"]
     assert named.counted("resolved") == 1
+
+
+def test_a_name_is_looked_up_again_when_nobody_answers_at_its_address() -> None:
+    places = ["127.0.0.8", "127.0.0.7"]
+
+    def lookup(_: str, port: int) -> list[Address]:
+        return [Address(socket.AF_INET, (places.pop(0), port))]
+
+    lab = Lab(lookup=lookup)
+    lab.bmc("127.0.0.7")
+    first = lab.submit(GetPower(), "bmc.example")
+    lab.wait(SILENCE_S + 0.1)
+
+    assert isinstance(first.failure().error, BMCUnreachable)
+    assert lab.ask(GetPower(), host="bmc.example") is PowerState.OFF
 
 
 def test_a_name_that_does_not_resolve_costs_its_node_only(lab: Lab) -> None:
