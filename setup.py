@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 FOLDERS = ("actors", "transport", "store", "cli")
 
-packages = ["castiron", "castiron.testing"]
+packages = ["castiron", "castiron.testing", "castiron.testing.bmc"]
 package_dir = {"castiron": "castiron"}
 for folder in FOLDERS:
     package_dir[f"castiron.{folder}"] = folder

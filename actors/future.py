@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pykka import ThreadingFuture
 
-from castiron.actors.dispatcher import Worker
+from castiron.actors.pool import Worker
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class DispatchedFuture(ThreadingFuture[T]):
             pykka.Timeout: no answer in time; in a simulation, when nothing is left to run that could give it.
             Exception: what the actor raised.
         """
-        if self._is_answered():
+        if self._is_answered() or self._get_hook is not None:  # a hook waits for other futures, through their `get`
             return super().get(timeout=timeout)
         if self.run_others is not None:
             self.run_others(self._is_answered)

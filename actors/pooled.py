@@ -129,3 +129,12 @@ def abandon(ref: ActorRef[Any]) -> None:
     ActorRegistry.unregister(ref)
     ref.actor_stopped.set()
     cast("Mailbox", ref.actor_inbox).refuse_waiting()
+
+
+def leftovers_of(ref: ActorRef[Any]) -> list[Any]:
+    """Shut the mailbox of an actor that has failed, is stopping, or hangs, and return what it has not looked at.
+
+    Only for whoever sees to the messages in its place; nobody may be waiting on a future for them. The control lane's
+    come first, each lane's oldest first. Of an actor that hangs, call it before `abandon`, which drops what it finds.
+    """
+    return cast("Mailbox", ref.actor_inbox).take_all()

@@ -24,6 +24,10 @@ class DuplicateNode(StoreError):
     """A node with that uuid or name exists; nothing of this change was written."""
 
 
+class UnstorableValue(StoreError):
+    """The change holds a value that no store could keep (a type that is not the wire's); nothing of it was written."""
+
+
 class StoreClosed(StoreError):
     """The writer has stopped; nothing was written."""
 

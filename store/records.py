@@ -20,7 +20,6 @@ from castiron.transport.vocabulary import (
     NodeSeq,
     NodeUUID,
     PowerState,
-    PowerTarget,
     ProvisionState,
     RequestID,
     RequestState,
@@ -30,6 +29,11 @@ from castiron.transport.vocabulary import (
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
+def _empty() -> Mapping[str, Any]:
+    # A factory, because Python 3.11 takes a mappingproxy, which it cannot hash, for a mutable default and refuses it.
+    return EMPTY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRecord:
     """One node as it is on disk."""
@@ -37,17 +41,17 @@ class NodeRecord:
     uuid: NodeUUID
     name: NodeName
     driver: str
-    driver_info: Mapping[str, Any] = field(default=EMPTY, repr=False)
+    driver_info: Mapping[str, Any] = field(default_factory=_empty, repr=False)
     """Whole, secrets in the clear; the store encrypts the values that `secret_keys` names. Kept out of repr."""
     secret_keys: frozenset[str] = frozenset()
     """Keys of driver_info whose values are encrypted at rest and masked in answers; the driver names them."""
     bmc_address: str | None = None
     """Where the driver reaches the BMC, in one spelling (host, port): what must not be shared between nodes."""
-    properties: Mapping[str, Any] = EMPTY
-    extra: Mapping[str, Any] = EMPTY
+    properties: Mapping[str, Any] = field(default_factory=_empty)
+    extra: Mapping[str, Any] = field(default_factory=_empty)
     power_state: PowerState | None = None
     power_state_at: Instant | None = None
-    target_power_state: PowerTarget | None = None
+    target_power_state: PowerState | None = None
     provision_state: ProvisionState = ProvisionState.ENROLL
     target_provision_state: ProvisionState | None = None
     maintenance: bool = False
@@ -78,7 +82,7 @@ class RequestRecord:
     node_uuid: NodeUUID
     node_name: NodeName
     verb: str
-    arguments: Mapping[str, Any] = field(default=EMPTY, repr=False)
+    arguments: Mapping[str, Any] = field(default_factory=_empty, repr=False)
     """Whole, secrets in the clear; values under `secret_keys` are encrypted at rest. Kept out of repr."""
     secret_keys: frozenset[str] = frozenset()
     requester: str
@@ -89,7 +93,7 @@ class RequestRecord:
     deadline_at: Instant | None = None
     """When a running request is ended if it has not ended by itself."""
     attempts: int = 0
-    progress: Mapping[str, Any] = EMPTY
+    progress: Mapping[str, Any] = field(default_factory=_empty)
     """What a successor must know to go on: the power machine's place, committed before each command to the BMC."""
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
@@ -106,7 +110,7 @@ class EventDraft:
     node_uuid: NodeUUID | None = None
     node_name: NodeName | None = None
     request_id: RequestID | None = None
-    payload: Mapping[str, Any] = EMPTY
+    payload: Mapping[str, Any] = field(default_factory=_empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

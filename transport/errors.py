@@ -18,12 +18,16 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       DeadlineExceeded       the request's own time ran out
       InternalError          ours                                           source=conductor
       ConductorLost  ReplyTimeout    raised by clients only; they have no code on the wire
+      EndpointRefused                raised before anything is sent, by both sides; no code on the wire
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Self, cast
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Self, TypeVar, cast
 
 from castiron.transport.vocabulary import Applied, Retry, Source
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class CastironError(Exception):
@@ -79,14 +83,15 @@ class CastironError(Exception):
 
     @classmethod
     def _rebuild(cls, body: Mapping[str, Any]) -> Self:
-        applied = body.get("applied")
         details = body.get("details")
+        retry_after_s = body.get("retry_after_s")
+        error_id = body.get("error_id")
         return cls(
             str(body.get("message", "")),
             details=cast("Mapping[str, Any]", details) if isinstance(details, Mapping) else None,
-            retry_after_s=body.get("retry_after_s"),
-            applied=Applied(applied) if applied in set(Applied) else None,
-            error_id=body.get("error_id"),
+            retry_after_s=float(retry_after_s) if isinstance(retry_after_s, int | float) else None,
+            applied=_word(Applied, body.get("applied")),
+            error_id=error_id if isinstance(error_id, str) else None,
         )
 
 
@@ -280,6 +285,12 @@ class ReplyTimeout(CastironError):
     retry = Retry.LATER
 
 
+class EndpointRefused(CastironError):
+    """Raised before any socket is opened: nobody may listen or connect there. details: endpoint."""
+
+    source = Source.CALLER
+
+
 def _leaves(base: type[CastironError]) -> list[type[CastironError]]:
     below = [leaf for child in base.__subclasses__() for leaf in _leaves(child)]
     return below or [base]
@@ -289,6 +300,10 @@ WIRE_ERRORS: Final[Mapping[str, type[CastironError]]] = {
     leaf.code: leaf for leaf in _leaves(CastironError) if leaf.code != CastironError.code
 }
 """Code on the wire → class, for every error that a conductor can send."""
+
+
+def _word(words: type[_Word], value: object) -> _Word | None:
+    return words(value) if isinstance(value, str) and value in set(words) else None
 
 
 def from_wire(body: Mapping[str, Any]) -> CastironError:
@@ -305,8 +320,6 @@ def from_wire(body: Mapping[str, Any]) -> CastironError:
     error = known._rebuild(body) if known else CastironError._rebuild(body)  # noqa: SLF001 - one class tree, one file
     if known is None:
         error.code = code or CastironError.code  # type: ignore[misc]  # an instance may carry the word it was sent
-    if body.get("retry") in set(Retry):
-        error.retry = Retry(body["retry"])
-    if body.get("source") in set(Source):
-        error.source = Source(body["source"])
+    error.retry = _word(Retry, body.get("retry")) or error.retry
+    error.source = _word(Source, body.get("source")) or error.source
     return error

@@ -4,7 +4,8 @@ Fields that the field's systems know carry Ironic's names. Clients ignore fields
 conductor can say more. Results only: failures are in errors, what is asked is in verbs.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -159,3 +160,25 @@ class StatusView(Struct, frozen=True, kw_only=True):
     threads: dict[str, str]
     """Name of each thread that is watched → "alive", or how often it was replaced."""
     limits: dict[str, int | float]
+
+
+AnyResult = Welcome | Pong | StatusView | NodeView | NodeListed | NodeDeleted | RequestView | RequestListed
+"""Everything that a verb can be answered with, beside failures."""
+
+RESULTS: Final[Mapping[str, type[Struct]]] = {
+    "hello": Welcome,
+    "ping": Pong,
+    "status": StatusView,
+    "node.create": NodeView,
+    "node.list": NodeListed,
+    "node.show": NodeView,
+    "node.set": NodeView,
+    "node.delete": NodeDeleted,
+    "node.power.set": RequestView,
+    "node.boot_device.set": RequestView,
+    "node.boot_device.get": RequestView,
+    "request.show": RequestView,
+    "request.wait": RequestView,
+    "request.list": RequestListed,
+}
+"""Verb → what answers it. A verb that becomes a request is answered with the request, in all its replies."""

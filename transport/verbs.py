@@ -14,8 +14,9 @@ from castiron.transport import errors
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import PowerTarget, ReplyWish, RequestState
 
-NAME_PATTERN: Final = r"^[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$"
-"""Letters, digits, dot, dash, underscore: host names, and nothing that a host range uses for itself."""
+NAME_PATTERN: Final = r"^[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?\Z"
+"""Letters, digits, dot, dash, underscore: host names, and nothing that a host range uses for itself. It ends in \\Z, as
+$ would let a line feed pass."""
 
 MAX_TIMEOUT_S: Final = 86_400.0
 """A day: longer than any machine takes, short enough that a slip of the keyboard does not last for ever."""
@@ -34,7 +35,7 @@ DriverInfo = Annotated[
     dict[AttributeKey, str | int | float | bool | None],
     Meta(max_length=64, description="what the driver needs, in Ironic's names: ipmi_address, ipmi_username, …"),
 ]
-Attributes = Annotated[dict[AttributeKey, Any], Meta(max_length=256, description="free; any msgpack values")]
+Attributes = Annotated[dict[AttributeKey, Any], Meta(max_length=256, description="free; values as JSON has them")]
 
 
 class Verb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="verb"):
@@ -42,12 +43,14 @@ class Verb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
     Attributes:
         becomes_request: it is stored, has an id and a life; otherwise it is answered at once.
+        makes_work: it changes something or reaches a BMC; refused while the conductor drains.
         idempotent: sending it twice has the effect of sending it once.
         refusals: errors that it may be answered with, beside those of any message (COMMON_ERRORS).
         since: protocol version that brought it.
     """
 
     becomes_request: ClassVar[bool] = False
+    makes_work: ClassVar[bool] = False
     idempotent: ClassVar[bool] = True
     refusals: ClassVar[tuple[type[CastironError], ...]] = ()
     since: ClassVar[str] = "1.0"
@@ -79,6 +82,7 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     soft_power_off_timeout_s: TimeoutS | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
 
+    makes_work = True
     idempotent = False
     refusals = (errors.NodeExists, errors.BMCAddressTaken, errors.StoreUnavailable)
 
@@ -115,6 +119,7 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
     revision: Annotated[int, Meta(ge=1, description="change only if the node still has this revision")] | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
 
+    makes_work = True
     refusals = (
         errors.NodeNotFound,
         errors.NodeExists,
@@ -132,6 +137,7 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
     node: NodeArgument
     revision: Annotated[int, Meta(ge=1, description="delete only if the node still has this revision")] | None = None
 
+    makes_work = True
     idempotent = False
     refusals = (
         errors.NodeNotFound,
@@ -155,6 +161,7 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
     replies: Annotated[ReplyWish, Meta(description="which replies to send")] = ReplyWish.ACCEPTED
 
     becomes_request = True
+    makes_work = True
     idempotent = False
     refusals = (
         errors.NodeNotFound,
@@ -315,4 +322,4 @@ def from_arguments(tag: str, arguments: Mapping[str, Any]) -> AnyNodeRequest:
     Raises:
         msgspec.ValidationError: the store holds what this version does not understand.
     """
-    return convert({"verb": tag, **arguments}, AnyNodeRequest)  # type: ignore[call-overload,no-any-return]  # a union is a type form
+    return convert({"verb": tag, **arguments}, AnyNodeRequest)  # type: ignore[no-any-return]  # a union is a type form

@@ -8,11 +8,15 @@ import difflib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from castiron.actors.clock import Clock
 from castiron.actors.drivers.base import Driver
+from castiron.actors.drivers.ipmi.logins import DEFAULT_MAX_LOGINS
+from castiron.actors.settings import Settings
 from castiron.transport.errors import ArgumentInvalid
 
 GROUP: Final = "castiron.drivers"
@@ -30,11 +34,11 @@ def make_fake(clock: Clock) -> Driver:
     return FakeDriver(clock)
 
 
-def make_ipmi(clock: Clock) -> Driver:
-    """Make the `ipmi` driver with its defaults."""
+def make_ipmi(clock: Clock, *, max_logins: int = DEFAULT_MAX_LOGINS) -> Driver:
+    """Make the `ipmi` driver."""
     from castiron.actors.drivers.ipmi import IPMIDriver  # noqa: PLC0415 - loaded at first use: pyghmi costs 60 ms
 
-    return IPMIDriver(clock)
+    return IPMIDriver(clock, max_logins=max_logins)
 
 
 BUILT_IN: Final[Mapping[str, Factory]] = {"fake": make_fake, "ipmi": make_ipmi}
@@ -132,3 +136,14 @@ class Registry:
         broken = " It is installed and does not load; the log says why." if name in self._broken else ""
         details = {"path": "$.driver"} | ({"nearest": nearest[0]} if nearest else {})
         return ArgumentInvalid(f"There is no driver {name!r}.{broken} There are {', '.join(names)}.", details=details)
+
+
+def make_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+    """Make every driver of a conductor; a plug-in that does not load is left out, and logged."""
+    factories: dict[str, Factory] = {"ipmi": partial(make_ipmi, max_logins=settings.ipmi_max_logins)}
+    registry = Registry(clock, factories=factories)
+    drivers: dict[str, Driver] = {}
+    for name in registry.names():
+        with suppress(ArgumentInvalid):
+            drivers[name] = registry.get(name)
+    return drivers

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from castiron.testing.bmc import BMC, BMCSettings, ChassisAction, Control, Faults
     from castiron.testing.farm import BMCFarm
+    from castiron.testing.running import running_conductor
     from castiron.testing.simulated import SimulatedBMC
 
 _HOME: Final = {
@@ -19,9 +20,10 @@ _HOME: Final = {
     "Control": "castiron.testing.bmc",
     "Faults": "castiron.testing.bmc",
     "SimulatedBMC": "castiron.testing.simulated",
+    "running_conductor": "castiron.testing.running",
 }
 
-__all__ = ["BMC", "BMCFarm", "BMCSettings", "ChassisAction", "Control", "Faults", "SimulatedBMC"]
+__all__ = ["BMC", "BMCFarm", "BMCSettings", "ChassisAction", "Control", "Faults", "SimulatedBMC", "running_conductor"]
 
 
 def __getattr__(name: str) -> Any:

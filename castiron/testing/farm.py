@@ -35,6 +35,7 @@ CLOSE_TIMEOUT_S: Final = 5.0
 """How long `close` waits for the thread, which never waits for anything but datagrams."""
 
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
+_MAX_IDLE_S: Final = 3600.0  # epoll takes no more than some weeks at a time
 
 
 class BMCFarm:
@@ -203,10 +204,13 @@ class BMCFarm:
             call()
 
     def _idle_s(self) -> float | None:
-        return max(0.0, self._due[0][0] - self._now()) if self._due else None
+        return min(max(0.0, self._due[0][0] - self._now()), _MAX_IDLE_S) if self._due else None
 
 
 def _anchored_clock() -> Callable[[], float]:
-    """Return a clock in seconds since 1970-01-01 UTC that a step of the wall clock does not move."""
+    """Return a clock in seconds since 1970-01-01 UTC that a step of the wall clock does not move.
+
+    The conductor's clock is not used: BMCs stand for the world outside, which has its own.
+    """
     offset_s = time.time() - time.monotonic()
     return lambda: time.monotonic() + offset_s

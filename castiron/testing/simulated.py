@@ -49,12 +49,13 @@ class SimulatedBMC:
     @property
     def driver_info(self) -> dict[str, Any]:
         """What a node with this BMC has in its driver_info, with Ironic's names. A new dict each time."""
+        k_g = self._bmc.device.settings.k_g
         return {
             "ipmi_address": self.address,
             "ipmi_port": self.port,
             "ipmi_username": self.username,
             "ipmi_password": self.password,
-        }
+        } | ({"ipmi_k_g": f"0x{k_g.hex()}"} if k_g else {})
 
     @property
     def power(self) -> PowerState:

@@ -40,7 +40,7 @@ DOES_NOT_APPLY = {
 @pytest.fixture
 def pykka_source(pytestconfig: pytest.Config, tmp_path: Path) -> Path:
     name = f"pykka-{version('pykka')}"
-    archive = pytestconfig.cache.mkdir("pykka") / f"{name}.tar.gz"  # type: ignore[union-attr]  # always there in a run
+    archive = pytestconfig.cache.mkdir("pykka") / f"{name}.tar.gz"
     if not archive.exists():
         download(name.replace("-", "=="), archive.parent)
     with tarfile.open(archive) as opened:

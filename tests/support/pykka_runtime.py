@@ -12,8 +12,8 @@ from unittest import mock
 
 import pytest
 
-from castiron.actors.dispatcher import PoolDispatcher
 from castiron.actors.future import DispatchedFuture
+from castiron.actors.pool import PoolDispatcher
 from castiron.actors.pooled import DispatchedActor
 
 

@@ -69,7 +69,7 @@ class Device:
     def __init__(self, name: str, settings: BMCSettings, rng: Random) -> None:
         self.settings = settings
         self.rng = rng
-        self.guid = uuid5(NAMESPACE_OID, name).bytes
+        self.guid = uuid5(NAMESPACE_OID, name).bytes[::-1]  # least significant byte first (20.8)
         self.chassis = Chassis()
         self.sessions = SessionTable(settings.session_slots)
         self.login_count = 0

@@ -5,6 +5,7 @@ field and one question, and whatever was written before keeps its meaning. Rando
 """
 
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 _WHOLE_PERCENT = 100.0
@@ -28,7 +29,7 @@ class Faults:
     def __post_init__(self) -> None:
         """Refuse what no network does."""
         low, high = self._delays_s()
-        if not 0 <= low <= high:
+        if not 0 <= low <= high < inf:
             raise ValueError(f"slow_s must be seconds, or (least, most): {self.slow_s!r}")
         if not 0 <= self.loss_percent <= _WHOLE_PERCENT:
             raise ValueError(f"loss_percent must be within 0 and 100: {self.loss_percent!r}")

@@ -1,5 +1,6 @@
 """A mailbox has two lanes and one bound, and loses no wake-up."""
 
+import signal
 import threading
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -197,6 +198,29 @@ def test_what_waits_can_be_refused(mailbox: Mailbox, owner: Owner) -> None:
     assert mailbox.empty()
     with pytest.raises(ActorDeadError):
         future.get(timeout=0)
+
+
+def test_a_signal_handler_may_tell_the_actor_that_is_being_told() -> None:
+    mailbox, limit = Mailbox(), 1_000_000
+    mailbox.attach(SimDispatcher(), limit=limit)
+    handled: list[int] = []
+
+    def on_signal(number: int, _frame: object) -> None:
+        put(mailbox, "from the handler")
+        handled.append(number)
+
+    before = signal.signal(signal.SIGPROF, on_signal)
+    signal.setitimer(signal.ITIMER_PROF, 0.0005, 0.0005)
+    try:
+        told = 0
+        while len(handled) < 50:
+            put(mailbox, "from the thread")
+            told += 1
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+    assert mailbox.waiting() == told + len(handled)
 
 
 def test_the_bound_is_exact_however_many_put_at_once() -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -202,3 +203,4 @@ class PermitsMachine(RuleBasedStateMachine):
 
 
 TestPermitsAgainstAModel = PermitsMachine.TestCase
+TestPermitsAgainstAModel.settings = settings(deadline=None)

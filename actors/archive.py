@@ -1,0 +1,114 @@
+"""What is read from the store while the conductor runs, off the threads that must not wait.
+
+One thread and a bounded line of questions: nodes for successors of failed actors, and requests that ended too long ago
+to be published. Answers go to a function, on that thread.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from queue import SimpleQueue
+from typing import Final, Protocol
+
+from castiron.actors.services import Loaded, OnDisk, Writer
+from castiron.store.errors import StoreError
+from castiron.store.records import Change, Commit, NodeRecord, RequestRecord
+from castiron.transport.errors import ConductorOverloaded
+from castiron.transport.vocabulary import NodeUUID, RequestID, RequestState
+
+log = logging.getLogger(__name__)
+
+MAX_QUESTIONS: Final = 1_000
+"""Questions that may wait: at 0.2 ms each, a fifth of a second's work."""
+
+Question = Callable[["Library"], None]
+
+
+class Library(Protocol):
+    """The reading side of the store."""
+
+    def node(self, uuid: NodeUUID) -> NodeRecord | None:
+        """Return a node."""
+        ...
+
+    def open_requests_of(self, node_uuid: NodeUUID) -> list[RequestRecord]:
+        """Return a node's requests that have not ended, the oldest first."""
+        ...
+
+    def request(self, request_id: RequestID) -> RequestRecord | None:
+        """Return a request."""
+        ...
+
+    def requests(
+        self,
+        *,
+        node_uuid: NodeUUID | None = None,
+        states: frozenset[RequestState] | None = None,
+        limit: int,
+        before: RequestID | None = None,
+    ) -> list[RequestRecord]:
+        """Return a page of requests, the latest first."""
+        ...
+
+
+class Archive:
+    """Asks the store on a thread of its own, which starts at once. Any thread may call; nothing blocks but `stop`."""
+
+    def __init__(self, library: Library, writer: Writer) -> None:
+        self._library = library
+        self._writer = writer
+        self._line: SimpleQueue[Question | None] = SimpleQueue()  # None: end
+        self._thread = threading.Thread(target=self._run, name="castiron-archive", daemon=True)
+        self._thread.start()
+
+    def load(self, uuid: NodeUUID, tell: Callable[[Loaded], None]) -> None:
+        """Read a node and its open requests, behind everything that was submitted to the writer before.
+
+        Never refused: there is one at a time for each node whose actor has failed. Once the archive has been stopped,
+        nothing is told.
+        """
+
+        def behind(outcome: Commit | StoreError) -> None:
+            del outcome  # an empty change commits nothing; it only keeps its place in the line
+            self._line.put(partial(_load, uuid, tell))
+
+        self._writer.submit(Change(), behind)
+
+    def ask(self, question: Question) -> None:
+        """Put a question; it runs on the archive's thread.
+
+        Raises:
+            ConductorOverloaded: as many wait as may.
+        """
+        if self._line.qsize() >= MAX_QUESTIONS:
+            raise ConductorOverloaded(
+                f"{MAX_QUESTIONS} questions wait for the store, which is the limit. Try again.",
+                details={"limit": MAX_QUESTIONS, "what": "archive"},
+                retry_after_s=0.5,
+            )
+        self._line.put(question)
+
+    def is_alive(self) -> bool:
+        """Return whether questions are being answered."""
+        return self._thread.is_alive()
+
+    def stop(self, timeout_s: float) -> None:
+        """Answer what waits, then end the thread. Blocks up to timeout_s seconds; idempotent."""
+        self._line.put(None)
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (question := self._line.get()) is not None:
+            try:
+                question(self._library)
+            except Exception:
+                log.exception("a question to the store failed")
+
+
+def _load(uuid: NodeUUID, tell: Callable[[Loaded], None], library: Library) -> None:
+    try:
+        loaded: Loaded = OnDisk(library.node(uuid), library.open_requests_of(uuid))
+    except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for the node must hear of it
+        loaded = error
+    tell(loaded)

@@ -1,0 +1,302 @@
+"""The conductor: builds every part, starts them in order, and stops them in reverse.
+
+Start-up order is the code of `_start_all`, so that it can be read. A part that cannot start stops those before it. Two
+conductors can live in one process: nothing here is global. It may be embedded, so signals, logging set-up and the
+garbage collector are the business of whoever runs it. No decision about nodes lives here.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from uuid import uuid4
+
+from pykka import Timeout
+
+from castiron.actors.archive import Archive
+from castiron.actors.board import Board
+from castiron.actors.bulletin import Bulletin
+from castiron.actors.clock import Clock, SystemClock
+from castiron.actors.directory import Directory
+from castiron.actors.drivers.base import Driver
+from castiron.actors.drivers.registry import make_drivers
+from castiron.actors.fleet import seat_fleet
+from castiron.actors.kin import Kin, Seat
+from castiron.actors.nursery import Nursery, state_from_store
+from castiron.actors.permits import Permits
+from castiron.actors.pool import PoolDispatcher
+from castiron.actors.pruning import Pruning
+from castiron.actors.reception import Reception
+from castiron.actors.services import Services
+from castiron.actors.settings import Settings
+from castiron.actors.supervisor import SupervisorActor, Tally
+from castiron.actors.watch import Watch
+from castiron.store.records import RequestRecord
+from castiron.store.store import Store
+from castiron.store.writer import ThreadedWriter
+from castiron.transport.client import Client
+from castiron.transport.endpoint import default_endpoint
+from castiron.transport.frontdoor import FrontDoor
+from castiron.transport.vocabulary import ConductorID, NodeUUID
+
+log = logging.getLogger(__name__)
+
+MakeDrivers = Callable[[Clock, Settings], Mapping[str, Driver]]
+"""Makes the drivers of one conductor, by name."""
+
+LAST_ANSWERS_S: Final = 1.0
+"""Given to clients to take their last answers, within the time of an orderly stop."""
+
+SHARE: Final = 0.25
+"""Of the time of an orderly stop, the most that one part may take: one that hangs leaves enough for the others."""
+
+LEAST_S: Final = 0.1
+"""What a part is given to stop when the time is up."""
+
+
+def new_uuid() -> str:
+    """Return a new random identity."""
+    return str(uuid4())
+
+
+class Conductor:
+    """Owns nodes and drives them, from `start` to `stop`; a context manager does both.
+
+        with castiron.Conductor(store=Path("castiron.db")) as conductor, conductor.client() as client:
+            client.nodes.power("n1", "power on").wait(timeout_s=60)
+
+    Thread: any may call any method; `start` and `stop` block.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Path | None = None,
+        key_path: Path | None = None,
+        endpoint: str | None = None,
+        settings: Settings | None = None,
+        drivers: MakeDrivers = make_drivers,
+        new_id: Callable[[], str] = new_uuid,
+    ) -> None:
+        """Prepare it; nothing is opened yet.
+
+        Args:
+            store: the SQLite file, made if it is missing; None: in memory, forgotten at the end.
+            key_path: the file with the key of the stored secrets; None: beside the store.
+            endpoint: where to listen, ipc:// or tcp:// on loopback; None: the user's default.
+            settings: None: all at their defaults.
+            drivers: makes the drivers.
+            new_id: makes ids of nodes, requests and starts; each must be new.
+        """
+        self._store_path = store
+        self._key_path = key_path
+        self._wanted_endpoint = endpoint or default_endpoint(os.environ)
+        self._settings = settings or Settings()
+        self._make_drivers = drivers
+        self._new_id = new_id
+        self._parts = ExitStack()
+        self._changing = threading.Lock()
+        self._is_started = False
+        self._stop_by: float | None = None
+        self._ended = threading.Event()
+        self._ended.set()
+        self._failure: str | None = None
+        self._front_door: FrontDoor | None = None
+        self._endpoint: str | None = None
+        self._conductor_id: ConductorID | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens.
+
+        Raises:
+            RuntimeError: it has never been started.
+        """
+        if self._endpoint is None:
+            raise RuntimeError("the conductor has not been started")
+        return self._endpoint
+
+    @property
+    def conductor_id(self) -> ConductorID:
+        """Its identity, the same for as long as its store is.
+
+        Raises:
+            RuntimeError: it has never been started.
+        """
+        if self._conductor_id is None:
+            raise RuntimeError("the conductor has not been started")
+        return self._conductor_id
+
+    @property
+    def failure(self) -> str | None:
+        """Why it cannot do its work any longer, or could not before it was stopped; None: nothing was wrong."""
+        return self._failure
+
+    def client(self, timeout_s: float = 5.0) -> Client:
+        """Return a client of this conductor."""
+        return Client(self.endpoint, timeout_s=timeout_s)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Block until it has failed or was stopped; return whether that came about in time."""
+        return self._ended.wait(timeout_s)
+
+    def start(self) -> None:
+        """Open the store, take up every node and what was under way, and open the front door.
+
+        Raises:
+            StoreUnusable, SecretsUnreadable: the store or its key cannot be used; the message says what to do.
+            EndpointRefused: castiron cannot, or will not, listen there.
+            RuntimeError: it runs already.
+        """
+        with self._changing:
+            if self._is_started:
+                raise RuntimeError("the conductor runs already; one that has failed is to be stopped first")
+            self._failure = self._stop_by = None
+            self._ended.clear()
+            try:
+                self._start_all()
+            except BaseException:
+                self._close()
+                raise
+            self._is_started = True
+
+    def stop(self) -> None:
+        """Stop in reverse order, within graceful_shutdown_timeout_s. Idempotent; a second caller waits for the first.
+
+        What is under way stays on disk as it is, and is taken up again at the next start.
+        """
+        with self._changing:
+            if self._is_started:
+                self._close()
+                self._is_started = False
+
+    def _close(self) -> None:
+        self._stop_by = time.monotonic() + self._settings.graceful_shutdown_timeout_s
+        try:
+            self._parts.close()
+        finally:
+            self._front_door = None
+            self._ended.set()
+
+    def _at_stop(self, stop: Callable[[float], object], most_s: float | None = None) -> None:
+        """Have a part stopped with its share of what is left of the time."""
+
+        def call() -> None:
+            share_s = self._settings.graceful_shutdown_timeout_s * SHARE if most_s is None else most_s
+            rest_s = LEAST_S if self._stop_by is None else self._stop_by - time.monotonic()
+            stop(max(LEAST_S, min(share_s, rest_s)))
+
+        self._parts.callback(call)
+
+    def _start_all(self) -> None:
+        settings, parts = self._settings, self._parts
+        store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
+        parts.callback(store.close)
+        writer = ThreadedWriter(store.committer)
+        self._at_stop(writer.stop)
+        archive = Archive(store, writer)
+        self._at_stop(archive.stop)
+        clock = SystemClock()
+        self._at_stop(clock.stop)
+        dispatcher = PoolDispatcher(settings.dispatcher_threads, throughput=settings.dispatcher_throughput)
+        self._at_stop(dispatcher.stop)
+        drivers = self._make_drivers(clock, settings)
+        for driver in drivers.values():
+            self._at_stop(driver.stop)
+        services = Services(
+            conductor=store.conductor,
+            clock=clock,
+            dispatcher=dispatcher,
+            writer=writer,
+            permits=Permits(settings.max_running_actions),
+            drivers=drivers,
+            board=Board(max_waiters=settings.max_waiters, seq=store.latest_seq()),
+            directory=Directory(),
+            settings=settings,
+            new_id=self._new_id,
+            load=archive.load,
+        )
+        kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
+        self._start_actors(services, kin, tally, store)
+        pruning = Pruning(store, archive, clock, settings)
+        pruning.start()
+        parts.callback(pruning.stop)
+        bulletin = Bulletin(
+            services=services, store=store, writer=writer, dispatcher=dispatcher, tally=tally, boot_id=self._new_id()
+        )
+        front_door = FrontDoor(
+            self._wanted_endpoint,
+            Reception(services, kin.fleet, archive, bulletin),
+            now=clock.now,
+            new_error_id=self._new_id,
+        )
+        watch = Watch(
+            dispatcher=dispatcher,
+            supervisor=kin.supervisor,
+            threads={
+                "clock": clock.is_alive,
+                "store writer": writer.is_alive,
+                "archive": archive.is_alive,
+                "front door": front_door.is_alive,
+                **{f"{name} driver": driver.is_alive for name, driver in drivers.items()},
+            },
+            hung_turn_s=settings.hung_turn_s,
+            failed=self._fail,
+        )
+        bulletin.front_door, bulletin.watch = front_door, watch
+        front_door.start()
+        self._at_stop(front_door.stop, LAST_ANSWERS_S)
+        self._front_door = front_door
+        watch.start()
+        parts.callback(watch.stop)
+        self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
+
+    def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
+        nursery = Nursery(services, kin)
+        self._at_stop(partial(_stop_nodes, services))
+        self._at_stop(kin.fleet.close)
+        self._at_stop(kin.supervisor.close)
+        kin.supervisor.take(SupervisorActor.start(services, kin, nursery, tally, self._fail))
+        open_requests: dict[NodeUUID, list[RequestRecord]] = {}
+        for request in store.open_requests():
+            open_requests.setdefault(request.node_uuid, []).append(request)
+        for record in store.nodes():
+            nursery.raise_node(state_from_store(record, open_requests.get(record.uuid, [])), services.board.seq)
+        seat_fleet(services, nursery, kin.fleet, self._fail)
+
+    def _fail(self, reason: str) -> None:
+        """Give up: from now on nothing is certain but what is on disk. Whoever runs the conductor is woken.
+
+        Any thread; only the first reason counts, and none once the conductor is being stopped.
+        """
+        if self._stop_by is not None or self._failure is not None:
+            return
+        log.critical("the conductor cannot go on: %s. Restart it; nothing that was accepted is lost.", reason)
+        self._failure = reason
+        if self._front_door is not None:
+            self._front_door.drain()
+        self._ended.set()
+
+
+def _stop_nodes(services: Services, timeout_s: float) -> None:
+    """End the nodes' actors, whom nobody replaces any more. Blocks up to timeout_s seconds."""
+    stopping = [owner.ref.stop(block=False) for _, owner in services.directory.owners() if owner.ref is not None]
+    until = services.clock.now() + timeout_s
+    for stopped in stopping:
+        with suppress(Timeout):
+            stopped.get(timeout=max(0.0, until - services.clock.now()))

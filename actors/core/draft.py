@@ -1,0 +1,83 @@
+"""A decision while it is being made: what has been gathered so far.
+
+Lives for one call of `decide` and never leaves it; so the decision functions stay short, and pure for everybody else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from castiron.actors.core.effects import Decision, Effect
+from castiron.actors.core.state import NodeState, Ticket
+from castiron.store.records import Change, EventDraft, NodeRemove, NodeUpdate, RequestRecord
+from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, Revision
+
+
+class Draft:
+    """Gathers the new state, the effects, and what must be on disk before them."""
+
+    def __init__(self, state: NodeState, now: Instant) -> None:
+        self.state = state
+        self.now = now
+        self._effects: list[Effect] = []
+        self._requests: dict[RequestID, RequestRecord] = {}
+        self._events: list[EventDraft] = []
+        self._commit = False
+        self._removed = False
+
+    def order(self, *effects: Effect) -> None:
+        """Add effects, in this order."""
+        self._effects.extend(effects)
+
+    def ticket(self) -> Ticket:
+        """Give out a ticket."""
+        self.state, ticket = self.state.ticket()
+        return ticket
+
+    def record(self, **changes: Any) -> None:
+        """Change the node's record, and see to it that it is committed."""
+        self.state = self.state.recording(**changes)
+        self._commit = True
+
+    def keep(self, request: RequestRecord) -> None:
+        """See to it that the request is committed as it is now."""
+        self._requests[request.id] = request
+        self._commit = True
+
+    def remove(self) -> None:
+        """See to it that the node is removed from the store."""
+        self._commit = self._removed = True
+
+    def tell(self, event: EventType, payload: Mapping[str, Any], request: RequestRecord | None = None) -> None:
+        """Add an event."""
+        record = self.state.record
+        self._events.append(
+            EventDraft(
+                type=event,
+                at=self.now,
+                node_uuid=record.uuid,
+                node_name=record.name,
+                request_id=None if request is None else request.id,
+                payload=payload,
+            )
+        )
+        self._commit = True
+
+    def finish(self) -> Decision:
+        """Return the decision: one change at the most, with the record's counters moved on."""
+        if not self._commit:
+            return Decision(self.state, tuple(self._effects))
+        record = self.state.record
+        numbered = replace(
+            record,
+            revision=record.revision if self._removed else Revision(record.revision + 1),
+            node_seq=NodeSeq(record.node_seq + len(self._events)),
+            updated_at=self.now,
+        )
+        self.state = replace(self.state, record=numbered)
+        change = Change(
+            node=NodeRemove(record=numbered) if self._removed else NodeUpdate(record=numbered),
+            requests=tuple(self._requests.values()),
+            events=tuple(self._events),
+        )
+        return Decision(self.state, tuple(self._effects), change)

@@ -1,0 +1,119 @@
+"""What a decision orders, as data. The actor's shell carries it out.
+
+The order is the design's: permit, then commit, then everything that others can notice. Effects that stand beside a
+Change are held back until it is on disk; so are the effects of later decisions, which were made on top of it.
+"""
+
+from dataclasses import dataclass
+
+from castiron.actors.core.messages import ReplyTo
+from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.drivers.base import Operation
+from castiron.store.records import Change, RequestRecord
+from castiron.transport.errors import CastironError
+from castiron.transport.vocabulary import Instant, NodeName, RequestID
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Tell the requester that the request is on disk, and remember who wants to hear its end."""
+
+    reply_to: ReplyTo
+    request: RequestRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Tell the requester why not."""
+
+    reply_to: ReplyTo
+    error: CastironError
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerNode:
+    """Answer with the node as it is after this decision."""
+
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
+class AcquirePermit:
+    """Ask for a place to run the request."""
+
+    request_id: RequestID
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePermit:
+    """Give the place back."""
+
+    request_id: RequestID
+
+
+@dataclass(frozen=True, slots=True)
+class CallDriver:
+    """Ask the driver; the outcome comes back as Heard with this ticket."""
+
+    ticket: Ticket
+    operation: Operation
+    deadline: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Say TimerDue with this ticket at this time."""
+
+    ticket: Ticket
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Do not, if it has not been said yet."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Forget the driver's session: the driver_info has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellFleet:
+    """Tell the fleet how an Amend ended, so that names and addresses that nobody has are free again."""
+
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """The node is known no more: leave the directory, tell the fleet, answer, and stop."""
+
+    reply_to: ReplyTo
+    name: NodeName
+
+
+Effect = (
+    Accept
+    | Refuse
+    | AnswerNode
+    | AcquirePermit
+    | ReleasePermit
+    | CallDriver
+    | SetTimer
+    | CancelTimer
+    | Renew
+    | TellFleet
+    | Retire
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The state afterwards, what must be on disk, and what follows once it is."""
+
+    state: NodeState
+    effects: tuple[Effect, ...] = ()
+    change: Change | None = None

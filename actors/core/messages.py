@@ -1,0 +1,120 @@
+"""What a node's actor can be told.
+
+Users' messages may be refused when too many wait; the others answer what the actor itself ordered, and never are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from castiron.actors.core.state import Ticket
+from castiron.actors.drivers.base import DriverInfo, Outcome
+from castiron.store.records import NodeRecord
+from castiron.transport.verbs import AnyNodeRequest
+from castiron.transport.vocabulary import NodeName, RequestID
+
+ReplyTo = Any
+"""Whom to answer; the core only passes it on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """A user asks for something that reaches the BMC."""
+
+    is_control: ClassVar[bool] = False
+
+    request_id: RequestID
+    verb: AnyNodeRequest
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """What is to change of a node's attributes, checked against all other nodes."""
+
+    name: NodeName | None = None
+    driver: str | None = None
+    driver_info: DriverInfo | None = field(default=None, repr=False)
+    attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Record fields that concern only this node → new values."""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it touches what the node is called or how its BMC is reached."""
+        return self.name is not None or self.driver is not None or self.driver_info is not None
+
+    def changes(self, record: NodeRecord) -> dict[str, Any]:
+        """Return the record's fields that become other ones, with their new values."""
+        wanted = dict(self.attributes)
+        if self.name is not None:
+            wanted["name"] = self.name
+        if self.driver is not None:
+            wanted["driver"] = self.driver
+        if self.driver_info is not None:
+            wanted["driver_info"] = self.driver_info.info
+            wanted["secret_keys"] = self.driver_info.secret_keys
+            wanted["bmc_address"] = self.driver_info.bmc_address
+        return {name: value for name, value in wanted.items() if value != getattr(record, name)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amend:
+    """Change attributes, if the node may change now. From the fleet, which waits for TellFleet."""
+
+    is_control: ClassVar[bool] = True  # the fleet has reserved the name and must learn the outcome
+
+    amendment: Amendment
+    revision: int | None = None
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """A user wants the node forgotten."""
+
+    is_control: ClassVar[bool] = False
+
+    revision: int | None = None
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recover:
+    """Take up what the store holds: after a start, a restart, or a commit that failed. What is going on goes on."""
+
+    is_control: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermitGranted:
+    """There is a place to run the request."""
+
+    is_control: ClassVar[bool] = True
+
+    request_id: RequestID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A driver call has ended."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerDue:
+    """A timer's time has come."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+
+
+Message = Submit | Amend | Remove | Recover | PermitGranted | Heard | TimerDue
+"""Everything that `node.decide` takes."""

@@ -1,0 +1,260 @@
+"""What a node's actor does about a message: the whole of it, as one pure function.
+
+    decide(state, message, now, settings) -> Decision(state, effects, change)
+
+Rules that keep it honest: a request that cannot start leaves no trace in the record (permit first); a start and its
+event are one commit; for each start there is exactly one end or error, later; what the actor did not order, or ordered
+before its latest recovery, is ignored by its ticket. One function a message; within an action its machine decides.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from castiron.actors.core.actions import EVENTS, about, action_for, target_power_state
+from castiron.actors.core.aside import taken_back
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.effects import (
+    Accept,
+    AcquirePermit,
+    AnswerNode,
+    CallDriver,
+    CancelTimer,
+    Decision,
+    Refuse,
+    ReleasePermit,
+    Renew,
+    Retire,
+    SetTimer,
+    TellFleet,
+)
+from castiron.actors.core.messages import (
+    Amend,
+    Heard,
+    Message,
+    PermitGranted,
+    Recover,
+    Remove,
+    Submit,
+    TimerDue,
+)
+from castiron.actors.core.obstacles import leaving, locked, stale
+from castiron.actors.core.state import Action, Active, NodeState
+from castiron.actors.core.turn import Ask, Failed, Next, Succeeded, Wait
+from castiron.actors.settings import Settings
+from castiron.store.records import RequestRecord
+from castiron.transport.errors import CastironError
+from castiron.transport.verbs import arguments_of, tag_of
+from castiron.transport.vocabulary import EventType, Instant, RequestState
+
+
+def decide(state: NodeState, message: Message, now: Instant, settings: Settings) -> Decision:
+    """Return what follows from a message. Pure."""
+    draft = Draft(state, now)
+    match message:
+        case Submit():
+            _submit(draft, message)
+        case PermitGranted():
+            _permit_granted(draft, message, settings)
+        case Heard():
+            _heard(draft, message, settings)
+        case TimerDue():
+            _timer_due(draft, message, settings)
+        case Recover():
+            _recover(draft)
+        case Amend():
+            _amend(draft, message)
+        case Remove():
+            _remove(draft, message)
+        case _:  # pragma: no cover - the type checkers prove that there is no other
+            assert_never(message)
+    return draft.finish()
+
+
+def suspend(state: NodeState) -> NodeState:
+    """Return the node with what is under way put back into the hands of whoever recovers it, and no permit held."""
+    interrupted = state.interrupted if state.active is None else state.active.request
+    return replace(state, active=None, interrupted=interrupted, permit=None)
+
+
+def _submit(draft: Draft, message: Submit) -> None:
+    obstacle = locked(draft.state, draft.now)
+    if obstacle is not None:
+        return draft.order(Refuse(message.reply_to, obstacle))
+    record = draft.state.record
+    request = RequestRecord(
+        id=message.request_id,
+        node_uuid=record.uuid,
+        node_name=record.name,
+        verb=tag_of(message.verb),
+        arguments=arguments_of(message.verb),
+        requester=message.requester,
+        state=RequestState.QUEUED,
+        accepted_at=draft.now,
+    )
+    draft.keep(request)
+    draft.state = replace(draft.state, queue=(*draft.state.queue, request))
+    draft.order(Accept(message.reply_to, request))
+    return _acquire(draft)
+
+
+def _acquire(draft: Draft) -> None:
+    """Ask for a permit for the first request, unless there is none or it has been asked for."""
+    first = draft.state.first
+    if first is not None and draft.state.permit is None:
+        draft.state = replace(draft.state, permit=first.id)
+        draft.order(AcquirePermit(first.id))
+
+
+def _permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> None:
+    first = draft.state.first
+    if first is None or draft.state.permit != message.request_id:
+        return draft.order(ReleasePermit(message.request_id))  # nobody wants it any more
+    if draft.state.active is not None:
+        return None  # told twice; it is held already
+    action = action_for(first, draft.state.record, settings)
+    if draft.state.interrupted is not None:
+        action, following = action.resume(first.progress, draft.now)
+        draft.state = replace(draft.state, interrupted=None)
+    else:
+        action, following = action.begin(draft.now)
+        draft.state = replace(draft.state, queue=draft.state.queue[1:])
+        first = _started(draft, first)
+    request = replace(first, attempts=first.attempts + 1, progress=action.progress(), deadline_at=action.until)
+    draft.keep(request)
+    return _follow(draft, Active(request=request, action=action), action, following, settings)
+
+
+def _started(draft: Draft, request: RequestRecord) -> RequestRecord:
+    """Note that a request has begun, and announce it if it is to change anything."""
+    events = EVENTS.get(request.verb)
+    if events is not None:
+        draft.record(target_power_state=target_power_state(request), last_error=None)
+        draft.tell(events.start, about(request, draft.state.record), request)
+    return replace(request, state=RequestState.RUNNING, started_at=draft.now)
+
+
+def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
+    active = draft.state.active
+    if active is None or active.call != message.ticket:
+        return None
+    action, following = active.action.heard(message.outcome, draft.now)
+    if action.observed is not None:
+        power_state, at = action.observed
+        draft.state = draft.state.recording(power_state=power_state, power_state_at=at)
+    return _follow(draft, replace(active, call=None), action, following, settings)
+
+
+def _timer_due(draft: Draft, message: TimerDue, settings: Settings) -> None:
+    active = draft.state.active
+    if active is None:
+        return None
+    if message.ticket == active.limit:
+        action, following = active.action.expired(draft.now)
+        return _follow(draft, replace(active, limit=None, limit_at=None), action, following, settings)
+    if message.ticket == active.wake:
+        action, following = active.action.woke(draft.now)
+        return _follow(draft, replace(active, wake=None), action, following, settings)
+    return None
+
+
+def _follow(draft: Draft, active: Active, action: Action, following: Next, settings: Settings) -> None:
+    """Turn what an action wants next into effects."""
+    match following:
+        case Ask(operation=operation, commit_first=commit_first):
+            if commit_first:
+                request = replace(active.request, progress=action.progress(), deadline_at=action.until)
+                draft.keep(request)
+                active = replace(active, request=request)
+            call = draft.ticket()
+            deadline = min(action.until, draft.now + settings.command_timeout_s)
+            active = _limited(draft, replace(_awake(draft, active), action=action, call=call), action)
+            draft.order(CallDriver(call, operation, Instant(deadline)))
+            draft.state = replace(draft.state, active=active)
+        case Wait(until=until):
+            wake = draft.ticket()
+            active = _limited(draft, replace(active, action=action, wake=wake), action)
+            draft.order(SetTimer(wake, until))
+            draft.state = replace(draft.state, active=active)
+        case Succeeded(result=result):
+            _end(draft, active, replace(active.request, state=RequestState.SUCCEEDED, result=result), None)
+        case Failed(error=error):
+            error.details.setdefault("node", draft.state.record.name)
+            failed = replace(active.request, state=RequestState.FAILED, error=error.to_wire(), applied=error.applied)
+            _end(draft, active, failed, error)
+        case _:  # pragma: no cover - the type checkers prove that there is no other
+            assert_never(following)
+
+
+def _awake(draft: Draft, active: Active) -> Active:
+    if active.wake is not None:
+        draft.order(CancelTimer(active.wake))
+    return replace(active, wake=None)
+
+
+def _limited(draft: Draft, active: Active, action: Action) -> Active:
+    """Keep the timer of the action's end in step with the action."""
+    if active.limit_at == action.until:
+        return active
+    if active.limit is not None:
+        draft.order(CancelTimer(active.limit))
+    limit = draft.ticket()
+    draft.order(SetTimer(limit, action.until))
+    return replace(active, limit=limit, limit_at=action.until)
+
+
+def _end(draft: Draft, active: Active, request: RequestRecord, error: CastironError | None) -> None:
+    if active.limit is not None:
+        draft.order(CancelTimer(active.limit))
+    _awake(draft, active)
+    request = replace(request, ended_at=draft.now, progress={})
+    draft.keep(request)
+    events = EVENTS.get(request.verb)
+    if events is not None:
+        outcome = {"error": request.error} if error else dict(request.result or {})
+        payload = {**about(request, draft.state.record), **outcome}
+        draft.record(target_power_state=None, last_error=error.message if error else None)
+        draft.tell(events.error if error else events.end, payload, request)
+    draft.state = replace(draft.state, active=None, permit=None)
+    draft.order(ReleasePermit(request.id))
+    _acquire(draft)
+
+
+def _recover(draft: Draft) -> None:
+    state = draft.state
+    if state.leaving:
+        return
+    back = taken_back(state.record)
+    if back:
+        draft.record(**back)
+        draft.tell(EventType.NODE_UPDATE_END, {"changed": sorted(back), **back})
+    _acquire(draft)
+
+
+def _amend(draft: Draft, message: Amend) -> None:
+    state, amendment = draft.state, message.amendment
+    obstacle: CastironError | None = leaving(state) or stale(state.record, message.revision)
+    if obstacle is None and amendment.is_identity:
+        obstacle = locked(state, draft.now)
+    if obstacle is not None:
+        return draft.order(Refuse(message.reply_to, obstacle), TellFleet(applied=False))
+    changes = amendment.changes(state.record)
+    if changes:
+        if "driver_info" in changes:
+            draft.order(Renew())
+        draft.record(**changes)
+        told = {"changed": sorted(changes.keys() - {"secret_keys"}), "requester": message.requester}
+        if "name" in changes:
+            told["previous_name"] = state.record.name
+        draft.tell(EventType.NODE_UPDATE_END, told)
+    return draft.order(AnswerNode(message.reply_to), TellFleet(applied=True))
+
+
+def _remove(draft: Draft, message: Remove) -> None:
+    state = draft.state
+    obstacle: CastironError | None = stale(state.record, message.revision) or locked(state, draft.now)
+    if obstacle is not None:
+        return draft.order(Refuse(message.reply_to, obstacle))
+    draft.remove()
+    draft.state = replace(draft.state, leaving=True)
+    draft.tell(EventType.NODE_DELETE_END, {"requester": message.requester})
+    return draft.order(Retire(message.reply_to, state.record.name))

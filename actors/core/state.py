@@ -1,0 +1,69 @@
+"""What a node's actor knows: the record on disk, the request under way, the queue.
+
+Frozen: a decision makes a new state. May come in: what decisions need. Must not: references to actors, sockets, timers.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, NewType
+
+from castiron.actors.core.boot import BootAction
+from castiron.actors.core.power import PowerAction
+from castiron.store.records import NodeRecord, RequestRecord
+from castiron.transport.vocabulary import Instant, RequestID
+
+Action = PowerAction | BootAction
+"""What can be under way; the classes have the same methods."""
+
+Ticket = NewType("Ticket", int)
+"""Number of a driver call or a timer of one actor. An answer with another number than expected is of the past."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """The request under way, and what it waits for."""
+
+    request: RequestRecord
+    action: Action
+    call: Ticket | None = None
+    """The driver call whose outcome it waits for."""
+    wake: Ticket | None = None
+    """The timer that ends its wait."""
+    limit: Ticket | None = None
+    """The timer that ends its time."""
+    limit_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """One node, whole."""
+
+    record: NodeRecord
+    queue: tuple[RequestRecord, ...] = ()
+    """Accepted and not started, the oldest first."""
+    interrupted: RequestRecord | None = None
+    """Was under way when its owner ended; waits for a permit to be taken up again."""
+    active: Active | None = None
+    permit: RequestID | None = None
+    """The request, always `first`, that a permit was asked for or is held for."""
+    leaving: bool = False
+    """Its removal was decided, and is on its way to the disk: nothing else is taken on."""
+    tickets: int = 0
+    """Tickets given out so far."""
+
+    @property
+    def first(self) -> RequestRecord | None:
+        """The request under way, else the one to be taken up again, else the one that has waited longest."""
+        if self.active is not None:
+            return self.active.request
+        if self.interrupted is not None:
+            return self.interrupted
+        return self.queue[0] if self.queue else None
+
+    def ticket(self) -> "tuple[NodeState, Ticket]":
+        """Give out a ticket."""
+        number = self.tickets + 1
+        return replace(self, tickets=number), Ticket(number)
+
+    def recording(self, **changes: Any) -> "NodeState":
+        """Return the state with a changed record."""
+        return replace(self, record=replace(self.record, **changes))

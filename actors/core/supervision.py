@@ -1,0 +1,53 @@
+"""What becomes of an actor that failed: started again after a while, or put aside.
+
+One for one: nobody else is touched. The wait doubles with each failure within the period, so a storm is bounded; more
+failures than the intensity allows put the child aside, for a program fault does not mend itself.
+
+Words and rule: Erlang/OTP's supervisors (intensity, period), with a growing wait between restarts.
+"""
+
+from dataclasses import dataclass
+
+from castiron.transport.vocabulary import Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How patient a supervisor is."""
+
+    intensity: int
+    """Failures within the period that are answered with a restart."""
+    period_s: float
+    delay_initial_s: float
+    delay_max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Start it again after this many seconds."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """Leave it, and say so."""
+
+    failures: int
+
+
+Verdict = Restart | PutAside
+
+
+def judge(failures: tuple[Instant, ...], now: Instant, policy: Policy) -> tuple[tuple[Instant, ...], Verdict]:
+    """Return the failures that still count, the one of `now` among them, and what to do.
+
+    Args:
+        failures: when the child failed before, the oldest first.
+        now: when it has failed again.
+    """
+    recent = (*(at for at in failures if now - at < policy.period_s), now)
+    if len(recent) > policy.intensity:
+        return recent, PutAside(len(recent))
+    delay_s = min(policy.delay_initial_s * 2 ** (len(recent) - 1), policy.delay_max_s)
+    return recent, Restart(delay_s)

@@ -1,0 +1,105 @@
+"""How nodes and requests look to whoever asks: records turned into replies, secrets masked.
+
+Pure; made when somebody reads, from what was published after the latest commit.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from castiron.actors.core import obstacles
+from castiron.actors.core.state import NodeState
+from castiron.store.records import RequestRecord
+from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView
+from castiron.transport.verbs import VERBS, NodeDelete, NodeRequest, NodeSet, tag_of
+from castiron.transport.vocabulary import Instant, RequestState
+
+
+def node_view(state: NodeState, now: Instant) -> NodeView:
+    """Return the node as it stands."""
+    record = state.record
+    accepts, refuses = _verbs(state, now)
+    running = None if state.active is None else state.active.request
+    return NodeView(
+        uuid=record.uuid,
+        name=record.name,
+        driver=record.driver,
+        driver_info=_masked(record.driver_info, record.secret_keys),
+        properties=dict(record.properties),
+        extra=dict(record.extra),
+        power_state=record.power_state,
+        power_state_at=record.power_state_at,
+        target_power_state=record.target_power_state,
+        provision_state=record.provision_state,
+        target_provision_state=record.target_provision_state,
+        maintenance=record.maintenance,
+        maintenance_reason=record.maintenance_reason,
+        fault=record.fault,
+        last_error=record.last_error,
+        power_state_change_timeout_s=record.power_state_change_timeout_s,
+        soft_power_off_timeout_s=record.soft_power_off_timeout_s,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+        revision=record.revision,
+        active_request=_summary(running or state.interrupted, _step(state)),
+        queued_requests=[summary for request in state.queue if (summary := _summary(request, None)) is not None],
+        accepts=accepts,
+        refuses=refuses,
+    )
+
+
+def request_view(request: RequestRecord, step: str | None = None) -> RequestView:
+    """Return the request as it stands.
+
+    Args:
+        step: what it is doing now, if that is known.
+    """
+    return RequestView(
+        id=request.id,
+        node=request.node_name,
+        node_uuid=request.node_uuid,
+        verb=request.verb,
+        arguments=_masked(request.arguments, request.secret_keys),
+        requester=request.requester,
+        state=request.state,
+        accepted_at=request.accepted_at,
+        started_at=request.started_at,
+        ended_at=request.ended_at,
+        deadline_at=request.deadline_at,
+        attempts=request.attempts,
+        step=step,
+        result=None if request.result is None else dict(request.result),
+        error=None if request.error is None else dict(request.error),
+    )
+
+
+def _masked(values: Mapping[str, Any], secret_keys: frozenset[str]) -> dict[str, Any]:
+    return {key: MASK if key in secret_keys and value is not None else value for key, value in values.items()}
+
+
+def _step(state: NodeState) -> str | None:
+    return None if state.active is None else state.active.action.step()
+
+
+def _summary(request: RequestRecord | None, step: str | None) -> RequestSummary | None:
+    if request is None:
+        return None
+    return RequestSummary(
+        id=request.id,
+        verb=request.verb,
+        requester=request.requester,
+        state=request.state,
+        accepted_at=request.accepted_at,
+        step=step if request.state is RequestState.RUNNING else None,
+    )
+
+
+def _verbs(state: NodeState, now: Instant) -> tuple[list[str], dict[str, str]]:
+    """Judge every verb that changes a node or reaches its BMC, as whoever answers for the node would now."""
+    concerned = [tag for tag, verb in VERBS.items() if issubclass(verb, (NodeRequest, NodeSet, NodeDelete))]
+    aside = obstacles.aside(state.record)
+    obstacle = aside or obstacles.locked(state, now)
+    if obstacle is None:
+        return concerned, {}
+    free = [] if aside else [tag_of(NodeSet)]  # attributes that are not the node's identity
+    reason = f"{obstacle.code}: {obstacle.message}"
+    return free, {tag: reason for tag in concerned if tag not in free}

@@ -1,0 +1,68 @@
+"""How a message gets to the actor that owns a node, and what is said when it cannot.
+
+Any thread; never blocks.
+"""
+
+from typing import Any
+
+from pykka import ActorDeadError
+
+from castiron.actors.core.state import NodeState
+from castiron.actors.mailbox import InboxFull
+from castiron.actors.services import Services
+from castiron.transport.errors import ConductorOverloaded, MailboxFull, NodeInMaintenance, NodeNotFound
+from castiron.transport.vocabulary import Fault
+
+RETRY_AFTER_S = 0.5
+"""A failed actor has a successor within two seconds, most often at once."""
+
+
+def node_not_found(name_or_uuid: str) -> NodeNotFound:
+    """Return the error for a node that nobody knows."""
+    return NodeNotFound(
+        f"There is no node {name_or_uuid!r}. `castiron node list` shows all.", details={"node": name_or_uuid}
+    )
+
+
+def deliver(services: Services, node: NodeState, message: Any) -> None:
+    """Tell the node's actor.
+
+    Args:
+        node: as it was published.
+
+    Raises:
+        NodeNotFound: it has just been removed.
+        NodeInMaintenance: its actor failed too often, and the node was put aside.
+        ConductorOverloaded: its actor is being replaced; it will be there in a moment.
+        MailboxFull: as many users' messages wait at it as may.
+    """
+    record = node.record
+    owner = services.directory.owner(record.uuid)
+    if owner is None:
+        raise node_not_found(record.name)
+    try:
+        if owner.ref is not None:
+            return owner.ref.tell(message)
+    except InboxFull as full:
+        raise MailboxFull(
+            f"{full.limit} messages wait at {record.name}, which is the limit. Try again.",
+            details={"node": record.name, "limit": full.limit},
+            retry_after_s=RETRY_AFTER_S,
+        ) from None
+    except ActorDeadError:
+        pass  # its successor is on the way
+    raise _absent(node)
+
+
+def _absent(node: NodeState) -> NodeInMaintenance | ConductorOverloaded:
+    record = node.record
+    if record.fault is Fault.ACTOR_FAILURE:
+        return NodeInMaintenance(
+            f"{record.name} was put aside: {record.maintenance_reason} A restart of the conductor tries it again.",
+            details={"node": record.name, "reason": record.maintenance_reason, "fault": record.fault.value},
+        )
+    return ConductorOverloaded(
+        f"The actor of {record.name} is being replaced. Try again.",
+        details={"what": "node actor", "node": record.name},
+        retry_after_s=RETRY_AFTER_S,
+    )

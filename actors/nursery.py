@@ -1,0 +1,48 @@
+"""How a node's actor comes to life: from what is on disk, with a generation of its own, told to recover.
+
+Used at the conductor's start, for new nodes, and by the supervisor for successors.
+"""
+
+from castiron.actors.core.messages import Recover
+from castiron.actors.core.state import NodeState
+from castiron.actors.kin import Kin
+from castiron.actors.node import NodeActor
+from castiron.actors.services import Services
+from castiron.store.records import NodeRecord, RequestRecord
+from castiron.transport.vocabulary import EventSeq, RequestState
+
+
+def state_from_store(record: NodeRecord, requests: list[RequestRecord]) -> NodeState:
+    """Return a node's state as a new owner finds it.
+
+    Args:
+        requests: those of the node that have not ended, the oldest first.
+    """
+    running = [request for request in requests if request.state is RequestState.RUNNING]
+    waiting = [request for request in requests if request.state is not RequestState.RUNNING]
+    return NodeState(record=record, interrupted=running[0] if running else None, queue=(*running[1:], *waiting))
+
+
+class Nursery:
+    """Starts nodes' actors. Any thread."""
+
+    def __init__(self, services: Services, kin: Kin) -> None:
+        self._services = services
+        self._kin = kin
+
+    def raise_node(self, state: NodeState, seq: EventSeq) -> None:
+        """Publish a node, start an actor for it, and tell it to recover if there is something to recover from.
+
+        Args:
+            state: the node as it is on disk.
+            seq: the event number at which that holds.
+        """
+        services = self._services
+        uuid = state.record.uuid
+        requests = tuple(request for request in (state.interrupted, *state.queue) if request is not None)
+        generation = services.directory.next_generation(uuid)
+        services.board.admit(state, seq, requests, generation=generation)
+        ref = NodeActor.start(services, self._kin, state, generation)
+        if requests or state.record.fault is not None:
+            ref.tell(Recover())
+        services.directory.enter(uuid, generation, ref)

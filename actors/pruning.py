@@ -1,0 +1,77 @@
+"""How the store stays small: ended requests and old events are removed in the background, in small steps.
+
+Each step is one short piece of work on the archive's thread; between two steps others get their turn.
+"""
+
+from typing import Final, Protocol
+
+from castiron.actors.archive import Archive, Library
+from castiron.actors.clock import Clock, Timer
+from castiron.actors.settings import Settings
+from castiron.transport.errors import ConductorOverloaded
+from castiron.transport.vocabulary import Instant
+
+STEP: Final = 200
+"""Rows removed at once: a few milliseconds."""
+
+PAUSE_S: Final = 60.0
+"""Between two rounds that found nothing left to remove."""
+
+SHORT_PAUSE_S: Final = 0.2
+"""Between two steps of one round."""
+
+
+class Shelf(Protocol):
+    """What of the store can be pruned."""
+
+    def prune_requests(self, before: Instant, limit: int) -> int:
+        """Remove requests that ended before; return how many."""
+        ...
+
+    def prune_events(self, before: Instant, limit: int) -> int:
+        """Remove events that are older; return how many."""
+        ...
+
+
+class Pruning:
+    """Orders a step, and after it the next."""
+
+    def __init__(self, shelf: Shelf, archive: Archive, clock: Clock, settings: Settings) -> None:
+        self._shelf = shelf
+        self._archive = archive
+        self._clock = clock
+        self._settings = settings
+        self._timer: Timer | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin after the first pause."""
+        self._order(PAUSE_S)
+
+    def stop(self) -> None:
+        """Order nothing more. Idempotent."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _order(self, pause_s: float) -> None:
+        if not self._stopped:
+            self._timer = self._clock.call_at(Instant(self._clock.now() + pause_s), self._due)
+
+    def _due(self) -> None:
+        try:
+            self._archive.ask(self._step)
+        except ConductorOverloaded:
+            self._order(PAUSE_S)  # users go first
+
+    def _step(self, library: Library) -> None:
+        del library
+        try:
+            now = self._clock.now()
+            requests = self._shelf.prune_requests(Instant(now - self._settings.request_retention_s), STEP)
+            events = self._shelf.prune_events(Instant(now - self._settings.event_retention_s), STEP)
+            more = STEP in (requests, events)
+        except Exception:
+            self._order(PAUSE_S)
+            raise
+        self._order(SHORT_PAUSE_S if more else PAUSE_S)

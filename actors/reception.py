@@ -1,0 +1,243 @@
+"""Where verbs arrive: each is answered from the published views, or brought to the actor that decides.
+
+Runs on the front door's thread, so it never waits: reads are look-ups, changes are messages. Nothing is decided about a
+node here.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, assert_never
+
+from pykka import ActorDeadError
+
+from castiron.actors.archive import Archive, Library
+from castiron.actors.asking import Answer, Asked
+from castiron.actors.board import Published
+from castiron.actors.core.messages import Remove, Submit
+from castiron.actors.core.views import node_view, request_view
+from castiron.actors.delivery import deliver, node_not_found
+from castiron.actors.fleet import CreateNode, SetNode, being_replaced
+from castiron.actors.kin import Seat
+from castiron.actors.mailbox import InboxFull
+from castiron.actors.services import Services
+from castiron.actors.waiting import Wait
+from castiron.store.records import RequestRecord
+from castiron.transport.answers import PeerInfo
+from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError, RequestNotFound
+from castiron.transport.replies import NodeListed, Pong, RequestListed, RequestView, StatusView, Welcome
+from castiron.transport.verbs import (
+    AnyNodeRequest,
+    AnyVerb,
+    Hello,
+    NodeBootDeviceGet,
+    NodeBootDeviceSet,
+    NodeCreate,
+    NodeDelete,
+    NodeList,
+    NodePowerSet,
+    NodeSet,
+    NodeShow,
+    Ping,
+    RequestList,
+    RequestShow,
+    RequestWait,
+    Status,
+)
+from castiron.transport.vocabulary import EventSeq, Instant, ReplyWish, RequestID
+
+
+class Desk(Protocol):
+    """What only the conductor can say about itself."""
+
+    def welcome(self) -> Welcome:
+        """Who answers, and its limits."""
+        ...
+
+    def status(self) -> StatusView:
+        """How the conductor is."""
+        ...
+
+
+class Reception:
+    """Handles verbs. One thread calls `handle`; answers may come from any."""
+
+    def __init__(self, services: Services, fleet: Seat, archive: Archive, desk: Desk) -> None:
+        self._services = services
+        self._fleet = fleet
+        self._archive = archive
+        self._desk = desk
+
+    def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
+        """Answer a verb, or see to it that somebody will. Never blocks; raises nothing of ours."""
+        try:
+            self._handle(verb, peer.requester, answer)
+        except CastironError as error:
+            answer.fail(error, self._seq)
+
+    @property
+    def _seq(self) -> EventSeq:
+        return self._services.board.seq
+
+    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901, PLR0912 - one row a verb
+        match verb:
+            case Hello():
+                answer.final(self._desk.welcome(), self._seq)
+            case Ping():
+                answer.final(Pong(boot_id=self._desk.welcome().boot_id), self._seq)
+            case Status():
+                self._tell_status(answer)
+            case NodeCreate():
+                self._tell_fleet(CreateNode(verb=verb, requester=requester, asked=Asked(answer)))
+            case NodeSet():
+                self._tell_fleet(SetNode(verb=verb, requester=requester, asked=Asked(answer)))
+            case NodeList():
+                self._list_nodes(verb, answer)
+            case NodeShow():
+                published = self._node(verb.node)
+                answer.final(node_view(published.state, self._services.clock.now()), published.seq)
+            case NodeDelete():
+                remove = Remove(revision=verb.revision, requester=requester, reply_to=Asked(answer))
+                deliver(self._services, self._node(verb.node).state, remove)
+            case NodePowerSet() | NodeBootDeviceSet() | NodeBootDeviceGet():
+                self._submit(verb, requester, answer)
+            case RequestShow():
+                self._show_request(RequestID(verb.request), answer)
+            case RequestWait():
+                self._wait_for_request(verb, answer)
+            case RequestList():
+                self._list_requests(verb, answer)
+            case _:  # pragma: no cover - the type checkers prove that there is no other
+                assert_never(verb)
+
+    def _tell_status(self, answer: Answer) -> None:
+        def question(library: Library) -> None:
+            """Count all nodes, where nobody waits behind it."""
+            del library
+            answer.final(self._desk.status(), self._seq)
+
+        self._archive.ask(_careful(question, answer, self._seq))
+
+    def _tell_fleet(self, message: CreateNode | SetNode) -> None:
+        try:
+            self._fleet.tell(message)
+        except InboxFull as full:
+            raise ConductorOverloaded(
+                f"{full.limit} changes of the fleet wait, which is the limit. Try again.",
+                details={"limit": full.limit, "what": "fleet"},
+                retry_after_s=0.5,
+            ) from None
+        except ActorDeadError:
+            raise being_replaced() from None
+
+    def _node(self, name_or_uuid: str) -> Published:
+        published = self._services.board.node(name_or_uuid)
+        if published is None:
+            raise node_not_found(name_or_uuid)
+        return published
+
+    def _list_nodes(self, verb: NodeList, answer: Answer) -> None:
+        def question(library: Library) -> None:
+            """Make a page's views, 20 ms of work for a thousand nodes, where nobody waits behind it."""
+            del library
+            now = self._services.clock.now()
+            nodes = [node_view(published.state, now) for published in found[: verb.limit]]
+            marker = nodes[-1].name if len(found) > verb.limit else None
+            answer.final(NodeListed(nodes=nodes, next_marker=marker), seq)
+
+        seq = self._seq
+        if verb.nodes is None:
+            found = self._services.board.page(after=verb.marker, limit=verb.limit + 1)
+        else:
+            found = self._named(verb.nodes)
+        self._archive.ask(_careful(question, answer, seq))
+
+    def _named(self, names: list[str]) -> list[Published]:
+        """Return the nodes of these names or uuids; if some are unknown, all of those are named at once."""
+        found = [(name, self._services.board.node(name)) for name in names]
+        unknown = [name for name, published in found if published is None]
+        if unknown:
+            raise node_not_found(", ".join(unknown[:20]) + (", …" if len(unknown) > 20 else ""))  # noqa: PLR2004
+        return [published for _, published in found if published is not None]
+
+    def _submit(self, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
+        node = self._node(verb.node).state
+        request_id = RequestID(self._services.new_id())
+        asked = Asked(answer)
+        if verb.replies is not ReplyWish.ACCEPTED:
+            wait = Wait(self._services.board, answer, partial(self._tell_end, answer))
+            wait.expect(request_id)
+            asked = Asked(answer, wait.withdraw)
+        submit = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=asked)
+        try:
+            deliver(self._services, node, submit)
+        except CastironError:
+            asked.withdraw()
+            raise
+
+    def _tell_end(self, answer: Answer, request: RequestRecord, seq: EventSeq) -> None:
+        answer.final(request_view(request), seq)
+
+    def _show_request(self, request_id: RequestID, answer: Answer) -> None:
+        request = self._services.board.request(request_id)
+        if request is not None:
+            return answer.final(self._request_view(request), self._seq)
+        return self._from_archive(request_id, answer)
+
+    def _request_view(self, request: RequestRecord) -> RequestView:
+        published = self._services.board.node(request.node_uuid)
+        active = None if published is None else published.state.active
+        step = active.action.step() if active is not None and active.request.id == request.id else None
+        return request_view(request, step)
+
+    def _from_archive(self, request_id: RequestID, answer: Answer) -> None:
+        def question(library: Library) -> None:
+            request = library.request(request_id)
+            if request is None:
+                return answer.fail(_request_not_found(request_id), self._seq)
+            return answer.final(request_view(request), self._seq)
+
+        self._archive.ask(_careful(question, answer, self._seq))
+
+    def _wait_for_request(self, verb: RequestWait, answer: Answer) -> None:
+        request_id = RequestID(verb.request)
+        wait = Wait(self._services.board, answer, partial(self._tell_end, answer))
+        if not wait.begin(request_id):
+            return self._from_archive(request_id, answer)  # it ended long ago, or never was
+        at = Instant(self._services.clock.now() + verb.timeout_s)
+        return wait.limit(self._services.clock, at, partial(self._show_request, request_id, answer))
+
+    def _list_requests(self, verb: RequestList, answer: Answer) -> None:
+        node_uuid = None if verb.node is None else self._node(verb.node).state.record.uuid
+        states = None if verb.states is None else frozenset(verb.states)
+
+        def question(library: Library) -> None:
+            before = None if verb.marker is None else RequestID(verb.marker)
+            if before is not None and library.request(before) is None:
+                return answer.fail(_request_not_found(before), self._seq)
+            found = library.requests(node_uuid=node_uuid, states=states, limit=verb.limit + 1, before=before)
+            page = found[: verb.limit]
+            marker = page[-1].id if len(found) > verb.limit else None
+            listed = RequestListed(requests=[self._request_view(request) for request in page], next_marker=marker)
+            return answer.final(listed, self._seq)
+
+        self._archive.ask(_careful(question, answer, self._seq))
+
+
+def _careful(question: Callable[[Library], None], answer: Answer, seq: EventSeq) -> Callable[[Library], None]:
+    """Answer even if the store cannot be read."""
+
+    def asked(library: Library) -> None:
+        try:
+            question(library)
+        except Exception:
+            answer.fail(InternalError("The store could not be read; the conductor's log says why."), seq)
+            raise
+
+    return asked
+
+
+def _request_not_found(request_id: str) -> RequestNotFound:
+    return RequestNotFound(
+        f"There is no request {request_id!r}; it never was, or ended longer ago than requests are kept.",
+        details={"request": request_id},
+    )

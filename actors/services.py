@@ -1,0 +1,62 @@
+"""What actors are given to work with, in one place: nobody reaches for a global.
+
+Only references live here; each part is built by the conductor and described in its own room.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from castiron.actors.board import Board
+from castiron.actors.clock import Clock
+from castiron.actors.directory import Directory
+from castiron.actors.dispatcher import Dispatcher
+from castiron.actors.drivers.base import Driver
+from castiron.actors.permits import Permits
+from castiron.actors.settings import Settings
+from castiron.store.errors import StoreError
+from castiron.store.records import Change, Commit, NodeRecord, RequestRecord
+from castiron.transport.vocabulary import ConductorID, NodeUUID
+
+Written = Callable[[Commit | StoreError], None]
+"""Called with the outcome of a change; must not block."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A node as the store has it."""
+
+    record: NodeRecord | None
+    """None: there is no such node."""
+    requests: list[RequestRecord]
+    """Those that have not ended, the oldest first."""
+
+
+Loaded = OnDisk | Exception
+"""What came of reading a node: what is on disk, or why it could not be read."""
+
+
+class Writer(Protocol):
+    """Commits changes, in the order in which they come."""
+
+    def submit(self, change: Change, done: Written) -> None:
+        """Take a change; `done` hears of it once it is on disk, or is certain not to be. Any thread; never blocks."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What a node's actor works with."""
+
+    conductor: ConductorID
+    clock: Clock
+    dispatcher: Dispatcher
+    writer: Writer
+    permits: Permits
+    drivers: Mapping[str, Driver]
+    board: Board
+    directory: Directory
+    settings: Settings
+    new_id: Callable[[], str]
+    load: Callable[[NodeUUID, Callable[[Loaded], None]], None]
+    """Read a node from the store, behind everything that was submitted before, and tell; off the caller's thread."""

@@ -1,0 +1,145 @@
+"""Every setting of a conductor, with its default, its bounds and its meaning; one typed structure.
+
+The rooms get the values handed in; nobody reads a file or an environment variable here or further inside.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Final
+
+DAY_S: Final = 86_400.0
+
+
+def _setting(default: float, meaning: str, *, least: float, most: float) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "least": least, "most": most})
+
+
+class SettingInvalid(ValueError):
+    """A setting is unknown, of the wrong type, or out of its bounds. The message names it, and what would be right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a conductor can be told. Names and defaults are Ironic's wherever it has them."""
+
+    power_state_change_timeout_s: float = _setting(
+        60.0, "seconds for a machine to reach a power state; a reboot counts it once per half", least=0.1, most=DAY_S
+    )
+    soft_power_off_timeout_s: float = _setting(
+        600.0, "seconds for an operating system to shut down", least=0.1, most=DAY_S
+    )
+    command_timeout_s: float = _setting(15.0, "seconds for one command to a BMC, login included", least=0.1, most=600.0)
+    power_poll_initial_s: float = _setting(
+        0.1, "seconds between the first two looks at a machine that is changing its power state", least=0.01, most=60.0
+    )
+    power_poll_max_s: float = _setting(2.0, "the same, after the wait has doubled often enough", least=0.01, most=60.0)
+    unknown_outcome_settle_s: float = _setting(
+        5.0,
+        "seconds that a command of unknown outcome is given to show an effect before another one may be sent",
+        least=0.0,
+        most=600.0,
+    )
+    max_running_actions: int = _setting(
+        10_000, "actions that may run at once; further ones wait in their node's queue", least=1, most=1_000_000
+    )
+    node_mailbox_limit: int = _setting(64, "messages of users that may wait at one node's actor", least=1, most=100_000)
+    fleet_mailbox_limit: int = _setting(
+        10_000, "creations and changes of nodes that may wait at once", least=1, most=1_000_000
+    )
+    dispatcher_threads: int = _setting(4, "threads that run actors", least=1, most=64)
+    dispatcher_throughput: int = _setting(
+        32, "messages that an actor handles before its thread moves on", least=1, most=10_000
+    )
+    hung_turn_s: float = _setting(
+        10.0, "seconds after which a turn of an actor counts as hung and the actor is replaced", least=0.1, most=600.0
+    )
+    restart_intensity: int = _setting(
+        5, "failures of one node's actor within restart_period_s after which the node is put aside", least=1, most=1000
+    )
+    restart_period_s: float = _setting(60.0, "seconds that failures are counted over", least=1.0, most=DAY_S)
+    restart_delay_initial_s: float = _setting(
+        0.1,
+        "seconds before the first restart of an actor; doubles with each failure in the period",
+        least=0.0,
+        most=60.0,
+    )
+    restart_delay_max_s: float = _setting(1.5, "the most that such a delay grows to", least=0.0, most=600.0)
+    max_waiters: int = _setting(
+        10_000, "clients that may wait for the end of requests at once", least=1, most=1_000_000
+    )
+    request_retention_s: float = _setting(
+        172_800.0,
+        "seconds that a request is kept after its end (48 h, as Glance's tasks)",
+        least=60.0,
+        most=365 * DAY_S,
+    )
+    event_retention_s: float = _setting(
+        604_800.0, "seconds that an event is kept (a week)", least=60.0, most=365 * DAY_S
+    )
+    ipmi_max_logins: int = _setting(
+        256, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000
+    )
+    graceful_shutdown_timeout_s: float = _setting(
+        8.0, "seconds that an orderly stop may take: log-outs, last commits", least=0.1, most=600.0
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check(item, getattr(self, item.name))
+        for smaller, larger in ORDERED:
+            if getattr(self, smaller) > getattr(self, larger):
+                raise SettingInvalid(
+                    f"{smaller}: {getattr(self, smaller)!r} is more than {larger}, {getattr(self, larger)!r}; "
+                    "lower the one or raise the other."
+                )
+
+
+ORDERED: Final = (
+    ("power_poll_initial_s", "power_poll_max_s"),
+    ("restart_delay_initial_s", "restart_delay_max_s"),
+)
+"""Pairs of settings of which the first must not be more than the second."""
+
+
+def _check(item: "Field[Any]", value: object) -> None:
+    wanted = int if isinstance(item.default, int) else float
+    allowed = (int,) if wanted is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        raise SettingInvalid(f"{item.name}: {value!r} is not {'a whole number' if wanted is int else 'a number'}.")
+    least, most = item.metadata["least"], item.metadata["most"]
+    if not least <= value <= most:
+        raise SettingInvalid(f"{item.name}: {value!r} is out of bounds; it takes {least:,.15g} to {most:,.15g}.")
+
+
+def settings_from(values: Mapping[str, Any]) -> Settings:
+    """Make settings from names and values, all others at their defaults.
+
+    Raises:
+        SettingInvalid: a name is unknown (the nearest right one is named), or a value is wrong.
+    """
+    for name in values:
+        _setting_called(name)
+    return Settings(**values)
+
+
+def setting_from_text(name: str, text: str) -> float | int:
+    """Convert a setting's value from the text of an environment variable or a flag. Bounds are not checked here.
+
+    Raises:
+        SettingInvalid: the name is unknown, or the text is not a number of the right kind.
+    """
+    whole = isinstance(_setting_called(name).default, int)
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        raise SettingInvalid(f"{name}: {text!r} is not {'a whole number' if whole else 'a number'}.") from None
+
+
+def _setting_called(name: str) -> "Field[Any]":
+    known = {item.name: item for item in fields(Settings)}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "`castiron serve --help` lists them."
+    raise SettingInvalid(f"{name}: there is no such setting. {hint}")

@@ -1,0 +1,141 @@
+"""What a conductor is told at its start: from a TOML file, the environment and the command line, in rising order.
+
+    castiron.toml                     environment                                 command line
+    [conductor]
+    store = "/var/lib/castiron.db"    CASTIRON_STORE                              --store
+    key_file = "/etc/castiron.key"    CASTIRON_KEY_FILE                           --key-file
+    listen = "tcp://127.0.0.1:5570"   CASTIRON_ENDPOINT                           --listen
+    [settings]
+    command_timeout_s = 10            CASTIRON_COMMAND_TIMEOUT_S                  --set command_timeout_s=10
+
+Only names are judged here, and where a value came from is kept; what a setting may hold is the conductor's to say.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NoReturn, cast
+
+from castiron.cli.exits import Exit
+from castiron.cli.faults import Stop
+
+PREFIX: Final = "CASTIRON_"
+
+LOG_VARIABLE: Final = "CASTIRON_LOG"
+
+_PLACES: Final[Mapping[str, str]] = {
+    "store": "CASTIRON_STORE",
+    "key_file": "CASTIRON_KEY_FILE",
+    "listen": "CASTIRON_ENDPOINT",
+}
+"""Name in the [conductor] table → environment variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value, and where it came from."""
+
+    value: Any
+    origin: str
+    is_text: bool
+    """It comes from the environment or the command line, and is a number only once it has been read as one."""
+
+
+@dataclass(slots=True)
+class Configuration:
+    """What was given; what was not is missing."""
+
+    places: dict[str, str] = field(default_factory=dict[str, str])
+    """store, key_file, listen."""
+    settings: dict[str, Given] = field(default_factory=dict[str, Given])
+
+    def add_file(self, path: Path) -> None:
+        """Take in a TOML file.
+
+        Raises:
+            Stop: it cannot be read, is not TOML, or holds a table or a name that does not exist.
+        """
+        tables = _parsed(path)
+        for table in tables:
+            _check_name(f"{path}: the table", table, ("conductor", "settings"))
+        for name, value in _table(path, tables, "conductor").items():
+            _check_name(f"{path}: [conductor]", name, _PLACES)
+            if not isinstance(value, str):
+                _refuse(f"{path}: [conductor] {name} is not text. Put it in quotes.")
+            self.places[name] = value
+        for name, value in _table(path, tables, "settings").items():
+            self.settings[name] = Given(value, f"{path}: ", is_text=False)
+
+    def add_environment(self, environment: Mapping[str, str], setting_names: Collection[str]) -> None:
+        """Take in the variables that begin with CASTIRON_.
+
+        Args:
+            environment: `os.environ`, or what a test wants it to be.
+            setting_names: what may follow the prefix, in lower case.
+
+        Raises:
+            Stop: one of them means nothing.
+        """
+        known = {*_PLACES.values(), LOG_VARIABLE, *(PREFIX + name.upper() for name in setting_names)}
+        places = {variable: name for name, variable in _PLACES.items()}
+        for variable, text in environment.items():
+            if not variable.startswith(PREFIX):
+                continue
+            _check_name("the environment variable", variable, known)
+            if variable in places and text:
+                self.places[places[variable]] = text
+            elif variable not in places and variable != LOG_VARIABLE:
+                name = variable.removeprefix(PREFIX).lower()
+                self.settings[name] = Given(text, f"{variable}: ", is_text=True)
+
+    def add_flags(self, places: Mapping[str, str | None], settings: Iterable[str]) -> None:
+        """Take in the command line.
+
+        Args:
+            places: store, key_file, listen; None where they were not given.
+            settings: NAME=VALUE each.
+        """
+        self.places |= {name: value for name, value in places.items() if value is not None}
+        for text in settings:
+            name, separator, value = text.partition("=")
+            if not separator:
+                _refuse(f"--set takes NAME=VALUE; {text!r} has no equals sign.")
+            self.settings[name] = Given(value, "--set ", is_text=True)
+
+
+def default_store(environment: Mapping[str, str]) -> Path:
+    """Return where the store is when nobody said: castiron/castiron.db in $XDG_STATE_HOME, else in ~/.local/state."""
+    state = environment.get("XDG_STATE_HOME")
+    home = Path(environment.get("HOME") or "~").expanduser()
+    return (Path(state) if state else home / ".local" / "state") / "castiron" / "castiron.db"
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as failure:
+        raise Stop(f"Cannot read {path}: {failure.strerror}.", Exit.NOT_FOUND) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise Stop(f"{path} is not TOML: {failure}.", Exit.CONFIGURATION) from None
+
+
+def _table(path: Path, tables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        _refuse(f"{path}: {name} is not a table. Write [{name}] on a line of its own.")
+    return cast("dict[str, Any]", table)
+
+
+def _check_name(where: str, name: str, known: Collection[str]) -> None:
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"There is: {', '.join(sorted(known))}."
+    _refuse(f"{where} {name} does not exist. {hint}")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise Stop(f"{message[0].upper()}{message[1:]}" if message.startswith("the ") else message, Exit.CONFIGURATION)

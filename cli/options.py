@@ -1,0 +1,162 @@
+"""What every command shares: --endpoint, --format, --timeout, --verbose, before or after the sub-command's name.
+
+A value that stands further right wins. The classes here are click's with these options added; a command also names the
+verbs that it sends, whose docstring is its help where it has none of its own.
+"""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from castiron.transport.verbs import Verb
+
+Shape = Literal["table", "json"]
+
+_META: Final = "castiron."
+"""Prefix in click's ctx.meta, which a command shares with the groups above it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The shared options as given; None or 0 where they were not."""
+
+    endpoint: str | None = None
+    shape: Shape = "table"
+    timeout_s: float | None = None
+    verbosity: int = 0
+
+    @property
+    def is_json(self) -> bool:
+        """Whether answers and errors are for programs."""
+        return self.shape == "json"
+
+
+def shared() -> Shared:
+    """Return the shared options of the command that runs now."""
+    meta = click.get_current_context().meta
+    return Shared(**{key.removeprefix(_META): value for key, value in meta.items() if key.startswith(_META)})
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Return whether a command line asks for JSON, even if it is too wrong to be parsed."""
+    pairs = pairwise(arguments)
+    return "--format=json" in arguments or ("--format", "json") in pairs
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value:
+        ctx.meta[f"{_META}{param.name}"] = value
+
+
+_OPTIONS: Final = (
+    click.Option(
+        ["--endpoint"],
+        metavar="ENDPOINT",
+        expose_value=False,
+        callback=_keep,
+        help="Where the conductor listens: ipc:///path or tcp://127.0.0.1:PORT. [default: CASTIRON_ENDPOINT, else the "
+        "socket that `castiron serve` opens without --listen]",
+    ),
+    click.Option(
+        ["--format", "shape"],
+        type=click.Choice(["table", "json"]),
+        expose_value=False,
+        callback=_keep,
+        help="table: for people; JSON: for programs, errors too. [default: table]",
+    ),
+    click.Option(
+        ["--timeout", "timeout_s"],
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        expose_value=False,
+        callback=_keep,
+        help="How long to wait for an answer [default: 5]; with --wait, for the end [default: however long it takes].",
+    ),
+    click.Option(
+        ["-v", "--verbose", "verbosity"],
+        count=True,
+        expose_value=False,
+        callback=_keep,
+        help="Say more on standard error; twice: still more.",
+    ),
+)
+
+
+class Command(click.Command):
+    """A command with the shared options.
+
+    Attributes:
+        verbs: what it may send to the conductor.
+    """
+
+    def __init__(self, *args: Any, verbs: "tuple[type[Verb], ...]" = (), **attributes: Any) -> None:
+        if verbs and attributes.get("help") is None:
+            attributes["help"] = verbs[0].__doc__
+        super().__init__(*args, **attributes)
+        self.verbs = verbs
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the command's own parameters, then the shared options, then --help."""
+        return _with_shared(super().get_params(ctx))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options, then the shared ones."""
+        _write_options(self, ctx, formatter)
+
+
+class Group(click.Group):
+    """A group with the shared options; its sub-commands get them, too."""
+
+    command_class = Command
+    group_class = type
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the group's own parameters, then the shared options, then --help."""
+        return _with_shared(super().get_params(ctx))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the sub-command, or say which one may have been meant."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None and args[0][:1] != "-":
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sub-commands, then the options."""
+        self.format_commands(ctx, formatter)
+        _write_options(self, ctx, formatter)
+
+
+def _with_shared(params: list[click.Parameter]) -> list[click.Parameter]:
+    own = [param for param in params if not _is_help(param)]
+    return [*own, *_OPTIONS, *(param for param in params if _is_help(param))]
+
+
+def _is_help(param: click.Parameter) -> bool:
+    return "--help" in param.opts
+
+
+def _write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    params = command.get_params(ctx)
+    common = [param for param in params if param in _OPTIONS or _is_help(param)]
+    own = [param for param in params if param not in common]
+    for title, some in (("Options", own), ("Common options", common)):
+        rows = [row for param in some if (row := param.get_help_record(ctx)) is not None]
+        if rows:
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def is_terminal(name: Literal["stdin", "stdout", "stderr"]) -> bool:
+    """Return whether a standard stream is a terminal."""
+    stream = getattr(sys, name)
+    return stream is not None and not stream.closed and bool(stream.isatty())

@@ -1,0 +1,40 @@
+"""How a command reaches its conductor: one look whether somebody listens, then the client."""
+
+import logging
+import os
+
+from castiron.cli.options import Shared
+from castiron.transport.client import TIMEOUT_S, Client
+from castiron.transport.endpoint import default_endpoint, parse_endpoint, probe, why_silent
+from castiron.transport.errors import ConductorLost
+from castiron.transport.vocabulary import Applied
+
+
+def connect(shared: Shared, *, timeout_s: float | None = None) -> Client:
+    """Return a client of the conductor that the shared options name.
+
+    A client alone would wait for its whole time-out for somebody to listen, since a conductor may be restarting; a
+    person who has just typed a command is told at once.
+
+    Args:
+        shared: where, and how long to wait for answers.
+        timeout_s: for each answer, instead of --timeout.
+
+    Raises:
+        EndpointRefused: castiron does not talk there.
+        ConductorLost: nobody listens there.
+    """
+    _log(shared.verbosity)
+    endpoint = parse_endpoint(shared.endpoint or default_endpoint(os.environ))
+    if probe(endpoint) is not None:
+        raise ConductorLost(
+            f"No conductor at {endpoint}. {why_silent(endpoint)}",
+            details={"endpoint": str(endpoint)},
+            applied=Applied.NO,
+        )
+    return Client(str(endpoint), timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S)
+
+
+def _log(verbosity: int) -> None:
+    level = {0: logging.ERROR, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+    logging.basicConfig(level=level, format="castiron: %(levelname)s %(name)s: %(message)s")

@@ -1,0 +1,49 @@
+"""The writer's SQL: written once, by hand, for executemany.
+
+peewee's query builder costs more than SQLite does (6,000 rows/s against more than 40,000), so the hot path does
+without it. The SQL is that of SQLite and PostgreSQL alike, but for the placeholder. Columns are the models' fields in
+their order; rows makes tuples in the same order.
+"""
+
+from typing import Any, Final
+
+import peewee
+
+from castiron.store.rows import Row
+from castiron.store.tables import Event, Node, Request
+
+
+def columns(model: type[peewee.Model]) -> tuple[str, ...]:
+    """Return the names of a table's columns, in the order of rows."""
+    meta: Any = model._meta  # noqa: SLF001 - peewee's documented way to a model's fields
+    return tuple(field.column_name for field in meta.sorted_fields)
+
+
+def _insert(table: str, names: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own words
+
+
+_NODE: Final = columns(Node)
+_REQUEST: Final = columns(Request)
+_EVENT: Final = columns(Event)
+
+INSERT_NODE: Final = _insert("nodes", _NODE)
+
+UPDATE_NODE: Final = (
+    f"UPDATE nodes SET {', '.join(f'{name} = ?' for name in _NODE[1:])} "  # noqa: S608 - our own words
+    "WHERE uuid = ? AND epoch = ? AND revision = ?"
+)
+
+REMOVE_NODE: Final = "DELETE FROM nodes WHERE uuid = ? AND epoch = ? AND revision = ?"
+
+PUT_REQUEST: Final = (
+    f"{_insert('requests', _REQUEST)} ON CONFLICT (id) DO UPDATE SET "
+    f"{', '.join(f'{name} = excluded.{name}' for name in _REQUEST[1:])}"
+)
+
+INSERT_EVENT: Final = _insert("events", _EVENT)
+
+
+def update_row(row: Row, epoch: int, revision: int) -> Row:
+    """Return the parameters of UPDATE_NODE: `row` replaces the node of its uuid if that has this epoch and revision."""
+    return (*row[1:], row[0], epoch, revision)

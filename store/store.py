@@ -1,0 +1,197 @@
+"""The store as the conductor sees it: opened once, read from any thread, changed through its committer.
+
+Reads have their own connection, so that they never wait for the disk and the writer never waits for them; only in
+memory, where there is one connection, they take turns. How a store is found and made is opening's, how it is changed
+is writer's.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from castiron.store import opening, queries
+from castiron.store.committer import Committer
+from castiron.store.database import Database
+from castiron.store.migrations import STEPS, Step
+from castiron.store.opening import Opened
+from castiron.store.queries import Query
+from castiron.store.records import EventRecord, NodeRecord, RequestRecord
+from castiron.store.rows import event_record, node_record, request_record
+from castiron.store.secrets import KeyFile, Sealer
+from castiron.transport.vocabulary import ConductorID, EventSeq, Instant, NodeUUID, RequestID, RequestState
+
+PRUNE_STEP: Final = 500
+"""Rows that are deleted in one transaction, so that the writer waits for a few milliseconds only."""
+
+
+class Store:
+    """An open store. Any thread may call any method.
+
+    Attributes:
+        conductor: whose store this is: given when it was made, kept for ever.
+        path: the file, symbolic links resolved; None in memory.
+        schema_version: of the tables.
+        committer: what a writer is made from.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self.conductor: Final = ConductorID(opened.identity.conductor)
+        self.path: Final = opened.database.path
+        self.schema_version: Final = opened.identity.schema_version
+        self._opened: Final = opened
+        self._sealer: Final = Sealer(opened.key)
+        self._reader: Final = opened.database if self.path is None else Database(self.path, read_only=True)
+        self.committer: Final = Committer(opened.database, self._sealer, self.latest_seq())
+
+    @classmethod
+    def open(
+        cls, path: Path | None, *, key_path: Path | None, new_id: Callable[[], str], steps: Sequence[Step] = STEPS
+    ) -> Self:
+        """Open a store, or make it where nothing is.
+
+        Locks it against every other process until `close`, or until the process ends. A store of an older version is
+        brought up to date.
+
+        Args:
+            path: the file; None: in memory, gone when it is closed.
+            key_path: the key file, made together with the store; None: `<path>.key`. Not used in memory.
+            new_id: makes the conductor's id and the key's, when the store is made.
+            steps: the migrations; for tests of migrations.
+
+        Raises:
+            StoreUnusable: not a store, newer than this program, damaged, in use by another process, or not writable.
+                The message names the file and says what to do; what was there is untouched.
+            SecretsUnreadable: the key file is missing, open to others, or not the one of this store.
+        """
+        if path is None:
+            return cls._open(opening.open_memory(new_id, steps))
+        resolved = path.resolve()
+        key_file = KeyFile(key_path or resolved.with_name(f"{resolved.name}.key"))
+        return cls._open(opening.open_file(resolved, key_file, new_id, steps))
+
+    @classmethod
+    def _open(cls, opened: Opened) -> Self:
+        try:
+            return cls(opened)
+        except BaseException:
+            opened.close()
+            raise
+
+    def size_bytes(self) -> int:
+        """Return what the store takes on disk, write-ahead log included, or in memory."""
+        return self._reader.size_bytes()
+
+    def latest_seq(self) -> EventSeq:
+        """Return the number of the latest event; 0: there has been none."""
+        return EventSeq(self._number(queries.latest_seq()))
+
+    def oldest_seq(self) -> EventSeq:
+        """Return the number of the oldest event that is kept; 0: there has been none."""
+        return EventSeq(self._number(queries.oldest_seq()))
+
+    def nodes(self) -> list[NodeRecord]:
+        """Return all nodes, sorted by name.
+
+        Raises, as every read:
+            StoreUnusable: the file is damaged.
+            SecretsUnreadable: a secret is damaged, or was moved to another row.
+            StoreClosed: after `close`.
+        """
+        return self._nodes(queries.nodes())
+
+    def node(self, uuid: NodeUUID) -> NodeRecord | None:
+        """Return a node; None: there is none of that uuid."""
+        return next(iter(self._nodes(queries.node(uuid))), None)
+
+    def open_requests(self) -> list[RequestRecord]:
+        """Return the requests that have not ended, the oldest first."""
+        return self._requests(queries.open_requests())
+
+    def open_requests_of(self, node_uuid: NodeUUID) -> list[RequestRecord]:
+        """Return a node's requests that have not ended, the oldest first."""
+        return self._requests(queries.open_requests(node_uuid))
+
+    def request(self, request_id: RequestID) -> RequestRecord | None:
+        """Return a request; None: there is none of that id, or it has been pruned."""
+        return next(iter(self._requests(queries.request(request_id))), None)
+
+    def requests(
+        self,
+        *,
+        node_uuid: NodeUUID | None = None,
+        states: Collection[RequestState] | None = None,
+        limit: int,
+        before: RequestID | None = None,
+    ) -> list[RequestRecord]:
+        """Return requests, the latest accepted first.
+
+        Args:
+            node_uuid: of this node only.
+            states: in one of these states only.
+            limit: this many at the most.
+            before: begin after this one; pages do not overlap or skip while new requests come in.
+
+        Raises:
+            KeyError: there is no request `before`.
+        """
+        query = queries.requests(node_uuid, states, limit)
+        if before is not None:
+            query = queries.after(query, self._accepted_at(before), before)
+        return self._requests(query)
+
+    def events(self, *, since: EventSeq, limit: int, node_uuid: NodeUUID | None = None) -> list[EventRecord]:
+        """Return the events after number `since`, in their order.
+
+        Args:
+            since: 0 for the beginning. If it is less than `oldest_seq() - 1`, some have been pruned.
+            limit: this many at the most.
+            node_uuid: of this node only.
+        """
+        return [event_record(row) for row in self._reader.rows(queries.events(since, limit, node_uuid))]
+
+    def prune_requests(self, before: Instant, limit: int) -> int:
+        """Delete requests that ended before an instant, and return how many. Blocks on the disk, in small steps.
+
+        Raises:
+            StoreUnwritable: the disk does not let us; what was deleted so far stays deleted.
+        """
+        return self._prune("DELETE FROM requests WHERE id = ?", queries.ended_before(before), limit)
+
+    def prune_events(self, before: Instant, limit: int) -> int:
+        """Delete events that are older than an instant, and return how many. Blocks on the disk, in small steps.
+
+        The latest event is always kept: the numbers of the next ones follow from it.
+
+        Raises:
+            StoreUnwritable: the disk does not let us; what was deleted so far stays deleted.
+        """
+        young = self._reader.rows(queries.first_since(before))
+        kept = EventSeq(young[0][0]) if young else self.latest_seq()
+        return self._prune("DELETE FROM events WHERE seq = ?", queries.seqs_below(kept), limit)
+
+    def close(self) -> None:
+        """Close the store and let others have it. Stop its writer first. Idempotent."""
+        self._reader.close()
+        self._opened.close()
+
+    def _prune(self, statement: str, query: Query, limit: int) -> int:
+        database = self._opened.database
+        pruned = 0
+        while pruned < limit and (rows := self._reader.rows(query.limit(min(PRUNE_STEP, limit - pruned)))):
+            with database.transaction():
+                pruned += database.execute_many(statement, rows)
+        return pruned
+
+    def _accepted_at(self, request_id: RequestID) -> Instant:
+        for (accepted_at,) in self._reader.rows(queries.accepted_at(request_id)):
+            return Instant(accepted_at)
+        raise KeyError(request_id)
+
+    def _nodes(self, query: Query) -> list[NodeRecord]:
+        return [node_record(row, self._sealer) for row in self._reader.rows(query)]
+
+    def _requests(self, query: Query) -> list[RequestRecord]:
+        return [request_record(row, self._sealer) for row in self._reader.rows(query)]
+
+    def _number(self, query: Query) -> int:
+        return self._reader.rows(query)[0][0] or 0

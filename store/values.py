@@ -1,0 +1,73 @@
+"""Free maps as text: what a client may put into `extra` goes to disk as JSON and comes back equal.
+
+The wire allows more than JSON has: byte strings, and keys that are not text. Those are kept as a map with one key that
+begins with a dollar sign; a client's own map with such a key is kept as pairs, so that nothing can be taken for them.
+Sequences come back as lists, as they do on the wire. Pure; nothing about tables or secrets.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from types import MappingProxyType, NoneType
+from typing import Any, Final
+
+from castiron.store.errors import UnstorableValue
+from castiron.store.records import EMPTY
+
+_BYTES: Final = "$bytes"
+_PAIRS: Final = "$map"
+_MARK: Final = '"$'
+_SCALARS: Final = (str, int, float, bool, NoneType)
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def dump(values: Mapping[Any, Any]) -> str:
+    """Return the map as JSON text in ASCII, keys in the map's own order.
+
+    Raises:
+        UnstorableValue: a value or a key is of a type that the wire cannot carry. Says the type, never the value.
+    """
+    return _encode(_plain(values)) if values else "{}"
+
+
+def load(text: str) -> Mapping[str, Any]:
+    """Return the map that `dump` was given, read-only.
+
+    Raises:
+        ValueError: `dump` did not write this.
+    """
+    if text == "{}":
+        return EMPTY
+    # Few maps hold a mark, and looking for it is far cheaper than a Python call for each map in the text.
+    return MappingProxyType(json.loads(text, object_hook=_revive if _MARK in text else None))
+
+
+def _plain(value: Any) -> Any:
+    kind: type[Any] = value.__class__
+    if issubclass(kind, _SCALARS):
+        return value
+    if issubclass(kind, Mapping):
+        return _plain_map(value)
+    if issubclass(kind, list | tuple):
+        return [_plain(item) for item in value]
+    if issubclass(kind, bytes | bytearray):
+        return {_BYTES: b64encode(value).decode("ascii")}
+    raise UnstorableValue(f"a value of type {kind.__name__} cannot be stored")
+
+
+def _plain_map(values: Mapping[Any, Any]) -> Any:
+    if all(isinstance(key, str) and not key.startswith("$") for key in values):
+        return {key: _plain(value) for key, value in values.items()}
+    for key in values:
+        if not isinstance(key, (*_SCALARS, bytes)):
+            raise UnstorableValue(f"a key of type {type(key).__name__} cannot be stored")
+    return {_PAIRS: [[_plain(key), _plain(value)] for key, value in values.items()]}
+
+
+def _revive(found: dict[str, Any]) -> Any:
+    if found.keys() == {_BYTES}:
+        return b64decode(found[_BYTES])
+    if found.keys() == {_PAIRS}:
+        return {key: value for key, value in found[_PAIRS]}  # noqa: C416 - pairs are lists, and may hold bytes
+    return found

@@ -1,0 +1,93 @@
+"""The golden vectors of PROTOCOL.md: its bytes mean what it says, and castiron writes those bytes."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import castiron.transport
+from castiron.transport import codec, frames
+from castiron.transport.errors import from_wire
+from castiron.transport.frames import HEADER
+from castiron.transport.replies import RESULTS
+from tests.support.raw_peer import RawPeer, packed, unpacked
+
+DOCUMENT = Path(castiron.transport.__path__[0], "PROTOCOL.md").read_text()
+
+
+class Vector(NamedTuple):
+    title: str
+    frames: list[bytes]
+    meanings: list[str]
+
+    @property
+    def parts(self) -> list[bytes]:
+        return self.frames[1:] if self.frames[0] == b"" else self.frames
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return dict(json.loads(self.meanings[-1]))
+
+
+def vectors() -> list[Vector]:
+    found: list[Vector] = []
+    for title, block in re.findall(r"^([^\n]+)\n\n```golden\n(.*?)```", DOCUMENT, re.MULTILINE | re.DOTALL):
+        rows = [line.split(" | ", 1) for line in block.splitlines()]
+        found.append(Vector(title, [bytes.fromhex(row[0].strip("- ")) for row in rows], [row[1] for row in rows]))
+    return found
+
+
+VECTORS = vectors()
+REQUESTS = [one for one in VECTORS if len(one.parts) == frames.REQUEST_FRAMES]
+REPLIES = [one for one in VECTORS if len(one.parts) == frames.REPLY_FRAMES]
+RESULT_OF = {b"2": "ping", b"3": "node.power.set"}
+
+
+def test_the_document_has_vectors_of_both_kinds() -> None:
+    assert len(REQUESTS) >= 4
+    assert len(REPLIES) >= 4
+    assert len(REQUESTS) + len(REPLIES) == len(VECTORS)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda one: one.title)
+def test_the_bytes_mean_what_stands_beside_them(vector: Vector) -> None:
+    words = dict(zip(vector.meanings, vector.frames, strict=True))
+
+    assert vector.parts[0] == HEADER
+    assert unpacked(vector.frames[-1]) == vector.body
+    assert packed(vector.body) == vector.frames[-1]
+    for meaning, frame in list(words.items())[:-1]:
+        quoted = re.search(r"`(.*)`", meaning)
+        assert frame == (quoted[1].encode() if quoted else b"")
+
+
+@pytest.mark.parametrize("vector", REQUESTS, ids=lambda one: one.title)
+def test_castiron_reads_and_writes_the_requests(vector: Vector) -> None:
+    envelope = frames.parse_request(vector.frames)
+    verb = codec.decode_verb(envelope.body)
+
+    assert envelope.error is None
+    assert envelope.delimited == (vector.frames[0] == b"")
+    assert frames.build_request(envelope.id, codec.encode_verb(verb)) == vector.parts
+
+
+@pytest.mark.parametrize("vector", REPLIES, ids=lambda one: one.title)
+def test_castiron_reads_and_writes_the_replies(vector: Vector) -> None:
+    message_id, kind, body = frames.parse_reply(vector.frames)
+    reply = codec.decode_reply(body, RESULTS[RESULT_OF.get(message_id, "ping")])
+    envelope = frames.Envelope(vector.frames[0] == b"", message_id, b"")
+
+    assert frames.build_reply(envelope, kind, codec.encode_reply(reply.outcome, reply.seq)) == vector.frames
+    if "error" in vector.body:
+        assert from_wire(vector.body["error"]).to_wire() == vector.body["error"]
+
+
+def test_a_conductor_answers_the_golden_requests(house_peer: RawPeer) -> None:
+    for vector in REQUESTS:
+        house_peer.send(*vector.frames)
+        reply = house_peer.receive()
+
+        assert reply[0] == vector.frames[0]
+        assert frames.parse_reply(reply).id == vector.parts[1]

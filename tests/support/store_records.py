@@ -1,0 +1,132 @@
+"""Records to fill stores with: plain ones, and one of each with every field set."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from castiron.store.records import Change, EventDraft, NodeInsert, NodeRecord, NodeUpdate, RequestRecord
+from castiron.transport.vocabulary import (
+    Applied,
+    ConductorID,
+    EventType,
+    Fault,
+    Instant,
+    NodeName,
+    NodeSeq,
+    NodeUUID,
+    PowerState,
+    ProvisionState,
+    RequestID,
+    RequestState,
+    Revision,
+)
+
+OWNER = ConductorID("00000000-0000-4000-8000-00000000c0de")
+PASSWORD = "correct-horse-battery-staple"
+"""The secret that must be found nowhere."""
+
+
+def counting_ids() -> Callable[[], str]:
+    """Ids in the form of a UUID, the same in each run."""
+    numbers = count(1)
+    return lambda: f"00000000-0000-4000-8000-{next(numbers):012d}"
+
+
+def node_uuid(number: int) -> NodeUUID:
+    return NodeUUID(f"11111111-0000-4000-8000-{number:012d}")
+
+
+def request_id(number: int) -> RequestID:
+    return RequestID(f"22222222-0000-4000-8000-{number:012d}")
+
+
+def plain_node(number: int = 1, **changes: Any) -> NodeRecord:
+    record = NodeRecord(
+        uuid=node_uuid(number),
+        name=NodeName(f"n{number}"),
+        driver="ipmi",
+        driver_info={"ipmi_address": "127.0.0.1", "ipmi_password": PASSWORD},
+        secret_keys=frozenset({"ipmi_password"}),
+        created_at=Instant(1000.5),
+        updated_at=Instant(1000.5),
+        owner=OWNER,
+    )
+    return replace(record, **changes)
+
+
+def full_node(number: int = 1) -> NodeRecord:
+    return plain_node(
+        number,
+        driver_info={"ipmi_address": "127.0.0.1", "ipmi_port": 623, "ipmi_password": PASSWORD, "ipmi_k_g": None},
+        secret_keys=frozenset({"ipmi_password", "ipmi_k_g", "not_there"}),
+        bmc_address="127.0.0.1:623",
+        properties={"cpus": 2**80, "memory": 0.1, "nested": {"list": [1, None, True, {"x": -0.5}]}},
+        extra={"bytes": b"\0\xff", "$bytes": "not really", "deep": {7: "seven", b"k": [], "": {}}, "é": "\ud800"},
+        power_state=PowerState.ON,
+        power_state_at=Instant(1700000000.123456),
+        target_power_state=PowerState.OFF,
+        target_provision_state=ProvisionState.ENROLL,
+        maintenance=True,
+        maintenance_reason="fan\nbroken",
+        fault=Fault.POWER_FAILURE,
+        last_error="",
+        power_state_change_timeout_s=0.1,
+        soft_power_off_timeout_s=600.0,
+        epoch=3,
+        node_seq=NodeSeq(0),
+    )
+
+
+def plain_request(number: int = 1, **changes: Any) -> RequestRecord:
+    record = RequestRecord(
+        id=request_id(number),
+        node_uuid=node_uuid(1),
+        node_name=NodeName("n1"),
+        verb="node.power.set",
+        arguments={"target": "power on"},
+        requester="ipc",
+        state=RequestState.ACCEPTED,
+        accepted_at=Instant(2000.0 + number),
+    )
+    return replace(record, **changes)
+
+
+def full_request(number: int = 1) -> RequestRecord:
+    return plain_request(
+        number,
+        key="once",
+        arguments={"target": "power on", "token": PASSWORD, "count": 3},
+        secret_keys=frozenset({"token"}),
+        state=RequestState.FAILED,
+        started_at=Instant(2001.25),
+        ended_at=Instant(2002.5),
+        deadline_at=Instant(2060.0),
+        attempts=2,
+        progress={"place": ["off", 1]},
+        result={},
+        error={"code": "bmc.fault", "details": {"completion_code": 0xC1}},
+        applied=Applied.UNKNOWN,
+    )
+
+
+def event_of(node: NodeRecord, event_type: EventType = EventType.NODE_UPDATE_END) -> EventDraft:
+    return EventDraft(
+        type=event_type, at=Instant(3000.0), node_uuid=node.uuid, node_name=node.name, payload={"name": node.name}
+    )
+
+
+def creation(node: NodeRecord, *requests: RequestRecord) -> Change:
+    """A new node that tells about itself."""
+    told = replace(node, node_seq=NodeSeq(1))
+    return Change(node=NodeInsert(record=told), requests=requests, events=(event_of(told, EventType.NODE_CREATE_END),))
+
+
+def successor(node: NodeRecord, *, events: int = 1, **changes: Any) -> NodeRecord:
+    """The record after the next change, which tells `events` events."""
+    return replace(node, revision=Revision(node.revision + 1), node_seq=NodeSeq(node.node_seq + events), **changes)
+
+
+def update(node: NodeRecord, *requests: RequestRecord, events: int = 1) -> Change:
+    """The change that makes `node`, a successor, so."""
+    return Change(node=NodeUpdate(record=node), requests=requests, events=tuple(event_of(node) for _ in range(events)))

@@ -1,0 +1,76 @@
+"""What a conductor is told, in rising order, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from castiron.cli.configuration import Configuration, default_store
+from castiron.cli.faults import Stop
+
+NAMES = ("command_timeout_s", "node_queue_limit")
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "castiron.toml"
+    path.write_text(text)
+    return path
+
+
+def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path) -> None:
+    given = Configuration()
+    given.add_file(
+        written(
+            tmp_path,
+            '[conductor]\nstore = "file"\nkey_file = "file"\nlisten = "file"\n'
+            "[settings]\ncommand_timeout_s = 1\nnode_queue_limit = 2\n",
+        )
+    )
+    environment = {
+        "CASTIRON_KEY_FILE": "env",
+        "CASTIRON_ENDPOINT": "env",
+        "CASTIRON_NODE_QUEUE_LIMIT": "3",
+        "HOME": "/",
+    }
+    given.add_environment(environment, NAMES)
+    given.add_flags({"store": None, "key_file": None, "listen": "flag"}, ["command_timeout_s=4"])
+
+    assert given.places == {"store": "file", "key_file": "env", "listen": "flag"}
+    assert {name: (one.value, one.is_text) for name, one in given.settings.items()} == {
+        "command_timeout_s": ("4", True),
+        "node_queue_limit": ("3", True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[conductr]\n", "the table conductr does not exist. Did you mean conductor?"),
+        ("settings = 3\n", "settings is not a table"),
+        ('[conductor]\nstor = "x"\n', "stor does not exist. Did you mean store?"),
+        ("[conductor]\nstore = 3\n", "store is not text"),
+        ("[conductor\n", "is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(Stop) as wrong:
+        Configuration().add_file(written(tmp_path, text))
+
+    assert told in wrong.value.message
+    assert "castiron.toml" in wrong.value.message
+
+
+def test_a_variable_that_means_nothing_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(
+        Stop, match=r"CASTIRON_COMAND_TIMEOUT_S does not exist\. Did you mean CASTIRON_COMMAND_TIMEOUT_S"
+    ):
+        Configuration().add_environment({"CASTIRON_COMAND_TIMEOUT_S": "3"}, NAMES)
+
+
+def test_a_setting_without_a_value_is_refused() -> None:
+    with pytest.raises(Stop, match="no equals sign"):
+        Configuration().add_flags({}, ["command_timeout_s"])
+
+
+def test_the_store_stands_where_state_belongs() -> None:
+    assert default_store({"XDG_STATE_HOME": "/state", "HOME": "/home/me"}) == Path("/state/castiron/castiron.db")
+    assert default_store({"HOME": "/home/me"}) == Path("/home/me/.local/state/castiron/castiron.db")

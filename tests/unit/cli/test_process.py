@@ -1,0 +1,234 @@
+"""The command as a process: pipes, terminals, Ctrl-C, and conductors that come and go."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.deadline import until
+from tests.support.memory_conductor import MemoryConductor
+from tests.unit.cli.conftest import ROOT, House
+
+Spawn = Callable[..., "subprocess.Popen[str]"]
+DEADLINE_S = 20
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=DEADLINE_S)
+    return process.returncode, out, err
+
+
+def into(output: int, *words: str) -> tuple[int, str]:
+    """Run a command with its standard output somewhere; return its code and standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "castiron", *words],
+        cwd=ROOT,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_a_reader_that_went_away_ends_the_command_quietly(three: MemoryConductor) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    result = into(writer, "node", "list")
+
+    os.close(writer)
+    assert result == (141, "")
+
+
+def test_output_that_cannot_be_written_is_told(three: MemoryConductor) -> None:
+    with Path("/dev/full").open("w") as full:
+        code, told = into(full.fileno(), "node", "list")
+
+    assert code == 74
+    assert told == "castiron: The output cannot be written: No space left on device.\n"
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_its_number(
+    three: MemoryConductor, spawn: Spawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert ended(spawn("node", "set", "n1", "--extra", "note=Grüße"))[0] == 0
+
+    code, out, _ = ended(spawn("node", "show", "n1"))
+
+    assert code == 0
+    assert "Gr\\xfc\\xdfe" in out
+
+
+def test_ctrl_c_while_waiting_says_what_goes_on(three: MemoryConductor, spawn: Spawn) -> None:
+    three.held.add("n1")
+    process = spawn("node", "power", "on", "n1", "--wait")
+    until(lambda: bool(three._waiters) and any(peer.name for peer in three.requesters) and len(three.requests) == 1)
+    (request_id,) = three.requests
+    until(lambda: bool(three._timers))
+
+    process.send_signal(signal.SIGINT)
+
+    code, out, err = ended(process)
+    assert (code, out) == (130, "")
+    assert err == f"castiron: Interrupted. Request {request_id} goes on: see `castiron request show {request_id}`.\n"
+    assert three.requests[request_id].state == "accepted"
+
+
+def test_a_wait_lives_through_a_restart_of_the_conductor(house: House, three: MemoryConductor, spawn: Spawn) -> None:
+    three.held.add("n1")
+    process = spawn("node", "power", "on", "n1", "--wait")
+    until(lambda: bool(three._timers))
+    assert house.door.stop(5.0)
+    three.let_go("n1")
+
+    successor = House(house.endpoint, three)
+    try:
+        code, out, err = ended(process)
+    finally:
+        assert successor.door.stop(5.0)
+
+    assert (code, out) == (0, "n1: power on\n")
+    assert err.count("\n") == 1
+    assert "Waiting for it to come back" in err
+
+
+def test_a_conductor_that_stays_away_is_told_with_the_request(
+    house: House, three: MemoryConductor, spawn: Spawn
+) -> None:
+    three.held |= {"n1"}
+    process = spawn("node", "power", "on", "n1", "--wait", "--timeout", "1.5")
+    until(lambda: bool(three._timers))
+    assert house.door.stop(5.0)
+
+    code, out, err = ended(process)
+
+    (request_id,) = three.requests
+    assert (code, out) == (69, "")
+    assert f"Request {request_id} was accepted, and goes on once a conductor runs there." in err
+    assert "Traceback" not in err
+
+
+@contextmanager
+def on_terminal(
+    *words: str, columns: int = 80, streams: tuple[str, ...] = ("stdin", "stdout", "stderr")
+) -> Generator[tuple["subprocess.Popen[str]", int]]:
+    """Run a command with some of its streams on a terminal; yields the process and the terminal's other end."""
+    ours, theirs = pty.openpty()
+    others = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr") if name not in streams}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "castiron", *words],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"},
+        text=True,
+        start_new_session=True,
+        **dict.fromkeys(streams, theirs),
+        **others,
+    )
+    os.close(theirs)
+    with process:
+        try:
+            yield process, ours
+        finally:
+            if process.poll() is None:
+                process.kill()
+            os.close(ours)
+
+
+def everything(terminal: int) -> str:
+    """Return what was written to a terminal until its last writer has gone."""
+    seen = b""
+    while True:
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:  # EIO: nobody has the other end open any more
+            return seen.decode()
+        if not data:
+            return seen.decode()
+        seen += data
+
+
+def until_shown(terminal: int, wanted: str) -> str:
+    seen = ""
+    while wanted not in seen:
+        seen += os.read(terminal, 4096).decode()
+    return seen
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_progress_is_drawn_on_a_terminal_and_leaves_nothing_behind(three: MemoryConductor) -> None:
+    three.held |= {"n2", "n3"}
+
+    with on_terminal("node", "power", "on", "n[1-3]", "--wait", streams=("stderr",)) as (process, terminal):
+        seen = until_shown(terminal, "1 of 3 ended; accepted: n[2-3]")
+        three.let_go("n2")
+        three.let_go("n3")
+        seen += everything(terminal)
+        assert process.stdout is not None
+        assert process.stdout.read() == "n[1-3]: power on\n"
+
+    assert process.returncode == 0
+    assert seen.endswith("\r\x1b[K")
+    assert "\n" not in seen, "one line, rewritten"
+
+
+def test_a_table_on_a_narrow_terminal_keeps_names_whole(three: MemoryConductor) -> None:
+    with on_terminal("node", "list", "--long", columns=60) as (process, terminal):
+        seen = plain(everything(terminal))
+
+    assert process.returncode == 0
+    lines = seen.replace("\r", "").splitlines()
+    assert all(len(line) <= 60 for line in lines)
+    assert [line.split()[0] for line in lines if re.match(r"n\d", line)] == ["n1", "n2", "n3"]
+
+
+def test_a_table_on_a_terminal_shows_states_in_colour(three: MemoryConductor) -> None:
+    with on_terminal("node", "list", columns=120) as (_, terminal):
+        seen = everything(terminal)
+
+    assert "\x1b[" in seen
+    assert "power off" in plain(seen)
+
+
+def test_a_secret_that_is_asked_for_is_not_echoed(house: House) -> None:
+    words = ("node", "create", "n1", "--driver-info", "ipmi_password=-")
+    with on_terminal(*words) as (process, terminal):
+        seen = until_shown(terminal, "ipmi_password: ")
+        os.write(terminal, b"correct horse\n")
+        seen += everything(terminal)
+
+    assert process.returncode == 0
+    assert "correct horse" not in seen
+    (node,) = house.conductor.nodes.values()
+    assert node.driver_info == {"ipmi_password": "correct horse"}
+
+
+FORBIDDEN = ("peewee", "pykka", "pyghmi", "rich", "cryptography", "httpx", "castiron.actors", "castiron.store")
+
+
+@pytest.mark.parametrize("words", [("node", "list"), ("node", "show", "n1"), ("status",), ("ping",)])
+def test_a_read_into_a_pipe_loads_nothing_that_it_does_not_need(three: MemoryConductor, words: tuple[str, ...]) -> None:
+    code = (
+        "import sys\n"
+        "from castiron.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        f"finally:\n    print([one for one in {FORBIDDEN!r} if one in sys.modules], file=sys.stderr)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "[]\n")

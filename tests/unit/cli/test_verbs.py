@@ -1,0 +1,67 @@
+"""Every verb can be typed, and the manual is in step."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from castiron.cli.main import main
+from castiron.cli.manual import manual
+from castiron.cli.options import Command
+from castiron.transport.verbs import VERBS, tag_of
+
+MANUAL = Path(__file__).resolve().parents[3] / "docs" / "guides" / "commands.md"
+
+VERBS_OF = {
+    "node boot-device set": {"node.boot_device.set"},
+    "node boot-device show": {"node.boot_device.get"},
+    "node create": {"node.create"},
+    "node delete": {"node.delete"},
+    "node list": {"node.list"},
+    "node power off": {"node.power.set"},
+    "node power on": {"node.power.set"},
+    "node power reboot": {"node.power.set"},
+    "node power soft-off": {"node.power.set"},
+    "node power soft-reboot": {"node.power.set"},
+    "node power status": {"node.show"},
+    "node set": {"node.set"},
+    "node show": {"node.show"},
+    "ping": {"ping", "hello"},
+    "request list": {"request.list"},
+    "request show": {"request.show"},
+    "request wait": {"request.wait", "request.show"},
+    "status": {"status"},
+}
+
+
+def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path}{name} ")
+        else:
+            yield path + name, command
+
+
+def test_the_commands_send_the_verbs_that_this_table_says() -> None:
+    found = {
+        path: {tag_of(verb) for verb in command.verbs}
+        for path, command in commands(main)
+        if isinstance(command, Command) and command.verbs
+    }
+
+    assert found == VERBS_OF
+
+
+def test_every_verb_can_be_typed() -> None:
+    assert set().union(*VERBS_OF.values()) == set(VERBS)
+
+
+def test_every_command_says_what_it_does() -> None:
+    assert all(command.help for _, command in commands(main))
+
+
+def test_the_manual_is_in_step() -> None:
+    assert MANUAL.read_text() == manual(), "run: python -m castiron.cli.manual > docs/guides/commands.md"

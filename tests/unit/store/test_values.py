@@ -1,0 +1,71 @@
+"""Free maps come back as they were."""
+
+import json
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from castiron.store import values
+from castiron.store.errors import UnstorableValue
+from castiron.transport.vocabulary import PowerState
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=()))
+    | st.binary()
+)
+KEYS = st.sampled_from(["$bytes", "$map", "$", "a"]) | SCALARS
+ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=20)
+
+
+def exactly(value: Any) -> str:
+    """A text that tells 1 from 1.0 from True, which == does not."""
+    return repr(value)
+
+
+@given(whole=st.dictionaries(KEYS, ANYTHING))
+def test_whatever_the_wire_can_carry_comes_back(whole: dict[Any, Any]) -> None:
+    text = values.dump(whole)
+    back = values.load(text)
+
+    assert text.isascii()
+    assert json.loads(text) is not None
+    assert back == whole
+    assert exactly(dict(back)) == exactly(whole)
+
+
+def test_an_ordinary_map_is_kept_as_anybody_would_write_it() -> None:
+    assert values.dump({"b": [1, "x"], "a": {"c": None}}) == '{"b":[1,"x"],"a":{"c":null}}'
+
+
+def test_words_and_read_only_maps_and_tuples_become_plain_ones() -> None:
+    whole = {"state": PowerState.ON, "inner": MappingProxyType({"at": (1, 2)}), "raw": bytearray(b"x")}
+
+    assert values.load(values.dump(whole)) == {"state": "power on", "inner": {"at": [1, 2]}, "raw": b"x"}
+
+
+@pytest.mark.parametrize(
+    "secret", [{"hunter2"}, {"k": {("hunter2",): 1}}, {"k": [{"hunter2"}]}], ids=["set", "key", "deep"]
+)
+def test_what_cannot_be_kept_is_told_by_its_type_never_by_its_value(secret: object) -> None:
+    with pytest.raises(UnstorableValue) as refusal:
+        values.dump({"password": secret})
+
+    assert "hunter2" not in str(refusal.value)
+    assert "set" in str(refusal.value) or "tuple" in str(refusal.value)
+
+
+def test_an_empty_map_costs_nothing() -> None:
+    assert values.load(values.dump({})) is values.load("{}")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a":}', "nonsense"])
+def test_a_damaged_text_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        values.load(text)

@@ -1,0 +1,146 @@
+"""The parts of PROTOCOL.md that are made from the tables: verbs, results, errors, limits.
+
+`python -m castiron.transport.document` rewrites them between their markers; a test compares. What the document says in
+sentences is written by hand, in the document.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from castiron.transport import errors, frames, replies, verbs
+from castiron.transport.codec import MAX_DEPTH, MAX_ITEMS
+from castiron.transport.session import DEFAULT_LIMITS
+from castiron.transport.shapes import FieldShape, fields_of
+
+PROTOCOL: Final = Path(__file__).with_name("PROTOCOL.md")
+
+
+def refreshed(text: str) -> str:
+    """Return the document with every generated part made anew.
+
+    Raises:
+        ValueError: a marker is missing, or stands twice.
+    """
+    for name, lines in (("limits", _limits()), ("verbs", _verbs()), ("results", _results()), ("errors", _errors())):
+        begin, end = f"<!-- begin {name}: made by castiron.transport.document -->", f"<!-- end {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"PROTOCOL.md must have one part marked {begin!r}")
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = "\n".join([f"{before}{begin}", "", *lines, "", f"{end}{after}"])
+    return text
+
+
+def _limits() -> Iterator[str]:
+    yield "| limit | value |"
+    yield "|---|---|"
+    yield f"| bytes of an id | 1 to {frames.MAX_ID_BYTES} |"
+    yield f"| bytes of a request's body | {frames.MAX_MESSAGE_BYTES} |"
+    yield f"| bytes of a reply's body | {frames.MAX_REPLY_BYTES} |"
+    yield f"| entries of one array or map in a request | {MAX_ITEMS} |"
+    yield f"| maps and arrays within each other in a request, the body included | {MAX_DEPTH} |"
+    yield f"| entries of one page of a list | {verbs.MAX_LIST} |"
+    yield f"| messages in flight, of one peer | {DEFAULT_LIMITS.in_flight_per_peer} |"
+    yield f"| messages in flight, of all peers | {DEFAULT_LIMITS.in_flight} |"
+    yield f"| heartbeat interval | {DEFAULT_LIMITS.heartbeat_interval_s:g} s |"
+    yield f"| liveness | {DEFAULT_LIMITS.liveness} intervals |"
+
+
+def _verbs() -> Iterator[str]:
+    codes = ", ".join(f"`{error.code}`" for error in verbs.COMMON_ERRORS)
+    yield f"Every verb may be refused with {codes}."
+    for tag, verb in verbs.VERBS.items():
+        yield ""
+        yield f"#### `{tag}`"
+        yield ""
+        yield _prose(verb)
+        yield ""
+        yield from _facts(tag, verb)
+        if fields := fields_of(verb):
+            yield ""
+            yield from _arguments(fields)
+
+
+def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
+    yield f"- Since {verb.since}. Result: {_link(replies.RESULTS[tag])}."
+    facts = [
+        "Becomes a stored request" if verb.becomes_request else "Is answered at once",
+        "idempotent" if verb.idempotent else "NOT idempotent",
+        *(["refused while the conductor drains"] if verb.makes_work else []),
+    ]
+    yield f"- {'; '.join(facts)}."
+    if verb.refusals:
+        yield f"- May be refused with {_codes(verb.refusals)}."
+    if issubclass(verb, verbs.NodeRequest):
+        yield f"- The request may fail with {_codes(verb.failures)}."
+
+
+def _arguments(fields: list[FieldShape]) -> Iterator[str]:
+    yield "| argument | type | default | meaning |"
+    yield "|---|---|---|---|"
+    for field in fields:
+        default = "required" if field.required else f"`{field.default}`" if field.default else "absent: unchanged"
+        yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(field.meaning)} |"
+
+
+def _results() -> Iterator[str]:
+    used: list[type[Struct]] = [*dict.fromkeys(replies.RESULTS.values()), replies.RequestSummary]
+    for struct in used:
+        yield f"#### {struct.__name__}"
+        yield ""
+        yield _prose(struct)
+        yield ""
+        yield "| field | type | if absent | meaning |"
+        yield "|---|---|---|---|"
+        meanings = _field_docstrings(struct)
+        for field in fields_of(struct):
+            default = "always there" if field.required else f"`{field.default}`"
+            yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(meanings.get(field.name, ''))} |"
+        yield ""
+
+
+def _errors() -> Iterator[str]:
+    yield "| code | source | retry | meaning |"
+    yield "|---|---|---|---|"
+    for code, error in errors.WIRE_ERRORS.items():
+        yield f"| `{code}` | {error.source.value} | {error.retry.value} | {_cell(_prose(error))} |"
+
+
+def _prose(thing: type) -> str:
+    return " ".join(inspect.cleandoc(thing.__doc__ or "").split("\n\n")[0].split())
+
+
+def _codes(classes: tuple[type[errors.CastironError], ...]) -> str:
+    return ", ".join(f"`{error.code}`" for error in classes)
+
+
+def _link(struct: type[Struct]) -> str:
+    return f"[{struct.__name__}](#{struct.__name__.lower()})"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _field_docstrings(struct: type[Struct]) -> dict[str, str]:
+    """Return the strings that stand below fields in the source; Python itself does not keep them."""
+    (tree,) = ast.parse(inspect.getsource(struct)).body
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    return {
+        field.target.id: " ".join(str(note.value.value).split())
+        for field, note in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(note, ast.Expr)
+        and isinstance(note.value, ast.Constant)
+    }
+
+
+if __name__ == "__main__":
+    PROTOCOL.write_text(refreshed(PROTOCOL.read_text(encoding="utf-8")), encoding="utf-8")

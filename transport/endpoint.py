@@ -1,0 +1,157 @@
+"""Where a conductor listens: the default, what may be listened on, and whether somebody does.
+
+The server, the clients and the command line share this file, so that they agree on the default. Only loopback TCP and
+Unix sockets are let through: messages carry BMC passwords, and nothing encrypts them yet. Names and checks live here;
+ZeroMQ does not.
+"""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from castiron.transport.errors import EndpointRefused
+
+ENDPOINT_VARIABLE: Final = "CASTIRON_ENDPOINT"
+"""Environment variable that names the endpoint where no argument does."""
+
+MAX_PATH_BYTES: Final = 107
+"""Of a Unix socket: sun_path has 108 bytes with its final NUL (unix(7))."""
+
+MAX_PORT: Final = 65_535
+
+PROBE_TIMEOUT_S: Final = 0.5
+"""For one connection on this machine; the kernel accepts or refuses it without asking the program."""
+
+_HELP: Final = "Use ipc:///path/to/socket, or tcp://127.0.0.1:PORT."
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint that passed the checks: a Unix socket (`path`) or loopback TCP (`address`, `port`)."""
+
+    path: str | None = None
+    address: str = ""
+    port: int = 0
+    """0: let the kernel choose; makes sense for listeners only."""
+
+    @property
+    def is_ipc(self) -> bool:
+        """Whether it is a Unix socket."""
+        return self.path is not None
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether its address is one of IPv6."""
+        return ":" in self.address
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"ipc://{self.path}"
+        host = f"[{self.address}]" if self.is_ipv6 else self.address
+        return f"tcp://{host}:{self.port}"
+
+
+def default_endpoint(environment: Mapping[str, str]) -> str:
+    """Return the endpoint to use when nobody named one.
+
+    CASTIRON_ENDPOINT, else conductor.ipc in $XDG_RUNTIME_DIR/castiron, else in ~/.castiron.
+
+    Args:
+        environment: `os.environ`, or what a test wants it to be.
+    """
+    if named := environment.get(ENDPOINT_VARIABLE):
+        return named
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime) / "castiron" if runtime else Path(environment.get("HOME") or "~").expanduser() / ".castiron"
+    return f"ipc://{folder / 'conductor.ipc'}"
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Read an endpoint, and refuse what castiron must not use.
+
+    Raises:
+        EndpointRefused: neither ipc:// nor tcp://, a TCP address that is not loopback, a path no Unix socket can have.
+    """
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme == "ipc":
+        return _parse_path(text, rest)
+    if separator and scheme == "tcp":
+        return _parse_address(text, rest)
+    raise _refused(text, f"{text!r} is not an endpoint of castiron.")
+
+
+def _parse_path(text: str, path: str) -> Endpoint:
+    if not path or path.startswith(("@", "*")) or "\0" in path:
+        raise _refused(text, f"{text!r} names no file; a socket needs one, for its mode is what protects it.")
+    size = len(os.fsencode(path))
+    if size > MAX_PATH_BYTES:
+        message = (
+            f"The socket path {path!r} has {size} bytes; the kernel allows {MAX_PATH_BYTES}. Choose a shorter one."
+        )
+        raise EndpointRefused(message, details={"endpoint": text})
+    return Endpoint(path=path)
+
+
+def _parse_address(text: str, rest: str) -> Endpoint:
+    host, separator, port = rest.rpartition(":")
+    number = 0 if port in {"*", "0"} else _port(port)
+    if not separator or number is None:
+        raise _refused(text, f"{text!r} has no port between 1 and 65535.")
+    bare = host.removeprefix("[").removesuffix("]")
+    address = "127.0.0.1" if bare == "localhost" else bare
+    try:
+        is_loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        message = f"{text!r} is not a loopback address, and castiron has no keys yet that would protect what is sent."
+        raise _refused(text, message)
+    return Endpoint(address=address, port=number)
+
+
+def _port(text: str) -> int | None:
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return int(text) if len(text) <= len(str(MAX_PORT)) and 0 < int(text) <= MAX_PORT else None
+
+
+def _refused(text: str, message: str) -> EndpointRefused:
+    return EndpointRefused(f"{message} {_HELP}", details={"endpoint": text})
+
+
+def probe(endpoint: Endpoint) -> OSError | None:
+    """Return why nobody accepts connections there now; None if somebody does.
+
+    Opens one connection and closes it; takes at most 0.5 s. A program that is stopped, or too busy to accept, counts
+    as there: the kernel keeps its place.
+    """
+    family = socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET
+    with socket.socket(socket.AF_UNIX if endpoint.is_ipc else family, socket.SOCK_STREAM) as stream:
+        stream.settimeout(PROBE_TIMEOUT_S)
+        try:
+            stream.connect((endpoint.address, endpoint.port) if endpoint.path is None else endpoint.path)
+        except (TimeoutError, BlockingIOError):
+            return None
+        except OSError as failure:
+            return failure
+    return None
+
+
+def why_silent(endpoint: Endpoint) -> str:
+    """Say why a conductor does not answer there, as far as it can be seen from here, and what to try."""
+    failure = probe(endpoint)
+    if isinstance(failure, PermissionError):
+        return "This user may not open the socket: run as the conductor's user."
+    if failure is not None:
+        return (
+            "Nothing listens there: the conductor is not running, or it listens elsewhere. "
+            f"Start one with `castiron serve`, or name its endpoint with --endpoint or {ENDPOINT_VARIABLE}."
+        )
+    return (
+        "Something accepts connections there and does not answer: the conductor is stopped or overloaded, or it is "
+        f"another program. Try `castiron status`, or name another endpoint with --endpoint or {ENDPOINT_VARIABLE}."
+    )

@@ -1,0 +1,98 @@
+"""Host ranges: `n[01-20,33]` to names and back. The only home of ClusterShell.
+
+The syntax is ClusterShell's NodeSet: lists `a,b`, ranges `n[1-20]` with padding and steps `n[00-20/2]`, differences
+`n[1-9]!n3`, intersections `n[1-9]&n[5-20]`, symmetric differences `^`. Group names (`@rack1`) are not resolved: they
+would read files and run commands that ClusterShell's configuration names.
+"""
+
+import re
+from collections.abc import Iterable
+from itertools import groupby
+from math import prod
+from typing import Any, Final
+
+from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
+
+from castiron.transport.errors import ArgumentInvalid
+from castiron.transport.verbs import NAME_PATTERN
+
+MAX_NAMES: Final = 100_000
+"""Names in one range: ten times a large conductor's. `n[1-999999999]` is a slip, and would fill the memory."""
+
+MAX_DIGITS: Final = 18
+"""Of one number in a range: what fits into 64 bits."""
+
+_NodeSet: Final[Any] = NodeSet  # it has no types; what it gives gets them where it is called
+_NAME: Final = re.compile(NAME_PATTERN)
+_PATTERN: Final = re.compile(r"(?:\[[^\]]*\]|[^,!&^\[])+")
+"""One name with its brackets, between two operators."""
+_BRACKETS: Final = re.compile(r"\[([^\]]*)\]")
+_SPAN: Final = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?(?:/\s*(\d+)\s*)?\Z")
+_DIGITS: Final = re.compile(r"\d+")
+
+
+def expand(text: str, *, limit: int = MAX_NAMES) -> list[str]:
+    """Return the names that a host range stands for, each once, in natural order.
+
+    Args:
+        text: a host range; blanks around names do not count.
+        limit: how many names it may spell out, those that it takes away again included.
+
+    Raises:
+        ArgumentInvalid: wrong syntax, more than `limit` names, or something that is not a name.
+    """
+    if not text.strip():
+        raise _refused(text, "it names nothing")
+    count = _spelled_out(text)
+    if count > limit:
+        raise _refused(text, f"it spells out {count} names, and {limit} are the most")
+    try:
+        folded = _NodeSet(text, resolver=RESOLVER_NOGROUP)
+        names = [str(name) for name in folded]
+    except NodeSetException as failure:
+        raise _refused(text, str(failure)) from None
+    wrong = next((name for name in names if not _NAME.match(name)), None)
+    if wrong is not None:
+        raise _refused(text, f"{wrong!r} is not a name")
+    return natural_order(names)
+
+
+def fold(names: Iterable[str]) -> str:
+    """Return the shortest host range that stands for these names; expanding it gives them back."""
+    folded = _NodeSet.fromlist(list(names), resolver=RESOLVER_NOGROUP)
+    return str(folded)
+
+
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Return names sorted as people count: n2 before n10."""
+    return sorted(names, key=_natural_key)
+
+
+def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Compare runs of digits as numbers and everything else as text; of equal numbers, the spelling decides."""
+    runs = ("".join(run) for _, run in groupby(name, str.isdecimal))
+    return [(0, int(run), "") if run.isdecimal() else (1, 0, run) for run in runs], name
+
+
+def _spelled_out(text: str) -> int:
+    """Count the names that a range spells out, without making them; what is not understood counts as one."""
+    if any(len(digits) > MAX_DIGITS for inside in _BRACKETS.findall(text) for digits in _DIGITS.findall(inside)):
+        raise _refused(text, f"a number has more than {MAX_DIGITS} digits")
+    return sum(
+        prod(sum(_span(part) for part in inside.split(",")) for inside in _BRACKETS.findall(pattern))
+        for pattern in _PATTERN.findall(text)
+    )
+
+
+def _span(text: str) -> int:
+    matched = _SPAN.match(text)
+    if matched is None or matched[2] is None:
+        return 1
+    first, last, step = int(matched[1]), int(matched[2]), int(matched[3] or 1)
+    return max(1, (last - first) // max(1, step) + 1)
+
+
+def _refused(text: str, reason: str) -> ArgumentInvalid:
+    shown = text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line of a terminal
+    message = f"{shown!r} is not a host range: {reason}. Write it as n[1-20], n[01-20,33] or n1,n2."
+    return ArgumentInvalid(message, details={"path": "$.nodes"})
