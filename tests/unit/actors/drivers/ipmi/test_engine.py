@@ -13,7 +13,10 @@ from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
 from castiron.actors.drivers.ipmi.link import Link
 from castiron.actors.drivers.ipmi.timing import Timing
 from castiron.actors.virtual import VirtualClock
-from castiron.testing.bmc import BMC, Answers, BMCSettings
+from castiron.testing.bmc import BMC, Answers, BMCSettings, Device, controller
+from castiron.testing.bmc.commands import execute
+from castiron.testing.bmc.rmcp import Message
+from castiron.testing.bmc.session import Session
 from castiron.transport.errors import (
     BMCBusy,
     BMCCredentials,
@@ -324,6 +327,34 @@ def test_a_boot_device_that_was_sent_and_never_answered_is_unknown(lab: Lab) -> 
     assert ticket.failure().applied is Applied.UNKNOWN
 
 
+def test_a_boot_device_refused_after_its_first_answer_was_lost_stays_unknown(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bmc = lab.bmc()
+    flags_seen: list[bytes] = []
+
+    def refuse_second(device: Device, session: Session, message: Message, now: float) -> bytes:
+        if (message.netfn, message.command, message.data[:1]) == (0, 8, b"\x05"):
+            flags_seen.append(message.data)
+            if bmc.device.login_count > 1:
+                return b"\xcc"
+        return execute(device, session, message, now)
+
+    def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        answers = bmc.receive(datagram, source, now)
+        is_lost = flags_seen and datagram[5] == 0xC0 and bmc.device.login_count == 1
+        return [] if is_lost else answers
+
+    monkeypatch.setattr(controller, "execute", refuse_second)
+    lab.network.bmcs["127.0.0.1", 623] = receive
+    ticket = lab.submit(SetBootDevice(BootSetting(BootDevice.PXE)))
+    lab.wait(15)
+
+    assert isinstance(ticket.failure().error, BMCUnsupported)
+    assert ticket.failure().applied is Applied.UNKNOWN
+    assert len(flags_seen) == len(STEADY.waits_s) + 1
+
+
 @pytest.mark.parametrize(
     "setting",
     [
@@ -394,6 +425,22 @@ def test_suite_17_is_tried_first_then_3_and_the_one_that_worked_is_remembered(
 
     assert ticket.value() is PowerState.OFF
     assert sum(datagram[5] == 0x10 for _, _, datagram in lab.network.sent) == logins_sent + 1
+
+
+def test_a_bmc_that_agrees_to_another_suite_than_the_one_proposed_is_asked_for_that_one(lab: Lab) -> None:
+    bmc = lab.bmc(cipher_suites=(3,))
+
+    def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        if datagram[5] == 0x10:  # whatever is proposed, this BMC hears SHA-1
+            heard = bytearray(datagram)
+            heard[28] = heard[36] = 1
+            datagram = bytes(heard)
+        return bmc.receive(datagram, source, now)
+
+    lab.network.bmcs["127.0.0.1", 623] = receive
+
+    assert lab.ask(GetPower()) is PowerState.OFF
+    assert sum(datagram[5] == 0x10 for _, _, datagram in lab.network.sent) == 2
 
 
 def test_a_named_cipher_suite_is_not_traded_for_another(lab: Lab) -> None:
