@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, SetBootDevice, SetPower
+from castiron.actors.drivers.base import (
+    BootSetting,
+    Call,
+    GetBootDevice,
+    GetPower,
+    NotDone,
+    Outcome,
+    SetBootDevice,
+    SetPower,
+    Target,
+)
 from castiron.actors.drivers.ipmi.address import Address
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
 from castiron.actors.drivers.ipmi.link import Link
@@ -663,6 +673,51 @@ def test_a_bmc_without_ipmi_v2_is_unsupported(lab: Lab) -> None:
     lab.wait(1)
 
     assert isinstance(ticket.failure().error, BMCUnsupported)
+
+
+def test_a_receiver_that_raises_harms_nobody_else(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    lab.bmc()
+
+    def refuse(_: Outcome) -> None:
+        raise RuntimeError("a receiver's bug")
+
+    target = lab.caller.target({"ipmi_address": "127.0.0.1", "ipmi_username": "admin", "ipmi_password": "secret"}, "n")
+    lab.driver.submit(Call(target=target, operation=GetPower(), deadline=Instant(lab.clock.now() + 5)), refuse)
+    after = lab.caller.submit(target, GetPower())
+    lab.wait(1)
+
+    assert after.value() is PowerState.OFF
+    assert "a receiver's bug" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_driver_info_that_was_never_checked_is_an_outcome_and_not_an_exception(lab: Lab) -> None:
+    tickets: list[Outcome] = []
+    target = Target(node=NodeUUID("n"), generation=1, info={"ipmi_address": "127.0.0.1", "ipmi_port": "secret"})
+
+    lab.driver.submit(Call(target=target, operation=ON, deadline=Instant(lab.clock.now() + 5)), tickets.append)
+    lab.wait(0)
+
+    assert isinstance(tickets[0], NotDone)
+    assert isinstance(tickets[0].error, BMCFault)
+    assert tickets[0].applied is Applied.NO
+    assert "secret" not in str(tickets[0].error)
+
+
+def test_an_answer_that_cannot_be_read_is_a_fault_of_the_bmc(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.bmc()
+    lab.ask(GetPower())
+
+    def be_brief(_device: Device, _session: Session, _message: Message, _now: float) -> bytes:
+        return b"\x00\x01"
+
+    monkeypatch.setattr(controller, "execute", be_brief)
+
+    ticket = lab.submit(GetPower())
+    lab.wait(1)
+
+    assert isinstance(ticket.failure().error, BMCFault)
+    assert lab.counted("logins") == 1
 
 
 def test_a_fault_of_ours_at_one_bmc_ends_its_calls_and_no_others(
