@@ -2,7 +2,6 @@
 
 import random
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from castiron.transport.errors import ConductorLost
 from castiron.transport.requests import Request
 from castiron.transport.vocabulary import PowerState
 from tests.support.conductor_process import Audit, ConductorProcess, opened
+from tests.support.deadline import until
 
 SLOW = Faults(slow_s=1.5)
 SILENT = Faults(silent=True)
@@ -45,16 +45,6 @@ class World:
 def world(tmp_path: Path) -> Any:
     with BMCFarm(bmcs=4) as farm:
         yield World(farm, tmp_path)
-
-
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    """Wait for what no event tells, looking often."""
-    pause = threading.Event()
-    for _ in range(int(timeout_s / 0.01)):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise TimeoutError(condition)
 
 
 def step_of(client: Client, request: Request) -> str | None:
