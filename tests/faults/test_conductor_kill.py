@@ -191,7 +191,7 @@ def test_killed_again_and_again_at_random_moments_nothing_is_lost_and_nothing_do
     audit = world.audit()
     assert len(audit.requests) >= 11
     assert any(request.attempts > 1 for request in audit.requests), "no kill hit an action"
-    print(len(audit.requests), [r.attempts for r in audit.requests if r.attempts>1])
+    print(len(audit.requests), [r.attempts for r in audit.requests if r.attempts > 1])
     for name, bmc in names.items():
         done = [request for request in audit.requests if request.node_name == name]
         assert all(request.state == "succeeded" for request in done)

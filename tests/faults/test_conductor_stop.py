@@ -39,25 +39,28 @@ def other_threads() -> list[str]:
 
 
 def work(conductor: Conductor, farm: BMCFarm) -> list[str]:
-    """Have ten actions under way, half of them at silent BMCs, and return their requests' ids."""
-    with conductor.client() as client:
+    """Have ten actions under way, half at silent BMCs, half at slow ones; return their requests' ids."""
+    names = [f"n{number}" for number in range(10)]
+    with conductor.client(timeout_s=10) as client:
         known = {node.name for node in client.nodes.list()}
-        for number in range(10):
-            if f"n{number}" not in known:
-                client.nodes.create(f"n{number}", driver_info=farm[number].driver_info)
-            farm[number].set_faults(Faults())
-        idle = [f"n{number}" for number in range(10)]
-        for name in idle:
+        for name, bmc in zip(names, farm, strict=True):
+            bmc.set_faults(Faults())
+            if name not in known:
+                client.nodes.create(name, driver_info=bmc.driver_info)
+        for name in names:
             for request in client.requests.list(name, limit=1):
                 request.wait(timeout_s=10)
-        for number in range(5):
-            farm[number].set_faults(SILENT)
-        return [client.nodes.power(name, "rebooting").id for name in idle]
+        for request in [client.nodes.power(name, "power on") for name in names]:
+            request.wait(timeout_s=10)  # all are logged in now
+        for number, bmc in enumerate(farm):
+            bmc.set_faults(SILENT if number < 5 else Faults(slow_s=0.3))
+        return [client.nodes.power(name, "rebooting").id for name in names]
 
 
 def test_after_every_stop_no_thread_no_descriptor_and_no_actor_is_left(tmp_path: Path) -> None:
     with BMCFarm(bmcs=10) as farm:
-        conductor = Conductor(store=tmp_path / "c.db", endpoint=f"ipc://{tmp_path}/c.ipc")
+        settings = Settings(unknown_outcome_settle_s=0.3, power_poll_max_s=0.2)
+        conductor = Conductor(store=tmp_path / "c.db", endpoint=f"ipc://{tmp_path}/c.ipc", settings=settings)
         counts: list[int] = []
         for _ in range(3):
             conductor.start()
