@@ -142,7 +142,7 @@ def _measure_on(port: int, password: str, bmcs: int, checks: int) -> dict[str, f
             "check_cpu_ms": check_cpu_s / len(checked) * 1000,
             "session_kb": (after_kb - before_kb) / bmcs,
             "burst_p99_ms": _p99_ms(alone),
-            "burst_p99_ms_with_10_percent_dead": _p99_ms(beside),
+            "burst_p99_with_10_percent_dead_ms": _p99_ms(beside),
         }
     finally:
         driver.stop(10)

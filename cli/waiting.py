@@ -15,16 +15,20 @@ from castiron.cli.options import Shared
 from castiron.cli.progress import Progress
 from castiron.cli.reach import connect
 from castiron.transport.client import Client
+from castiron.transport.endpoint import parse_endpoint, probe
 from castiron.transport.errors import CapacityError, CastironError, ConductorLost, ReplyTimeout, from_wire
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import RequestWait
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 
 GRACE_S: Final = 4.0
-"""How much later than its own end a `request.wait` may be answered, and how long one attempt to reconnect takes."""
+"""How much later than its own end a `request.wait` may be answered."""
 
 PATIENCE_S: Final = 30.0
 """How long a conductor may be away before nobody waits for it any more; a restart takes seconds."""
+
+AWAY_S: Final = 0.2
+"""Between two looks whether somebody listens again."""
 
 SHOWN_IDS: Final = 3
 """Ids that fit into a line for people."""
@@ -63,15 +67,16 @@ class Waiting:
     def finish(self, client: Client, progress: Progress) -> None:
         """Wait until all have ended, or the time is up, or the conductor is away for longer than PATIENCE_S."""
         while (pending := self.open()) and self._rest_s() > 0 and not self._is_given_up():
+            if self._lost is not None and probe(parse_endpoint(client.endpoint)) is not None:
+                self._pause(AWAY_S)
+                continue
             try:
                 self._round(client, pending, progress)
             except ConductorLost as lost:
                 self._lost = lost
             if self._lost is not None:
                 progress.tell_away(self._lost)
-            if self._pause_s > 0:  # the conductor named it: it has no place for another wait before that
-                threading.Event().wait(min(self._pause_s, self._rest_s()))
-                self._pause_s = 0.0
+            self._pause(self._pause_s)
 
     def error_of(self, request_id: str) -> CastironError | None:
         """Return why a request did not succeed, or why that is not known; None if it succeeded."""
@@ -85,6 +90,11 @@ class Waiting:
         if view.state is RequestState.SUCCEEDED:
             return None
         return CastironError(f"Request {view.id} ended as {view.state}.", details={"request": view.id})
+
+    def _pause(self, seconds: float) -> None:
+        """Let time pass that the conductor asked for, or that one needs to come back; nothing can end it sooner."""
+        threading.Event().wait(max(0.0, min(seconds, self._rest_s())))
+        self._pause_s = 0.0
 
     def _round(self, client: Client, pending: Sequence[RequestView], progress: Progress) -> None:
         for verb, answer in client.send_many(self._waits(pending, progress.pace_s)):
@@ -133,11 +143,16 @@ def wait_for(views: Sequence[RequestView], given: Shared) -> Waiting:
     if not waiting.open():
         return waiting
     try:
-        with Progress(len(views)) as progress, connect(given, timeout_s=progress.pace_s + GRACE_S) as client:
+        with Progress(len(views)) as progress, connect(given, timeout_s=_answer_s(progress, given)) as client:
             waiting.finish(client, progress)
     except KeyboardInterrupt:
         raise Stop(_goes_on(waiting.open()), Exit.INTERRUPTED) from None
     return waiting
+
+
+def _answer_s(progress: Progress, given: Shared) -> float:
+    """Return the longest that a single wait may go without its answer."""
+    return min(progress.pace_s, given.timeout_s or progress.pace_s) + GRACE_S
 
 
 def _goes_on(open_: Sequence[RequestView]) -> str:
