@@ -7,10 +7,11 @@ to be published. Answers go to a function, on that thread.
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
 from typing import Final, Protocol
 
-from castiron.actors.services import Loaded, Writer
+from castiron.actors.services import Loaded, OnDisk, Writer
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, NodeRecord, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 MAX_QUESTIONS: Final = 1_000
 """Questions that may wait: at 0.2 ms each, a fifth of a second's work."""
+
+Question = Callable[["Library"], None]
 
 
 class Library(Protocol):
@@ -50,54 +53,62 @@ class Library(Protocol):
 
 
 class Archive:
-    """Asks the store on a thread of its own. Any thread may call; nothing blocks but `stop`."""
+    """Asks the store on a thread of its own, which starts at once. Any thread may call; nothing blocks but `stop`."""
 
     def __init__(self, library: Library, writer: Writer) -> None:
         self._library = library
         self._writer = writer
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="castiron-archive")
-        self._room = threading.BoundedSemaphore(MAX_QUESTIONS)
+        self._line: SimpleQueue[Question | None] = SimpleQueue()  # None: end
+        self._thread = threading.Thread(target=self._run, name="castiron-archive", daemon=True)
+        self._thread.start()
 
-    def load(self, uuid: NodeUUID, loaded: Loaded) -> None:
-        """Read a node and its open requests, behind everything that was submitted to the writer before."""
+    def load(self, uuid: NodeUUID, tell: Callable[[Loaded], None]) -> None:
+        """Read a node and its open requests, behind everything that was submitted to the writer before.
+
+        Never refused: there is one at a time for each node whose actor has failed. Once the archive has been stopped,
+        nothing is told.
+        """
 
         def behind(outcome: Commit | StoreError) -> None:
             del outcome  # an empty change commits nothing; it only keeps its place in the line
-            self._pool.submit(self._load, uuid, loaded)
+            self._line.put(partial(_load, uuid, tell))
 
         self._writer.submit(Change(), behind)
 
-    def ask(self, question: Callable[[Library], None]) -> None:
+    def ask(self, question: Question) -> None:
         """Put a question; it runs on the archive's thread.
 
         Raises:
             ConductorOverloaded: as many wait as may.
         """
-        if not self._room.acquire(blocking=False):
+        if self._line.qsize() >= MAX_QUESTIONS:
             raise ConductorOverloaded(
                 f"{MAX_QUESTIONS} questions wait for the store, which is the limit. Try again.",
                 details={"limit": MAX_QUESTIONS, "what": "archive"},
                 retry_after_s=0.5,
             )
-        self._pool.submit(self._answer, question)
+        self._line.put(question)
 
-    def stop(self) -> None:
-        """Answer what waits, then end the thread. Idempotent."""
-        self._pool.shutdown(wait=True)
+    def is_alive(self) -> bool:
+        """Return whether questions are being answered."""
+        return self._thread.is_alive()
 
-    def _load(self, uuid: NodeUUID, loaded: Loaded) -> None:
-        try:
-            record = self._library.node(uuid)
-            requests = self._library.open_requests_of(uuid)
-        except StoreError:
-            log.exception("node %s could not be read from the store", uuid)
-            return
-        loaded(record, requests)
+    def stop(self, timeout_s: float) -> None:
+        """Answer what waits, then end the thread. Blocks up to timeout_s seconds; idempotent."""
+        self._line.put(None)
+        self._thread.join(timeout_s)
 
-    def _answer(self, question: Callable[[Library], None]) -> None:
-        try:
-            question(self._library)
-        except Exception:
-            log.exception("a question to the store failed")
-        finally:
-            self._room.release()
+    def _run(self) -> None:
+        while (question := self._line.get()) is not None:
+            try:
+                question(self._library)
+            except Exception:
+                log.exception("a question to the store failed")
+
+
+def _load(uuid: NodeUUID, tell: Callable[[Loaded], None], library: Library) -> None:
+    try:
+        loaded: Loaded = OnDisk(library.node(uuid), library.open_requests_of(uuid))
+    except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for the node must hear of it
+        loaded = error
+    tell(loaded)

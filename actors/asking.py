@@ -28,6 +28,10 @@ class Answer(Protocol):
         """Give the failure."""
         ...
 
+    def when_gone(self, call: Callable[[], None]) -> None:
+        """Have `call` called, which must not block, if whoever asked goes before the last word; at once if gone."""
+        ...
+
 
 def _nothing() -> bool:
     return False

@@ -22,6 +22,9 @@ MAX_ENDED: Final = 10_000
 Told = Callable[[RequestRecord, EventSeq], None]
 """Called with a request's final record; must not block."""
 
+Withdraw = Callable[[], bool]
+"""Takes a wish back; returns whether nothing had been told yet. Idempotent, any thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -30,6 +33,8 @@ class Published:
     state: NodeState
     seq: EventSeq
     """The event number at which it holds."""
+    generation: int
+    """Of the owner who published it."""
 
 
 class Board:
@@ -53,33 +58,44 @@ class Board:
         """The latest event number that anything here reflects."""
         return self._seq
 
-    def publish(self, state: NodeState, seq: EventSeq, requests: Iterable[RequestRecord] = ()) -> None:
-        """Show a node as it is after a commit, and the requests that the commit changed; tell who waited for them."""
-        record = state.record
+    def admit(
+        self, state: NodeState, seq: EventSeq, requests: Iterable[RequestRecord] = (), *, generation: int
+    ) -> None:
+        """Show a node that is new here, or has a new owner, with its requests that have not ended."""
         with self._lock:
-            before = self._nodes.get(record.uuid)
-            if before is None or before.state.record.name != record.name:
-                self._forget_name(before)
-                insort(self._sorted, record.name)
-            self._nodes[record.uuid] = Published(state, seq)
-            self._names[record.name] = record.uuid
-            self._seq = max(self._seq, seq)
+            self._show(Published(state, seq, generation))
+        for request in requests:
+            self.publish_request(request, seq)
+
+    def publish(
+        self, state: NodeState, seq: EventSeq, requests: Iterable[RequestRecord] = (), *, generation: int
+    ) -> None:
+        """Show a node as it is after a commit, and the requests that the commit changed; tell who waited for them.
+
+        The node of an owner who has been replaced, or a node that is gone, is not shown; what is on disk of its
+        requests is.
+        """
+        with self._lock:
+            before = self._nodes.get(state.record.uuid)
+            if before is not None and before.generation <= generation:
+                self._show(Published(state, seq, generation))
         for request in requests:
             self.publish_request(request, seq)
 
     def publish_request(self, request: RequestRecord, seq: EventSeq) -> None:
-        """Show a request as it is after a commit; if it has ended, tell who waited for it."""
+        """Show a request as it is after a commit; if it has ended, tell who waited for it. One that has ended stays."""
         told: list[Told] = []
         with self._lock:
             self._seq = max(self._seq, seq)
             if request.state in FINAL_REQUEST_STATES:
-                self._open.pop(request.id, None)
+                # In this order: whoever looks without the lock finds it in one place or the other.
                 self._ended[request.id] = request
+                self._open.pop(request.id, None)
                 if len(self._ended) > MAX_ENDED:
                     self._ended.popitem(last=False)
                 told = list(self._waiters.pop(request.id, {}).values())
                 self._waiting -= len(told)
-            else:
+            elif request.id not in self._ended:
                 self._open[request.id] = request
         for tell in told:
             tell(request, seq)
@@ -119,8 +135,8 @@ class Board:
         """Return how many clients wait for the end of a request."""
         return self._waiting
 
-    def wait(self, request_id: RequestID, tell: Told) -> Callable[[], bool]:
-        """Tell once the request has ended: at once if it has, on this thread.
+    def expect(self, request_id: RequestID, tell: Told) -> Withdraw:
+        """Tell once a request has ended that is about to be submitted.
 
         Returns:
             A function that withdraws the wish; it returns whether nothing had been told yet.
@@ -129,11 +145,30 @@ class Board:
             ConductorOverloaded: as many wait as may.
         """
         with self._lock:
+            return self._add_waiter(request_id, tell)
+
+    def wait(self, request_id: RequestID, tell: Told) -> Withdraw | None:
+        """Tell once the request has ended: at once if it has, on this thread; see `expect`.
+
+        Returns:
+            None: it is not here; it ended too long ago, or never was.
+        """
+        with self._lock:
             ended = self._ended.get(request_id)
             if ended is None:
-                return self._add_waiter(request_id, tell)
+                return self._add_waiter(request_id, tell) if request_id in self._open else None
         tell(ended, self._seq)
         return _told_already
+
+    def _show(self, published: Published) -> None:
+        record = published.state.record
+        before = self._nodes.get(record.uuid)
+        if before is None or before.state.record.name != record.name:
+            self._forget_name(before)
+            insort(self._sorted, record.name)
+        self._nodes[record.uuid] = published
+        self._names[record.name] = record.uuid
+        self._seq = max(self._seq, published.seq)
 
     def _forget_name(self, gone: Published | None) -> None:
         if gone is None:
@@ -143,7 +178,7 @@ class Board:
             del self._names[name]
         del self._sorted[bisect_left(self._sorted, name)]
 
-    def _add_waiter(self, request_id: RequestID, tell: Told) -> Callable[[], bool]:
+    def _add_waiter(self, request_id: RequestID, tell: Told) -> Withdraw:
         if self._waiting >= self._max_waiters:
             raise ConductorOverloaded(
                 f"{self._waiting} clients wait for requests, which is the limit. Poll with request.show instead.",

@@ -4,11 +4,13 @@ Gathers the parts' own counters when somebody asks; keeps nothing and decides no
 """
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 import castiron
 from castiron.actors.dispatcher import Dispatcher
 from castiron.actors.services import Services
+from castiron.actors.supervisor import Tally
 from castiron.actors.watch import Watch
 from castiron.store.store import Store
 from castiron.store.writer import Writer
@@ -25,12 +27,20 @@ class Bulletin:
     watch: Watch
 
     def __init__(
-        self, *, services: Services, store: Store, writer: Writer, dispatcher: Dispatcher, boot_id: str
+        self,
+        *,
+        services: Services,
+        store: Store,
+        writer: Writer,
+        dispatcher: Dispatcher,
+        tally: Tally,
+        boot_id: str,
     ) -> None:
         self._services = services
         self._store = store
         self._writer = writer
         self._dispatcher = dispatcher
+        self._tally = tally
         self._boot_id = boot_id
         self._started_at = services.clock.now()
 
@@ -65,7 +75,7 @@ class Bulletin:
                 "waiting_for_permit": services.permits.waiting,
                 "waiters": services.board.waiting(),
             },
-            actors={**self._dispatcher.counters(), "nodes": len(services.directory)},
+            actors={**self._dispatcher.counters(), **asdict(self._tally), "nodes": len(services.directory)},
             drivers={name: dict(driver.counters()) for name, driver in services.drivers.items()},
             transport=dict(self.front_door.counters()),
             threads=self.watch.states(),

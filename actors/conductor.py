@@ -8,12 +8,16 @@ garbage collector are the business of whoever runs it. No decision about nodes l
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
+
+from pykka import Timeout
 
 from castiron.actors.archive import Archive
 from castiron.actors.board import Board
@@ -22,7 +26,7 @@ from castiron.actors.clock import Clock, SystemClock
 from castiron.actors.directory import Directory
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
-from castiron.actors.fleet import FleetActor
+from castiron.actors.fleet import seat_fleet
 from castiron.actors.kin import Kin, Seat
 from castiron.actors.nursery import Nursery, state_from_store
 from castiron.actors.permits import Permits
@@ -31,7 +35,7 @@ from castiron.actors.pruning import Pruning
 from castiron.actors.reception import Reception
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
-from castiron.actors.supervisor import SupervisorActor
+from castiron.actors.supervisor import SupervisorActor, Tally
 from castiron.actors.watch import Watch
 from castiron.store.records import RequestRecord
 from castiron.store.store import Store
@@ -48,6 +52,12 @@ MakeDrivers = Callable[[Clock, Settings], Mapping[str, Driver]]
 
 LAST_ANSWERS_S: Final = 1.0
 """Given to clients to take their last answers, within the time of an orderly stop."""
+
+SHARE: Final = 0.25
+"""Of the time of an orderly stop, the most that one part may take: one that hangs leaves enough for the others."""
+
+LEAST_S: Final = 0.1
+"""What a part is given to stop when the time is up."""
 
 
 def new_uuid() -> str:
@@ -91,9 +101,13 @@ class Conductor:
         self._make_drivers = drivers
         self._new_id = new_id
         self._parts = ExitStack()
+        self._changing = threading.Lock()
+        self._is_started = False
+        self._stop_by: float | None = None
         self._ended = threading.Event()
         self._ended.set()
         self._failure: str | None = None
+        self._front_door: FrontDoor | None = None
         self._endpoint: str | None = None
         self._conductor_id: ConductorID | None = None
 
@@ -130,7 +144,7 @@ class Conductor:
 
     @property
     def failure(self) -> str | None:
-        """Why it can do its work no longer; None: it can, or was stopped."""
+        """Why it cannot do its work any longer, or could not before it was stopped; None: nothing was wrong."""
         return self._failure
 
     def client(self, timeout_s: float = 5.0) -> Client:
@@ -149,41 +163,61 @@ class Conductor:
             EndpointRefused: castiron cannot, or will not, listen there.
             RuntimeError: it runs already.
         """
-        if not self._ended.is_set():
-            raise RuntimeError("the conductor runs already")
-        self._failure = None
-        self._ended.clear()
-        try:
-            self._start_all()
-        except BaseException:
-            self._parts.close()
-            self._ended.set()
-            raise
+        with self._changing:
+            if self._is_started:
+                raise RuntimeError("the conductor runs already; one that has failed is to be stopped first")
+            self._failure = self._stop_by = None
+            self._ended.clear()
+            try:
+                self._start_all()
+            except BaseException:
+                self._close()
+                raise
+            self._is_started = True
 
     def stop(self) -> None:
-        """Stop in reverse order, within graceful_shutdown_timeout_s. Idempotent.
+        """Stop in reverse order, within graceful_shutdown_timeout_s. Idempotent; a second caller waits for the first.
 
         What is under way stays on disk as it is, and is taken up again at the next start.
         """
-        self._parts.close()
-        self._ended.set()
+        with self._changing:
+            if self._is_started:
+                self._close()
+                self._is_started = False
+
+    def _close(self) -> None:
+        self._stop_by = time.monotonic() + self._settings.graceful_shutdown_timeout_s
+        try:
+            self._parts.close()
+        finally:
+            self._front_door = None
+            self._ended.set()
+
+    def _at_stop(self, stop: Callable[[float], object], most_s: float | None = None) -> None:
+        """Have a part stopped with its share of what is left of the time."""
+
+        def call() -> None:
+            share_s = self._settings.graceful_shutdown_timeout_s * SHARE if most_s is None else most_s
+            rest_s = LEAST_S if self._stop_by is None else self._stop_by - time.monotonic()
+            stop(max(LEAST_S, min(share_s, rest_s)))
+
+        self._parts.callback(call)
 
     def _start_all(self) -> None:
         settings, parts = self._settings, self._parts
-        budget_s = settings.graceful_shutdown_timeout_s / 4
         store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
         parts.callback(store.close)
         writer = ThreadedWriter(store.committer)
-        parts.callback(writer.stop, budget_s)
+        self._at_stop(writer.stop)
         archive = Archive(store, writer)
-        parts.callback(archive.stop)
+        self._at_stop(archive.stop)
         clock = SystemClock()
-        parts.callback(clock.stop, budget_s)
+        self._at_stop(clock.stop)
         dispatcher = PoolDispatcher(settings.dispatcher_threads, throughput=settings.dispatcher_throughput)
-        parts.callback(dispatcher.stop, budget_s)
+        self._at_stop(dispatcher.stop)
         drivers = self._make_drivers(clock, settings)
         for driver in drivers.values():
-            parts.callback(driver.stop, budget_s)
+            self._at_stop(driver.stop)
         services = Services(
             conductor=store.conductor,
             clock=clock,
@@ -197,13 +231,13 @@ class Conductor:
             new_id=self._new_id,
             load=archive.load,
         )
-        kin = Kin(fleet=Seat(), supervisor=Seat())
-        self._start_actors(services, kin, store)
+        kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
+        self._start_actors(services, kin, tally, store)
         pruning = Pruning(store, archive, clock, settings)
         pruning.start()
         parts.callback(pruning.stop)
         bulletin = Bulletin(
-            services=services, store=store, writer=writer, dispatcher=dispatcher, boot_id=self._new_id()
+            services=services, store=store, writer=writer, dispatcher=dispatcher, tally=tally, boot_id=self._new_id()
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
@@ -211,14 +245,13 @@ class Conductor:
             now=clock.now,
             new_error_id=self._new_id,
         )
-        front_door.start()
-        parts.callback(front_door.stop, LAST_ANSWERS_S)
         watch = Watch(
             dispatcher=dispatcher,
             supervisor=kin.supervisor,
             threads={
                 "clock": clock.is_alive,
                 "store writer": writer.is_alive,
+                "archive": archive.is_alive,
                 "front door": front_door.is_alive,
                 **{f"{name} driver": driver.is_alive for name, driver in drivers.items()},
             },
@@ -226,41 +259,44 @@ class Conductor:
             failed=self._fail,
         )
         bulletin.front_door, bulletin.watch = front_door, watch
+        front_door.start()
+        self._at_stop(front_door.stop, LAST_ANSWERS_S)
+        self._front_door = front_door
         watch.start()
         parts.callback(watch.stop)
         self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
 
-    def _start_actors(self, services: Services, kin: Kin, store: Store) -> None:
+    def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
         nursery = Nursery(services, kin)
-        self._parts.callback(_stop_actors, services, kin)
-        kin.supervisor.take(SupervisorActor.start(services, kin, nursery, self._fail))
+        self._at_stop(partial(_stop_nodes, services))
+        self._at_stop(kin.fleet.close)
+        self._at_stop(kin.supervisor.close)
+        kin.supervisor.take(SupervisorActor.start(services, kin, nursery, tally, self._fail))
         open_requests: dict[NodeUUID, list[RequestRecord]] = {}
         for request in store.open_requests():
             open_requests.setdefault(request.node_uuid, []).append(request)
         for record in store.nodes():
             nursery.raise_node(state_from_store(record, open_requests.get(record.uuid, [])), services.board.seq)
-        self._seat_fleet(services, kin, nursery)
-
-    def _seat_fleet(self, services: Services, kin: Kin, nursery: Nursery) -> None:
-        """Start the fleet's actor, and another one each time it fails: all it knows is on the board."""
-
-        def failed(reason: str) -> None:
-            log.error("the fleet's actor failed (%s); it is replaced", reason)
-            self._seat_fleet(services, kin, nursery)
-
-        kin.fleet.take(FleetActor.start(services, nursery, failed))
+        seat_fleet(services, nursery, kin.fleet, self._fail)
 
     def _fail(self, reason: str) -> None:
-        """Give up: from now on nothing is certain but what is on disk. Whoever runs the conductor is woken."""
+        """Give up: from now on nothing is certain but what is on disk. Whoever runs the conductor is woken.
+
+        Any thread; only the first reason counts, and none once the conductor is being stopped.
+        """
+        if self._stop_by is not None or self._failure is not None:
+            return
         log.critical("the conductor cannot go on: %s. Restart it; nothing that was accepted is lost.", reason)
         self._failure = reason
+        if self._front_door is not None:
+            self._front_door.drain()
         self._ended.set()
 
 
-def _stop_actors(services: Services, kin: Kin) -> None:
-    """End all actors, without waiting for each: the dispatcher's end waits for their last turns."""
-    for _, owner in services.directory.owners():
-        if owner.ref is not None:
-            owner.ref.stop(block=False)
-    for seat in (kin.fleet, kin.supervisor):
-        seat.leave()
+def _stop_nodes(services: Services, timeout_s: float) -> None:
+    """End the nodes' actors, whom nobody replaces any more. Blocks up to timeout_s seconds."""
+    stopping = [owner.ref.stop(block=False) for _, owner in services.directory.owners() if owner.ref is not None]
+    until = services.clock.now() + timeout_s
+    for stopped in stopping:
+        with suppress(Timeout):
+            stopped.get(timeout=max(0.0, until - services.clock.now()))

@@ -31,14 +31,17 @@ def deliver(services: Services, node: NodeState, message: Any) -> None:
         node: as it was published.
 
     Raises:
+        NodeNotFound: it has just been removed.
         NodeInMaintenance: its actor failed too often, and the node was put aside.
         ConductorOverloaded: its actor is being replaced; it will be there in a moment.
         MailboxFull: as many users' messages wait at it as may.
     """
     record = node.record
     owner = services.directory.owner(record.uuid)
+    if owner is None:
+        raise node_not_found(record.name)
     try:
-        if owner is not None and owner.ref is not None:
+        if owner.ref is not None:
             return owner.ref.tell(message)
     except InboxFull as full:
         raise MailboxFull(

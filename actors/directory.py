@@ -1,7 +1,7 @@
 """Which actor owns which node, and which generation of it is the one that counts.
 
-A node's actor may be replaced while it hangs. Each owner has a generation; what an older one still wants to write, or
-to send to a BMC, is refused here. Any thread may look up; O(1).
+A node's actor may be replaced while it hangs. Each owner has a generation; what an older one still wants to write, to
+show, or to send to a BMC, is refused by it. Any thread may look up; O(1).
 """
 
 import threading
@@ -11,10 +11,6 @@ from typing import Any
 from pykka import ActorRef
 
 from castiron.transport.vocabulary import NodeUUID
-
-
-class Superseded(Exception):
-    """The actor has been replaced; it must do nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +36,10 @@ class Directory:
     def next_generation(self, uuid: NodeUUID) -> int:
         """Give out a new generation, and make it the one that counts for the node. Nobody owns it until `enter`."""
         with self._lock:
-            self._generations += 1
-            self._owners[uuid] = Owner(None, self._generations)
-            return self._generations
+            return self._renew(uuid)
 
     def enter(self, uuid: NodeUUID, generation: int, ref: ActorRef[Any]) -> None:
-        """Make `ref` the node's owner, if its generation still counts."""
+        """Make `ref` the node's owner, if its generation still counts: it may have failed already."""
         with self._lock:
             if self._owners.get(uuid) == Owner(None, generation):
                 self._owners[uuid] = Owner(ref, generation)
@@ -53,34 +47,36 @@ class Directory:
     def leave(self, uuid: NodeUUID, generation: int) -> None:
         """Forget the node, if this generation still counts. Idempotent."""
         with self._lock:
-            owner = self._owners.get(uuid)
-            if owner is not None and owner.generation == generation:
+            if self.counts(uuid, generation):
                 del self._owners[uuid]
 
     def vacate(self, uuid: NodeUUID, generation: int) -> bool:
-        """Take the node from an owner that failed; return whether it was still the one that counts."""
+        """Take the node from an owner that failed or hangs, which counts no more from now on.
+
+        Returns:
+            Whether it was still the one that counted.
+        """
         with self._lock:
-            owner = self._owners.get(uuid)
-            if owner is None or owner.generation != generation:
-                return False
-            self._owners[uuid] = Owner(None, generation)
-            return True
+            counted = self.counts(uuid, generation)
+            if counted:
+                self._renew(uuid)
+            return counted
 
     def owner(self, uuid: NodeUUID) -> Owner | None:
         """Return the node's owner, None if there is no such node."""
         return self._owners.get(uuid)
 
-    def insist(self, uuid: NodeUUID, generation: int) -> None:
-        """Return if the generation is the one that counts.
-
-        Raises:
-            Superseded: it is not.
-        """
+    def counts(self, uuid: NodeUUID, generation: int) -> bool:
+        """Return whether the generation is the one that counts."""
         owner = self._owners.get(uuid)
-        if owner is None or owner.generation != generation:
-            raise Superseded(f"node {uuid}: generation {generation} has been replaced")
+        return owner is not None and owner.generation == generation
 
     def owners(self) -> list[tuple[NodeUUID, Owner]]:
         """Return all of them, in the order in which they came."""
         with self._lock:
             return list(self._owners.items())
+
+    def _renew(self, uuid: NodeUUID) -> int:
+        self._generations += 1
+        self._owners[uuid] = Owner(None, self._generations)
+        return self._generations

@@ -1,14 +1,16 @@
 """The fleet's actor: the one place that decides about names, BMC addresses, and which nodes there are.
 
 A thin shell around `core.fleet`. Creating a node is a commit of its own; changing one is prepared here and carried out
-by the node's actor, which reports back. Blocks never.
+by the node's actor, which reports back. If the actor fails, a successor takes its seat at once: what nodes there are is
+on the board, and what is under way is handed over. Blocks never.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pykka import ActorDeadError
 
@@ -18,16 +20,28 @@ from castiron.actors.core.messages import Amend
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import node_view
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.kin import AmendEnded, NodeGone
+from castiron.actors.kin import AmendEnded, NodeGone, Seat
+from castiron.actors.mailbox import InboxFull
 from castiron.actors.nursery import Nursery
 from castiron.actors.pooled import DispatchedActor, leftovers_of
 from castiron.actors.reporter import RECOVERY_PAUSE_S
 from castiron.actors.services import Services
 from castiron.store.errors import DuplicateNode, StoreError
 from castiron.store.records import Change, Commit, EventDraft, NodeInsert, NodeRecord
-from castiron.transport.errors import CastironError, NodeExists, StoreUnavailable
+from castiron.transport.errors import (
+    CastironError,
+    ConductorOverloaded,
+    InternalError,
+    NodeExists,
+    StoreUnavailable,
+)
 from castiron.transport.verbs import NodeCreate, NodeSet
-from castiron.transport.vocabulary import EventType, NodeSeq, NodeUUID
+from castiron.transport.vocabulary import Applied, EventType, NodeSeq, NodeUUID
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 0.5
+"""A failed fleet actor has a successor within milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,31 +79,55 @@ class Created:
 
 FleetMessage = CreateNode | SetNode | Created | AmendEnded | NodeGone
 
+Underway = Mapping[NodeUUID, Identity]
+"""What nodes are about to be called, and where their BMCs are about to be: creations and changes without an end yet."""
+
+Failed = Callable[[str, Underway, list[Any]], None]
+"""Told why the fleet's actor ended, what it had under way, and what it had not looked at."""
+
 
 class FleetActor(DispatchedActor):
-    """Owns the index of the fleet."""
+    """Owns the index of the fleet.
 
-    def __init__(self, services: Services, nursery: Nursery, failed: Callable[[str], None]) -> None:
+    Args:
+        seat: its own, where outcomes find it or its successor.
+        underway: what a predecessor had under way.
+        failed: told when it ends, for whatever reason.
+    """
+
+    def __init__(self, services: Services, nursery: Nursery, seat: Seat, underway: Underway, failed: Failed) -> None:
         super().__init__(dispatcher=services.dispatcher, inbox_limit=services.settings.fleet_mailbox_limit)
         self._services = services
         self._nursery = nursery
+        self._seat = seat
         self._failed = failed
         self._index = FleetIndex()
+        self._underway = dict(underway)
+        self._in_hand: FleetMessage | None = None
         for published in services.board.nodes():
             record = published.state.record
             self._index.add(record.uuid, Identity(record.name, record.bmc_address))
+        for uuid, identity in underway.items():
+            if self._index.name_of(uuid) is None:
+                self._index.add(uuid, identity)
+            else:
+                self._index.reserve(uuid, identity)
 
     def on_receive(self, message: FleetMessage) -> None:
         """Decide about a message. Runs on a dispatcher thread; never blocks."""
+        self._in_hand = message
         match message:
             case CreateNode(asked=asked) | SetNode(asked=asked):
                 self._judge(message, asked)
             case Created():
                 self._created(message)
             case AmendEnded(uuid=uuid, applied=applied):
+                self._underway.pop(uuid, None)
                 self._index.settle(uuid, applied=applied)
             case NodeGone(uuid=uuid):
+                self._underway.pop(uuid, None)
                 self._index.drop(uuid)
+        self._in_hand = None
 
     def on_failure(
         self,
@@ -97,14 +135,22 @@ class FleetActor(DispatchedActor):
         exception_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Answer whoever waits, and make room for a successor, who starts from what is published."""
+        """Answer whoever asked for what it failed at, and hand everything else over to a successor."""
         del traceback
-        for message in leftovers_of(self.actor_ref):
-            if isinstance(message, (CreateNode, SetNode)):
-                message.asked.refused(_unavailable("The fleet's actor was replaced."), self._services.board.seq)
-            elif isinstance(message, Created):
-                self._created(message)
-        self._failed(f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}")
+        reason = f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}"
+        if isinstance(self._in_hand, (CreateNode, SetNode, Created)):
+            self._give_up(self._in_hand.asked, reason)
+        self._failed(reason, self._underway, leftovers_of(self.actor_ref))
+
+    def on_stop(self) -> None:
+        """Hand everything over."""
+        self._failed("it was stopped", self._underway, leftovers_of(self.actor_ref))
+
+    def _give_up(self, asked: Asked, reason: str) -> None:
+        error_id = self._services.new_id()
+        log.error("%s: the fleet's actor failed at a message: %s", error_id, reason)
+        message = "The fleet's actor failed at this message and is replaced; the conductor's log says why."
+        asked.refused(InternalError(message, applied=Applied.UNKNOWN, error_id=error_id), self._services.board.seq)
 
     def _judge(self, message: CreateNode | SetNode, asked: Asked) -> None:
         try:
@@ -120,7 +166,6 @@ class FleetActor(DispatchedActor):
         now = services.clock.now()
         newcomer = Newcomer(uuid=NodeUUID(services.new_id()), owner=services.conductor, now=now)
         record = replace(judge_create(self._index, message.verb, newcomer, services.drivers), node_seq=NodeSeq(1))
-        self._index.add(record.uuid, Identity(record.name, record.bmc_address))
         event = EventDraft(
             type=EventType.NODE_CREATE_END,
             at=now,
@@ -129,29 +174,20 @@ class FleetActor(DispatchedActor):
             payload={"driver": record.driver, "requester": message.requester},
         )
         change = Change(node=NodeInsert(record=record), events=(event,))
-        services.writer.submit(change, partial(self._written, record, message.asked))
-
-    def _written(self, record: NodeRecord, asked: Asked, outcome: Commit | StoreError) -> None:
-        """Bring the outcome to the actor. Runs on the writer's thread."""
-        try:
-            self.actor_ref.tell(Created(record=record, asked=asked, outcome=outcome))
-        except ActorDeadError:
-            asked.refused(_unavailable("The conductor stopped."), self._services.board.seq)
+        services.writer.submit(change, partial(_tell_created, self._seat, record, message.asked))
+        self._underway[record.uuid] = Identity(record.name, record.bmc_address)
+        self._index.add(record.uuid, self._underway[record.uuid])
 
     def _created(self, message: Created) -> None:
         record, outcome = message.record, message.outcome
         if isinstance(outcome, Commit):
             state = NodeState(record=record)
             self._nursery.raise_node(state, outcome.seq)
+            self._underway.pop(record.uuid, None)
             return message.asked.answer.final(node_view(state, self._services.clock.now()), outcome.seq)
+        self._underway.pop(record.uuid, None)
         self._index.drop(record.uuid)
-        error: CastironError = _unavailable(str(outcome))
-        if isinstance(outcome, DuplicateNode):
-            error = NodeExists(
-                f"Another node is called {record.name}. Choose another name.",
-                details={"name": record.name, "uuid": None},
-            )
-        return message.asked.refused(error, self._services.board.seq)
+        return message.asked.refused(_not_created(record, outcome), self._services.board.seq)
 
     def _set(self, message: SetNode) -> None:
         published = self._services.board.node(message.verb.node)
@@ -159,16 +195,64 @@ class FleetActor(DispatchedActor):
             raise node_not_found(message.verb.node)
         record = published.state.record
         amendment, identity = judge_set(self._index, message.verb, record, self._services.drivers)
-        self._index.reserve(record.uuid, identity)
         amend = Amend(
             amendment=amendment, revision=message.verb.revision, requester=message.requester, reply_to=message.asked
         )
+        deliver(self._services, published.state, amend)
+        self._underway[record.uuid] = identity
+        self._index.reserve(record.uuid, identity)
+
+
+def seat_fleet(
+    services: Services, nursery: Nursery, seat: Seat, given_up: Callable[[str], None], underway: Underway | None = None
+) -> None:
+    """Start the fleet's actor, and another one each time it ends, until the seat is closed.
+
+    Args:
+        given_up: told if it ended and cannot be started again.
+        underway: what a predecessor had under way.
+    """
+
+    def failed(reason: str, underway: Underway, leftovers: list[Any]) -> None:
+        if seat.is_closed:
+            return
+        log.error("the fleet's actor failed (%s); it is replaced", reason)
         try:
-            deliver(self._services, published.state, amend)
-        except CastironError:
-            self._index.settle(record.uuid, applied=False)
-            raise
+            seat_fleet(services, nursery, seat, given_up, underway)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody must hear of it
+            given_up(f"the fleet's actor failed and cannot be started again ({type(error).__name__}: {error})")
+        for message in leftovers:
+            _hand_on(services, seat, message)
+
+    seat.take(FleetActor.start(services, nursery, seat, underway or {}, failed))
 
 
-def _unavailable(reason: str) -> StoreUnavailable:
-    return StoreUnavailable(f"{reason} Nothing was changed.", retry_after_s=RECOVERY_PAUSE_S)
+def _hand_on(services: Services, seat: Seat, message: Any) -> None:
+    try:
+        seat.tell(message)
+    except (ActorDeadError, InboxFull):
+        if isinstance(message, (CreateNode, SetNode)):
+            message.asked.refused(being_replaced(), services.board.seq)
+
+
+def being_replaced() -> ConductorOverloaded:
+    """Return the error for a change of the fleet that comes while nobody can look at it."""
+    return ConductorOverloaded(
+        "The fleet's actor is being replaced. Try again.", details={"what": "fleet"}, retry_after_s=RETRY_AFTER_S
+    )
+
+
+def _tell_created(seat: Seat, record: NodeRecord, asked: Asked, outcome: Commit | StoreError) -> None:
+    """Bring the outcome to whoever is the fleet's actor now. Runs on the writer's thread."""
+    seat.tell(Created(record=record, asked=asked, outcome=outcome))
+
+
+def _not_created(record: NodeRecord, error: StoreError) -> CastironError:
+    if isinstance(error, DuplicateNode):
+        return NodeExists(
+            f"Another node is called {record.name}. Choose another name.",
+            details={"name": record.name, "uuid": None},
+        )
+    return StoreUnavailable(
+        f"{error} Nothing was changed.", details={"reason": str(error)}, retry_after_s=RECOVERY_PAUSE_S
+    )

@@ -1,46 +1,81 @@
-"""What actors tell each other: nodes report to the fleet and to the supervisor.
+"""What actors tell each other, and where: nodes report to the fleet and to the supervisor.
 
-Messages only; whoever gets one decides what it means.
+Messages and seats only; whoever gets a message decides what it means.
 """
 
+import threading
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pykka import ActorDeadError, ActorRef
+from pykka import ActorDeadError, ActorRef, Timeout
 
+from castiron.actors.core.messages import Amend, Remove, Submit
 from castiron.transport.vocabulary import NodeUUID
+
+UsersMessage = Submit | Remove | Amend
+"""What a node's actor is told on behalf of a user, who waits for an answer."""
 
 
 class Seat:
-    """Where an actor can be told something, whoever sits there: a failed actor is replaced, and its seat stays."""
+    """Where an actor can be told something, whoever sits there: a failed actor is replaced, and its seat stays.
+
+    What actors tell each other waits while nobody sits there, as it would in a mailbox: no more of it than changes
+    are under way. Any thread.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self._ref: ActorRef[Any] | None = None
+        self._kept: deque[Any] = deque()
+        self._is_closed = False
 
     def take(self, ref: ActorRef[Any]) -> None:
-        """Sit down."""
-        self._ref = ref
+        """Sit down, and be told what was kept. Whoever comes to a closed seat is stopped."""
+        with self._lock:
+            self._ref = ref
+            if self._is_closed:
+                ref.stop(block=False)
+            with suppress(ActorDeadError):  # failed at once: the rest waits for the next one
+                while self._kept:
+                    ref.tell(self._kept[0])
+                    self._kept.popleft()
 
-    def leave(self) -> None:
-        """Stop the actor that sits here, without waiting for its end. Idempotent."""
-        if self._ref is not None:
-            self._ref.stop(block=False)
+    def close(self, timeout_s: float) -> None:
+        """Stop the actor that sits here; nobody is told anything from now on. Blocks up to timeout_s; idempotent."""
+        with self._lock:
+            self._is_closed = True
+            self._kept.clear()
+            ref = self._ref
+        if ref is not None:
+            with suppress(Timeout):
+                ref.stop(timeout=timeout_s)
 
     @property
-    def is_taken(self) -> bool:
-        """Whether a living actor sits there."""
-        return self._ref is not None and self._ref.is_alive()
+    def is_closed(self) -> bool:
+        """Whether nobody may sit here any more."""
+        return self._is_closed
 
-    def tell(self, message: Any) -> None:
-        """Put a message into the actor's mailbox.
+    def tell(self, message: object) -> None:
+        """Put a message into the actor's mailbox, if it is one of the control lane's as soon as somebody sits there.
 
         Raises:
-            ActorDeadError: nobody sits there just now.
+            ActorDeadError: it is a user's message, and nobody sits there just now.
             InboxFull: it is a user's message, and as many wait as may.
         """
-        if self._ref is None:
-            raise ActorDeadError("nobody sits here yet")
-        self._ref.tell(message)
+        with self._lock:
+            try:
+                if self._ref is not None:
+                    return self._ref.tell(message)
+            except ActorDeadError:
+                pass  # a successor is on the way
+            is_control: bool = getattr(message, "is_control", False)
+            if not is_control:
+                raise ActorDeadError("nobody sits here just now")
+            if not self._is_closed:
+                self._kept.append(message)
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +88,25 @@ class Kin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildFailed:
-    """A node's actor failed; for the supervisor."""
+    """A node's actor failed, or has stopped; for the supervisor."""
 
     is_control: ClassVar[bool] = True
 
     uuid: NodeUUID
     generation: int
     reason: str
-    leftovers: tuple[Any, ...]
-    """Messages that it had not looked at, the oldest first."""
+    leftovers: tuple[UsersMessage, ...]
+    """Messages that it had not looked at, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strayed:
+    """Messages reached an actor that has been replaced; for the supervisor, who knows the successor."""
+
+    is_control: ClassVar[bool] = True
+
+    uuid: NodeUUID
+    messages: tuple[UsersMessage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,12 +132,22 @@ class Mailbox:
         return envelope
 
     def take_all(self) -> list[Any]:
-        """Take out and return all messages that wait, control first. Any thread, if the owner does not run."""
+        """Refuse everything from now on, and take out and return all that was told and waits, control first.
+
+        For an actor that has failed, is stopping or hangs: whoever tells it something from now on gets ActorDeadError,
+        so nothing is lost between here and `close`. Whoever asked and waits gets that now. Any thread.
+        """
         taken: list[Any] = []
         with self._lock:
+            self._is_closed = True
             for lane in (self._control, self._work):
-                while not lane.empty():
-                    taken.append(lane.get_nowait().message)
+                with suppress(Empty):
+                    while True:
+                        envelope = lane.get_nowait()
+                        if envelope.reply_to is None:
+                            taken.append(envelope.message)
+                        else:
+                            _answer_dead(envelope)
         return taken
 
     def empty(self) -> bool:

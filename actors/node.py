@@ -1,20 +1,23 @@
 """A node's actor: the thin shell that carries out what `core.node.decide` decides.
 
-One message in, one decision, one batch of effects. A batch whose decision changed something is held back until the
-change is on disk, and so is every batch after it; so the actor need not wait for its commits, and nothing is told that
-is not on disk. Blocks never. When a commit fails, the actor goes back to what is on disk and recovers from there,
-exactly as after a restart.
+One message in, one decision, one batch of effects. A decision that changed something is held back until the change is
+on disk, and so is every decision made on top of it; so the actor need not wait for its commits, and nothing is told
+that is not on disk. Blocks never. When a commit fails, the actor goes back to what is on disk and recovers from there,
+exactly as after a restart. Once its generation counts no more, it does nothing but see to it that whoever asked is
+answered.
 """
 
 import logging
-from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, ClassVar, assert_never
+from typing import Any, assert_never
 
 from pykka import ActorDeadError, ActorRef
 
+from castiron.actors.batch import Batch, Batches, Landed
+from castiron.actors.board import Board
 from castiron.actors.clock import Timer
 from castiron.actors.core.effects import (
     Accept,
@@ -36,33 +39,16 @@ from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
 from castiron.actors.kin import ChildFailed, Kin
+from castiron.actors.place import Granted, Place
 from castiron.actors.pooled import DispatchedActor, leftovers_of
 from castiron.actors.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.services import Services
 from castiron.store.errors import StoreError, StoreUnwritable
 from castiron.store.records import Commit
 from castiron.transport.errors import BMCUnsupported
-from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
+from castiron.transport.vocabulary import Applied, Instant, NodeUUID
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False, slots=True)
-class Batch:
-    """A decision that waits for its commit, or for those before it."""
-
-    decision: Decision
-    landed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """The outcome of a batch's commit has come."""
-
-    is_control: ClassVar[bool] = True
-
-    batch: Batch
-    outcome: Commit | StoreError
 
 
 class NodeActor(DispatchedActor):
@@ -75,13 +61,13 @@ class NodeActor(DispatchedActor):
         self._state = state
         self._settled = state
         self._generation = generation
-        self._target_generation = generation
-        self._reporter = Reporter(services, kin, generation)
-        self._pending: deque[Batch] = deque()
+        self._reporter = Reporter(services, kin, state.record.uuid, generation)
+        self._batches = Batches()
         self._timers: dict[Ticket, Timer] = {}
-        self._permits: set[RequestID] = set()
+        self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
         self._retry: Timer | None = None
         self._seq = services.board.seq
+        self._undecided: Message | None = None
 
     @property
     def uuid(self) -> NodeUUID:
@@ -93,15 +79,21 @@ class NodeActor(DispatchedActor):
         """Which of the node's owners this is."""
         return self._generation
 
-    def on_receive(self, message: Message | Landed) -> None:
+    def on_receive(self, message: Message | Landed | Granted) -> None:
         """Decide about a message, and carry the decision out. Runs on a dispatcher thread; never blocks."""
-        self._services.directory.insist(self.uuid, self._generation)
+        if not self._counts():
+            return self._reporter.pass_on(message)
         if isinstance(message, Landed):
-            return self._landed(message)
-        if isinstance(message, TimerDue):
-            self._timers.pop(message.ticket, None)
-        decision = decide(self._state, message, self._services.clock.now(), self._services.settings)
-        return self._enact(decision)
+            message.batch.outcome = message.outcome
+            self._release_landed()
+        elif isinstance(message, Granted):
+            if self._place.is_granted(message):
+                self._decide(PermitGranted(request_id=message.request_id))
+        elif not (isinstance(message, Recover) and self._state.active is not None):  # it has gone on already
+            self._decide(message)
+        if not self._counts():  # taken over while it hung, and going on at last
+            self._let_go()
+        return None
 
     def on_failure(
         self,
@@ -111,105 +103,77 @@ class NodeActor(DispatchedActor):
     ) -> None:
         """Give back what was held, answer whom nobody else would answer, and tell the supervisor."""
         del traceback
-        held_back = [batch for batch in self._pending if batch.landed]
-        self._let_go()
-        for batch in held_back:
-            self._reporter.report(batch.decision, self._seq)
-        leftovers = leftovers_of(self.actor_ref)
-        for message in leftovers:
-            if isinstance(message, Landed):
-                self._reporter.report_orphan(message.batch.decision, message.outcome)
-        self._kin.supervisor.tell(
-            ChildFailed(
-                uuid=self.uuid,
-                generation=self._generation,
-                reason=f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}",
-                leftovers=tuple(message for message in leftovers if not isinstance(message, Landed)),
-            )
-        )
+        self._end(f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}")
 
     def on_stop(self) -> None:
-        """Give back what was held."""
-        self._let_go()
+        """Do the same: if the node is still its own, nobody meant to stop it."""
+        self._end("it was stopped")
 
-    def _enact(self, decision: Decision) -> None:
+    def _decide(self, message: Message) -> None:
+        if isinstance(message, TimerDue):
+            self._timers.pop(message.ticket, None)
+        self._undecided = message
+        decision = decide(self._state, message, self._services.clock.now(), self._services.settings)
         self._state = decision.state
-        batch = Batch(decision, landed=decision.change is None)
-        if decision.change is None and not self._pending:
-            return self._release(batch)
-        self._pending.append(batch)
         if decision.change is not None:
-            self._services.writer.submit(decision.change, partial(self._written, batch))
-        return None
+            batch = self._batches.open(decision)
+            self._services.writer.submit(decision.change, partial(_landed, self.actor_ref, self._reporter, batch))
+        elif not self._batches.follow(decision):
+            self._undecided = None
+            self._release((decision,))
+        self._undecided = None
 
-    def _written(self, batch: Batch, outcome: Commit | StoreError) -> None:
-        """Bring the outcome to the actor, or to whoever asked if the actor has ended. Runs on the writer's thread."""
-        try:
-            self.actor_ref.tell(Landed(batch, outcome))
-        except ActorDeadError:
-            self._reporter.report_orphan(batch.decision, outcome)
+    def _release_landed(self) -> None:
+        while (batch := self._batches.take_landed()) is not None:
+            outcome = batch.outcome
+            if isinstance(outcome, Commit) and self._counts():
+                self._seq = outcome.seq
+                self._release(batch.decisions)
+            elif outcome is not None:
+                self._reporter.report_outcome(batch, outcome)
+                if isinstance(outcome, StoreError):
+                    self._go_back(outcome)
 
-    def _landed(self, message: Landed) -> None:
-        if not self._pending or self._pending[0] is not message.batch:
-            return None  # of a time before the latest recovery
-        if not isinstance(message.outcome, Commit):
-            return self._commit_failed(message.outcome)
-        self._seq = message.outcome.seq
-        message.batch.landed = True
-        while self._pending and self._pending[0].landed:
-            self._release(self._pending.popleft())
-        return None
-
-    def _release(self, batch: Batch) -> None:
-        decision = batch.decision
-        self._settled = decision.state
-        requests = () if decision.change is None else decision.change.requests
-        self._services.board.publish(decision.state, self._seq, requests)
-        for effect in decision.effects:
-            self._carry_out(effect)
+    def _release(self, decisions: Sequence[Decision]) -> None:
+        """Let others notice. First all are told who are to be told something: what follows may fail, or hang."""
+        for decision in decisions:
+            self._settled = decision.state
+            requests = () if decision.change is None else decision.change.requests
+            self._board.publish(decision.state, self._seq, requests, generation=self._generation)
+            self._reporter.tell(decision, self._seq)
+        for decision in decisions:
+            for effect in decision.effects:
+                self._carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case AcquirePermit(request_id=request_id):
-                self._acquire(request_id)
+                self._place.ask_for(request_id)
             case ReleasePermit(request_id=request_id):
-                self._withdraw(request_id)
+                self._place.give_back(request_id)
             case CallDriver():
                 self._call(effect)
             case SetTimer(ticket=ticket, at=at):
-                self._timers[ticket] = self._services.clock.call_at(
-                    at, partial(_tell, self.actor_ref, TimerDue(ticket=ticket))
-                )
+                self._timers[ticket] = self._call_at(at, TimerDue(ticket=ticket))
             case CancelTimer(ticket=ticket):
                 timer = self._timers.pop(ticket, None)
                 if timer is not None:
                     timer.cancel()
             case Renew():
-                self._renew()
+                self._forget()
             case Retire():
-                self._renew()
-                self._reporter.carry_out(effect, self._settled, self._seq)
                 self.stop()
+                self._forget()
             case Accept() | Refuse() | AnswerNode() | TellFleet():
-                self._reporter.carry_out(effect, self._settled, self._seq)
+                pass  # told already
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
 
-    def _acquire(self, request_id: RequestID) -> None:
-        self._permits.add(request_id)
-        granted = partial(_tell, self.actor_ref, PermitGranted(request_id=request_id))
-        self._services.permits.acquire(self._permit(request_id), granted)
-
-    def _withdraw(self, request_id: RequestID) -> None:
-        self._permits.discard(request_id)
-        self._services.permits.withdraw(self._permit(request_id))
-
-    def _permit(self, request_id: RequestID) -> tuple[NodeUUID, int, RequestID]:
-        return self.uuid, self._generation, request_id
-
     def _call(self, effect: CallDriver) -> None:
+        if not self._counts():
+            return None  # hung in what came before; the successor looks for itself
         record = self._settled.record
-        heard = partial(_tell_heard, self.actor_ref, effect.ticket)
+        heard = partial(_heard, self.actor_ref, effect.ticket)
         driver = self._services.drivers.get(record.driver)
         if driver is None:
             error = BMCUnsupported(
@@ -217,41 +181,61 @@ class NodeActor(DispatchedActor):
                 details={"node": record.name},
             )
             return heard(NotDone(error=error, applied=Applied.NO))
-        self._services.directory.insist(self.uuid, self._generation)
-        target = Target(node=record.uuid, generation=self._target_generation, info=record.driver_info)
+        target = Target(node=record.uuid, generation=self._generation, info=record.driver_info)
         return driver.submit(Call(target=target, operation=effect.operation, deadline=effect.deadline), heard)
 
-    def _renew(self) -> None:
+    def _forget(self) -> None:
         for driver in self._services.drivers.values():
             driver.forget(self.uuid)
 
-    def _commit_failed(self, error: StoreError) -> None:
-        """Go back to what is on disk, tell who asked, and try to go on in a while."""
-        dropped = [batch.decision for batch in self._pending]
-        self._let_go()
-        for decision in dropped:
-            self._reporter.break_off(decision, error, self._seq)
+    def _go_back(self, error: StoreError) -> None:
+        """Go back to what is on disk after a commit that failed, tell who asked, and try to go on in a while."""
+        for batch in self._batches.take_all():  # made on top of it, so they fail as well
+            self._reporter.report_outcome(batch, error)
         if not isinstance(error, StoreUnwritable):
             raise error
+        self._let_go()
         self._state = replace(suspend(self._settled), tickets=self._state.tickets)
-        self._services.board.publish(self._state, self._seq)
-        at = Instant(self._services.clock.now() + RECOVERY_PAUSE_S)
-        self._retry = self._services.clock.call_at(at, partial(_tell, self.actor_ref, Recover()))
+        self._board.publish(self._state, self._seq, generation=self._generation)
+        self._retry = self._call_at(Instant(self._services.clock.now() + RECOVERY_PAUSE_S), Recover())
+
+    def _end(self, reason: str) -> None:
+        """Hand everything over."""
+        self._let_go()
+        undecided, self._undecided = self._undecided, None
+        if undecided is not None:
+            self._reporter.give_up(undecided, reason)
+        for batch in self._batches.take_all():
+            if batch.outcome is not None:  # of the others, `_landed` tells
+                self._reporter.report_outcome(batch, batch.outcome)
+        leftovers = self._reporter.settle(leftovers_of(self.actor_ref))
+        failed = ChildFailed(uuid=self.uuid, generation=self._generation, reason=reason, leftovers=leftovers)
+        self._kin.supervisor.tell(failed)
 
     def _let_go(self) -> None:
-        """Give back permits, timers, and what was waiting for a commit."""
-        self._pending.clear()
-        for timer in self._timers.values():
-            timer.cancel()
+        """Give back permits and timers."""
+        for timer in (*self._timers.values(), self._retry):
+            if timer is not None:
+                timer.cancel()
         self._timers.clear()
-        for request_id in list(self._permits):
-            self._withdraw(request_id)
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        self._retry = None
+        self._place.give_back()
+
+    def _counts(self) -> bool:
+        return self._services.directory.counts(self.uuid, self._generation)
+
+    @property
+    def _board(self) -> Board:
+        return self._services.board
+
+    def _call_at(self, at: Instant, message: Message) -> Timer:
+        return self._services.clock.call_at(at, partial(self._tell_self, message))
+
+    def _tell_self(self, message: Message | Granted) -> None:
+        _tell(self.actor_ref, message)
 
 
-def _tell(ref: ActorRef[Any], message: Message) -> None:
+def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
     """Tell an actor that may have ended meanwhile; its successor starts from the store and needs no such message."""
     try:
         ref.tell(message)
@@ -259,5 +243,13 @@ def _tell(ref: ActorRef[Any], message: Message) -> None:
         log.debug("%s ended before it could be told %s", ref, type(message).__name__)
 
 
-def _tell_heard(ref: ActorRef[Any], ticket: Ticket, outcome: Outcome) -> None:
+def _heard(ref: ActorRef[Any], ticket: Ticket, outcome: Outcome) -> None:
     _tell(ref, Heard(ticket=ticket, outcome=outcome))
+
+
+def _landed(ref: ActorRef[Any], reporter: Reporter, batch: Batch, outcome: Commit | StoreError) -> None:
+    """Bring the outcome to the actor, or to whoever asked if the actor has ended. Runs on the writer's thread."""
+    try:
+        ref.tell(Landed(batch, outcome))
+    except ActorDeadError:
+        reporter.report_outcome(batch, outcome)

@@ -40,8 +40,8 @@ class Nursery:
         services = self._services
         uuid = state.record.uuid
         requests = tuple(request for request in (state.interrupted, *state.queue) if request is not None)
-        services.board.publish(state, seq, requests)
         generation = services.directory.next_generation(uuid)
+        services.board.admit(state, seq, requests, generation=generation)
         ref = NodeActor.start(services, self._kin, state, generation)
         if requests or state.record.fault is not None:
             ref.tell(Recover())

@@ -132,8 +132,9 @@ def abandon(ref: ActorRef[Any]) -> None:
 
 
 def leftovers_of(ref: ActorRef[Any]) -> list[Any]:
-    """Take out and return the messages that an actor which has failed, or hangs, has not looked at, the oldest first.
+    """Shut the mailbox of an actor that has failed, is stopping, or hangs, and return what it has not looked at.
 
-    Only for whoever sees to the messages in its place; nobody may be waiting on a future for them.
+    Only for whoever sees to the messages in its place; nobody may be waiting on a future for them. The control lane's
+    come first, each lane's oldest first. Of an actor that hangs, call it before `abandon`, which drops what it finds.
     """
     return cast("Mailbox", ref.actor_inbox).take_all()

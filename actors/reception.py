@@ -8,16 +8,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, assert_never
 
+from pykka import ActorDeadError
+
 from castiron.actors.archive import Archive, Library
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.board import Published
 from castiron.actors.core.messages import Remove, Submit
 from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.fleet import CreateNode, SetNode
+from castiron.actors.fleet import CreateNode, SetNode, being_replaced
 from castiron.actors.kin import Seat
 from castiron.actors.mailbox import InboxFull
 from castiron.actors.services import Services
+from castiron.actors.waiting import Wait
 from castiron.store.records import RequestRecord
 from castiron.transport.answers import PeerInfo
 from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError, RequestNotFound
@@ -123,6 +126,8 @@ class Reception:
                 details={"limit": full.limit, "what": "fleet"},
                 retry_after_s=0.5,
             ) from None
+        except ActorDeadError:
+            raise being_replaced() from None
 
     def _node(self, name_or_uuid: str) -> Published:
         published = self._services.board.node(name_or_uuid)
@@ -143,24 +148,30 @@ class Reception:
         if verb.nodes is None:
             found = self._services.board.page(after=verb.marker, limit=verb.limit + 1)
         else:
-            found = self._named(verb.nodes)
+            found = self._named(verb.nodes, verb.marker)
         self._archive.ask(_careful(question, answer, seq))
 
-    def _named(self, names: list[str]) -> list[Published]:
-        """Return the nodes of these names or uuids; if some are unknown, all of those are named at once."""
+    def _named(self, names: list[str], marker: str | None) -> list[Published]:
+        """Return the nodes of these names or uuids, each once, sorted by name, those behind the name `marker`.
+
+        Raises:
+            NodeNotFound: some are unknown; it names them all at once.
+        """
         found = [(name, self._services.board.node(name)) for name in names]
         unknown = [name for name, published in found if published is None]
         if unknown:
             raise node_not_found(", ".join(unknown[:20]) + (", …" if len(unknown) > 20 else ""))  # noqa: PLR2004
-        return [published for _, published in found if published is not None]
+        by_name = {published.state.record.name: published for _, published in found if published is not None}
+        return [by_name[name] for name in sorted(by_name) if marker is None or name > marker]
 
     def _submit(self, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
         node = self._node(verb.node).state
         request_id = RequestID(self._services.new_id())
         asked = Asked(answer)
         if verb.replies is not ReplyWish.ACCEPTED:
-            withdraw = self._services.board.wait(request_id, partial(self._tell_end, answer))
-            asked = Asked(answer, withdraw)
+            wait = Wait(self._services.board, answer, partial(self._tell_end, answer))
+            wait.expect(request_id)
+            asked = Asked(answer, wait.withdraw)
         submit = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=asked)
         try:
             deliver(self._services, node, submit)
@@ -194,20 +205,11 @@ class Reception:
 
     def _wait_for_request(self, verb: RequestWait, answer: Answer) -> None:
         request_id = RequestID(verb.request)
-        if self._services.board.request(request_id) is None:
+        wait = Wait(self._services.board, answer, partial(self._tell_end, answer))
+        if not wait.begin(request_id):
             return self._from_archive(request_id, answer)  # it ended long ago, or never was
-        withdraw = self._services.board.wait(request_id, partial(self._tell_end, answer))
         at = Instant(self._services.clock.now() + verb.timeout_s)
-        self._services.clock.call_at(at, partial(self._tell_as_it_is, request_id, answer, withdraw))
-        return None
-
-    def _tell_as_it_is(self, request_id: RequestID, answer: Answer, withdraw: Callable[[], bool]) -> None:
-        if not withdraw():
-            return None  # it has ended, and that was told
-        request = self._services.board.request(request_id)
-        if request is None:  # it ended this moment, and so many others since that it is not published any more
-            return answer.fail(_request_not_found(request_id), self._seq)
-        return answer.final(self._request_view(request), self._seq)
+        return wait.limit(self._services.clock, at, partial(self._show_request, request_id, answer))
 
     def _list_requests(self, verb: RequestList, answer: Answer) -> None:
         node_uuid = None if verb.node is None else self._node(verb.node).state.record.uuid

@@ -21,8 +21,19 @@ from castiron.transport.vocabulary import ConductorID, NodeUUID
 Written = Callable[[Commit | StoreError], None]
 """Called with the outcome of a change; must not block."""
 
-Loaded = Callable[[NodeRecord | None, list[RequestRecord]], None]
-"""Called with a node as it is on disk and its requests that have not ended; must not block."""
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A node as the store has it."""
+
+    record: NodeRecord | None
+    """None: there is no such node."""
+    requests: list[RequestRecord]
+    """Those that have not ended, the oldest first."""
+
+
+Loaded = OnDisk | Exception
+"""What came of reading a node: what is on disk, or why it could not be read."""
 
 
 class Writer(Protocol):
@@ -47,5 +58,5 @@ class Services:
     directory: Directory
     settings: Settings
     new_id: Callable[[], str]
-    load: Callable[[NodeUUID, Loaded], None]
-    """Read a node from the store, behind everything that was submitted before; off the caller's thread."""
+    load: Callable[[NodeUUID, Callable[[Loaded], None]], None]
+    """Read a node from the store, behind everything that was submitted before, and tell; off the caller's thread."""

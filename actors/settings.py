@@ -5,7 +5,7 @@ The rooms get the values handed in; nobody reads a file or an environment variab
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final
 
 DAY_S: Final = 86_400.0
@@ -43,7 +43,6 @@ class Settings:
     max_running_actions: int = _setting(
         10_000, "actions that may run at once; further ones wait in their node's queue", least=1, most=1_000_000
     )
-    node_queue_limit: int = _setting(16, "accepted requests that may wait at one node", least=1, most=10_000)
     node_mailbox_limit: int = _setting(64, "messages of users that may wait at one node's actor", least=1, most=100_000)
     fleet_mailbox_limit: int = _setting(
         10_000, "creations and changes of nodes that may wait at once", least=1, most=1_000_000
@@ -88,6 +87,19 @@ class Settings:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check(item, getattr(self, item.name))
+        for smaller, larger in ORDERED:
+            if getattr(self, smaller) > getattr(self, larger):
+                raise SettingInvalid(
+                    f"{smaller}: {getattr(self, smaller)!r} is more than {larger}, {getattr(self, larger)!r}; "
+                    "lower the one or raise the other."
+                )
+
+
+ORDERED: Final = (
+    ("power_poll_initial_s", "power_poll_max_s"),
+    ("restart_delay_initial_s", "restart_delay_max_s"),
+)
+"""Pairs of settings of which the first must not be more than the second."""
 
 
 def _check(item: "Field[Any]", value: object) -> None:
@@ -97,7 +109,7 @@ def _check(item: "Field[Any]", value: object) -> None:
         raise SettingInvalid(f"{item.name}: {value!r} is not {'a whole number' if wanted is int else 'a number'}.")
     least, most = item.metadata["least"], item.metadata["most"]
     if not least <= value <= most:
-        raise SettingInvalid(f"{item.name}: {value!r} is out of bounds; it takes {least:g} to {most:g}.")
+        raise SettingInvalid(f"{item.name}: {value!r} is out of bounds; it takes {least:,.15g} to {most:,.15g}.")
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
@@ -106,27 +118,28 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     Raises:
         SettingInvalid: a name is unknown (the nearest right one is named), or a value is wrong.
     """
-    known = {item.name for item in fields(Settings)}
     for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else " `castiron serve --help` lists them."
-            raise SettingInvalid(f"{name}: there is no such setting.{hint}")
+        _setting_called(name)
     return Settings(**values)
 
 
 def setting_from_text(name: str, text: str) -> float | int:
-    """Convert a setting's value from the text of an environment variable or a flag.
+    """Convert a setting's value from the text of an environment variable or a flag. Bounds are not checked here.
 
     Raises:
-        SettingInvalid: the name is unknown, or the text is not a number.
+        SettingInvalid: the name is unknown, or the text is not a number of the right kind.
     """
-    item = next((item for item in fields(Settings) if item.name == name), None)
-    if item is None:
-        settings_from({name: text})
-    assert item is not None  # noqa: S101 - settings_from has refused unknown names
-    assert item.default is not MISSING  # noqa: S101 - every setting has a default
+    whole = isinstance(_setting_called(name).default, int)
     try:
-        return int(text) if isinstance(item.default, int) else float(text)
+        return int(text) if whole else float(text)
     except ValueError:
-        raise SettingInvalid(f"{name}: {text!r} is not a number.") from None
+        raise SettingInvalid(f"{name}: {text!r} is not {'a whole number' if whole else 'a number'}.") from None
+
+
+def _setting_called(name: str) -> "Field[Any]":
+    known = {item.name: item for item in fields(Settings)}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "`castiron serve --help` lists them."
+    raise SettingInvalid(f"{name}: there is no such setting. {hint}")

@@ -1,30 +1,32 @@
 """The supervisor: one for one, it gives a failed node's actor a successor, or puts the node aside.
 
-A thin shell around `core.supervision`. It hears of failures from the actors themselves, and looks at the dispatcher for
-turns that hang. A successor starts from the store, behind every write of its predecessor; messages that the predecessor
+A thin shell around `core.supervision`. It hears of failures from the actors themselves, and of turns that hang from the
+watch. A successor starts from the store, behind every write of its predecessor; messages of users that the predecessor
 had not looked at are handed on. Blocks never.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pykka import ActorDeadError
 
 from castiron.actors.core.aside import put_aside
-from castiron.actors.core.messages import Amend, Remove, Submit
+from castiron.actors.core.messages import Amend
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.supervision import Policy, PutAside, Restart, judge
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.kin import AmendEnded, ChildFailed, Hung, Kin, NodeGone
+from castiron.actors.kin import AmendEnded, ChildFailed, Hung, Kin, NodeGone, Strayed, UsersMessage
 from castiron.actors.nursery import Nursery, state_from_store
+from castiron.actors.place import owner_of
 from castiron.actors.pooled import DispatchedActor, abandon, leftovers_of
-from castiron.actors.services import Services
+from castiron.actors.reporter import Reporter
+from castiron.actors.services import Loaded, Services
 from castiron.store.errors import StoreError
-from castiron.store.records import Change, Commit, NodeRecord, NodeUpdate, RequestRecord
+from castiron.store.records import Change, Commit, NodeUpdate
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import Instant, NodeUUID
 
@@ -42,13 +44,12 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A node as it is on disk, for its successor or for putting it aside."""
+    """A node as it is on disk, for its successor or for putting it aside; or why it could not be read."""
 
     is_control: ClassVar[bool] = True
 
     uuid: NodeUUID
-    record: NodeRecord | None
-    requests: list[RequestRecord]
+    loaded: Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +68,37 @@ class Child:
 
     failures: tuple[Instant, ...] = ()
     aside: bool = False
-    leftovers: list[Any] = field(default_factory=list[Any])
+    leftovers: list[UsersMessage] = field(default_factory=list[UsersMessage])
 
 
-SupervisorMessage = ChildFailed | Hung | Replace | Found | Aside
+@dataclass(slots=True)
+class Tally:
+    """What a supervisor has done since its start, for `status`. Written by the supervisor alone."""
+
+    restarts: int = 0
+    put_aside: int = 0
+
+
+SupervisorMessage = ChildFailed | Strayed | Hung | Replace | Found | Aside
 
 
 class SupervisorActor(DispatchedActor):
-    """Watches over the nodes' actors."""
+    """Watches over the nodes' actors.
 
-    def __init__(self, services: Services, kin: Kin, nursery: Nursery, failed: Callable[[str], None]) -> None:
+    Args:
+        failed: told if the supervisor itself ends, for whatever reason.
+    """
+
+    def __init__(
+        self, services: Services, kin: Kin, nursery: Nursery, tally: Tally, failed: Callable[[str], None]
+    ) -> None:
         super().__init__(dispatcher=services.dispatcher)
         self._services = services
         self._kin = kin
         self._nursery = nursery
+        self._tally = tally
         self._failed = failed
         self._children: dict[NodeUUID, Child] = {}
-        self.restarts = 0
         settings = services.settings
         self._policy = Policy(
             intensity=settings.restart_intensity,
@@ -97,12 +112,14 @@ class SupervisorActor(DispatchedActor):
         match message:
             case ChildFailed():
                 self._child_failed(message)
+            case Strayed(uuid=uuid, messages=messages):
+                self._hand_on(uuid, messages)
             case Hung():
                 self._hung(message)
             case Replace(uuid=uuid):
-                self._services.load(uuid, partial(self._found, uuid))
-            case Found():
-                self._carry_on(message)
+                self._load(uuid)
+            case Found(uuid=uuid, loaded=loaded):
+                self._found(uuid, loaded)
             case Aside():
                 self._put_aside(message)
 
@@ -114,87 +131,103 @@ class SupervisorActor(DispatchedActor):
     ) -> None:
         """Say that nobody watches any more."""
         del traceback
-        self._failed(f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}")
+        self._failed(f"the supervisor failed ({getattr(exception_type, '__name__', 'unknown')}: {exception_value})")
+
+    def on_stop(self) -> None:
+        """Say that nobody watches any more."""
+        self._failed("the supervisor was stopped")
 
     def _child_failed(self, message: ChildFailed) -> None:
-        services = self._services
+        services, now = self._services, self._services.clock.now()
         if not services.directory.vacate(message.uuid, message.generation):
-            return self._hand_back(message.uuid, message.leftovers)  # replaced already, as hanging
+            return self._hand_on(message.uuid, message.leftovers)  # retired, or replaced already, as hanging
+        self._forget_old_failures(now)
         child = self._children.setdefault(message.uuid, Child())
         child.leftovers.extend(message.leftovers)
-        child.failures, verdict = judge(child.failures, services.clock.now(), self._policy)
+        child.failures, verdict = judge(child.failures, now, self._policy)
         match verdict:
             case Restart(after_s=after_s):
                 log.error(
                     "node %s: its actor failed (%s); a successor in %.2f s", message.uuid, message.reason, after_s
                 )
-                at = Instant(services.clock.now() + after_s)
-                services.clock.call_at(at, partial(self._tell_self, Replace(message.uuid)))
+                self._later(after_s, message.uuid)
             case PutAside(failures=failures):
-                log.error(
-                    "node %s: its actor failed (%s), %d times now; put aside", message.uuid, message.reason, failures
-                )
+                log.error("node %s: its actor failed (%s), %d times; put aside", message.uuid, message.reason, failures)
                 child.aside = True
-                services.load(message.uuid, partial(self._found, message.uuid))
+                self._load(message.uuid)
         return None
 
     def _hung(self, message: Hung) -> None:
         """Take the node from an actor whose turn does not end; from now on its generation counts for nothing."""
-        owner = self._services.directory.owner(message.uuid)
-        if owner is None or owner.ref is None or owner.generation != message.generation:
+        uuid, generation = message.uuid, message.generation
+        owner = self._services.directory.owner(uuid)
+        if owner is None or owner.ref is None or owner.generation != generation:
             return
-        leftovers = tuple(leftovers_of(owner.ref))
+        leftovers = Reporter(self._services, self._kin, uuid, generation).settle(leftovers_of(owner.ref))
         abandon(owner.ref)
-        failed = ChildFailed(
-            uuid=message.uuid, generation=message.generation, reason=message.reason, leftovers=leftovers
-        )
-        self._child_failed(failed)
-        self._services.directory.next_generation(message.uuid)
+        self._child_failed(ChildFailed(uuid=uuid, generation=generation, reason=message.reason, leftovers=leftovers))
+        # Its generation counts no more, so it will not ask for another one.
+        self._services.permits.withdraw(owner_of(uuid, generation))
 
-    def _found(self, uuid: NodeUUID, record: NodeRecord | None, requests: list[RequestRecord]) -> None:
-        """Bring what is on disk. Runs on the store's reading thread."""
-        self._tell_self(Found(uuid, record, requests))
+    def _load(self, uuid: NodeUUID) -> None:
+        self._services.load(uuid, partial(self._tell_found, uuid))
 
-    def _carry_on(self, message: Found) -> None:
-        child = self._children.setdefault(message.uuid, Child())
-        if message.record is None:  # its removal was committed before it failed
-            self._services.board.remove(message.uuid, self._services.board.seq)
-            self._kin.fleet.tell(NodeGone(uuid=message.uuid))
-            del self._children[message.uuid]
-            return self._hand_back(message.uuid, tuple(child.leftovers))
-        if child.aside:
-            change = put_aside(message.record, message.requests, self._services.clock.now(), len(child.failures))
-            return self._services.writer.submit(change, partial(self._written, change))
-        self.restarts += 1
-        self._nursery.raise_node(state_from_store(message.record, message.requests), self._services.board.seq)
-        leftovers, child.leftovers = tuple(child.leftovers), []
-        return self._hand_back(message.uuid, leftovers)
+    def _tell_found(self, uuid: NodeUUID, loaded: Loaded) -> None:
+        """Bring what is on disk. Runs on the archive's thread."""
+        self._tell_self(Found(uuid, loaded))
 
-    def _written(self, change: Change, outcome: Commit | StoreError) -> None:
+    def _found(self, uuid: NodeUUID, loaded: Loaded) -> None:
+        child = self._children.setdefault(uuid, Child())
+        if isinstance(loaded, Exception):
+            log.error("node %s: could not be read from the store (%s); trying again", uuid, loaded)
+            self._later(self._policy.delay_max_s, uuid)
+        elif loaded.record is None:
+            self._see_off(uuid)
+        elif child.aside:
+            change = put_aside(loaded.record, loaded.requests, self._services.clock.now(), len(child.failures))
+            self._services.writer.submit(change, partial(self._tell_aside, change))
+        else:
+            self._tally.restarts += 1
+            self._nursery.raise_node(state_from_store(loaded.record, loaded.requests), self._services.board.seq)
+            self._hand_on_leftovers(uuid)
+
+    def _see_off(self, uuid: NodeUUID) -> None:
+        """See to a node whose removal was committed before its actor failed."""
+        owner = self._services.directory.owner(uuid)
+        if owner is not None:
+            self._services.directory.leave(uuid, owner.generation)
+        self._services.board.remove(uuid, self._services.board.seq)
+        self._kin.fleet.tell(NodeGone(uuid=uuid))
+        self._hand_on_leftovers(uuid)
+        del self._children[uuid]
+
+    def _tell_aside(self, change: Change, outcome: Commit | StoreError) -> None:
         """Bring the outcome. Runs on the writer's thread."""
         self._tell_self(Aside(change, outcome))
 
     def _put_aside(self, message: Aside) -> None:
         update = message.change.node
         if not isinstance(update, NodeUpdate):
-            return
+            return None
         uuid = update.record.uuid
-        if isinstance(message.outcome, Commit):
-            state = NodeState(record=update.record)
-            self._services.board.publish(state, message.outcome.seq, message.change.requests)
-        else:
-            log.error("node %s: could not be put aside: %s", uuid, message.outcome)
-            at = Instant(self._services.clock.now() + self._policy.period_s)
-            self._services.clock.call_at(at, partial(self._tell_self, Replace(uuid)))
-        child = self._children[uuid]
-        leftovers, child.leftovers = tuple(child.leftovers), []
-        self._hand_back(uuid, leftovers)
+        if not isinstance(message.outcome, Commit):
+            log.error("node %s: could not be put aside (%s); trying again", uuid, message.outcome)
+            return self._later(self._policy.delay_max_s, uuid)
+        self._tally.put_aside += 1
+        owner = self._services.directory.owner(uuid)
+        generation = 0 if owner is None else owner.generation
+        state, requests = NodeState(record=update.record), message.change.requests
+        self._services.board.publish(state, message.outcome.seq, requests, generation=generation)
+        return self._hand_on_leftovers(uuid)
 
-    def _hand_back(self, uuid: NodeUUID, messages: tuple[Any, ...]) -> None:
-        """Hand on what a predecessor had not looked at; what answers its own orders dies with it."""
+    def _hand_on_leftovers(self, uuid: NodeUUID) -> None:
+        child = self._children[uuid]
+        leftovers, child.leftovers = child.leftovers, []
+        self._hand_on(uuid, leftovers)
+
+    def _hand_on(self, uuid: NodeUUID, messages: Iterable[UsersMessage]) -> None:
+        """Hand on what a predecessor had not looked at, or say why not."""
         for message in messages:
-            if not isinstance(message, (Submit, Remove, Amend)):
-                continue
             published = self._services.board.node(uuid)
             try:
                 if published is None:
@@ -204,6 +237,17 @@ class SupervisorActor(DispatchedActor):
                 message.reply_to.refused(error, self._services.board.seq)
                 if isinstance(message, Amend):
                     self._kin.fleet.tell(AmendEnded(uuid=uuid, applied=False))
+
+    def _forget_old_failures(self, now: Instant) -> None:
+        """Keep only what still counts, so that what is remembered is bounded by what fails within a period."""
+        for uuid, child in list(self._children.items()):
+            is_over = all(now - at >= self._policy.period_s for at in child.failures)
+            if is_over and not child.aside and not child.leftovers:
+                del self._children[uuid]
+
+    def _later(self, after_s: float, uuid: NodeUUID) -> None:
+        at = Instant(self._services.clock.now() + after_s)
+        self._services.clock.call_at(at, partial(self._tell_self, Replace(uuid)))
 
     def _tell_self(self, message: SupervisorMessage) -> None:
         try:

@@ -70,13 +70,15 @@ class Watch:
         replaced = self._dispatcher.mend()
         if replaced:
             log.error("%d dispatcher threads had died and were replaced", replaced)
-        for turn in self._dispatcher.stuck(self._hung_turn_s):
+        stuck = self._dispatcher.stuck(self._hung_turn_s)
+        for turn in stuck:
             self._report(turn)
+        if len(stuck) >= self._dispatcher.counters()["threads"]:
+            return self._give_up(f"all {len(stuck)} dispatcher threads hang")
         for name, is_alive in self._threads.items():
             if not is_alive():
-                self._stop.set()
-                self._failed(f"the {name} has died")
-                return
+                return self._give_up(f"the {name} has died")
+        return None
 
     def _report(self, turn: SlowTurn) -> None:
         if not self._dispatcher.replace_hung(turn):
@@ -87,8 +89,11 @@ class Watch:
             node = turn.runnable
             self._supervisor.tell(Hung(uuid=node.uuid, generation=node.generation, reason=reason))
         else:
-            self._stop.set()
-            self._failed(f"{turn.actor} hangs in {turn.message}")
+            self._give_up(f"{turn.actor} hangs in {turn.message}")
+
+    def _give_up(self, reason: str) -> None:
+        self._stop.set()
+        self._failed(reason)
 
     def _run(self) -> None:
         while not self._stop.wait(ROUND_S):

@@ -70,10 +70,12 @@ class Conversation:
         self._heartbeat_s = HEARTBEAT_INTERVAL_S
         self._heard_at = self._pinged_at = now()
         self._welcome: Welcome | None = None
+        self._is_closed = False
 
     def close(self) -> None:
         """End the conversation. Idempotent; the conductor is not told."""
         with self._turn:
+            self._is_closed = True
             self._link.close()
 
     def greet(self, timeout_s: float) -> Welcome:
@@ -171,6 +173,8 @@ class Conversation:
         return []
 
     def _greeted(self, deadline: float) -> Welcome:
+        if self._is_closed:
+            raise ConductorLost("This client is closed. Open another with castiron.connect().", applied=Applied.NO)
         while self._take_in(0):
             """What came in while nobody asked; a broken connection is noticed here, too."""
         if self._welcome is not None:
@@ -203,13 +207,20 @@ class Conversation:
         except CastironError as error:
             question.outcome = error
             return question
-        if not self._link.send(request, deadline - now):
+        if not (self._is_connected(deadline) and self._link.send(request)):
             question.outcome = self._lost(f"{tag_of(verb)} was not sent: no conductor answers", Applied.NO)
             return question
         if not self._session.in_flight:
             self._session.heard(now)  # silence counts from the moment when an answer is due
         self._session.begin(question.message_id, question)
         return question
+
+    def _is_connected(self, deadline: float) -> bool:
+        while not self._link.is_connected(deadline - self._now()):
+            if self._now() >= deadline:
+                return False
+            self._link.has_broken()  # a connection that somebody accepted and closed; nothing had been sent over it
+        return True
 
     def _step(self) -> None:
         """Take in one message, or find out that none will come: pings, deadlines, silence, broken connections."""
@@ -233,7 +244,7 @@ class Conversation:
         """Ask for a sign of life. Nobody waits for the answer; a later one replaces it."""
         self._pinged_at = now
         self._session.end(PING_ID)
-        self._link.send(frames.build_request(PING_ID, codec.encode_verb(Ping())), 0)
+        self._link.send(frames.build_request(PING_ID, codec.encode_verb(Ping())))
 
     def _take_in(self, timeout_s: float) -> bool:
         """Take in the next message, and return whether there was one before the time was up."""

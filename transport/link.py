@@ -1,15 +1,16 @@
 """A client's socket: frames out, frames in, and the moment when the connection breaks.
 
-A DEALER socket that queues nothing without a connection (ZMQ_IMMEDIATE): what could not be sent was certainly not
-received, and nothing is sent again behind the caller's back after a reconnect. Knows frames and sockets, not verbs.
+What could not be sent was certainly not received, and nothing is sent again behind the caller's back. ZMQ_IMMEDIATE
+promises that, but throws away the answers that had arrived when a connection broke; so the connection is watched here
+instead, and a broken one is replaced with its socket. Knows frames and sockets, not verbs.
 """
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from castiron.transport.endpoint import Endpoint
 from castiron.transport.frames import MAX_REPLY_BYTES
@@ -21,61 +22,90 @@ RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 1000
 """First and longest pause between attempts to connect; a conductor restarts in about a second."""
 
+EVENT_BYTES: Final = 2
+"""Of a monitor's message: its first frame begins with the event (zmq_socket_monitor(3)). pyzmq's own reader of it would
+import asyncio, 17 ms that a command line need not pay."""
+
+_CONNECTED: Final = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+_DISCONNECTED: Final = int(zmq.EVENT_DISCONNECTED)
+
 
 class Link:
-    """One connection to a conductor, made again by ZeroMQ whenever it breaks. One thread at a time."""
+    """One connection to a conductor at a time, made again whenever it breaks. One thread at a time."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         """Open the sockets. Does not wait for the connection."""
+        self._endpoint = endpoint
         self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._open()
+
+    def _open(self) -> None:
+        self._is_connected = self._is_broken = False
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)
-        self._socket.setsockopt(zmq.IPV6, endpoint.is_ipv6)
+        self._socket.setsockopt(zmq.IPV6, self._endpoint.is_ipv6)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_REPLY_BYTES)
         self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         self._socket.set_hwm(HIGH_WATER_MARK)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._monitor.setsockopt(zmq.LINGER, 0)
+        self._monitor = self._socket.get_monitor_socket(_CONNECTED | _DISCONNECTED)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
-        self._socket.connect(str(endpoint))
+        self._socket.connect(str(self._endpoint))
+
+    def _close(self) -> None:
+        self._socket.disable_monitor()
+        self._monitor.close(linger=0)
+        self._socket.close(linger=0)
 
     def close(self) -> None:
         """Close the sockets and their context; what waits in them is dropped. Idempotent."""
-        if not self._socket.closed:
-            self._socket.disable_monitor()
-            self._monitor.close()
-            self._socket.close()
+        if not self._context.closed:
+            self._close()
             self._context.term()
 
-    def send(self, frames: Sequence[bytes], timeout_s: float) -> bool:
-        """Hand a message to the kernel's side of the socket, waiting for a connection for at most `timeout_s`.
+    def is_connected(self, timeout_s: float) -> bool:
+        """Return whether there is a connection, waiting at most `timeout_s` for one."""
+        self._look()
+        if not self._is_connected and self._monitor.poll(_ms(timeout_s)):
+            self._look()
+        return self._is_connected
 
-        Returns:
-            False if there was no connection: nothing was sent, and nothing will be.
-        """
-        if not self._socket.poll(_ms(timeout_s), zmq.POLLOUT):
-            return False
-        with contextlib.suppress(zmq.Again):
-            self._socket.send_multipart(frames, zmq.NOBLOCK)
-            return True
+    def send(self, frames: Sequence[bytes]) -> bool:
+        """Send a message, and return whether that was possible. Never blocks; what was not sent never will be."""
+        if self._is_connected:
+            with contextlib.suppress(zmq.Again):
+                self._socket.send_multipart(frames, zmq.NOBLOCK)
+                return True
         return False
 
     def receive(self, timeout_s: float) -> list[bytes] | None:
-        """Return the frames of the next message, or None when the time is up or the connection has broken."""
+        """Return the frames of the next message; None when the time is up, or the connection has changed."""
         ready: dict[Any, int] = dict(self._poller.poll(_ms(timeout_s)))
         return self._socket.recv_multipart(zmq.NOBLOCK) if self._socket in ready else None
 
     def has_broken(self) -> bool:
-        """Return whether the connection broke since the last call. What had been sent may have been received."""
-        has_broken = False
+        """Return whether the connection has broken since the last call, and begin another if it has.
+
+        Not before everything that had arrived has been received. What was sent may have been received at the other end.
+        """
+        self._look()
+        if not self._is_broken or self._socket.poll(0):
+            return False
+        self._close()
+        self._open()
+        return True
+
+    def _look(self) -> None:
+        """Take note of what has happened to the connection."""
         while self._monitor.poll(0):
-            event = parse_monitor_message(self._monitor.recv_multipart())
-            has_broken = has_broken or event["event"] == zmq.EVENT_DISCONNECTED
-        return has_broken
+            event = int.from_bytes(self._monitor.recv_multipart()[0][:EVENT_BYTES], sys.byteorder)
+            if (
+                event == _DISCONNECTED and self._is_connected
+            ):  # others never spoke ZeroMQ; it tries them again by itself
+                self._is_broken = True
+            self._is_connected = event == _CONNECTED
 
 
 def _ms(timeout_s: float) -> int:

@@ -22,7 +22,7 @@ from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 WAIT_S: Final = 30.0
 """Longest single `request.wait`: a wait that its client abandoned does not occupy the conductor for longer."""
 
-GRACE_S: Final = 5.0
+GRACE_S: Final = 1.0
 """How much later than its own end a `request.wait` may be answered."""
 
 PAUSE_S: Final = 0.2

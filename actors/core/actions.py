@@ -3,10 +3,11 @@
 The one place that maps requests to actions. May come in: a new verb's row. Must not: what its machine does.
 """
 
-from typing import Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from castiron.actors.core.boot import BootAction
-from castiron.actors.core.power import LEGS, WANTED, PowerAction, PowerPlace
+from castiron.actors.core.legs import LEGS, WANTED
+from castiron.actors.core.power import PowerAction, PowerPlace
 from castiron.actors.core.state import Action
 from castiron.actors.core.turn import Limits
 from castiron.actors.drivers.base import BootSetting
@@ -18,18 +19,29 @@ from castiron.transport.verbs import (
     NodeBootDeviceSet,
     NodePowerSet,
     from_arguments,
+    tag_of,
 )
 from castiron.transport.vocabulary import BootDevice, EventType, PowerState
 
+POWER_SET: Final = tag_of(NodePowerSet)
+BOOT_DEVICE_SET: Final = tag_of(NodeBootDeviceSet)
+
+
+class Announced(NamedTuple):
+    """The events that tell of a request's life: the first once, and then exactly one of the others."""
+
+    start: EventType
+    end: EventType
+    error: EventType
+
+
 EVENTS: Final = {
-    "node.power.set": (EventType.POWER_SET_START, EventType.POWER_SET_END, EventType.POWER_SET_ERROR),
-    "node.boot_device.set": (
-        EventType.BOOT_DEVICE_SET_START,
-        EventType.BOOT_DEVICE_SET_END,
-        EventType.BOOT_DEVICE_SET_ERROR,
+    POWER_SET: Announced(EventType.POWER_SET_START, EventType.POWER_SET_END, EventType.POWER_SET_ERROR),
+    BOOT_DEVICE_SET: Announced(
+        EventType.BOOT_DEVICE_SET_START, EventType.BOOT_DEVICE_SET_END, EventType.BOOT_DEVICE_SET_ERROR
     ),
 }
-"""Events of a verb: start, end, error. Verbs that change nothing have none."""
+"""Events of a verb. Verbs that change nothing have none."""
 
 
 def action_for(request: RequestRecord, node: NodeRecord, settings: Settings) -> Action:
@@ -61,6 +73,19 @@ def target_power_state(request: RequestRecord) -> PowerState | None:
     """Return the power state that a request leads to, None if it leads to none."""
     verb = verb_of(request)
     return WANTED[LEGS[verb.target][-1]] if isinstance(verb, NodePowerSet) else None
+
+
+def about(request: RequestRecord, node: NodeRecord) -> dict[str, Any]:
+    """Return what all events of a request tell, in the words of Ironic's notifications where it has them.
+
+    Made from stored words alone, so that it can be told even of a request that this version does not understand.
+
+    Args:
+        node: while the request is under way.
+    """
+    if request.verb == POWER_SET:
+        return {"to_power": node.target_power_state, "power_state": node.power_state}
+    return {key: request.arguments.get(key) for key in ("boot_device", "persistent", "uefi")}
 
 
 def _limits(verb: AnyNodeRequest, node: NodeRecord, settings: Settings) -> Limits:

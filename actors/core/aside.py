@@ -1,12 +1,14 @@
-"""What is written when a node is put aside because its actor keeps failing.
+"""What is written when a node is put aside because its actor keeps failing, and when it is taken back.
 
 The node says so, what was under way or waiting ends as failed, and for each start that was announced there is an error.
-Pure.
+Maintenance that was set by hand stays what it was. Pure.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from castiron.actors.core.actions import EVENTS
+from castiron.actors.core.actions import EVENTS, about
 from castiron.store.records import Change, EventDraft, NodeRecord, NodeUpdate, RequestRecord
 from castiron.transport.errors import InternalError
 from castiron.transport.vocabulary import (
@@ -28,22 +30,17 @@ def put_aside(record: NodeRecord, requests: list[RequestRecord], now: Instant, f
         requests: those of the node that have not ended.
         failures: how often its actor failed.
     """
-    reason = f"Its actor failed {failures} times in a row; the conductor's log says why."
+    reason = f"Its actor failed {failures} times in a short time; the conductor's log says why."
     ended = tuple(_ended(request, reason, now) for request in requests)
-    events = [_error(record, request, now) for request in ended if request.started_at and request.verb in EVENTS]
+    events = [_error(record, request, now) for request in ended if _was_announced(request)]
+    fault = {"fault": Fault.ACTOR_FAILURE.value, "reason": reason}
     events.append(
-        EventDraft(
-            type=EventType.NODE_FAULT_SET,
-            at=now,
-            node_uuid=record.uuid,
-            node_name=record.name,
-            payload={"fault": Fault.ACTOR_FAILURE.value, "reason": reason},
-        )
+        EventDraft(type=EventType.NODE_FAULT_SET, at=now, node_uuid=record.uuid, node_name=record.name, payload=fault)
     )
     aside = replace(
         record,
         maintenance=True,
-        maintenance_reason=reason,
+        maintenance_reason=record.maintenance_reason if _by_hand(record) else reason,
         fault=Fault.ACTOR_FAILURE,
         target_power_state=None,
         last_error=reason,
@@ -54,8 +51,26 @@ def put_aside(record: NodeRecord, requests: list[RequestRecord], now: Instant, f
     return Change(node=NodeUpdate(record=aside), requests=ended, events=tuple(events))
 
 
+def taken_back(record: NodeRecord) -> Mapping[str, Any]:
+    """Return which fields of the record change, and to what, when a node that may be aside has an actor again."""
+    if record.fault is not Fault.ACTOR_FAILURE:
+        return {}
+    if _by_hand(record):
+        return {"fault": None}
+    return {"fault": None, "maintenance": False, "maintenance_reason": None}
+
+
+def _by_hand(record: NodeRecord) -> bool:
+    """Whether somebody else set the maintenance: putting aside gives its reason in both places."""
+    return record.maintenance and (record.fault is None or record.maintenance_reason != record.last_error)
+
+
+def _was_announced(request: RequestRecord) -> bool:
+    return request.started_at is not None and request.verb in EVENTS
+
+
 def _ended(request: RequestRecord, reason: str, now: Instant) -> RequestRecord:
-    applied = Applied.UNKNOWN if request.started_at is not None else Applied.NO
+    applied = Applied.UNKNOWN if _was_announced(request) else Applied.NO
     error = InternalError(f"The node was put aside. {reason}", details={"node": request.node_name}, applied=applied)
     return replace(
         request, state=RequestState.FAILED, ended_at=now, error=error.to_wire(), applied=applied, progress={}
@@ -64,10 +79,10 @@ def _ended(request: RequestRecord, reason: str, now: Instant) -> RequestRecord:
 
 def _error(record: NodeRecord, request: RequestRecord, now: Instant) -> EventDraft:
     return EventDraft(
-        type=EVENTS[request.verb][2],
+        type=EVENTS[request.verb].error,
         at=now,
         node_uuid=record.uuid,
         node_name=record.name,
         request_id=request.id,
-        payload={"power_state": record.power_state, "error": request.error},
+        payload={**about(request, record), "error": request.error},
     )

@@ -9,7 +9,7 @@ Source: IPMI v2.0, 28.12 Set and 28.13 Get System Boot Options, parameter 5.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from castiron.actors.core.turn import PASSING, Ask, Failed, Limits, Next, Succeeded, Wait, longer
 from castiron.actors.drivers.base import BootSetting, Done, GetBootDevice, NotDone, Outcome, SetBootDevice
@@ -42,6 +42,7 @@ TRANSITIONS: Final[Mapping[Happening, Do]] = {
     Happening.REFUSED: Do.FAIL,  # a wrong password does not mend itself
     Happening.TIMED_OUT: Do.FAIL,
 }
+"""Every rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +54,14 @@ class BootAction:
     limits: Limits
     until: Instant = Instant(0.0)
     wait_s: float = 0.0
+    asking: bool = False
+    """The question is with the driver."""
+    answer: BootSetting | None = None
+    """What the BMC said, None if it said nothing yet, or only that the setting was taken."""
     unsure: bool = False
     """A setting may have been applied without anybody knowing."""
     trouble: Mapping[str, Any] | None = None
+    """The driver's latest failure in the form of the wire."""
 
     @property
     def observed(self) -> tuple[PowerState, Instant] | None:
@@ -67,13 +73,13 @@ class BootAction:
         return "reading the boot device" if self.setting is None else "setting the boot device"
 
     def progress(self) -> Mapping[str, Any]:
-        """Return what a successor must know: it would just ask again."""
-        return {"unsure": self.unsure or self.setting is not None}
+        """Return what a successor must know: that the setting may have been applied."""
+        return {"unsure": self._may_be_set()}
 
     def begin(self, now: Instant) -> "tuple[BootAction, Next]":
         """Start it."""
         fresh = replace(self, until=Instant(now + self.limits.change_s), wait_s=self.limits.poll_initial_s)
-        return fresh, fresh._ask()
+        return fresh._ask()
 
     def resume(self, progress: Mapping[str, Any], now: Instant) -> "tuple[BootAction, Next]":
         """Take over what a predecessor began: ask again, with fresh time."""
@@ -81,40 +87,59 @@ class BootAction:
 
     def heard(self, outcome: Outcome, now: Instant) -> "tuple[BootAction, Next]":
         """Take in the outcome of what it asked the driver for."""
+        heard = replace(self, asking=False)
         match outcome:
             case Done(value=value):
-                return self, Succeeded(self._result(value if isinstance(value, BootSetting) else self.setting))
+                answer = value if isinstance(value, BootSetting) else None
+                return replace(heard, answer=answer)._step(Happening.ANSWERED, now)
             case NotDone(error=error, applied=applied):
                 unsure = self.unsure or applied is not Applied.NO
                 happening = Happening.NO_ANSWER if isinstance(error, PASSING) else Happening.REFUSED
-                return replace(self, unsure=unsure, trouble=error.to_wire())._step(happening, now)
+                return replace(heard, unsure=unsure, trouble=error.to_wire())._step(happening, now)
+            case _:  # pragma: no cover - the type checkers prove that there is no other
+                assert_never(outcome)
 
     def woke(self, now: Instant) -> "tuple[BootAction, Next]":
         """Go on after a wait."""
         del now
-        return self, self._ask()
+        return self._ask()
 
     def expired(self, now: Instant) -> "tuple[BootAction, Next]":
         """Give up: the time is over."""
         return self._step(Happening.TIMED_OUT, now)
 
-    def _ask(self) -> Ask:
-        return Ask(GetBootDevice() if self.setting is None else SetBootDevice(self.setting))
+    def _ask(self) -> "tuple[BootAction, Next]":
+        question = GetBootDevice() if self.setting is None else SetBootDevice(self.setting)
+        return replace(self, asking=True), Ask(question)
 
     def _step(self, happening: Happening, now: Instant) -> "tuple[BootAction, Next]":
-        if TRANSITIONS[happening] is Do.ASK_LATER:
-            return replace(self, wait_s=longer(self.wait_s, self.limits)), Wait(Instant(now + self.wait_s))
-        return self, Failed(self._failure())
+        match TRANSITIONS[happening]:
+            case Do.SUCCEED:
+                return self, Succeeded(self._result())
+            case Do.ASK_LATER:
+                return replace(self, wait_s=longer(self.wait_s, self.limits)), Wait(Instant(now + self.wait_s))
+            case Do.FAIL:
+                return self, Failed(self._failure())
+            case _:  # pragma: no cover - the type checkers prove that there is no other
+                assert_never(TRANSITIONS[happening])
 
-    def _result(self, setting: BootSetting | None) -> Mapping[str, Any]:
-        if setting is None:
-            return {"boot_device": None, "persistent": False, "uefi": False}
+    def _result(self) -> Mapping[str, Any]:
+        setting = self.answer or self.setting
+        if setting is None:  # as Ironic says it, where the BMC gave none
+            return {"boot_device": None, "persistent": None, "uefi": None}
         return {"boot_device": setting.device.value, "persistent": setting.persistent, "uefi": setting.uefi}
 
+    def _may_be_set(self) -> bool:
+        return self.setting is not None and (self.unsure or self.asking)
+
     def _failure(self) -> CastironError:
-        applied = Applied.UNKNOWN if self.unsure and self.setting is not None else Applied.NO
+        applied = Applied.UNKNOWN if self._may_be_set() else Applied.NO
         if self.trouble is None:
-            return DeadlineExceeded("Time ran out before the BMC answered.", applied=applied)
+            return DeadlineExceeded(
+                "The BMC did not answer in time. Look at the BMC, or allow more time.",
+                details={"deadline_at": self.until},
+                applied=applied,
+            )
         error = from_wire(self.trouble)
         error.applied = applied
         return error

@@ -4,20 +4,32 @@ The index is what the fleet's actor knows of all nodes; the functions below judg
 node's own matters (is it busy, is the revision right) are its actor's to decide, not the fleet's.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from castiron.actors.core.messages import Amendment
-from castiron.actors.drivers.base import Driver, DriverInfo
+from castiron.actors.drivers.base import DriverInfo
 from castiron.store.records import NodeRecord
 from castiron.transport.errors import ArgumentInvalid, BMCAddressTaken, NodeExists, NodeLocked
 from castiron.transport.replies import MASK
 from castiron.transport.verbs import NodeCreate, NodeSet, to_map
 from castiron.transport.vocabulary import ConductorID, Instant, NodeName, NodeUUID
 
+UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""What no node may be called, as in Ironic: it could be another node's uuid, and nodes are found by either."""
+
 PLAIN: Final = ("power_state_change_timeout_s", "soft_power_off_timeout_s")
 """Attributes that are replaced, not merged."""
+
+
+class Checker(Protocol):
+    """What the fleet needs of a driver."""
+
+    def check(self, driver_info: Mapping[str, Any]) -> DriverInfo:
+        """Check a node's driver_info whole; see drivers.base.Driver."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +120,14 @@ class Newcomer:
     now: Instant
 
 
-def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, drivers: Mapping[str, Driver]) -> NodeRecord:
+def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, drivers: Mapping[str, Checker]) -> NodeRecord:
     """Return the record of a new node.
 
     Raises:
-        ArgumentInvalid: unknown driver, or driver_info that it refuses.
+        ArgumentInvalid: unknown driver, driver_info that it refuses, or a name that looks like a uuid.
         NodeExists, BMCAddressTaken: the name, or the address unless forced, belongs to another node.
     """
-    info = _driver(drivers, verb.driver).check(verb.driver_info)
+    info = _checked(_driver(drivers, verb.driver), _merged({}, verb.driver_info))
     identity = Identity(NodeName(verb.name), info.bmc_address)
     _judge_identity(index, newcomer.uuid, identity, force=verb.force)
     return NodeRecord(
@@ -136,7 +148,7 @@ def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, driver
 
 
 def judge_set(
-    index: FleetIndex, verb: NodeSet, record: NodeRecord, drivers: Mapping[str, Driver]
+    index: FleetIndex, verb: NodeSet, record: NodeRecord, drivers: Mapping[str, Checker]
 ) -> tuple[Amendment, Identity]:
     """Return what is to change, and the identity that the node would then have.
 
@@ -150,13 +162,14 @@ def judge_set(
     if index.is_changing(record.uuid):
         raise NodeLocked(
             f"{record.name}: another change of this node is not finished. Try again.",
-            details={"node": record.name, "request": None, "verb": "node.set", "age_s": 0.0, "requester": None},
+            details={"node": record.name, "request": None, "verb": "node.set", "age_s": None, "requester": None},
         )
     given = to_map(verb)
     driver_info = _new_driver_info(given, record, drivers)
     name = NodeName(given.get("name", record.name))
     identity = Identity(name, record.bmc_address if driver_info is None else driver_info.bmc_address)
-    _judge_identity(index, record.uuid, identity, force=verb.force)
+    has_it = identity.bmc_address == record.bmc_address  # what was forced once need not be forced again
+    _judge_identity(index, record.uuid, identity, force=verb.force or has_it)
     driver = given.get("driver", record.driver)
     amendment = Amendment(
         name=name if name != record.name else None,
@@ -167,7 +180,7 @@ def judge_set(
     return amendment, identity
 
 
-def _driver(drivers: Mapping[str, Driver], name: str) -> Driver:
+def _driver(drivers: Mapping[str, Checker], name: str) -> Checker:
     driver = drivers.get(name)
     if driver is None:
         raise ArgumentInvalid(
@@ -176,8 +189,25 @@ def _driver(drivers: Mapping[str, Driver], name: str) -> Driver:
     return driver
 
 
+def _checked(driver: Checker, info: Mapping[str, Any]) -> DriverInfo:
+    """Let the driver check its information, and refuse what would store a mask in place of a secret."""
+    checked = driver.check(info)
+    for key in sorted(checked.secret_keys):
+        if checked.info.get(key) == MASK:
+            raise ArgumentInvalid(
+                f"{key}: {MASK} stands for a secret that is stored, and none is. Give the secret itself.",
+                details={"path": f"$.driver_info.{key}"},
+            )
+    return checked
+
+
 def _judge_identity(index: FleetIndex, uuid: NodeUUID, identity: Identity, *, force: bool) -> None:
     holder = index.owner_of_name(identity.name)
+    if holder != uuid and UUID_LIKE.fullmatch(identity.name):
+        raise ArgumentInvalid(
+            f"A node cannot be called {identity.name}: it looks like a uuid. Choose another name.",
+            details={"path": "$.name"},
+        )
     if holder is not None and holder != uuid:
         raise NodeExists(
             f"Another node is called {identity.name}. Choose another name.",
@@ -194,7 +224,7 @@ def _judge_identity(index: FleetIndex, uuid: NodeUUID, identity: Identity, *, fo
         )
 
 
-def _new_driver_info(given: Mapping[str, Any], record: NodeRecord, drivers: Mapping[str, Driver]) -> DriverInfo | None:
+def _new_driver_info(given: Mapping[str, Any], record: NodeRecord, drivers: Mapping[str, Checker]) -> DriverInfo | None:
     if "driver_info" not in given and "driver" not in given:
         return None
     driver = _driver(drivers, given.get("driver", record.driver))
@@ -204,7 +234,7 @@ def _new_driver_info(given: Mapping[str, Any], record: NodeRecord, drivers: Mapp
         for key, value in given.get("driver_info", {}).items()
         if value != MASK or key not in record.secret_keys
     }
-    return driver.check(_merged(record.driver_info, sent))
+    return _checked(driver, _merged(record.driver_info, sent))
 
 
 def _new_attributes(given: Mapping[str, Any], record: NodeRecord) -> dict[str, Any]:

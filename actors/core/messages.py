@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
+from castiron.store.records import NodeRecord
 from castiron.transport.verbs import AnyNodeRequest
 from castiron.transport.vocabulary import NodeName, RequestID
 
@@ -34,7 +35,7 @@ class Amendment:
 
     name: NodeName | None = None
     driver: str | None = None
-    driver_info: DriverInfo | None = None
+    driver_info: DriverInfo | None = field(default=None, repr=False)
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Record fields that concern only this node → new values."""
 
@@ -42,6 +43,19 @@ class Amendment:
     def is_identity(self) -> bool:
         """Whether it touches what the node is called or how its BMC is reached."""
         return self.name is not None or self.driver is not None or self.driver_info is not None
+
+    def changes(self, record: NodeRecord) -> dict[str, Any]:
+        """Return the record's fields that become other ones, with their new values."""
+        wanted = dict(self.attributes)
+        if self.name is not None:
+            wanted["name"] = self.name
+        if self.driver is not None:
+            wanted["driver"] = self.driver
+        if self.driver_info is not None:
+            wanted["driver_info"] = self.driver_info.info
+            wanted["secret_keys"] = self.driver_info.secret_keys
+            wanted["bmc_address"] = self.driver_info.bmc_address
+        return {name: value for name, value in wanted.items() if value != getattr(record, name)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +83,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recover:
-    """Go on from what the store holds: after a start, a restart, or a commit that failed."""
+    """Take up what the store holds: after a start, a restart, or a commit that failed. What is going on goes on."""
 
     is_control: ClassVar[bool] = True
 

@@ -8,9 +8,10 @@ before its latest recovery, is ignored by its ticket. One function a message; wi
 """
 
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Final, assert_never
 
-from castiron.actors.core.actions import EVENTS, action_for, target_power_state
+from castiron.actors.core.actions import EVENTS, about, action_for, target_power_state
+from castiron.actors.core.aside import taken_back
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import (
     Accept,
@@ -36,13 +37,17 @@ from castiron.actors.core.messages import (
     Submit,
     TimerDue,
 )
+from castiron.actors.core.obstacles import leaving, locked, stale
 from castiron.actors.core.state import Action, Active, NodeState
 from castiron.actors.core.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, NodeLocked, RevisionStale
+from castiron.transport.errors import CastironError
 from castiron.transport.verbs import arguments_of, tag_of
-from castiron.transport.vocabulary import EventType, Fault, Instant, RequestState
+from castiron.transport.vocabulary import EventType, Instant, RequestState
+
+LAST_WORD_S: Final = 0.25
+"""After an action's time, for the driver's last outcome, which says better than a timer why there was no answer."""
 
 
 def decide(state: NodeState, message: Message, now: Instant, settings: Settings) -> Decision:
@@ -68,30 +73,10 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
     return draft.finish()
 
 
-def locked(state: NodeState, now: Instant) -> NodeLocked | None:
-    """Return why the node takes no other request now, None if it does."""
-    first = state.first
-    if first is None:
-        return None
-    age_s = max(0.0, now - first.accepted_at)
-    return NodeLocked(
-        f"{state.record.name} is busy: {first.verb} from {first.requester}, {age_s:.1f} s ago, is not finished. "
-        f"Wait for request {first.id}, or try again later.",
-        details={
-            "node": state.record.name,
-            "request": first.id,
-            "verb": first.verb,
-            "age_s": age_s,
-            "requester": first.requester,
-        },
-    )
-
-
 def suspend(state: NodeState) -> NodeState:
-    """Return the node with what is under way put back into the hands of whoever recovers it."""
-    if state.active is None:
-        return state
-    return replace(state, active=None, interrupted=state.active.request)
+    """Return the node with what is under way put back into the hands of whoever recovers it, and no permit held."""
+    interrupted = state.interrupted if state.active is None else state.active.request
+    return replace(state, active=None, interrupted=interrupted, permit=None)
 
 
 def _submit(draft: Draft, message: Submit) -> None:
@@ -111,14 +96,24 @@ def _submit(draft: Draft, message: Submit) -> None:
     )
     draft.keep(request)
     draft.state = replace(draft.state, queue=(*draft.state.queue, request))
-    draft.order(Accept(message.reply_to, request), AcquirePermit(request.id))
-    return None
+    draft.order(Accept(message.reply_to, request))
+    return _acquire(draft)
+
+
+def _acquire(draft: Draft) -> None:
+    """Ask for a permit for the first request, unless there is none or it has been asked for."""
+    first = draft.state.first
+    if first is not None and draft.state.permit is None:
+        draft.state = replace(draft.state, permit=first.id)
+        draft.order(AcquirePermit(first.id))
 
 
 def _permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> None:
     first = draft.state.first
-    if first is None or first.id != message.request_id or draft.state.active is not None:
-        return draft.order(ReleasePermit(message.request_id))
+    if first is None or draft.state.permit != message.request_id:
+        return draft.order(ReleasePermit(message.request_id))  # nobody wants it any more
+    if draft.state.active is not None:
+        return None  # told twice; it is held already
     action = action_for(first, draft.state.record, settings)
     if draft.state.interrupted is not None:
         action, following = action.resume(first.progress, draft.now)
@@ -126,12 +121,19 @@ def _permit_granted(draft: Draft, message: PermitGranted, settings: Settings) ->
     else:
         action, following = action.begin(draft.now)
         draft.state = replace(draft.state, queue=draft.state.queue[1:])
-        first = replace(first, state=RequestState.RUNNING, started_at=draft.now)
-        draft.record(target_power_state=target_power_state(first), last_error=None)
-        _announce(draft, first, 0, {"to_power": draft.state.record.target_power_state})
+        first = _started(draft, first)
     request = replace(first, attempts=first.attempts + 1, progress=action.progress(), deadline_at=action.until)
     draft.keep(request)
     return _follow(draft, Active(request=request, action=action), action, following, settings)
+
+
+def _started(draft: Draft, request: RequestRecord) -> RequestRecord:
+    """Note that a request has begun, and announce it if it is to change anything."""
+    events = EVENTS.get(request.verb)
+    if events is not None:
+        draft.record(target_power_state=target_power_state(request), last_error=None)
+        draft.tell(events.start, about(request, draft.state.record), request)
+    return replace(request, state=RequestState.RUNNING, started_at=draft.now)
 
 
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
@@ -199,7 +201,7 @@ def _limited(draft: Draft, active: Active, action: Action) -> Active:
     if active.limit is not None:
         draft.order(CancelTimer(active.limit))
     limit = draft.ticket()
-    draft.order(SetTimer(limit, action.until))
+    draft.order(SetTimer(limit, Instant(action.until + LAST_WORD_S)))
     return replace(active, limit=limit, limit_at=action.until)
 
 
@@ -209,69 +211,53 @@ def _end(draft: Draft, active: Active, request: RequestRecord, error: CastironEr
     _awake(draft, active)
     request = replace(request, ended_at=draft.now, progress={})
     draft.keep(request)
-    draft.record(target_power_state=None, last_error=None if error is None else error.message)
-    draft.state = replace(draft.state, active=None)
-    told = {"power_state": draft.state.record.power_state, **(request.result or {})}
-    _announce(draft, request, 1 if error is None else 2, told if error is None else {**told, "error": request.error})
-    draft.order(ReleasePermit(request.id))
-    if draft.state.queue:
-        draft.order(AcquirePermit(draft.state.queue[0].id))
-
-
-def _announce(draft: Draft, request: RequestRecord, which: int, payload: dict[str, Any]) -> None:
     events = EVENTS.get(request.verb)
     if events is not None:
-        draft.tell(events[which], payload, request)
+        outcome = {"error": request.error} if error else dict(request.result or {})
+        payload = {**about(request, draft.state.record), **outcome}
+        draft.record(target_power_state=None, last_error=error.message if error else None)
+        draft.tell(events.error if error else events.end, payload, request)
+    draft.state = replace(draft.state, active=None, permit=None)
+    draft.order(ReleasePermit(request.id))
+    _acquire(draft)
 
 
 def _recover(draft: Draft) -> None:
-    draft.state = suspend(draft.state)
-    if draft.state.record.fault is Fault.ACTOR_FAILURE:
-        draft.record(maintenance=False, maintenance_reason=None, fault=None)
-        draft.tell(EventType.NODE_UPDATE_END, {"fault": None, "maintenance": False})
-    first = draft.state.first
-    if first is not None:
-        draft.order(AcquirePermit(first.id))
+    state = draft.state
+    if state.leaving:
+        return
+    back = taken_back(state.record)
+    if back:
+        draft.record(**back)
+        draft.tell(EventType.NODE_UPDATE_END, {"changed": sorted(back), **back})
+    _acquire(draft)
 
 
 def _amend(draft: Draft, message: Amend) -> None:
-    amendment = message.amendment
-    obstacle: CastironError | None = _stale(draft.state, message.revision)
+    state, amendment = draft.state, message.amendment
+    obstacle: CastironError | None = leaving(state) or stale(state.record, message.revision)
     if obstacle is None and amendment.is_identity:
-        obstacle = locked(draft.state, draft.now)
+        obstacle = locked(state, draft.now)
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle), TellFleet(applied=False))
-    previous_name = draft.state.record.name
-    changes = dict(amendment.attributes)
-    if amendment.name is not None:
-        changes["name"] = amendment.name
-    if amendment.driver is not None:
-        changes["driver"] = amendment.driver
-    if amendment.driver_info is not None:
-        changes["driver_info"] = amendment.driver_info.info
-        changes["secret_keys"] = amendment.driver_info.secret_keys
-        changes["bmc_address"] = amendment.driver_info.bmc_address
-        draft.order(Renew())
-    draft.record(**changes)
-    changed = sorted(changes.keys() - {"secret_keys"})
-    draft.tell(EventType.NODE_UPDATE_END, {"changed": changed, "previous_name": previous_name})
+    changes = amendment.changes(state.record)
+    if changes:
+        if "driver_info" in changes:
+            draft.order(Renew())
+        draft.record(**changes)
+        told = {"changed": sorted(changes.keys() - {"secret_keys"}), "requester": message.requester}
+        if "name" in changes:
+            told["previous_name"] = state.record.name
+        draft.tell(EventType.NODE_UPDATE_END, told)
     return draft.order(AnswerNode(message.reply_to), TellFleet(applied=True))
 
 
 def _remove(draft: Draft, message: Remove) -> None:
-    obstacle: CastironError | None = _stale(draft.state, message.revision) or locked(draft.state, draft.now)
+    state = draft.state
+    obstacle: CastironError | None = stale(state.record, message.revision) or locked(state, draft.now)
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
     draft.remove()
-    draft.tell(EventType.NODE_DELETE_END, {})
-    return draft.order(Retire(message.reply_to, draft.state.record.name))
-
-
-def _stale(state: NodeState, revision: int | None) -> RevisionStale | None:
-    have = state.record.revision
-    if revision is None or revision == have:
-        return None
-    return RevisionStale(
-        f"{state.record.name} has changed: its revision is {have}, not {revision}. Read it again and decide anew.",
-        details={"node": state.record.name, "have": have, "want": revision},
-    )
+    draft.state = replace(draft.state, leaving=True)
+    draft.tell(EventType.NODE_DELETE_END, {"requester": message.requester})
+    return draft.order(Retire(message.reply_to, state.record.name))

@@ -9,7 +9,7 @@ from typing import Any, NewType
 from castiron.actors.core.boot import BootAction
 from castiron.actors.core.power import PowerAction
 from castiron.store.records import NodeRecord, RequestRecord
-from castiron.transport.vocabulary import Instant
+from castiron.transport.vocabulary import Instant, RequestID
 
 Action = PowerAction | BootAction
 """What can be under way; the classes have the same methods."""
@@ -43,12 +43,16 @@ class NodeState:
     interrupted: RequestRecord | None = None
     """Was under way when its owner ended; waits for a permit to be taken up again."""
     active: Active | None = None
+    permit: RequestID | None = None
+    """The request, always `first`, that a permit was asked for or is held for."""
+    leaving: bool = False
+    """Its removal was decided, and is on its way to the disk: nothing else is taken on."""
     tickets: int = 0
     """Tickets given out so far."""
 
     @property
     def first(self) -> RequestRecord | None:
-        """The request that is under way, or would be next."""
+        """The request under way, else the one to be taken up again, else the one that has waited longest."""
         if self.active is not None:
             return self.active.request
         if self.interrupted is not None:

@@ -6,7 +6,7 @@ Pure; made when somebody reads, from what was published after the latest commit.
 from collections.abc import Mapping
 from typing import Any
 
-from castiron.actors.core.node import locked
+from castiron.actors.core import obstacles
 from castiron.actors.core.state import NodeState
 from castiron.store.records import RequestRecord
 from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView
@@ -94,11 +94,12 @@ def _summary(request: RequestRecord | None, step: str | None) -> RequestSummary 
 
 
 def _verbs(state: NodeState, now: Instant) -> tuple[list[str], dict[str, str]]:
-    """Judge every verb that changes a node or reaches its BMC, as the node's actor would now."""
-    obstacle = locked(state, now)
+    """Judge every verb that changes a node or reaches its BMC, as whoever answers for the node would now."""
     concerned = [tag for tag, verb in VERBS.items() if issubclass(verb, (NodeRequest, NodeSet, NodeDelete))]
+    aside = obstacles.aside(state.record)
+    obstacle = aside or obstacles.locked(state, now)
     if obstacle is None:
         return concerned, {}
-    free = [tag for tag in concerned if tag == tag_of(NodeSet)]  # attributes that are not the node's identity
+    free = [] if aside else [tag_of(NodeSet)]  # attributes that are not the node's identity
     reason = f"{obstacle.code}: {obstacle.message}"
     return free, {tag: reason for tag in concerned if tag not in free}

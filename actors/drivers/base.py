@@ -102,8 +102,8 @@ Outcome = Done | NotDone
 class DriverInfo:
     """driver_info after a driver has checked it."""
 
-    info: Mapping[str, Any]
-    """The values, converted to their types; kept as they are in the store."""
+    info: Mapping[str, Any] = field(repr=False)
+    """The values, converted to their types; kept as they are in the store. Kept out of repr: secrets are in them."""
     secret_keys: frozenset[str]
     """Which of them are secrets."""
     bmc_address: str | None

@@ -15,7 +15,6 @@ from typing import Final
 
 from castiron.actors.clock import Clock
 from castiron.actors.drivers.base import Driver
-from castiron.actors.drivers.ipmi.logins import DEFAULT_MAX_LOGINS
 from castiron.actors.settings import Settings
 from castiron.transport.errors import ArgumentInvalid
 
@@ -34,18 +33,19 @@ def make_fake(clock: Clock) -> Driver:
     return FakeDriver(clock)
 
 
-def make_ipmi(clock: Clock, *, max_logins: int = DEFAULT_MAX_LOGINS) -> Driver:
-    """Make the `ipmi` driver."""
+def make_ipmi(clock: Clock, *, max_logins: int | None = None) -> Driver:
+    """Make the `ipmi` driver; its own default of logins at once, if not given."""
     from castiron.actors.drivers.ipmi import IPMIDriver  # noqa: PLC0415 - loaded at first use: pyghmi costs 60 ms
 
-    return IPMIDriver(clock, max_logins=max_logins)
+    return IPMIDriver(clock) if max_logins is None else IPMIDriver(clock, max_logins=max_logins)
 
 
 BUILT_IN: Final[Mapping[str, Factory]] = {"fake": make_fake, "ipmi": make_ipmi}
 
 
-def _installed() -> Iterable[EntryPoint]:
-    return entry_points(group=GROUP)
+def installed() -> Iterable[EntryPoint]:
+    """Return the entry points of the installed packages."""
+    return entry_points().select(group=GROUP)
 
 
 class Registry:
@@ -66,7 +66,7 @@ class Registry:
     ) -> None:
         self._clock = clock
         self._factories = {**BUILT_IN, **(factories or {})}
-        self._plugins = plugins or _installed
+        self._plugins = plugins or installed
         self._found: dict[str, EntryPoint] | None = None
         self._broken: set[str] = set()
         self._drivers: dict[str, Driver] = {}

@@ -21,7 +21,6 @@ class RawPeer:
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVHWM, receive_hwm)
-        self.socket.setsockopt(zmq.IMMEDIATE, 1)
         self.socket.connect(endpoint)
 
     def __enter__(self) -> Self:

@@ -24,12 +24,14 @@ class SimNetwork:
     Attributes:
         bmcs: (host, port) → who answers there; nobody does elsewhere.
         sent: when each datagram left, and to where.
+        has_route: whether anything can be sent at all.
         is_lost: judges each datagram to a BMC before it leaves.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.bmcs: dict[SocketAddress, Responder] = {}
         self.sent: list[tuple[Instant, SocketAddress, bytes]] = []
+        self.has_route = True
         self.is_lost: Callable[[bytes], bool] = lambda _: False
         self.driver: InlineIPMIDriver | None = None
         self._clock = clock
@@ -48,6 +50,8 @@ class SimNetwork:
 
     def send(self, peer: Peer, datagram: bytes) -> bool:
         """Carry a datagram to its BMC, and the answers back."""
+        if not self.has_route:
+            return False
         now = self._clock.now()
         self.sent.append((now, peer.sockaddr, datagram))
         bmc = self.bmcs.get(peer.sockaddr)

@@ -90,7 +90,7 @@ class BMC:
         times = [pending.call.deadline for pending in self._calls]
         if self._current is not None:
             times.append(self._current.call.deadline)
-        elif self._calls and self._ready_at > self._services.now():
+        elif self._calls and self._is_pausing():
             times.append(self._ready_at)
         if self._link.due_at is not None:
             times.append(self._link.due_at)
@@ -207,7 +207,7 @@ class BMC:
         self._changed(self)
 
     def _is_ready(self) -> bool:
-        if not self._calls or self._current is not None or self._services.now() < self._ready_at:
+        if not self._calls or self._current is not None or self._is_pausing():
             return False
         return self._link.phase is Phase.DOWN or self._link.is_idle
 
@@ -274,4 +274,9 @@ class BMC:
         self._services.counters.in_flight -= 1
 
     def _pause(self) -> None:
-        self._ready_at = Instant(self._services.now() + self._settings.min_command_interval_s)
+        interval_s = self._settings.min_command_interval_s
+        if interval_s:
+            self._ready_at = Instant(self._services.now() + interval_s)
+
+    def _is_pausing(self) -> bool:
+        return self._ready_at > 0 and self._services.now() < self._ready_at

@@ -12,7 +12,6 @@ Source: IPMI v2.0, 13.17 to 13.24 (session set-up), 22.13, 22.18, 22.19.
 """
 
 import struct
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -30,6 +29,12 @@ _NOBODY: Final = (None, None, None)
 
 _HEADER_BYTES: Final = 16
 """RMCP, authentication type, payload type, session id, sequence number, length (table 13-8)."""
+
+_V15_HEADER_BYTES: Final = 14
+"""RMCP, authentication type, sequence number, session id, length: how a probe is answered (figure 13-4)."""
+
+_MIN_V15_BYTES: Final = 8
+"""An answer with a completion code and nothing else."""
 
 _REFUSAL_BYTES: Final = 2
 """Tag and status. Two reserved bytes and our session id should follow also in a refusal; ipmi_sim's has neither."""
@@ -104,7 +109,7 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         self.servermode = False
         self.maxtimeout = 2
         self.logontries = 0
-        self.pendingpayloads: deque[Any] = deque()
+        self.pendingpayloads = ()  # never filled, because each request clears the way; an empty deque is 760 bytes
         self.request_entry: list[Any] = []
         self._transmit = transmit
         self._new_id = new_id
@@ -163,7 +168,8 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
 
     def _is_expected(self, datagram: bytes) -> bool:
         if datagram[4] == 0:
-            return self.sessioncontext is None
+            is_whole = _MIN_V15_BYTES <= datagram[13] <= len(datagram) - _V15_HEADER_BYTES
+            return self.sessioncontext is None and is_whole
         if datagram[4] != self.authtype:
             return False
         kind = datagram[5] & 0x3F
@@ -196,7 +202,6 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
     def _clear(self) -> None:
         # pyghmi keeps what was never answered, and would queue behind it.
         self.request_entry.clear()
-        self.pendingpayloads.clear()
         self.lastpayload = None
 
     def _answered(self, response: dict[str, Any]) -> None:
@@ -207,8 +212,9 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
     def _initsession(self) -> None:
         super()._initsession()
         self.localsid = self._new_id()
-        # Three more follow it, each in a byte. Not always the same, so that a refusal is not to be had by guessing.
+        # Not always the same, so that a refusal is not to be had by guessing. Three tags follow, each in a byte.
         self.rmcptag = self.localsid & 0x7F
+        self.seqlun = self.localsid >> 8 & 0x3F
 
     def _xmit_packet(self, retry: bool = True, delay_xmit: float | None = None, timeout: float | None = None) -> None:  # noqa: ARG002 - pyghmi's signature
         if self.sequencenumber:

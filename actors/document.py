@@ -1,0 +1,115 @@
+"""The tables of docs/power.md, made from the rules that the code follows.
+
+    python -m castiron.actors.document docs/power.md
+
+rewrites what stands between a table's marks and leaves the words around it alone; a test keeps the page in step. May
+come in: a table of another machine. Must not: prose that no table yields.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+from castiron.actors.core.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase
+from castiron.actors.settings import Settings
+
+PHASES: Final[Mapping[Phase, str]] = {
+    Phase.LOOK: "looking",
+    Phase.SEND: "sending",
+    Phase.UNSURE: "unsure",
+    Phase.CONFIRM: "confirming",
+}
+
+HAPPENINGS: Final[Mapping[Happening, str]] = {
+    Happening.SAW_WANTED: "the BMC reports the wanted state",
+    Happening.SAW_OTHER: "the BMC reports the other state",
+    Happening.SETTLED: "the BMC still reports the other state after the settling time, and the control is not soft off",
+    Happening.NO_ANSWER: "no answer, or busy; nothing was applied",
+    Happening.REFUSED: "refused for good; nothing was applied",
+    Happening.ACKNOWLEDGED: "the BMC took the control",
+    Happening.UNANSWERED: "the control was sent and not answered",
+    Happening.TIMED_OUT: "the time is over",
+    Happening.SOFT_TIMED_OUT: "the time of a soft power off is over, and `hard_fallback` was asked for",
+}
+
+ORDERS: Final[Mapping[Do, str]] = {
+    Do.READ: "read the state",
+    Do.READ_LATER: "read the state after a wait",
+    Do.SEND: "send the control",
+    Do.FORCE: "give soft off up for off, with fresh time; read the state",
+    Do.NEXT_LEG: "send the next control; after the last, succeed",
+    Do.FAIL: "fail, and say what was applied",
+}
+
+TIMES: Final = (
+    "power_state_change_timeout_s",
+    "soft_power_off_timeout_s",
+    "command_timeout_s",
+    "unknown_outcome_settle_s",
+    "power_poll_initial_s",
+    "power_poll_max_s",
+)
+"""Settings that a power action goes by."""
+
+
+def controls() -> str:
+    """Return which controls lead to which target."""
+    rows = (
+        (f"`{target}`", ", then ".join(f"{control} until `{WANTED[control]}` is seen" for control in legs))
+        for target, legs in LEGS.items()
+    )
+    return _table(("target", "what is sent"), rows)
+
+
+def rules() -> str:
+    """Return every rule of a leg."""
+    rows = (
+        (PHASES[phase], HAPPENINGS[happening], ORDERS[rule.do], PHASES[rule.phase], rule.why)
+        for (phase, happening), rule in TRANSITIONS.items()
+    )
+    return _table(("while it is", "and this happens", "castiron will", "and is then", "because"), rows)
+
+
+def times() -> str:
+    """Return the settings that a power action goes by."""
+    known = {item.name: item for item in fields(Settings)}
+    rows = ((f"`{name}`", f"{known[name].default:g}", known[name].metadata["meaning"]) for name in TIMES)
+    return _table(("setting", "default", "meaning"), rows)
+
+
+TABLES: Final[Mapping[str, Callable[[], str]]] = {"controls": controls, "rules": rules, "times": times}
+
+
+def rewritten(page: str) -> str:
+    """Return the page with its tables as the code has them now.
+
+    Raises:
+        ValueError: the page lacks a table's marks.
+    """
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}: from the code -->\n", f"<!-- end of {name} -->\n"
+        before, begun, rest = page.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not (begun and ended):
+            raise ValueError(
+                f"the page lacks the lines {begin.strip()} and {end.strip()}, between which a table belongs"
+            )
+        page = f"{before}{begin}\n{table()}\n{end}{after}"
+    return page
+
+
+def main(arguments: list[str]) -> None:
+    """Rewrite the pages whose paths are given."""
+    for path in map(Path, arguments):
+        path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = (heads, ("---",) * len(heads), *rows)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

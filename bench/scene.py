@@ -1,0 +1,116 @@
+"""What the conductor's figures are taken on: a farm of BMCs, a store full of nodes, a conductor, each apart.
+
+The conductor runs as an embedding program has it, on a SQLite file, with all settings at their defaults.
+"""
+
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from bench.apart import END, Apart, apart
+from castiron.actors.drivers.ipmi.settings import check
+from castiron.store.records import Change, Commit, NodeInsert, NodeRecord
+from castiron.store.store import Store
+from castiron.testing import BMCFarm
+from castiron.transport.vocabulary import ConductorID, Instant, NodeName, NodeUUID
+
+BMCInfo = dict[str, Any]
+"""driver_info of a node with one of the farm's BMCs."""
+
+GROUP: Final = 1_000
+"""Nodes that are put into a store in one transaction."""
+
+
+@contextmanager
+def farm(bmcs: int) -> Generator[Apart]:
+    """Run BMCs in a process of their own, which is ready with each one's driver_info."""
+    with apart(_serve_farm, bmcs) as process:
+        yield process
+
+
+@contextmanager
+def conductor(store: Path) -> Generator[Apart]:
+    """Run a conductor in a process of its own; see `serve_conductor` for what it says and answers."""
+    with apart(serve_conductor, store) as process:
+        yield process
+
+
+def endpoint_of(store: Path) -> str:
+    """Return where the conductor of a store listens."""
+    return f"ipc://{store.with_suffix('.ipc')}"
+
+
+def names(nodes: int) -> list[str]:
+    """Return the names of the nodes of a full store."""
+    return [f"n{number:05}" for number in range(nodes)]
+
+
+def fill(path: Path, infos: list[BMCInfo]) -> None:
+    """Make a store with a node for each BMC."""
+    store = Store.open(path, key_path=None, new_id=lambda: str(uuid4()))
+    try:
+        changes = [
+            Change(node=NodeInsert(record=_node(store.conductor, name, info)))
+            for name, info in zip(names(len(infos)), infos, strict=True)
+        ]
+        for begin in range(0, len(changes), GROUP):
+            outcomes = store.committer.commit(changes[begin : begin + GROUP])
+            if not all(isinstance(outcome, Commit) for outcome in outcomes):
+                raise RuntimeError(f"the store could not be filled: {outcomes[0]}")
+    finally:
+        store.close()
+
+
+def imagined(bmcs: int) -> list[BMCInfo]:
+    """Return the driver_info of BMCs that are not there, for what asks none."""
+    return [
+        {"ipmi_address": f"127.99.{number >> 8}.{number & 255}", "ipmi_username": "admin", "ipmi_password": "password"}
+        for number in range(bmcs)
+    ]
+
+
+def serve_conductor(pipe: "Connection[Any, Any]", store: Path) -> None:
+    """Run a conductor until told to end.
+
+    Says seconds: for its modules to be imported, for it to start, and from there until its front door has answered.
+    Whatever it is asked, it answers with native thread id → name of each of its threads.
+    """
+    imports_at = time.perf_counter()
+    from castiron.actors.conductor import Conductor  # noqa: PLC0415 - the import is a figure
+    from castiron.transport.client import Client  # noqa: PLC0415 - as above
+
+    starts_at = time.perf_counter()
+    with Conductor(store=store, endpoint=endpoint_of(store)) as running:
+        started_at = time.perf_counter()
+        with Client(running.endpoint) as client:
+            client.hello()
+        pipe.send((starts_at - imports_at, started_at - starts_at, time.perf_counter() - started_at))
+        while pipe.recv() != END:
+            pipe.send({thread.native_id: thread.name for thread in threading.enumerate()})
+
+
+def _serve_farm(pipe: "Connection[Any, Any]", bmcs: int) -> None:
+    with BMCFarm(bmcs=bmcs) as running:
+        pipe.send([bmc.driver_info for bmc in running])
+        pipe.recv()
+
+
+def _node(owner: ConductorID, name: str, info: BMCInfo) -> NodeRecord:
+    checked = check(info)
+    now = Instant(time.time())
+    return NodeRecord(
+        uuid=NodeUUID(str(uuid4())),
+        name=NodeName(name),
+        driver="ipmi",
+        driver_info=checked.info,
+        secret_keys=checked.secret_keys,
+        bmc_address=checked.bmc_address,
+        created_at=now,
+        updated_at=now,
+        owner=owner,
+    )

@@ -1,0 +1,264 @@
+"""One node in virtual time: a disk, a permit, timers and a driver around `decide`, held to the shell's contract.
+
+Every decision is checked as it is made: what may be committed, what may be ordered, and in which order. The driver is a
+`weather.Machine`, so any outcome can come of any call.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from castiron.actors.core.actions import EVENTS
+from castiron.actors.core.effects import (
+    Accept,
+    AcquirePermit,
+    AnswerNode,
+    CallDriver,
+    CancelTimer,
+    Decision,
+    Effect,
+    Refuse,
+    ReleasePermit,
+    Renew,
+    Retire,
+    SetTimer,
+    TellFleet,
+)
+from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, Submit, TimerDue
+from castiron.actors.core.node import decide, suspend
+from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.drivers.base import NotDone, Outcome, SetPower
+from castiron.actors.settings import Settings
+from castiron.store.records import Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
+from castiron.transport.errors import CastironError
+from castiron.transport.verbs import AnyNodeRequest
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, Applied, Instant, PowerControl, RequestID, RequestState
+from tests.support.store_records import plain_node, request_id
+from tests.support.weather import Fate, Gust, Machine, weather
+
+SETTINGS = Settings(
+    power_state_change_timeout_s=10.0,
+    soft_power_off_timeout_s=30.0,
+    command_timeout_s=4.0,
+    power_poll_initial_s=0.5,
+    power_poll_max_s=2.0,
+    unknown_outcome_settle_s=3.0,
+)
+STARTS = {events.start for events in EVENTS.values()}
+ENDS = {event for events in EVENTS.values() for event in events} - STARTS
+RECOVERY_PAUSE_S = 1.0
+
+
+@dataclass
+class World:
+    """A node and everything around it. `tell` is the only way in."""
+
+    record: NodeRecord = field(default_factory=plain_node)
+    """As it is on disk."""
+    machine: Machine = field(default_factory=Machine)
+    gusts: Iterator[Gust] = field(default_factory=lambda: weather([]))
+    now: Instant = Instant(10_000.0)
+    is_removed: bool = False
+    writes_fail: bool = False
+
+    def __post_init__(self) -> None:
+        self.state = NodeState(record=self.record)
+        self.requests: dict[RequestID, RequestRecord] = {}
+        self.events: list[EventDraft] = []
+        self.effects: list[Effect] = []
+        """Of the latest decision that was carried out."""
+        self.replies: dict[object, list[Effect | CastironError]] = {}
+        self.granted: list[RequestID] = []
+        """Grants that the actor has not looked at yet."""
+        self.held: set[RequestID] = set()
+        self.timers: dict[Ticket, Instant] = {}
+        self.calls: dict[Ticket, tuple[Instant, Outcome]] = {}
+        self.recover_at: Instant | None = None
+        self.left: dict[RequestID, list[PowerControl]] = {}
+        """Controls that were not certain to be without effect, for each request."""
+        self._asked = 0
+
+    # What happens.
+
+    def submit(self, verb: AnyNodeRequest) -> RequestID:
+        """Ask as a user does; the answer is in `replies` under the request's id."""
+        self._asked += 1
+        new = request_id(self._asked)
+        self.tell(Submit(request_id=new, verb=verb, requester="ipc", reply_to=new))
+        return new
+
+    def tell(self, message: Message) -> Decision:
+        """Let the node decide, check the decision, commit it, and carry it out."""
+        before = self.state
+        decision = decide(before, message, self.now, SETTINGS)
+        self._check(before, decision)
+        if decision.change is not None and self.writes_fail:
+            self._break_off(before, decision)
+            return decision
+        self.state = decision.state
+        if decision.change is not None:
+            self._commit(decision.change)
+        self.effects = list(decision.effects)
+        for effect in decision.effects:
+            self._carry_out(effect)
+        self._check_state()
+        return decision
+
+    def grant(self) -> None:
+        """Tell of a permit, if there is one to tell of."""
+        if self.granted:
+            self.tell(PermitGranted(request_id=self.granted.pop(0)))
+
+    def advance(self, *, timers_first: bool = False) -> bool:
+        """Go on to what is due next; return whether there was anything."""
+        timers = [(at, 0 if timers_first else 1, ticket) for ticket, at in self.timers.items()]
+        calls = [(at, 1 if timers_first else 0, ticket) for ticket, (at, _) in self.calls.items()]
+        due = min((*timers, *calls), default=None)
+        if self.recover_at is not None and (due is None or self.recover_at < due[0]):
+            self.now, self.recover_at = max(self.now, self.recover_at), None
+            self.tell(Recover())
+            return True
+        if due is None:
+            return False
+        at, _, ticket = due
+        self.now = max(self.now, at)
+        if ticket in self.timers:
+            del self.timers[ticket]
+            self.tell(TimerDue(ticket=ticket))
+        else:
+            _, outcome = self.calls.pop(ticket)
+            self.tell(Heard(ticket=ticket, outcome=outcome))
+        return True
+
+    def crash(self, down_s: float = 1.0) -> None:
+        """Lose everything but the disk, and start again from it."""
+        self.now = Instant(self.now + down_s)
+        for gone in (self.granted, self.held, self.timers, self.calls):
+            gone.clear()
+        self.recover_at = None
+        waiting = [request for request in self.requests.values() if request.state not in FINAL_REQUEST_STATES]
+        running = [request for request in waiting if request.state is RequestState.RUNNING]
+        queue = tuple(request for request in waiting if request.state is not RequestState.RUNNING)
+        self.state = NodeState(record=self.record, interrupted=running[0] if running else None, queue=queue)
+        self.tell(Recover())
+
+    def drain(self) -> None:
+        """Let everything come to its end, in fair weather."""
+        self.gusts, self.writes_fail = weather([]), False
+        for _ in range(2000):
+            if self.granted:
+                self.grant()
+            elif not self.advance():
+                return
+        raise AssertionError("it does not come to an end")
+
+    # What must hold.
+
+    def told(self, request: RequestID) -> list[EventDraft]:
+        """Return the events of a request, in order."""
+        return [event for event in self.events if event.request_id == request]
+
+    def check_ended(self) -> None:
+        """Nothing is under way, and every start has had exactly one end."""
+        assert self.state.first is None
+        assert self.state.permit is None
+        assert self.record.target_power_state is None
+        assert [*self.held, *self.timers, *self.calls] == []
+        for request in self.requests.values():
+            assert request.state in FINAL_REQUEST_STATES
+            assert request.ended_at is not None
+            assert request.progress == {}
+            kinds = [event.type for event in self.told(request.id)]
+            assert kinds == [] if request.verb not in EVENTS else len(kinds) in (0, 2)
+            assert (len(kinds) == 2) == (request.started_at is not None and request.verb in EVENTS)
+
+    def _check(self, before: NodeState, decision: Decision) -> None:
+        change, effects = decision.change, decision.effects
+        if any(isinstance(effect, Refuse) for effect in effects):  # I5
+            assert change is None
+            assert decision.state == before
+        for effect in effects:
+            if isinstance(effect, CallDriver):
+                active = decision.state.active
+                assert active is not None
+                assert active.call == effect.ticket
+                assert self.now <= effect.deadline <= active.action.until
+                if isinstance(effect.operation, SetPower):
+                    assert change is not None, "a control was ordered without a commit"
+                    assert change.requests[0].progress["sent"][-1] == effect.operation.control
+            if isinstance(effect, (Accept, Retire)):
+                assert change is not None, "something was said that is not on disk"
+        if change is None:
+            assert decision.state.record == replace(
+                before.record,
+                power_state=decision.state.record.power_state,
+                power_state_at=decision.state.record.power_state_at,
+            )
+
+    def _check_state(self) -> None:
+        state = self.state
+        running = [request for request in self.requests.values() if request.state is RequestState.RUNNING]
+        assert len(running) <= 1  # I1
+        assert state.active is None or state.interrupted is None
+        assert state.permit is None or (state.first is not None and state.permit == state.first.id)
+        if state.active is not None:
+            assert state.active.request == self.requests[state.active.request.id] == running[0]
+            assert state.permit in self.held
+            assert state.active.limit is not None
+            assert state.active.limit in self.timers  # I12
+            assert self.timers[state.active.limit] == state.active.action.until
+            waits = [state.active.call in self.calls, state.active.wake in self.timers]
+            assert waits.count(True) == 1
+        starts = [event.request_id for event in self.events if event.type in STARTS]
+        ends = [event.request_id for event in self.events if event.type in ENDS]
+        assert len(set(starts)) == len(starts)  # I2
+        assert ends == starts[: len(ends)]
+        assert len(starts) - len(ends) in (0, 1)
+
+    def _commit(self, change: Change) -> None:
+        assert not self.is_removed, "the row is gone"
+        assert isinstance(change.node, NodeUpdate | NodeRemove)
+        record = change.node.record
+        self.is_removed = isinstance(change.node, NodeRemove)
+        assert record.revision == self.record.revision + (0 if self.is_removed else 1)
+        assert record.node_seq == self.record.node_seq + len(change.events)
+        assert record.updated_at == self.now
+        self.record = record
+        self.requests.update({request.id: request for request in change.requests})
+        self.events.extend(change.events)
+
+    def _break_off(self, settled: NodeState, decision: Decision) -> None:
+        """Do as the shell does after a commit that failed."""
+        for effect in decision.effects:
+            if isinstance(effect, (Accept, AnswerNode, Retire)):
+                self.replies.setdefault(effect.reply_to, []).append(CastironError("not written"))
+        self.state = replace(suspend(settled), tickets=decision.state.tickets)
+        self.timers.clear()
+        self.held.clear()  # grants that are in the mailbox stay there
+        self.recover_at = Instant(self.now + RECOVERY_PAUSE_S)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case AcquirePermit(request_id=wanted):
+                assert wanted not in self.held, "asked for a permit twice"
+                self.held.add(wanted)
+                self.granted.append(wanted)
+            case ReleasePermit(request_id=unwanted):
+                self.held.discard(unwanted)
+            case CallDriver(ticket=ticket, operation=operation, deadline=deadline):
+                gust = next(self.gusts)
+                outcome = self.machine.carry_out(operation, gust, self.now)
+                certain = isinstance(outcome, NotDone) and outcome.applied is Applied.NO
+                if isinstance(operation, SetPower) and self.state.active is not None and not certain:
+                    self.left.setdefault(self.state.active.request.id, []).append(operation.control)
+                takes_s = SETTINGS.command_timeout_s if gust.fate is Fate.TOO_LATE else gust.takes_s
+                self.calls[ticket] = (Instant(min(deadline, self.now + takes_s)), outcome)
+            case SetTimer(ticket=ticket, at=at):
+                self.timers[ticket] = at
+            case CancelTimer(ticket=ticket):
+                self.timers.pop(ticket, None)
+            case Accept(reply_to=reply_to) | Refuse(reply_to=reply_to) | AnswerNode(reply_to=reply_to):
+                self.replies.setdefault(reply_to, []).append(effect)
+            case Retire(reply_to=reply_to):
+                self.replies.setdefault(reply_to, []).append(effect)
+            case Renew() | TellFleet():
+                pass

@@ -1,0 +1,108 @@
+"""What is written when a node is put aside, and when it is taken back."""
+
+from typing import Any
+
+import pytest
+
+from castiron.actors.core.aside import put_aside, taken_back
+from castiron.actors.core.obstacles import aside
+from castiron.store.records import NodeRecord, NodeUpdate, RequestRecord
+from castiron.transport.vocabulary import Applied, EventType, Fault, Instant, PowerState, RequestState
+from tests.support.store_records import plain_node, plain_request
+
+NOW = Instant(9000.0)
+REASON = "Its actor failed 6 times in a short time; the conductor's log says why."
+BY_HAND: dict[str, Any] = {"maintenance": True, "maintenance_reason": "fan broken"}
+
+
+def running(number: int = 1, verb: str = "node.power.set") -> RequestRecord:
+    return plain_request(number, verb=verb, state=RequestState.RUNNING, started_at=Instant(0.0), progress={"leg": 0})
+
+
+def put(record: NodeRecord | None = None, *requests: RequestRecord) -> NodeRecord:
+    change = put_aside(record or plain_node(), list(requests), NOW, 6)
+    assert isinstance(change.node, NodeUpdate)
+    return change.node.record
+
+
+def test_the_node_says_so() -> None:
+    record = plain_node(target_power_state=PowerState.ON, power_state=PowerState.OFF)
+
+    after = put(record)
+
+    assert (after.maintenance, after.maintenance_reason, after.fault) == (True, REASON, Fault.ACTOR_FAILURE)
+    assert (after.target_power_state, after.power_state, after.last_error) == (None, PowerState.OFF, REASON)
+    assert (after.revision, after.node_seq, after.updated_at) == (record.revision + 1, record.node_seq + 1, NOW)
+
+
+def test_everything_that_had_not_ended_ends_as_failed_and_says_whether_it_was_applied() -> None:
+    reading = running(2, "node.boot_device.get")
+    waiting = plain_request(3, state=RequestState.QUEUED)
+
+    change = put_aside(plain_node(), [running(1), reading, waiting], NOW, 6)
+
+    assert [request.applied for request in change.requests] == [Applied.UNKNOWN, Applied.NO, Applied.NO]
+    for request in change.requests:
+        assert (request.state, request.ended_at, request.progress) == (RequestState.FAILED, NOW, {})
+        assert request.error is not None
+        assert request.error["code"] == "internal"
+        assert request.error["message"] == f"The node was put aside. {REASON}"
+        assert request.error["applied"] == request.applied
+
+
+def test_for_each_start_that_was_announced_there_is_an_error_and_then_the_fault() -> None:
+    record = plain_node(power_state=PowerState.OFF, target_power_state=PowerState.ON)
+    waiting = plain_request(3, state=RequestState.QUEUED)
+
+    change = put_aside(record, [running(1), running(2, "node.boot_device.get"), waiting], NOW, 6)
+
+    assert [event.type for event in change.events] == [EventType.POWER_SET_ERROR, EventType.NODE_FAULT_SET]
+    error, fault = change.events
+    assert error.request_id == running(1).id
+    assert error.payload == {"to_power": "power on", "power_state": "power off", "error": change.requests[0].error}
+    assert fault.payload == {"fault": "actor failure", "reason": REASON}
+    assert isinstance(change.node, NodeUpdate)
+    assert change.node.record.node_seq == record.node_seq + 2
+
+
+def test_a_request_that_this_version_does_not_understand_ends_as_well() -> None:
+    strange = plain_request(1, arguments={"target": "sideways"}, state=RequestState.RUNNING, started_at=Instant(1.0))
+    device = plain_request(2, verb="node.boot_device.set", arguments={}, started_at=Instant(1.0))
+
+    change = put_aside(plain_node(), [strange, device], NOW, 6)
+
+    assert [event.type for event in change.events[:2]] == [EventType.POWER_SET_ERROR, EventType.BOOT_DEVICE_SET_ERROR]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_maintenance_that_was_set_by_hand_is_never_left_automatically(times: int) -> None:
+    record = plain_node(**BY_HAND)
+
+    for _ in range(times):
+        record = put(record)
+
+    assert (record.maintenance, record.maintenance_reason, record.last_error) == (True, "fan broken", REASON)
+    assert taken_back(record) == {"fault": None}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_node_that_is_taken_back_is_as_before(times: int) -> None:
+    record = plain_node()
+    for _ in range(times):
+        record = put(record)
+
+    assert taken_back(record) == {"fault": None, "maintenance": False, "maintenance_reason": None}
+
+
+@pytest.mark.parametrize("record", [plain_node(), plain_node(**BY_HAND), plain_node(fault=Fault.POWER_FAILURE)])
+def test_what_was_not_put_aside_is_not_taken_back(record: NodeRecord) -> None:
+    assert taken_back(record) == {}
+    assert aside(record) is None
+
+
+def test_a_node_that_was_put_aside_says_why_it_takes_nothing() -> None:
+    error = aside(put())
+
+    assert error is not None
+    assert error.message == f"n1 was put aside: {REASON} A restart of the conductor tries it again."
+    assert error.details == {"node": "n1", "reason": REASON, "fault": "actor failure"}

@@ -1,0 +1,143 @@
+"""How nodes and requests look to whoever asks."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from castiron.actors.core.obstacles import locked
+from castiron.actors.core.state import NodeState
+from castiron.actors.core.views import node_view, request_view
+from castiron.store.records import NodeRecord
+from castiron.transport.replies import MASK, NodeView
+from castiron.transport.verbs import NodePowerSet
+from castiron.transport.vocabulary import Fault, Instant, PowerTarget, RequestState
+from tests.support.node_world import World
+from tests.support.store_records import PASSWORD, full_node, full_request, plain_node, plain_request
+
+NOW = Instant(9000.0)
+CHANGING = ["node.set", "node.delete", "node.power.set", "node.boot_device.set", "node.boot_device.get"]
+SHOWN_OTHERWISE = {"driver_info", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
+
+
+def view_of(record: NodeRecord | None = None, **state: Any) -> NodeView:
+    return node_view(NodeState(record=record or plain_node(), **state), NOW)
+
+
+def busy() -> World:
+    node = World()
+    node.submit(NodePowerSet(node="n1", target=PowerTarget.ON))
+    return node
+
+
+@pytest.mark.parametrize("record", [plain_node(), full_node()])
+def test_a_node_is_shown_as_it_is_on_record(record: NodeRecord) -> None:
+    view = view_of(record)
+
+    for item in fields(NodeRecord):
+        if item.name not in SHOWN_OTHERWISE:
+            assert getattr(view, item.name) == getattr(record, item.name), item.name
+
+
+def test_secrets_are_masked_and_what_is_not_set_stays_nil() -> None:
+    view = view_of(full_node())
+
+    assert view.driver_info == {
+        "ipmi_address": "127.0.0.1",
+        "ipmi_port": 623,
+        "ipmi_password": MASK,
+        "ipmi_k_g": None,
+    }
+    assert PASSWORD not in repr(view)
+
+
+def test_an_idle_node_takes_every_verb() -> None:
+    view = view_of()
+
+    assert sorted(view.accepts) == sorted(CHANGING)
+    assert view.refuses == {}
+    assert (view.active_request, view.queued_requests) == (None, [])
+
+
+def test_a_busy_node_says_what_it_would_refuse_and_why() -> None:
+    node = busy()
+    obstacle = locked(node.state, node.now)
+    assert obstacle is not None
+
+    view = node_view(node.state, node.now)
+
+    assert view.accepts == ["node.set"]
+    assert view.refuses == dict.fromkeys(
+        [verb for verb in CHANGING if verb != "node.set"], f"node.locked: {obstacle.message}"
+    )
+
+
+def test_a_node_that_was_put_aside_takes_nothing() -> None:
+    view = view_of(plain_node(fault=Fault.ACTOR_FAILURE, last_error="Its actor failed."))
+
+    assert view.accepts == []
+    assert set(view.refuses) == set(CHANGING)
+    assert view.refuses["node.set"].startswith("node.maintenance: n1 was put aside: Its actor failed.")
+
+
+def test_a_request_that_waits_is_shown_in_the_queue() -> None:
+    node = busy()
+
+    view = node_view(node.state, node.now)
+
+    assert view.active_request is None
+    (queued,) = view.queued_requests
+    assert (queued.verb, queued.requester, queued.state, queued.step) == (
+        "node.power.set",
+        "ipc",
+        RequestState.QUEUED,
+        None,
+    )
+    assert queued.accepted_at == node.now
+
+
+def test_a_request_under_way_is_shown_with_its_step() -> None:
+    node = busy()
+    node.grant()
+
+    view = node_view(node.state, node.now)
+
+    assert view.active_request is not None
+    assert view.active_request.step == "reading the power state"
+    assert view.queued_requests == []
+
+
+def test_an_interrupted_request_is_shown_as_the_active_one_without_a_step() -> None:
+    node = busy()
+    node.grant()
+    node.crash()
+
+    view = node_view(node.state, node.now)
+
+    assert view.active_request is not None
+    assert (view.active_request.state, view.active_request.step) == (RequestState.RUNNING, None)
+
+
+def test_a_request_is_shown_as_it_is_on_record() -> None:
+    request = full_request()
+
+    view = request_view(request, "waiting for power on")
+
+    assert (view.node, view.node_uuid, view.step) == (request.node_name, request.node_uuid, "waiting for power on")
+    for name in ("id", "verb", "requester", "state", "attempts", "result", "error"):
+        assert getattr(view, name) == getattr(request, name), name
+    for name in ("accepted_at", "started_at", "ended_at", "deadline_at"):
+        assert getattr(view, name) == getattr(request, name), name
+
+
+def test_a_requests_secrets_are_masked() -> None:
+    view = request_view(full_request())
+
+    assert view.arguments == {"target": "power on", "token": MASK, "count": 3}
+    assert PASSWORD not in repr(view)
+
+
+def test_a_request_that_has_not_ended_has_neither_result_nor_error() -> None:
+    view = request_view(replace(plain_request(), state=RequestState.QUEUED))
+
+    assert (view.result, view.error, view.step) == (None, None, None)

@@ -1,0 +1,85 @@
+"""Endpoints: the default, and what may be used."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from castiron.transport.endpoint import MAX_PATH_BYTES, Endpoint, default_endpoint, parse_endpoint, probe, why_silent
+from castiron.transport.errors import EndpointRefused
+
+
+@pytest.mark.parametrize(
+    ("environment", "endpoint"),
+    [
+        ({"CASTIRON_ENDPOINT": "tcp://127.0.0.1:1", "XDG_RUNTIME_DIR": "/run/user/1"}, "tcp://127.0.0.1:1"),
+        ({"XDG_RUNTIME_DIR": "/run/user/1", "HOME": "/home/u"}, "ipc:///run/user/1/castiron/conductor.ipc"),
+        ({"CASTIRON_ENDPOINT": "", "HOME": "/home/u"}, "ipc:///home/u/.castiron/conductor.ipc"),
+    ],
+)
+def test_the_default_is_what_the_environment_makes_it(environment: dict[str, str], endpoint: str) -> None:
+    assert default_endpoint(environment) == endpoint
+
+
+def test_without_a_home_the_system_knows_one() -> None:
+    assert default_endpoint({}) == f"ipc://{Path.home()}/.castiron/conductor.ipc"
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint", "shown"),
+    [
+        ("ipc:///a/b", Endpoint(path="/a/b"), "ipc:///a/b"),
+        ("tcp://127.0.0.1:80", Endpoint(address="127.0.0.1", port=80), "tcp://127.0.0.1:80"),
+        ("tcp://127.9.8.7:65535", Endpoint(address="127.9.8.7", port=65535), "tcp://127.9.8.7:65535"),
+        ("tcp://localhost:*", Endpoint(address="127.0.0.1", port=0), "tcp://127.0.0.1:0"),
+        ("tcp://[::1]:0", Endpoint(address="::1", port=0), "tcp://[::1]:0"),
+    ],
+)
+def test_an_endpoint_is_read_and_shown(text: str, endpoint: Endpoint, shown: str) -> None:
+    assert parse_endpoint(text) == endpoint
+    assert str(endpoint) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "conductor", "udp://127.0.0.1:1", "inproc://a", "ipc://", "ipc://@abstract", "ipc://*", "ipc://a\0b"),
+        *("tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:-1"),
+        *("tcp://127.0.0.1:٣", "tcp://127.0.0.1:" + "9" * 5000, "tcp://0.0.0.0:1", "tcp://*:1", "tcp://example.org:1"),
+        *("tcp://192.0.2.7:1", "tcp://[::]:1", "tcp://[2001:db8::1]:1", "tcp://eth0:1"),
+    ],
+)
+def test_what_must_not_be_used_is_refused_and_the_right_form_shown(text: str) -> None:
+    with pytest.raises(EndpointRefused, match=r"tcp://127\.0\.0\.1:PORT") as caught:
+        parse_endpoint(text)
+
+    assert caught.value.details == {"endpoint": text}
+
+
+def test_a_path_that_the_kernel_would_cut_is_refused() -> None:
+    longest = "/" + "é" * ((MAX_PATH_BYTES - 1) // 2)
+
+    assert parse_endpoint(f"ipc://{longest}").path == longest
+    with pytest.raises(EndpointRefused, match="shorter"):
+        parse_endpoint(f"ipc://{longest}x")
+
+
+def test_it_is_seen_whether_somebody_listens(tmp_path: Path) -> None:
+    endpoint = Endpoint(path=str(tmp_path / "door"))
+    assert isinstance(probe(endpoint), FileNotFoundError)
+    assert "castiron serve" in why_silent(endpoint)
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.bind(str(endpoint.path))
+        assert isinstance(probe(endpoint), ConnectionRefusedError)
+        stream.listen()
+        assert probe(endpoint) is None
+        assert "does not answer" in why_silent(endpoint)
+
+
+def test_it_is_seen_whether_somebody_listens_on_tcp() -> None:
+    with socket.socket() as stream:
+        stream.bind(("127.0.0.1", 0))
+        endpoint = Endpoint(address="127.0.0.1", port=stream.getsockname()[1])
+        assert probe(endpoint) is not None
+        stream.listen()
+        assert probe(endpoint) is None
