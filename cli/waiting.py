@@ -13,10 +13,16 @@ from castiron.cli.exits import Exit
 from castiron.cli.faults import Stop
 from castiron.cli.options import Shared
 from castiron.cli.progress import Progress
-from castiron.cli.reach import connect
+from castiron.cli.reach import absence, connect
 from castiron.transport.client import Client
-from castiron.transport.endpoint import parse_endpoint, probe
-from castiron.transport.errors import CapacityError, CastironError, ConductorLost, ReplyTimeout, from_wire
+from castiron.transport.errors import (
+    CapacityError,
+    CastironError,
+    ConductorDraining,
+    ConductorLost,
+    ReplyTimeout,
+    from_wire,
+)
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import RequestWait
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
@@ -67,7 +73,8 @@ class Waiting:
     def finish(self, client: Client, progress: Progress) -> None:
         """Wait until all have ended, or the time is up, or the conductor is away for longer than PATIENCE_S."""
         while (pending := self.open()) and self._rest_s() > 0 and not self._is_given_up():
-            if self._lost is not None and probe(parse_endpoint(client.endpoint)) is not None:
+            if self._lost is not None and (absent := absence(client.endpoint)) is not None:
+                self._lost = absent
                 self._pause(AWAY_S)
                 continue
             try:
@@ -76,6 +83,7 @@ class Waiting:
                 self._lost = lost
             if self._lost is not None:
                 progress.tell_away(self._lost)
+                self._pause_s = max(self._pause_s, AWAY_S)
             self._pause(self._pause_s)
 
     def error_of(self, request_id: str) -> CastironError | None:
@@ -98,7 +106,7 @@ class Waiting:
 
     def _round(self, client: Client, pending: Sequence[RequestView], progress: Progress) -> None:
         for verb, answer in client.send_many(self._waits(pending, progress.pace_s)):
-            if isinstance(answer, ConductorLost | ReplyTimeout):
+            if isinstance(answer, ConductorLost | ReplyTimeout | ConductorDraining):
                 self._lost = answer
                 continue
             self._lost = None
@@ -107,7 +115,7 @@ class Waiting:
                 self.views[answer.id] = answer
                 progress.show(list(self.views.values()))
             elif isinstance(answer, CapacityError):
-                self._pause_s = max(self._pause_s, answer.retry_after_s or 0.0)
+                self._pause_s = max(self._pause_s, answer.retry_after_s or AWAY_S)
             elif isinstance(answer, CastironError) and isinstance(verb, RequestWait):
                 self._errors[verb.request] = answer
 
