@@ -31,6 +31,9 @@ BATCH: Final = 128
 LINGER_MS: Final = 500
 """At the end, for the last replies to leave; a client that does not read gets no more."""
 
+_MORE: Final = zmq.SNDMORE | zmq.NOBLOCK
+"""Put together once: they are enumerations, and send_multipart takes 2 µs a message for it."""
+
 NO_EVENT: Final = 0
 """Event number of an answer that the front door gives itself: it takes no event into account."""
 
@@ -184,12 +187,12 @@ class FrontDoor:
         self._received += 1
         now = self._now()
         session = self._peers.find(key, now)
-        first = router.recv(copy=False)  # a frame, other than bytes, knows where it came from
+        first = frame = router.recv(copy=False)  # a frame, other than bytes, knows where it came from, and what follows
         parts = [first.bytes]
-        while router.rcvmore:
-            part = router.recv()
+        while frame.more:
+            frame = router.recv(copy=False)
             if len(parts) < MAX_FRAMES:
-                parts.append(part)
+                parts.append(frame.bytes)
         envelope = frames.parse_request(parts)
         try:
             if session is None:
@@ -252,9 +255,11 @@ class FrontDoor:
             self._send(router, reply)
 
     def _send(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
-        message = [reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body)]
+        *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
         try:
-            router.send_multipart(message, zmq.NOBLOCK)
+            for frame in head:
+                router.send(frame, _MORE)
+            router.send(body, zmq.NOBLOCK)
         except zmq.Again:
             self._slow += 1
         except zmq.ZMQError:  # EHOSTUNREACH: the peer has disconnected

@@ -4,7 +4,7 @@ Pure; made when somebody reads, from what was published after the latest commit.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from castiron.actors.core import obstacles
 from castiron.actors.core.state import NodeState
@@ -12,6 +12,9 @@ from castiron.store.records import RequestRecord
 from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView
 from castiron.transport.verbs import VERBS, NodeDelete, NodeRequest, NodeSet, tag_of
 from castiron.transport.vocabulary import Instant, RequestState
+
+_CONCERNED: Final = tuple(tag for tag, verb in VERBS.items() if issubclass(verb, (NodeRequest, NodeSet, NodeDelete)))
+"""The verbs that change a node or reach its BMC, in the order of the documents."""
 
 
 def node_view(state: NodeState, now: Instant) -> NodeView:
@@ -95,11 +98,10 @@ def _summary(request: RequestRecord | None, step: str | None) -> RequestSummary 
 
 def _verbs(state: NodeState, now: Instant) -> tuple[list[str], dict[str, str]]:
     """Judge every verb that changes a node or reaches its BMC, as whoever answers for the node would now."""
-    concerned = [tag for tag, verb in VERBS.items() if issubclass(verb, (NodeRequest, NodeSet, NodeDelete))]
     aside = obstacles.aside(state.record)
     obstacle = aside or obstacles.locked(state, now)
     if obstacle is None:
-        return concerned, {}
+        return list(_CONCERNED), {}
     free = [] if aside else [tag_of(NodeSet)]  # attributes that are not the node's identity
     reason = f"{obstacle.code}: {obstacle.message}"
-    return free, {tag: reason for tag in concerned if tag not in free}
+    return free, {tag: reason for tag in _CONCERNED if tag not in free}
