@@ -6,7 +6,7 @@ from random import Random
 import pykka
 import pytest
 
-from castiron.transport.vocabulary import PowerTarget
+from castiron.transport.vocabulary import PowerTarget, Seconds
 from tests.support.conductor_sim import Simulation
 
 NAMES = ("a", "b", "c")
@@ -14,7 +14,6 @@ NAMES = ("a", "b", "c")
 
 @pytest.fixture(autouse=True)
 def no_actor_is_left() -> Generator[None]:
-    pykka.ActorRegistry.stop_all  # noqa: B018 - the registry is the process's: nobody else's actors may be there
     yield
     for ref in pykka.ActorRegistry.get_all():
         pykka.ActorRegistry.unregister(ref)
@@ -35,7 +34,7 @@ def disturb(simulation: Simulation, rng: Random) -> None:
         case "power":
             simulation.power(name, rng.choice(list(PowerTarget)), waits=rng.random() < 0.3)
         case "time":
-            simulation.clock.advance(rng.choice((0.01, 0.3, 1.5)))
+            simulation.clock.advance(Seconds(rng.choice((0.01, 0.3, 1.5))))
         case "run":
             simulation.run(rng.randrange(1, 8))
         case _:
