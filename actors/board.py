@@ -61,9 +61,14 @@ class Board:
     def admit(
         self, state: NodeState, seq: EventSeq, requests: Iterable[RequestRecord] = (), *, generation: int
     ) -> None:
-        """Show a node that is new here, or has a new owner, with its requests that have not ended."""
+        """Show a node that is new here, or has a new owner, with its requests that have not ended.
+
+        What that owner has published meanwhile is newer and stays.
+        """
         with self._lock:
-            self._show(Published(state, seq, generation))
+            before = self._nodes.get(state.record.uuid)
+            if before is None or before.generation < generation:
+                self._show(Published(state, seq, generation))
         for request in requests:
             self.publish_request(request, seq)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from pykka import ActorDeadError
 
+from castiron.actors.core.obstacles import aside
 from castiron.actors.core.state import NodeState
 from castiron.actors.mailbox import InboxFull
 from castiron.actors.services import Services
-from castiron.transport.errors import ConductorOverloaded, MailboxFull, NodeInMaintenance, NodeNotFound
-from castiron.transport.vocabulary import Fault
+from castiron.store.records import NodeRecord
+from castiron.transport.errors import ConductorOverloaded, MailboxFull, NodeNotFound
 
 RETRY_AFTER_S = 0.5
 """A failed actor has a successor within two seconds, most often at once."""
@@ -51,16 +52,10 @@ def deliver(services: Services, node: NodeState, message: Any) -> None:
         ) from None
     except ActorDeadError:
         pass  # its successor is on the way
-    raise _absent(node)
+    raise aside(record) or _replaced(record)
 
 
-def _absent(node: NodeState) -> NodeInMaintenance | ConductorOverloaded:
-    record = node.record
-    if record.fault is Fault.ACTOR_FAILURE:
-        return NodeInMaintenance(
-            f"{record.name} was put aside: {record.maintenance_reason} A restart of the conductor tries it again.",
-            details={"node": record.name, "reason": record.maintenance_reason, "fault": record.fault.value},
-        )
+def _replaced(record: NodeRecord) -> ConductorOverloaded:
     return ConductorOverloaded(
         f"The actor of {record.name} is being replaced. Try again.",
         details={"what": "node actor", "node": record.name},

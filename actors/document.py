@@ -2,8 +2,8 @@
 
     python -m castiron.actors.document docs/power.md
 
-rewrites what stands between a table's marks and leaves the words around it alone; a test keeps the page in step. May come
-in: a table of another machine. Must not: prose that no table yields.
+rewrites what stands between a table's marks and leaves the words around it alone; a test keeps the page in step. May
+come in: a table of another machine. Must not: prose that no table yields.
 """
 
 import sys
@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from castiron.actors.core.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase
+from castiron.actors.core.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
 from castiron.actors.settings import Settings
 
 PHASES: Final[Mapping[Phase, str]] = {
@@ -66,7 +66,7 @@ def controls() -> str:
 def rules() -> str:
     """Return every rule of a leg."""
     rows = (
-        (PHASES[phase], HAPPENINGS[happening], ORDERS[rule.do], PHASES[rule.phase], rule.why)
+        (PHASES[phase], HAPPENINGS[happening], ORDERS[rule.do], _then(rule), rule.why)
         for (phase, happening), rule in TRANSITIONS.items()
     )
     return _table(("while it is", "and this happens", "castiron will", "and is then", "because"), rows)
@@ -104,6 +104,12 @@ def main(arguments: list[str]) -> None:
     """Rewrite the pages whose paths are given."""
     for path in map(Path, arguments):
         path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _then(rule: Rule) -> str:
+    if rule.do is Do.FAIL:
+        return "ended"
+    return "sending, or ended" if rule.do is Do.NEXT_LEG else PHASES[rule.phase]
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

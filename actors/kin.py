@@ -57,7 +57,7 @@ class Seat:
         """Whether nobody may sit here any more."""
         return self._is_closed
 
-    def tell(self, message: Any) -> None:
+    def tell(self, message: object) -> None:
         """Put a message into the actor's mailbox, if it is one of the control lane's as soon as somebody sits there.
 
         Raises:
@@ -70,7 +70,8 @@ class Seat:
                     return self._ref.tell(message)
             except ActorDeadError:
                 pass  # a successor is on the way
-            if not getattr(type(message), "is_control", False):
+            is_control: bool = getattr(message, "is_control", False)
+            if not is_control:
                 raise ActorDeadError("nobody sits here just now")
             if not self._is_closed:
                 self._kept.append(message)

@@ -3,6 +3,10 @@
 Used at the conductor's start, for new nodes, and by the supervisor for successors.
 """
 
+from contextlib import suppress
+
+from pykka import ActorDeadError
+
 from castiron.actors.core.messages import Recover
 from castiron.actors.core.state import NodeState
 from castiron.actors.kin import Kin
@@ -31,7 +35,9 @@ class Nursery:
         self._kin = kin
 
     def raise_node(self, state: NodeState, seq: EventSeq) -> None:
-        """Publish a node, start an actor for it, and tell it to recover if there is something to recover from.
+        """Start an actor for a node, publish the node, and tell the actor to recover if there is something to recover.
+
+        In this order: whoever sees the node can reach its actor.
 
         Args:
             state: the node as it is on disk.
@@ -41,8 +47,9 @@ class Nursery:
         uuid = state.record.uuid
         requests = tuple(request for request in (state.interrupted, *state.queue) if request is not None)
         generation = services.directory.next_generation(uuid)
-        services.board.admit(state, seq, requests, generation=generation)
         ref = NodeActor.start(services, self._kin, state, generation)
-        if requests or state.record.fault is not None:
-            ref.tell(Recover())
         services.directory.enter(uuid, generation, ref)
+        services.board.admit(state, seq, requests, generation=generation)
+        if requests or state.record.fault is not None:
+            with suppress(ActorDeadError):  # a successor is on the way, who will be told
+                ref.tell(Recover())

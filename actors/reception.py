@@ -148,16 +148,21 @@ class Reception:
         if verb.nodes is None:
             found = self._services.board.page(after=verb.marker, limit=verb.limit + 1)
         else:
-            found = self._named(verb.nodes)
+            found = self._named(verb.nodes, verb.marker)
         self._archive.ask(_careful(question, answer, seq))
 
-    def _named(self, names: list[str]) -> list[Published]:
-        """Return the nodes of these names or uuids; if some are unknown, all of those are named at once."""
+    def _named(self, names: list[str], marker: str | None) -> list[Published]:
+        """Return the nodes of these names or uuids, each once, sorted by name, those behind the name `marker`.
+
+        Raises:
+            NodeNotFound: some are unknown; it names them all at once.
+        """
         found = [(name, self._services.board.node(name)) for name in names]
         unknown = [name for name, published in found if published is None]
         if unknown:
             raise node_not_found(", ".join(unknown[:20]) + (", …" if len(unknown) > 20 else ""))  # noqa: PLR2004
-        return [published for _, published in found if published is not None]
+        by_name = {published.state.record.name: published for _, published in found if published is not None}
+        return [by_name[name] for name in sorted(by_name) if marker is None or name > marker]
 
     def _submit(self, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
         node = self._node(verb.node).state

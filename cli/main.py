@@ -4,9 +4,11 @@ A command raises; here it becomes a line on standard error and an exit code.
 """
 
 import contextlib
+import errno
 import io
 import os
 import sys
+import traceback
 from collections.abc import Generator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,7 +19,7 @@ from click.exceptions import NoArgsIsHelpError
 
 import castiron
 from castiron.cli.exits import Exit, exit_of
-from castiron.cli.faults import Stop, stop_code, tell_error, tell_stop
+from castiron.cli.faults import Stop, stop_code, tell, tell_error, tell_stop
 from castiron.cli.options import Group, wants_json
 from castiron.transport.errors import CastironError
 
@@ -38,6 +40,10 @@ _UNFINISHED: Final = (
 )
 
 
+_UNWRITABLE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+"""What the system says when output does not arrive."""
+
+
 class _Root(Group):
     """The outermost group."""
 
@@ -51,46 +57,74 @@ class _Root(Group):
             return None
         return cast("click.Command", getattr(import_module(_COMMANDS[cmd_name]), cmd_name))
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the options; --help is printed here."""
+        with _output_watched():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the sub-command, and see to it that its output arrives."""
+        with _output_watched():
+            return super().invoke(ctx)
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run a command line, and exit with its code."""
-        arguments = list(sys.argv[1:] if args is None else args)
-        with _quiet_pipe():
-            code = self._run(arguments, *rest, **extra)
-            sys.stdout.flush()
-        sys.exit(code)
+        sys.exit(self._run(list(sys.argv[1:] if args is None else args), *rest, **extra))
 
     def _run(self, arguments: list[str], *rest: Any, **extra: Any) -> int:
         as_json = wants_json(arguments)
         _spell_out_what_streams_cannot_hold()
         try:
             ended = super().main(arguments, *rest, **extra | {"prog_name": "castiron", "standalone_mode": False})
-        except click.Abort:
-            tell_stop(Stop(_UNFINISHED, Exit.INTERRUPTED), as_json=as_json)
-            return Exit.INTERRUPTED
-        except NoArgsIsHelpError as error:
-            error.show()
-            return Exit.USAGE
-        except click.ClickException as error:
-            tell_stop(error, as_json=as_json)
-            return stop_code(error)
-        except CastironError as error:
-            tell_error(error, as_json=as_json)
-            return exit_of(error)
+        except _ReaderGone:
+            return Exit.PIPE
+        except Exception as failure:  # noqa: BLE001 - the last place where a failure can get its line and its code
+            return _tell(failure, as_json=as_json)
         return ended if isinstance(ended, int) else Exit.OK
 
 
+def _tell(failure: Exception, *, as_json: bool) -> int:
+    """Say why a command failed, and return what to exit with."""
+    match failure:
+        case NoArgsIsHelpError():
+            failure.show()
+            code = int(Exit.USAGE)
+        case click.Abort():
+            tell_stop(Stop(_UNFINISHED, Exit.INTERRUPTED), as_json=as_json)
+            code = Exit.INTERRUPTED
+        case click.ClickException():
+            tell_stop(failure, as_json=as_json)
+            code = stop_code(failure)
+        case CastironError():
+            tell_error(failure, as_json=as_json)
+            code = exit_of(failure)
+        case _:
+            traceback.print_exception(failure)
+            tell("This is a fault of castiron's own. Please report what stands above.")
+            code = Exit.INTERNAL
+    return code
+
+
+class _ReaderGone(Exception):
+    """Nobody reads standard output any more. Not an OSError: of those click makes an exit code of its own."""
+
+
 @contextlib.contextmanager
-def _quiet_pipe() -> Generator[None]:
-    """End quietly when whoever read our output has gone, and plainly when it cannot be written for another reason."""
+def _output_watched() -> Generator[None]:
+    """Write out what was printed, and tell output that cannot be written from other failures."""
     try:
-        yield
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
         _forget_output()
-        sys.exit(Exit.PIPE)
+        raise _ReaderGone from None
     except OSError as failure:
+        if failure.errno not in _UNWRITABLE:
+            raise
         _forget_output()
-        tell_stop(Stop(f"The output cannot be written: {failure.strerror or failure}.", Exit.MACHINE), as_json=False)
-        sys.exit(Exit.MACHINE)
+        raise Stop(f"The output cannot be written: {failure.strerror or failure}.", Exit.MACHINE) from None
 
 
 def _forget_output() -> None:

@@ -25,14 +25,19 @@ def connect(shared: Shared, *, timeout_s: float | None = None) -> Client:
         ConductorLost: nobody listens there.
     """
     _log(shared.verbosity)
-    endpoint = parse_endpoint(shared.endpoint or default_endpoint(os.environ))
-    if probe(endpoint) is not None:
-        raise ConductorLost(
-            f"No conductor at {endpoint}. {why_silent(endpoint)}",
-            details={"endpoint": str(endpoint)},
-            applied=Applied.NO,
-        )
-    return Client(str(endpoint), timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S)
+    endpoint = shared.endpoint or default_endpoint(os.environ)
+    if (absent := absence(endpoint)) is not None:
+        raise absent
+    return Client(endpoint, timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S)
+
+
+def absence(endpoint: str) -> ConductorLost | None:
+    """Return what to say if nobody listens there now; None if somebody does."""
+    place = parse_endpoint(endpoint)
+    if probe(place) is None:
+        return None
+    message = f"No conductor at {place}. {why_silent(place)}"
+    return ConductorLost(message, details={"endpoint": str(place)}, applied=Applied.NO)
 
 
 def _log(verbosity: int) -> None:

@@ -13,18 +13,28 @@ from castiron.cli.exits import Exit
 from castiron.cli.faults import Stop
 from castiron.cli.options import Shared
 from castiron.cli.progress import Progress
-from castiron.cli.reach import connect
+from castiron.cli.reach import absence, connect
 from castiron.transport.client import Client
-from castiron.transport.errors import CapacityError, CastironError, ConductorLost, ReplyTimeout, from_wire
+from castiron.transport.errors import (
+    CapacityError,
+    CastironError,
+    ConductorDraining,
+    ConductorLost,
+    ReplyTimeout,
+    from_wire,
+)
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import RequestWait
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 
 GRACE_S: Final = 4.0
-"""How much later than its own end a `request.wait` may be answered, and how long one attempt to reconnect takes."""
+"""How much later than its own end a `request.wait` may be answered."""
 
 PATIENCE_S: Final = 30.0
 """How long a conductor may be away before nobody waits for it any more; a restart takes seconds."""
+
+AWAY_S: Final = 0.2
+"""Between two looks whether somebody listens again."""
 
 SHOWN_IDS: Final = 3
 """Ids that fit into a line for people."""
@@ -63,15 +73,18 @@ class Waiting:
     def finish(self, client: Client, progress: Progress) -> None:
         """Wait until all have ended, or the time is up, or the conductor is away for longer than PATIENCE_S."""
         while (pending := self.open()) and self._rest_s() > 0 and not self._is_given_up():
+            if self._lost is not None and (absent := absence(client.endpoint)) is not None:
+                self._lost = absent
+                self._pause(AWAY_S)
+                continue
             try:
                 self._round(client, pending, progress)
             except ConductorLost as lost:
                 self._lost = lost
             if self._lost is not None:
                 progress.tell_away(self._lost)
-            if self._pause_s > 0:  # the conductor named it: it has no place for another wait before that
-                threading.Event().wait(min(self._pause_s, self._rest_s()))
-                self._pause_s = 0.0
+                self._pause_s = max(self._pause_s, AWAY_S)
+            self._pause(self._pause_s)
 
     def error_of(self, request_id: str) -> CastironError | None:
         """Return why a request did not succeed, or why that is not known; None if it succeeded."""
@@ -86,9 +99,14 @@ class Waiting:
             return None
         return CastironError(f"Request {view.id} ended as {view.state}.", details={"request": view.id})
 
+    def _pause(self, seconds: float) -> None:
+        """Let time pass that the conductor asked for, or that one needs to come back; nothing can end it sooner."""
+        threading.Event().wait(max(0.0, min(seconds, self._rest_s())))
+        self._pause_s = 0.0
+
     def _round(self, client: Client, pending: Sequence[RequestView], progress: Progress) -> None:
         for verb, answer in client.send_many(self._waits(pending, progress.pace_s)):
-            if isinstance(answer, ConductorLost | ReplyTimeout):
+            if isinstance(answer, ConductorLost | ReplyTimeout | ConductorDraining):
                 self._lost = answer
                 continue
             self._lost = None
@@ -97,7 +115,7 @@ class Waiting:
                 self.views[answer.id] = answer
                 progress.show(list(self.views.values()))
             elif isinstance(answer, CapacityError):
-                self._pause_s = max(self._pause_s, answer.retry_after_s or 0.0)
+                self._pause_s = max(self._pause_s, answer.retry_after_s or AWAY_S)
             elif isinstance(answer, CastironError) and isinstance(verb, RequestWait):
                 self._errors[verb.request] = answer
 
@@ -133,11 +151,16 @@ def wait_for(views: Sequence[RequestView], given: Shared) -> Waiting:
     if not waiting.open():
         return waiting
     try:
-        with Progress(len(views)) as progress, connect(given, timeout_s=progress.pace_s + GRACE_S) as client:
+        with Progress(len(views)) as progress, connect(given, timeout_s=_answer_s(progress, given)) as client:
             waiting.finish(client, progress)
     except KeyboardInterrupt:
         raise Stop(_goes_on(waiting.open()), Exit.INTERRUPTED) from None
     return waiting
+
+
+def _answer_s(progress: Progress, given: Shared) -> float:
+    """Return the longest that a single wait may go without its answer."""
+    return min(progress.pace_s, given.timeout_s or progress.pace_s) + GRACE_S
 
 
 def _goes_on(open_: Sequence[RequestView]) -> str:

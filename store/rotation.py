@@ -62,9 +62,8 @@ def rotate(store_path: Path, key_path: Path | None, *, new_id: Callable[[], str]
         key_file.replace((new, opened.key))
         count = _reencrypt(opened, new)
         key_file.replace((new,))
-        opened.database.pragma("wal_checkpoint(TRUNCATE)")  # what the old key had sealed leaves the log too
     finally:
-        opened.close()
+        opened.close()  # which empties the write-ahead log too, so that nothing is left that the old key opens
     return count
 
 

@@ -150,7 +150,7 @@ class Conversation:
         while len(flying) < self._window(window):
             verb = next(source, None)
             if verb is None:
-                return None
+                return None  # before greeting: with nothing more to send, nobody waits for a conductor that is gone
             deadline = self._now() + timeout_s
             try:
                 self._greeted(deadline)

@@ -86,7 +86,11 @@ class FrontDoor:
         Raises:
             EndpointRefused: somebody listens there, or the system refuses it.
         """
-        listener = Listener(self._wanted)
+        try:
+            listener = Listener(self._wanted)
+        except BaseException:
+            self._outbox.close()
+            raise
         self.endpoint = str(listener.endpoint)
         self._thread = threading.Thread(target=self._run, args=(listener,), name="castiron-front-door", daemon=True)
         self._thread.start()

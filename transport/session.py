@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from castiron.transport.errors import ConductorOverloaded, FrameMalformed
 from castiron.transport.frames import MAX_MESSAGE_BYTES
+from castiron.transport.verbs import MAX_LIST
 
 HEARTBEAT_INTERVAL_S: Final = 10.0
 """As often as Ironic's conductors write theirs to the database, and short for a person who waits."""
@@ -48,6 +49,7 @@ class Limits:
         """Return what `Welcome.limits` says about messages."""
         return {
             "max_message_bytes": MAX_MESSAGE_BYTES,
+            "max_list": MAX_LIST,
             "in_flight": self.in_flight,
             "in_flight_per_peer": self.in_flight_per_peer,
         }

@@ -144,6 +144,7 @@ def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
     if action.observed is not None:
         power_state, at = action.observed
         draft.state = draft.state.recording(power_state=power_state, power_state_at=at)
+    action, following = _in_time(action, following, draft.now)
     return _follow(draft, replace(active, call=None), action, following, settings)
 
 
@@ -156,8 +157,16 @@ def _timer_due(draft: Draft, message: TimerDue, settings: Settings) -> None:
         return _follow(draft, replace(active, limit=None, limit_at=None), action, following, settings)
     if message.ticket == active.wake:
         action, following = active.action.woke(draft.now)
+        action, following = _in_time(action, following, draft.now)
         return _follow(draft, replace(active, wake=None), action, following, settings)
     return None
+
+
+def _in_time(action: Action, following: Next, now: Instant) -> tuple[Action, Next]:
+    """Give an action up that wants to go on though its time is over."""
+    if isinstance(following, (Ask, Wait)) and now >= action.until:
+        return action.expired(now)
+    return action, following
 
 
 def _follow(draft: Draft, active: Active, action: Action, following: Next, settings: Settings) -> None:
@@ -176,7 +185,7 @@ def _follow(draft: Draft, active: Active, action: Action, following: Next, setti
         case Wait(until=until):
             wake = draft.ticket()
             active = _limited(draft, replace(active, action=action, wake=wake), action)
-            draft.order(SetTimer(wake, until))
+            draft.order(SetTimer(wake, min(until, action.until)))
             draft.state = replace(draft.state, active=active)
         case Succeeded(result=result):
             _end(draft, active, replace(active.request, state=RequestState.SUCCEEDED, result=result), None)

@@ -143,12 +143,17 @@ class PowerAction:
 
     def expired(self, now: Instant) -> "tuple[PowerAction, Next]":
         """Give the leg up: its time is over."""
+        return self._step(self._time_over(), now)
+
+    def _time_over(self) -> Happening:
         soft = self.control is PowerControl.SOFT_OFF and self.place.phase is not Phase.LOOK
-        return self._step(Happening.SOFT_TIMED_OUT if soft and self.hard_fallback else Happening.TIMED_OUT, now)
+        return Happening.SOFT_TIMED_OUT if soft and self.hard_fallback else Happening.TIMED_OUT
 
     def _saw(self, seen: PowerState, now: Instant) -> Happening:
         if seen is WANTED[self.control]:
             return Happening.SAW_WANTED
+        if now >= self.place.until:
+            return self._time_over()  # the answer came too late for another control
         repeatable = self.control is not PowerControl.SOFT_OFF
         if self.place.phase is Phase.UNSURE and repeatable and now >= self.place.settles_at:
             return Happening.SETTLED
@@ -238,7 +243,7 @@ class PowerAction:
             return error
         if place.phase is Phase.LOOK:
             return DeadlineExceeded(
-                f"The BMC did not answer in time, so {self.control} was not sent. Look at the BMC, or allow more time.",
+                f"Time ran out before {self.control} could be sent. Look at the BMC, or allow more time.",
                 details={"deadline_at": place.until},
                 applied=applied,
             )

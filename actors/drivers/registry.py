@@ -1,6 +1,6 @@
 """Which drivers there are: ours by name, other people's by the entry points "castiron.drivers".
 
-A driver is made at its first use, so that a conductor without IPMI nodes never loads pyghmi. A plug-in that does not
+A driver is made at its first use by `Registry`; a conductor makes all of them at its start. A plug-in that does not
 load is one line in the log and an unknown driver; the others go on.
 """
 
@@ -15,7 +15,6 @@ from typing import Final
 
 from castiron.actors.clock import Clock
 from castiron.actors.drivers.base import Driver
-from castiron.actors.drivers.ipmi.logins import DEFAULT_MAX_LOGINS
 from castiron.actors.settings import Settings
 from castiron.transport.errors import ArgumentInvalid
 
@@ -34,11 +33,11 @@ def make_fake(clock: Clock) -> Driver:
     return FakeDriver(clock)
 
 
-def make_ipmi(clock: Clock, *, max_logins: int = DEFAULT_MAX_LOGINS) -> Driver:
-    """Make the `ipmi` driver."""
+def make_ipmi(clock: Clock, *, max_logins: int | None = None) -> Driver:
+    """Make the `ipmi` driver; its own default of logins at once, if not given."""
     from castiron.actors.drivers.ipmi import IPMIDriver  # noqa: PLC0415 - loaded at first use: pyghmi costs 60 ms
 
-    return IPMIDriver(clock, max_logins=max_logins)
+    return IPMIDriver(clock) if max_logins is None else IPMIDriver(clock, max_logins=max_logins)
 
 
 BUILT_IN: Final[Mapping[str, Factory]] = {"fake": make_fake, "ipmi": make_ipmi}

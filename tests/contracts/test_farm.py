@@ -34,7 +34,7 @@ def required(program: str) -> str:
     path = shutil.which(program)
     if path is None:
         missing = f"{program} is not installed"
-        if os.environ.get("CASTIRON_REQUIRE_SIMULATORS") == "1":
+        if os.environ.get("REQUIRE_SIMULATORS") == "1":
             pytest.fail(missing)
         pytest.skip(missing)
     return path

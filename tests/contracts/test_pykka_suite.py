@@ -56,7 +56,7 @@ def download(requirement: str, folder: Path) -> None:
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     if outcome.returncode:
         reason = f"Pykka's tests could not be fetched from the package index: {outcome.stderr[-500:]}"
-        if os.environ.get("CASTIRON_REQUIRE_SIMULATORS") == "1":
+        if os.environ.get("REQUIRE_SIMULATORS") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
 

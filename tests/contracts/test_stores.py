@@ -362,6 +362,16 @@ class StoreContract:
         assert kinds == [UnstorableValue, Commit]
         assert [node.name for node in store.nodes()] == ["n2"]
 
+    def test_of_a_change_that_fits_only_in_part_nothing_is_written(self, store: Store) -> None:
+        bad = creation(plain_node(1), plain_request(1), plain_request(2, requester="\ud800"))
+
+        kinds = [type(outcome) for outcome in store.committer.commit([bad, creation(plain_node(2))])]
+
+        assert kinds == [UnstorableValue, Commit]
+        assert [node.name for node in store.nodes()] == ["n2"]
+        assert store.requests(limit=9) == []
+        assert store.latest_seq() == 1
+
     def test_a_map_that_is_nested_too_deeply_is_refused_alone(self, writer: Writer) -> None:
         deep: dict[str, object] = {}
         for _ in range(100_000):

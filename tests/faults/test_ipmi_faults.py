@@ -374,6 +374,20 @@ def test_forged_datagrams_neither_end_a_session_nor_move_its_window(hostile: Hos
     assert hostile.counted("retransmitted") == 0
 
 
+def test_forged_refusals_under_another_session_id_do_not_end_a_login(hostile: Hostile) -> None:
+    refusals = [
+        b"\x06\x00\xff\x07\x06" + bytes([kind]) + b"\0" * 8 + b"\x08\x00" + bytes([tag, 0x0D, 0, 0]) + b"\1\2\3\4"
+        for kind in (0x11, 0x13, 0x15)
+        for tag in range(256)
+    ]
+    hostile.relay.judge_answer = lambda datagram: [*refusals, datagram]
+
+    hostile.check_both()
+
+    assert hostile.counted("logins") == 2
+    assert hostile.counted("logins_failed") == 0
+
+
 def test_a_flood_of_garbage_is_counted_and_changes_nothing(hostile: Hostile) -> None:
     hostile.check_both()
     rng = random.Random(7)

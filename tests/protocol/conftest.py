@@ -1,6 +1,7 @@
 """What every conformance test is given: a front door with a small conductor in memory, or the one at --endpoint."""
 
 import itertools
+import secrets
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -88,6 +89,9 @@ class World:
 
     def new_name(self) -> str:
         return next(self._names)
+
+    def new_address(self) -> str:
+        return f"127.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
 
 
 @pytest.fixture(params=["ipc", "tcp"])

@@ -102,7 +102,7 @@ class MemoryConductor:
             speaks=["castiron/1"],
             heartbeat_interval_s=self.limits.heartbeat_interval_s,
             liveness=self.limits.liveness,
-            limits={**self.limits.published(), "max_list": verbs.MAX_LIST},
+            limits=self.limits.published(),
         )
         answer.final(welcome, self._seq)
 

@@ -24,7 +24,7 @@ from castiron.actors.core.effects import (
     TellFleet,
 )
 from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, Submit, TimerDue
-from castiron.actors.core.node import decide, suspend
+from castiron.actors.core.node import LAST_WORD_S, decide, suspend
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings
@@ -46,6 +46,8 @@ SETTINGS = Settings(
 STARTS = {events.start for events in EVENTS.values()}
 ENDS = {event for events in EVENTS.values() for event in events} - STARTS
 RECOVERY_PAUSE_S = 1.0
+DRIVER_TICK_S = 0.1
+"""How long after its deadline a driver may take to say that there was no answer."""
 
 
 @dataclass
@@ -181,7 +183,7 @@ class World:
                 active = decision.state.active
                 assert active is not None
                 assert active.call == effect.ticket
-                assert self.now <= effect.deadline <= active.action.until
+                assert self.now < effect.deadline <= active.action.until
                 if isinstance(effect.operation, SetPower):
                     assert change is not None, "a control was ordered without a commit"
                     assert change.requests[0].progress["sent"][-1] == effect.operation.control
@@ -200,13 +202,15 @@ class World:
         assert len(running) <= 1  # I1
         assert state.active is None or state.interrupted is None
         assert state.permit is None or (state.first is not None and state.permit == state.first.id)
+        live = set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake}
+        assert set(self.timers) <= live, "a timer was forgotten"
         if state.active is not None:
             assert state.active.request == self.requests[state.active.request.id] == running[0]
             assert state.permit in self.held
             assert state.active.limit is not None
             assert state.active.limit in self.timers  # I12
-            assert self.timers[state.active.limit] == state.active.action.until
-            waits = [state.active.call in self.calls, state.active.wake in self.timers]
+            assert self.timers[state.active.limit] == state.active.action.until + LAST_WORD_S
+            waits = [state.active.call is not None, state.active.wake in self.timers]
             assert waits.count(True) == 1
         starts = [event.request_id for event in self.events if event.type in STARTS]
         ends = [event.request_id for event in self.events if event.type in ENDS]
@@ -244,14 +248,8 @@ class World:
                 self.granted.append(wanted)
             case ReleasePermit(request_id=unwanted):
                 self.held.discard(unwanted)
-            case CallDriver(ticket=ticket, operation=operation, deadline=deadline):
-                gust = next(self.gusts)
-                outcome = self.machine.carry_out(operation, gust, self.now)
-                certain = isinstance(outcome, NotDone) and outcome.applied is Applied.NO
-                if isinstance(operation, SetPower) and self.state.active is not None and not certain:
-                    self.left.setdefault(self.state.active.request.id, []).append(operation.control)
-                takes_s = SETTINGS.command_timeout_s if gust.fate is Fate.TOO_LATE else gust.takes_s
-                self.calls[ticket] = (Instant(min(deadline, self.now + takes_s)), outcome)
+            case CallDriver():
+                self._call(effect)
             case SetTimer(ticket=ticket, at=at):
                 self.timers[ticket] = at
             case CancelTimer(ticket=ticket):
@@ -262,3 +260,17 @@ class World:
                 self.replies.setdefault(reply_to, []).append(effect)
             case Renew() | TellFleet():
                 pass
+
+    def _call(self, call: CallDriver) -> None:
+        gust = next(self.gusts)
+        if self.now + gust.takes_s > call.deadline and gust.fate in (Fate.CARRIED_OUT, Fate.ANSWER_LOST):
+            gust = gust._replace(fate=Fate.TOO_LATE)
+        outcome = self.machine.carry_out(call.operation, gust, self.now)
+        certain = isinstance(outcome, NotDone) and outcome.applied is Applied.NO
+        if isinstance(call.operation, SetPower) and self.state.active is not None and not certain:
+            self.left.setdefault(self.state.active.request.id, []).append(call.operation.control)
+        answered_at = min(self.now + gust.takes_s, call.deadline + DRIVER_TICK_S)
+        if gust.fate is Fate.TOO_LATE:
+            answered_at = call.deadline + DRIVER_TICK_S
+        if gust.fate is not Fate.NEVER:
+            self.calls[call.ticket] = (Instant(answered_at), outcome)

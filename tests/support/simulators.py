@@ -1,7 +1,7 @@
 """Programs that tests need and a machine may lack: named skips where they are missing, failures where they must not be.
 
 Mark a test `simulators`, or write `needs("ipmi_sim", "gcc")` at the top of what uses them. CI sets
-CASTIRON_REQUIRE_SIMULATORS=1, so that a missing program can never look like a passed test there.
+REQUIRE_SIMULATORS=1, so that a missing program can never look like a passed test there.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-REQUIRE: Final = "CASTIRON_REQUIRE_SIMULATORS"
+REQUIRE: Final = "REQUIRE_SIMULATORS"
 """Set to 1, a missing program fails the test."""
 
 PACKAGES: Final = {

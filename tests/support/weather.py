@@ -52,6 +52,8 @@ class Fate(StrEnum):
     UNSUPPORTED = "unsupported"
     TOO_LATE = "too late"
     """No answer until the call's deadline; what was asked for is carried out all the same."""
+    NEVER = "never"
+    """As too late, and the driver breaks its promise: it says nothing at all."""
 
 
 REFUSALS: dict[Fate, type[BMCError]] = {
@@ -75,7 +77,7 @@ class Gust(NamedTuple):
 
 GUSTS = st.builds(
     Gust,
-    fate=st.one_of(st.just(Fate.CARRIED_OUT), st.sampled_from(Fate)),
+    fate=st.one_of(st.just(Fate.CARRIED_OUT), st.sampled_from([fate for fate in Fate if fate is not Fate.NEVER])),
     takes_s=st.sampled_from([0.01, 0.4, 2.9]),
     effect_after_s=st.sampled_from([0.0, 0.05, 1.5, 4.0, 15.0, None]),
 )
@@ -119,7 +121,7 @@ class Machine:
         value = self._apply(operation, gust, now)
         if gust.fate is Fate.ANSWER_LOST:
             return _unanswered(operation, BMCUnreachable("No answer."))
-        if gust.fate is Fate.TOO_LATE:
+        if gust.fate in (Fate.TOO_LATE, Fate.NEVER):
             return _unanswered(operation, DeadlineExceeded("No answer in time."))
         return Done(value=value)
 

@@ -12,7 +12,6 @@ Source: IPMI v2.0, 13.17 to 13.24 (session set-up), 22.13, 22.18, 22.19.
 """
 
 import struct
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -110,7 +109,7 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         self.servermode = False
         self.maxtimeout = 2
         self.logontries = 0
-        self.pendingpayloads: deque[Any] = deque()
+        self.pendingpayloads = ()  # never filled, because each request clears the way; an empty deque is 760 bytes
         self.request_entry: list[Any] = []
         self._transmit = transmit
         self._new_id = new_id
@@ -203,7 +202,6 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
     def _clear(self) -> None:
         # pyghmi keeps what was never answered, and would queue behind it.
         self.request_entry.clear()
-        self.pendingpayloads.clear()
         self.lastpayload = None
 
     def _answered(self, response: dict[str, Any]) -> None:

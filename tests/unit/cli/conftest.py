@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -11,25 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from castiron.cli.main import main
-from castiron.transport.frontdoor import FrontDoor
-from castiron.transport.session import DEFAULT_LIMITS
+from tests.support.house import House
 from tests.support.memory_conductor import MemoryConductor
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-class House:
-    """A front door and what stands behind it, both in this process."""
-
-    def __init__(self, endpoint: str, conductor: MemoryConductor | None = None) -> None:
-        self.conductor = conductor or MemoryConductor()
-        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, limits=DEFAULT_LIMITS)
-        self.door.start()
-        self.endpoint = self.door.endpoint
-
-    def close(self) -> None:
-        assert self.door.stop(5.0)
-        self.conductor.stop()
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_many_nodes_are_made_from_what_the_farm_prints(run: Run, conductor: Memo
 
 
 def test_each_node_of_a_file_has_its_own_outcome(run: Run, three: MemoryConductor, tmp_path: Path) -> None:
-    lines = [{"name": "n3"}, {"name": "n4"}, {"name": "n5", "driver_info": {"x": []}}]
+    lines: list[object] = [{"name": "n3"}, {"name": "n4"}, {"name": "n5", "driver_info": {"x": []}}]
     (tmp_path / "nodes").write_text("\n".join(map(json.dumps, lines)))
 
     result = run("node", "create", "--format", "json", "-f", str(tmp_path / "nodes"))
@@ -142,7 +142,11 @@ def test_a_node_that_has_changed_meanwhile_is_not_overwritten(run: Run, three: M
 
 def test_deleting_asks_first_or_wants_yes(run: Run, three: MemoryConductor, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("node", "delete", "n[1-2]").exit_code == 64
-    monkeypatch.setattr("castiron.cli.node.is_terminal", lambda _: True)
+
+    def terminal(_: str) -> bool:
+        return True
+
+    monkeypatch.setattr("castiron.cli.node.is_terminal", terminal)
     assert run("node", "delete", "n[1-2]", typed="n\n").exit_code == 0
     assert len(three.nodes) == 3
 

@@ -1,22 +1,28 @@
 """The command as a process: pipes, terminals, Ctrl-C, and conductors that come and go."""
 
+import json
 import os
 import pty
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from castiron.transport.answers import Answer, PeerInfo
+from castiron.transport.client import WINDOW
+from castiron.transport.verbs import AnyVerb, NodePowerSet
 from tests.support.deadline import until
+from tests.support.house import House
 from tests.support.memory_conductor import MemoryConductor
-from tests.unit.cli.conftest import ROOT, House
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
+ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_S = 20
 
 
@@ -60,13 +66,13 @@ def test_output_that_cannot_be_written_is_told(three: MemoryConductor) -> None:
 def test_a_terminal_that_cannot_show_a_character_gets_its_number(
     three: MemoryConductor, spawn: Spawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    assert ended(spawn("node", "set", "n1", "--extra", "note=Grüße"))[0] == 0
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    assert ended(spawn("node", "set", "n1", "--extra", "note=n1→n2"))[0] == 0
 
     code, out, _ = ended(spawn("node", "show", "n1"))
 
     assert code == 0
-    assert "Gr\\xfc\\xdfe" in out
+    assert "n1\\u2192n2" in out
 
 
 def test_ctrl_c_while_waiting_says_what_goes_on(three: MemoryConductor, spawn: Spawn) -> None:
@@ -108,14 +114,49 @@ def test_a_conductor_that_stays_away_is_told_with_the_request(
     three.held |= {"n1"}
     process = spawn("node", "power", "on", "n1", "--wait", "--timeout", "1.5")
     until(lambda: bool(three._timers))
+    began_at = time.monotonic()
     assert house.door.stop(5.0)
 
     code, out, err = ended(process)
+
+    assert time.monotonic() - began_at < 4, "the time that was given, and not the time-out of a greeting"
 
     (request_id,) = three.requests
     assert (code, out) == (69, "")
     assert f"Request {request_id} was accepted, and goes on once a conductor runs there." in err
     assert "Traceback" not in err
+
+
+class Mute(MemoryConductor):
+    """Hears everything, and answers nothing that changes power."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: set[str] = set()
+
+    def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
+        if isinstance(verb, NodePowerSet):
+            self.heard.add(verb.node)
+        else:
+            super().handle(verb, peer, answer)
+
+
+def test_a_conductor_lost_among_many_nodes_is_told_for_each_with_what_may_have_been_done(
+    endpoint: str, spawn: Spawn
+) -> None:
+    house = House(endpoint, mute := Mute())
+    process = spawn("node", "power", "on", "n[1-300]", "--timeout", "2", "--format", "json")
+    until(lambda: len(mute.heard) == WINDOW)
+
+    house.close()
+
+    code, out, err = ended(process)
+    applied = {one["node"]: one["error"]["applied"] for one in json.loads(out)}
+    assert code in {1, 69}, "all lost it, or some were told that it stops"
+    assert err == "castiron: 300 of 300 failed.\n"
+    assert len(applied) == 300
+    assert {applied[name] for name in mute.heard} == {"unknown"}
+    assert applied["n300"] == "no"
 
 
 @contextmanager
@@ -124,15 +165,16 @@ def on_terminal(
 ) -> Generator[tuple["subprocess.Popen[str]", int]]:
     """Run a command with some of its streams on a terminal; yields the process and the terminal's other end."""
     ours, theirs = pty.openpty()
-    others = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr") if name not in streams}
+    ends = {name: theirs if name in streams else subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
     process = subprocess.Popen(
         [sys.executable, "-m", "castiron", *words],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"},
         text=True,
         start_new_session=True,
-        **dict.fromkeys(streams, theirs),
-        **others,
+        stdin=ends["stdin"],
+        stdout=ends["stdout"],
+        stderr=ends["stderr"],
     )
     os.close(theirs)
     with process:

@@ -61,7 +61,7 @@ def refused(result: Result, exit_code: int, *told: str) -> None:
         (("status", "--endpoint", "tcp://127.0.0.1:99999"), 64, "no port between 1 and 65535"),
         (("--format", "yaml", "status"), 64, "is not one of 'table', 'json'"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    ids=str,
 )
 def test_a_slip_is_told_in_one_line(
     run: Run, three: MemoryConductor, words: tuple[str, ...], exit_code: int, told: str

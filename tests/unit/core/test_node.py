@@ -30,11 +30,12 @@ from castiron.actors.core.messages import (
     Submit,
     TimerDue,
 )
-from castiron.actors.core.node import decide
+from castiron.actors.core.node import LAST_WORD_S, decide
 from castiron.actors.core.obstacles import aside
 from castiron.actors.core.state import Ticket
 from castiron.actors.core.views import node_view
 from castiron.actors.drivers.base import Done, DriverInfo, GetPower, NotDone
+from castiron.store.records import RequestRecord
 from castiron.transport.errors import BMCUnreachable, CastironError, NodeLocked, RevisionStale
 from castiron.transport.verbs import AnyNodeRequest, NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet, tag_of
 from castiron.transport.vocabulary import (
@@ -49,7 +50,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
 )
-from tests.support.node_world import SETTINGS, World
+from tests.support.node_world import DRIVER_TICK_S, SETTINGS, World
 from tests.support.store_records import PASSWORD, plain_node, request_id
 from tests.support.weather import FAIR, GUSTS, Fate, Gust, Machine, weather
 
@@ -212,16 +213,88 @@ def test_the_deadline_on_disk_moves_with_the_leg() -> None:
     assert node.requests[request].deadline_at == node.now + SETTINGS.power_state_change_timeout_s > first
 
 
-def test_a_time_out_while_the_bmc_is_silent_does_not_wait_for_it() -> None:
-    node = world(PowerState.OFF, FAIR, Gust(Fate.LOST, takes_s=99.0), afterwards=Gust(Fate.LOST, takes_s=99.0))
-    request = node.submit(NodePowerSet(node="n1", target=PowerTarget.ON, timeout_s=2.0))
+def bounded(timeout_s: float, target: PowerTarget = PowerTarget.ON) -> NodePowerSet:
+    return NodePowerSet(node="n1", target=target, timeout_s=timeout_s)
+
+
+def ended_after(node: World, verb: AnyNodeRequest) -> tuple[RequestRecord, float]:
+    request = node.submit(verb)
     node.grant()
-
     while node.state.active is not None:
-        node.advance(timers_first=True)
+        node.advance()
+    ended = node.requests[request]
+    assert ended.started_at is not None
+    assert ended.ended_at is not None
+    return ended, ended.ended_at - ended.started_at
 
-    assert node.requests[request].applied is Applied.UNKNOWN
-    assert node.requests[request].ended_at == node.requests[request].deadline_at
+
+def test_the_driver_has_the_last_word_about_why_there_was_no_answer() -> None:
+    ended, after_s = ended_after(world(PowerState.OFF, afterwards=DEAD), bounded(2.0))
+
+    assert ended.error is not None
+    assert ended.error["code"] == "bmc.unreachable"
+    assert after_s == pytest.approx(2.0 + DRIVER_TICK_S)
+
+
+def test_a_driver_that_never_answers_is_not_waited_for() -> None:
+    ended, after_s = ended_after(world(PowerState.OFF, FAIR, afterwards=Gust(Fate.NEVER)), bounded(2.0))
+
+    assert ended.error is not None
+    assert (ended.error["code"], ended.applied) == ("power.unconfirmed", Applied.UNKNOWN)
+    assert after_s == pytest.approx(2.0 + LAST_WORD_S)
+
+
+def test_a_wait_ends_with_the_actions_time() -> None:
+    stuck = Gust(effect_after_s=None)
+
+    ended, after_s = ended_after(world(PowerState.OFF, afterwards=stuck), bounded(2.0))
+
+    assert (ended.state, ended.applied) == (RequestState.FAILED, Applied.YES)
+    assert after_s == pytest.approx(2.0)
+
+
+def test_a_time_that_is_over_during_a_wait_ends_the_wait_too() -> None:
+    node = world(PowerState.OFF, afterwards=Gust(Fate.BUSY))
+    node.submit(bounded(9.0))
+    node.grant()
+    node.advance()
+    waiting = node.state.active
+    assert waiting is not None
+    assert waiting.limit is not None
+    del node.timers[waiting.limit]
+
+    node.tell(TimerDue(ticket=waiting.limit))
+
+    node.check_ended()
+
+
+def test_nothing_is_sent_on_an_answer_that_comes_after_the_time() -> None:
+    node = world(PowerState.OFF)
+    request = node.submit(bounded(2.0))
+    node.grant()
+    asked = node.state.active
+    assert asked is not None
+    assert asked.call is not None
+    node.now = Instant(asked.action.until + DRIVER_TICK_S)
+
+    node.tell(Heard(ticket=asked.call, outcome=Done(value=PowerState.OFF)))
+
+    assert node.machine.arrived == []
+    assert node.requests[request].applied is Applied.NO
+
+
+def test_a_confirmation_that_comes_with_the_last_word_counts() -> None:
+    node = world(PowerState.OFF)
+    request = node.submit(bounded(2.0))
+    node.grant()
+    asked = node.state.active
+    assert asked is not None
+    assert asked.call is not None
+    node.now = Instant(asked.action.until + DRIVER_TICK_S)
+
+    node.tell(Heard(ticket=asked.call, outcome=Done(value=PowerState.ON)))
+
+    assert node.requests[request].state is RequestState.SUCCEEDED
 
 
 # One at a time.
@@ -307,6 +380,34 @@ def test_a_permit_that_nobody_wants_any_more_is_given_back() -> None:
     decision = node.tell(PermitGranted(request_id=request_id(7)))
 
     assert decision.effects == (ReleasePermit(request_id(7)),)
+
+
+def test_a_permit_from_before_a_failed_write_is_given_back() -> None:
+    node = world()
+    request = node.submit(POWER_ON)
+    node.writes_fail = True
+    node.tell(amend(FREE))
+    node.writes_fail = False
+
+    node.grant()
+
+    assert node.effects == [ReleasePermit(request)]
+    assert node.state.active is None
+    node.drain()
+    node.check_ended()
+
+
+def test_the_timer_of_the_end_is_set_once_for_as_long_as_the_end_stays() -> None:
+    node = world(PowerState.OFF, DEAD)
+    node.submit(POWER_ON)
+    node.grant()
+    limit = node.state.active.limit if node.state.active else None
+
+    node.advance()
+    node.advance()
+
+    assert node.state.active is not None
+    assert node.state.active.limit == limit
 
 
 def test_a_permit_that_is_told_of_twice_is_kept() -> None:
@@ -678,7 +779,7 @@ class AnyNode(RuleBasedStateMachine):
 
 
 TestAnyNode = AnyNode.TestCase
-TestAnyNode.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestAnyNode.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.parametrize("target", PowerTarget)

@@ -158,18 +158,18 @@ def run(store: Store, model: Model, data: st.DataObject, group_count: int) -> No
                 assert list(outcome.events) == model.events[seq - len(outcome.events) : seq]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_groups_do_what_their_changes_would_do_one_by_one(data: st.DataObject) -> None:
     store, model = Store.open(None, key_path=None, new_id=counting_ids()), Model()
 
-    run(store, model, data, group_count=6)
+    run(store, model, data, group_count=5)
 
     check_equal(store, model)
     store.close()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_a_store_that_is_opened_again_is_the_same(data: st.DataObject) -> None:
     model = Model()
@@ -177,7 +177,7 @@ def test_a_store_that_is_opened_again_is_the_same(data: st.DataObject) -> None:
         for _ in range(2):
             store = Store.open(Path(directory) / "castiron.db", key_path=None, new_id=counting_ids())
             check_equal(store, model)
-            run(store, model, data, group_count=4)
+            run(store, model, data, group_count=3)
             store.close()
         store = Store.open(Path(directory) / "castiron.db", key_path=None, new_id=counting_ids())
         check_equal(store, model)
@@ -197,6 +197,7 @@ def test_the_order_among_different_kinds_of_writes_is_kept() -> None:
     remove = Change(node=NodeRemove(record=first))
     update = Change(node=NodeUpdate(record=replace(first, revision=Revision(2))))
 
+    assert commit_types([update, insert]) == [StaleRevision, Commit]
     assert commit_types([update, insert, remove, take_over]) == [StaleRevision, Commit, Commit, Commit]
     assert commit_types([insert, take_over, remove]) == [Commit, DuplicateNode, Commit]
     assert commit_types([insert, update, update, remove]) == [Commit, Commit, StaleRevision, StaleRevision]

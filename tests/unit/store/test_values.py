@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from castiron.store import values
@@ -29,6 +29,7 @@ def exactly(value: Any) -> str:
     return repr(value)
 
 
+@settings(deadline=None)
 @given(whole=st.dictionaries(KEYS, ANYTHING))
 def test_whatever_the_wire_can_carry_comes_back(whole: dict[Any, Any]) -> None:
     text = values.dump(whole)

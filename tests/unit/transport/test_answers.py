@@ -152,15 +152,16 @@ def test_another_thread_wakes_the_owner_and_the_owner_does_not_wake_itself(outbo
     answer_to(outbox, None).final(RESULT, 1)
     assert not is_readable(outbox)
 
-    other = threading.Thread(target=answer_to(outbox, None).final, args=(RESULT, 2))
-    other.start()
-    other.join(5)
+    for _ in range(2):  # each time anew
+        other = threading.Thread(target=answer_to(outbox, None).final, args=(RESULT, 2))
+        other.start()
+        other.join(5)
+        assert is_readable(outbox)
+        outbox.heed()
+        assert not is_readable(outbox)
 
-    assert is_readable(outbox)
-    outbox.heed()
-    assert not is_readable(outbox)
-    assert kinds(outbox) == [FINAL, FINAL]
-    outbox.heed()
+    assert kinds(outbox) == [FINAL, FINAL, FINAL]
+    outbox.heed()  # harmless when nothing has been put in
 
 
 def test_a_closed_outbox_takes_answers_and_loses_them() -> None:

@@ -1,5 +1,7 @@
 """The registry: built-in drivers, plug-ins, and plug-ins that do not load."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 
@@ -35,6 +37,15 @@ def test_the_built_in_drivers_are_there_and_made_once(clock: SystemClock) -> Non
     assert set(registry.made()) == {"fake", "ipmi"}
     registry.stop(5)
     assert not any(driver.is_alive() for driver in registry.made().values())
+
+
+def test_knowing_the_drivers_does_not_load_them() -> None:
+    script = (
+        "import sys, castiron.actors.drivers.registry as registry;"
+        "sys.exit('pyghmi' in sys.modules or 'castiron.actors.drivers.fake' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=30).returncode == 0
 
 
 def test_an_unknown_driver_is_refused_with_the_nearest_one(clock: SystemClock) -> None:

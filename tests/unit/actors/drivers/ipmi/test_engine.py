@@ -7,13 +7,26 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, SetBootDevice, SetPower
+from castiron.actors.drivers.base import (
+    BootSetting,
+    Call,
+    GetBootDevice,
+    GetPower,
+    NotDone,
+    Outcome,
+    SetBootDevice,
+    SetPower,
+    Target,
+)
 from castiron.actors.drivers.ipmi.address import Address
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
 from castiron.actors.drivers.ipmi.link import Link
 from castiron.actors.drivers.ipmi.timing import Timing
 from castiron.actors.virtual import VirtualClock
-from castiron.testing.bmc import BMC, Answers, BMCSettings
+from castiron.testing.bmc import BMC, Answers, BMCSettings, Device, controller
+from castiron.testing.bmc.commands import execute
+from castiron.testing.bmc.rmcp import Message
+from castiron.testing.bmc.session import Session
 from castiron.transport.errors import (
     BMCBusy,
     BMCCredentials,
@@ -202,14 +215,22 @@ def test_a_read_in_a_forgotten_session_succeeds_once_through_a_fresh_login(lab: 
 
 def test_a_read_is_repeated_only_once(lab: Lab) -> None:
     lab.bmc()
-    lab.ask(GetPower())
-    lab.network.is_lost = lambda datagram: datagram[5] == 0xC0 and len(lab.sealed()) > 2
+    since_login: list[bytes] = []
 
+    def hears_logins_only(datagram: bytes) -> bool:
+        if datagram[5] != 0xC0:
+            since_login.clear()
+            return False
+        since_login.append(datagram)
+        return len(since_login) > 1  # the first sealed one sets the privilege level
+
+    lab.network.is_lost = hears_logins_only
     ticket = lab.submit(GetPower(), deadline_s=100)
     lab.wait(60)
 
     assert isinstance(ticket.failure().error, BMCUnreachable)
     assert ticket.failure().applied is Applied.NO
+    assert lab.counted("logins") == 2
 
 
 class Controls:
@@ -316,6 +337,34 @@ def test_a_boot_device_that_was_sent_and_never_answered_is_unknown(lab: Lab) -> 
     assert ticket.failure().applied is Applied.UNKNOWN
 
 
+def test_a_boot_device_refused_after_its_first_answer_was_lost_stays_unknown(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bmc = lab.bmc()
+    flags_seen: list[bytes] = []
+
+    def refuse_second(device: Device, session: Session, message: Message, now: float) -> bytes:
+        if (message.netfn, message.command, message.data[:1]) == (0, 8, b"\x05"):
+            flags_seen.append(message.data)
+            if bmc.device.login_count > 1:
+                return b"\xcc"
+        return execute(device, session, message, now)
+
+    def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        answers = bmc.receive(datagram, source, now)
+        is_lost = flags_seen and datagram[5] == 0xC0 and bmc.device.login_count == 1
+        return [] if is_lost else answers
+
+    monkeypatch.setattr(controller, "execute", refuse_second)
+    lab.network.bmcs["127.0.0.1", 623] = receive
+    ticket = lab.submit(SetBootDevice(BootSetting(BootDevice.PXE)))
+    lab.wait(15)
+
+    assert isinstance(ticket.failure().error, BMCUnsupported)
+    assert ticket.failure().applied is Applied.UNKNOWN
+    assert len(flags_seen) == len(STEADY.waits_s) + 1
+
+
 @pytest.mark.parametrize(
     "setting",
     [
@@ -386,6 +435,22 @@ def test_suite_17_is_tried_first_then_3_and_the_one_that_worked_is_remembered(
 
     assert ticket.value() is PowerState.OFF
     assert sum(datagram[5] == 0x10 for _, _, datagram in lab.network.sent) == logins_sent + 1
+
+
+def test_a_bmc_that_agrees_to_another_suite_than_the_one_proposed_is_asked_for_that_one(lab: Lab) -> None:
+    bmc = lab.bmc(cipher_suites=(3,))
+
+    def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        if datagram[5] == 0x10:  # whatever is proposed, this BMC hears SHA-1
+            heard = bytearray(datagram)
+            heard[28] = heard[36] = 1
+            datagram = bytes(heard)
+        return bmc.receive(datagram, source, now)
+
+    lab.network.bmcs["127.0.0.1", 623] = receive
+
+    assert lab.ask(GetPower()) is PowerState.OFF
+    assert sum(datagram[5] == 0x10 for _, _, datagram in lab.network.sent) == 2
 
 
 def test_a_named_cipher_suite_is_not_traded_for_another(lab: Lab) -> None:
@@ -555,6 +620,21 @@ def test_a_name_that_resolves_is_asked_for_once_and_used() -> None:
     assert named.counted("resolved") == 1
 
 
+def test_a_name_is_looked_up_again_when_nobody_answers_at_its_address() -> None:
+    places = ["127.0.0.8", "127.0.0.7"]
+
+    def lookup(_: str, port: int) -> list[Address]:
+        return [Address(socket.AF_INET, (places.pop(0), port))]
+
+    lab = Lab(lookup=lookup)
+    lab.bmc("127.0.0.7")
+    first = lab.submit(GetPower(), "bmc.example")
+    lab.wait(SILENCE_S + 0.1)
+
+    assert isinstance(first.failure().error, BMCUnreachable)
+    assert lab.ask(GetPower(), host="bmc.example") is PowerState.OFF
+
+
 def test_a_name_that_does_not_resolve_costs_its_node_only(lab: Lab) -> None:
     lab.bmc()
     unknown, known = lab.submit(GetPower(), "nobody.example"), lab.submit(GetPower())
@@ -593,6 +673,51 @@ def test_a_bmc_without_ipmi_v2_is_unsupported(lab: Lab) -> None:
     lab.wait(1)
 
     assert isinstance(ticket.failure().error, BMCUnsupported)
+
+
+def test_a_receiver_that_raises_harms_nobody_else(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    lab.bmc()
+
+    def refuse(_: Outcome) -> None:
+        raise RuntimeError("a receiver's bug")
+
+    target = lab.caller.target({"ipmi_address": "127.0.0.1", "ipmi_username": "admin", "ipmi_password": "secret"}, "n")
+    lab.driver.submit(Call(target=target, operation=GetPower(), deadline=Instant(lab.clock.now() + 5)), refuse)
+    after = lab.caller.submit(target, GetPower())
+    lab.wait(1)
+
+    assert after.value() is PowerState.OFF
+    assert "a receiver's bug" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_driver_info_that_was_never_checked_is_an_outcome_and_not_an_exception(lab: Lab) -> None:
+    tickets: list[Outcome] = []
+    target = Target(node=NodeUUID("n"), generation=1, info={"ipmi_address": "127.0.0.1", "ipmi_port": "secret"})
+
+    lab.driver.submit(Call(target=target, operation=ON, deadline=Instant(lab.clock.now() + 5)), tickets.append)
+    lab.wait(0)
+
+    assert isinstance(tickets[0], NotDone)
+    assert isinstance(tickets[0].error, BMCFault)
+    assert tickets[0].applied is Applied.NO
+    assert "secret" not in str(tickets[0].error)
+
+
+def test_an_answer_that_cannot_be_read_is_a_fault_of_the_bmc(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.bmc()
+    lab.ask(GetPower())
+
+    def be_brief(_device: Device, _session: Session, _message: Message, _now: float) -> bytes:
+        return b"\x00\x01"
+
+    monkeypatch.setattr(controller, "execute", be_brief)
+
+    ticket = lab.submit(GetPower())
+    lab.wait(1)
+
+    assert isinstance(ticket.failure().error, BMCFault)
+    assert lab.counted("logins") == 1
 
 
 def test_a_fault_of_ours_at_one_bmc_ends_its_calls_and_no_others(

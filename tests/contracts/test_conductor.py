@@ -1,0 +1,266 @@
+"""What a conductor promises to clients who all come at once: one winner, honest waits, limits that are told."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+
+import pytest
+
+from castiron.actors.conductor import Conductor
+from castiron.actors.settings import Settings
+from castiron.testing import BMCFarm, running_conductor
+from castiron.testing.bmc import Faults
+from castiron.transport.client import Client
+from castiron.transport.conversation import Conversation
+from castiron.transport.endpoint import parse_endpoint
+from castiron.transport.errors import CastironError, ConductorOverloaded, MailboxFull
+from castiron.transport.replies import RequestView
+from castiron.transport.verbs import NodePowerSet, RequestWait, Verb
+from castiron.transport.vocabulary import PowerTarget, ReplyWish
+from tests.support.conductor_plugin import Plugin, mailbox_of, actor_of
+from tests.support.deadline import until
+
+Ask = Callable[[Client], object]
+
+
+@pytest.fixture
+def farm() -> Generator[BMCFarm]:
+    with BMCFarm(bmcs=8) as farm:
+        yield farm
+
+
+@pytest.fixture
+def conductor() -> Generator[Conductor]:
+    with running_conductor() as conductor:
+        yield conductor
+
+
+def all_at_once(conductor: Conductor, verbs: Sequence[Ask]) -> list[str]:
+    """Have a client for each verb ask at the same moment; return "ok" or the error's class for each, in order."""
+    outcomes = [""] * len(verbs)
+    ready = threading.Barrier(len(verbs))
+
+    def ask(index: int) -> None:
+        with conductor.client(timeout_s=20) as client:
+            client.hello()
+            ready.wait(20)
+            try:
+                verbs[index](client)
+                outcomes[index] = "ok"
+            except CastironError as error:
+                outcomes[index] = type(error).__name__
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(len(verbs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return outcomes
+
+
+def test_of_many_who_create_the_same_name_at_once_one_wins(conductor: Conductor) -> None:
+    outcomes = all_at_once(conductor, [lambda client: client.nodes.create("n1", driver="fake")] * 12)
+
+    assert Counter(outcomes) == {"ok": 1, "NodeExists": 11}
+
+
+def test_of_many_who_give_the_same_bmc_to_different_nodes_at_once_one_wins(conductor: Conductor, farm: BMCFarm) -> None:
+    info = farm[0].driver_info
+    names = [f"n{number}" for number in range(12)]
+    verbs: list[Ask] = [lambda client, name=name: client.nodes.create(name, driver_info=info) for name in names]
+
+    assert Counter(all_at_once(conductor, verbs)) == {"ok": 1, "BMCAddressTaken": 11}
+
+
+def test_of_many_who_rename_different_nodes_to_the_same_name_at_once_one_wins(conductor: Conductor) -> None:
+    names = [f"n{number}" for number in range(8)]
+    with conductor.client() as client:
+        for name in names:
+            client.nodes.create(name, driver="fake")
+    verbs: list[Ask] = [lambda client, name=name: client.nodes.set(name, name="wanted") for name in names]
+
+    outcomes = all_at_once(conductor, verbs)
+
+    assert Counter(outcomes) == {"ok": 1, "NodeExists": 7}
+    with conductor.client() as client:
+        left = {node.name for node in client.nodes.list()}
+        winner = names[outcomes.index("ok")]
+        assert left == {*names, "wanted"} - {winner}
+        assert client.nodes.create(winner, driver="fake").name == winner
+
+
+def test_of_many_who_change_the_same_revision_at_once_one_wins(conductor: Conductor) -> None:
+    with conductor.client() as client:
+        revision = client.nodes.create("n1", driver="fake").revision
+
+    outcomes = all_at_once(conductor, [lambda client: client.nodes.set("n1", revision=revision, extra={"a": 1})] * 8)
+
+    assert outcomes.count("ok") == 1
+    assert set(outcomes) <= {"ok", "RevisionStale", "NodeLocked"}
+
+
+def test_of_many_who_want_the_same_node_at_once_one_gets_it_and_its_machine_one_control(
+    conductor: Conductor, farm: BMCFarm
+) -> None:
+    with conductor.client() as client:
+        client.nodes.create("n1", driver_info=farm[0].driver_info)
+    farm[0].set_faults(Faults(slow_s=0.1))
+
+    outcomes = all_at_once(conductor, [lambda client: client.nodes.power("n1", "power on")] * 8)
+
+    assert Counter(outcomes) == {"ok": 1, "NodeLocked": 7}
+    with conductor.client() as client:
+        (request,) = client.requests.list("n1")
+        assert request.wait(timeout_s=10).state == "succeeded"
+    assert len(farm[0].controls) == 1
+
+
+def test_names_that_come_go_and_are_taken_by_others_all_at_once_never_leak(conductor: Conductor) -> None:
+    names = ["a", "b", "c"]
+    strange: list[str] = []
+
+    def churn(seed: int) -> None:
+        rng = random.Random(seed)
+        with conductor.client(timeout_s=20) as client:
+            for _ in range(60):
+                verb = rng.choice(
+                    (
+                        lambda: client.nodes.create(rng.choice(names), driver="fake"),
+                        lambda: client.nodes.set(rng.choice(names), name=rng.choice(names)),
+                        lambda: client.nodes.delete(rng.choice(names)),
+                        lambda: client.nodes.power(rng.choice(names), "power on"),
+                    )
+                )
+                try:
+                    verb()
+                except CastironError as error:
+                    name = type(error).__name__
+                    if name not in {"NodeExists", "NodeNotFound", "NodeLocked"}:
+                        strange.append(f"{name}: {error}")
+
+    threads = [threading.Thread(target=churn, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(40)
+
+    assert strange == []
+    with conductor.client() as client:
+        for request in client.requests.list(limit=1000):
+            if not request.is_final:
+                request.wait(timeout_s=10)
+        for node in client.nodes.list():
+            client.nodes.delete(node.name)
+        for name in names:
+            assert client.nodes.create(name, driver="fake").name == name
+        status = client.status()
+    assert (status.actors["restarts"], status.actors["crashes"], status.transport["doubled"]) == (0, 0, 0)
+
+
+def test_a_wait_that_is_over_says_how_the_request_stands_and_keeps_nothing(conductor: Conductor, farm: BMCFarm) -> None:
+    with conductor.client() as client:
+        client.nodes.create("n1", driver_info=farm[0].driver_info)
+        farm[0].set_faults(Faults(silent=True))
+        request = client.nodes.power("n1", "power on")
+
+        began = time.monotonic()
+        view = ask(conductor, RequestWait(request=request.id, timeout_s=0.3))
+
+        assert 0.3 <= time.monotonic() - began < 2.0
+        assert (view.state, view.step) == ("running", "reading the power state")
+        assert client.status().requests["waiters"] == 0
+
+
+def test_a_wait_ends_with_its_request_and_keeps_no_timer(conductor: Conductor) -> None:
+    with conductor.client() as client:
+        client.nodes.create("n1", driver="fake", driver_info={"fake_latency_s": "0.05"})
+        for target in ["power on", "power off"] * 5:
+            request = client.nodes.power("n1", target)
+            view = ask(conductor, RequestWait(request=request.id, timeout_s=3600))
+            assert view.state == "succeeded"
+
+        assert client.status().requests["waiters"] == 0
+
+
+def test_no_more_clients_wait_than_may_and_the_next_is_told_when_to_come_again(farm: BMCFarm) -> None:
+    with running_conductor(settings=Settings(max_waiters=2)) as conductor, conductor.client() as client:
+        client.nodes.create("n1", driver_info=farm[0].driver_info)
+        client.nodes.create("n2", driver_info=farm[1].driver_info)
+        farm[0].set_faults(Faults(silent=True))
+        request = client.nodes.power("n1", "power on")
+        wait = RequestWait(request=request.id, timeout_s=1.0)
+        waiting = [threading.Thread(target=lambda: ask(conductor, wait)) for _ in range(2)]
+        for thread in waiting:
+            thread.start()
+        until(lambda: client.status().requests["waiters"] == 2)
+
+        with pytest.raises(ConductorOverloaded) as refused:
+            ask(conductor, wait)
+        power = NodePowerSet(node="n2", target=PowerTarget.ON, replies=ReplyWish.FINAL)
+        with pytest.raises(ConductorOverloaded):
+            ask(conductor, power)
+        for thread in waiting:
+            thread.join(5)
+
+        assert refused.value.retry_after_s is not None
+        assert (refused.value.details["what"], refused.value.details["limit"]) == ("waiters", 2)
+        assert client.requests.list("n2") == [], "it was refused, and carried out"
+        assert ask(conductor, power).state == "succeeded"
+        assert client.status().requests["waiters"] == 0
+
+
+def test_a_reply_at_the_end_is_the_requests_end_and_keeps_no_waiter(conductor: Conductor, farm: BMCFarm) -> None:
+    with conductor.client() as client:
+        client.nodes.create("n1", driver_info=farm[0].driver_info)
+        for wish in (ReplyWish.FINAL, ReplyWish.BOTH):
+            for target in (PowerTarget.ON, PowerTarget.OFF):
+                view = ask(conductor, NodePowerSet(node="n1", target=target, replies=wish))
+                assert view.state == "succeeded"
+
+        farm[0].set_faults(Faults(silent=True))
+        client.nodes.power("n1", "power on")
+        with pytest.raises(CastironError, match="busy"):
+            ask(conductor, NodePowerSet(node="n1", target=PowerTarget.ON, replies=ReplyWish.FINAL))
+        assert client.status().requests["waiters"] == 0
+
+
+def test_no_more_messages_wait_at_a_node_than_may_and_the_next_is_told_when_to_come_again() -> None:
+    plugin, caught, freed = Plugin(), threading.Event(), threading.Event()
+    settings = Settings(node_mailbox_limit=2)
+    with running_conductor(settings=settings, drivers=plugin.make) as conductor, conductor.client() as client:
+        uuid = client.nodes.create("n1", driver="fake").uuid
+
+        def hang(_: object) -> None:
+            caught.set()
+            freed.wait(10)
+
+        plugin.driver.bugs[uuid] = hang
+        request = client.nodes.power("n1", "power on")
+        assert caught.wait(5)
+        asking = [threading.Thread(target=refused_power, args=(conductor,)) for _ in range(2)]
+        for thread in asking:
+            thread.start()
+        until(lambda: mailbox_of(actor_of(uuid)).waiting() == 2)
+
+        with pytest.raises(MailboxFull) as refused:
+            client.nodes.power("n1", "power on")
+        freed.set()
+        for thread in asking:
+            thread.join(5)
+
+        assert (refused.value.details["limit"], refused.value.retry_after_s is not None) == (2, True)
+        assert request.wait(timeout_s=5).state == "succeeded"
+
+
+def refused_power(conductor: Conductor) -> None:
+    with conductor.client(timeout_s=10) as client, pytest.raises(CastironError):
+        client.nodes.power("n1", "power off")
+
+
+def ask(conductor: Conductor, verb: Verb) -> RequestView:
+    """Ask for what the client's face does not offer."""
+    with closing(Conversation(parse_endpoint(conductor.endpoint), name="test", now=time.monotonic)) as conversation:
+        return conversation.ask(verb, RequestView, 5.0)

@@ -1,0 +1,34 @@
+"""The whole conductor speaks the protocol: the conformance suite, pointed at a real one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from castiron.testing import running_conductor
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITES = ("test_conformance.py", "test_malformed.py", "test_golden.py")
+MINUTES_S = 180
+
+
+@pytest.mark.timeout(MINUTES_S)
+def test_a_whole_conductor_passes_the_conformance_suite(tmp_path: Path) -> None:
+    suites = [str(ROOT / "tests" / "protocol" / suite) for suite in SUITES]
+    with running_conductor(store=tmp_path / "castiron.db") as conductor:
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *suites,
+            "--endpoint",
+            conductor.endpoint,
+        ]
+        done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=MINUTES_S)
+
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert " passed" in done.stdout
