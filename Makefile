@@ -13,13 +13,13 @@ demo: $(VENV)/run  ## install into .venv and run `castiron demo`
 	$(BIN)/castiron demo
 
 test: $(VENV)/dev  ## install into .venv and run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 check: $(VENV)/dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pyright --warnings
+	$(BIN)/pyright --warnings --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 format: $(VENV)/dev  ## rewrite the files as `make check` wants them

@@ -38,7 +38,7 @@ class Batches:
     __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._waiting: list[Batch] = []  # an empty deque takes 700 bytes more, in each of 10,000 actors
+        self._waiting: list[Batch] = []  # a few at the most, mostly none: an empty deque takes 760 bytes in each actor
 
     def open(self, decision: Decision) -> Batch:
         """Hold back a decision that changes something."""
@@ -61,5 +61,6 @@ class Batches:
 
     def take_all(self) -> list[Batch]:
         """Take out all of them."""
-        taken, self._waiting = self._waiting, []
+        taken = list(self._waiting)
+        self._waiting.clear()
         return taken

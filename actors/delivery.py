@@ -11,7 +11,8 @@ from castiron.actors.core.obstacles import aside
 from castiron.actors.core.state import NodeState
 from castiron.actors.mailbox import InboxFull
 from castiron.actors.services import Services
-from castiron.transport.errors import ConductorOverloaded, MailboxFull, NodeInMaintenance, NodeNotFound
+from castiron.store.records import NodeRecord
+from castiron.transport.errors import ConductorOverloaded, MailboxFull, NodeNotFound
 
 RETRY_AFTER_S = 0.5
 """A failed actor has a successor within two seconds, most often at once."""
@@ -51,12 +52,12 @@ def deliver(services: Services, node: NodeState, message: Any) -> None:
         ) from None
     except ActorDeadError:
         pass  # its successor is on the way
-    raise _absent(node)
+    raise aside(record) or _replaced(record)
 
 
-def _absent(node: NodeState) -> NodeInMaintenance | ConductorOverloaded:
-    return aside(node.record) or ConductorOverloaded(
-        f"The actor of {node.record.name} is being replaced. Try again.",
-        details={"what": "node actor", "node": node.record.name},
+def _replaced(record: NodeRecord) -> ConductorOverloaded:
+    return ConductorOverloaded(
+        f"The actor of {record.name} is being replaced. Try again.",
+        details={"what": "node actor", "node": record.name},
         retry_after_s=RETRY_AFTER_S,
     )

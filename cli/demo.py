@@ -217,10 +217,19 @@ class _Story:
             yield lambda: progress.advance(task)
 
     def _say(self, number: str, text: str) -> None:
-        self._console.print(f"[bold cyan]{number}[/]  {text}")
+        self._console.print()
+        self._told(f"[bold cyan]{number}[/]  ", text)
 
     def _note(self, text: str) -> None:
-        self._console.print(f"   [green]✓[/] {text}")
+        self._told("   [green]✓[/] ", text)
+
+    def _told(self, mark: str, text: str) -> None:
+        """Print a line; where it is too long for the terminal, it goes on below its own beginning."""
+        from rich.table import Table  # noqa: PLC0415 - loaded with the console
+
+        line = Table.grid()
+        line.add_row(mark, text)
+        self._console.print(line)
 
     @staticmethod
     def _check(held: bool, what: str) -> None:

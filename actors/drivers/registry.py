@@ -1,6 +1,6 @@
 """Which drivers there are: ours by name, other people's by the entry points "castiron.drivers".
 
-A driver is made at its first use, so that a conductor without IPMI nodes never loads pyghmi. A plug-in that does not
+A driver is made at its first use by `Registry`; a conductor makes all of them at its start. A plug-in that does not
 load is one line in the log and an unknown driver; the others go on.
 """
 
