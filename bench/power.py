@@ -21,7 +21,7 @@ IDLE_S: Final = 25.0
 """One keepalive of every session comes within this."""
 
 ONE_SENT: Final = b"\xa4sent\x91"
-"""In the result of an action that succeeded: it sent one control. A machine that was there already costs half, and is no figure."""
+"""In the result of an action that succeeded: it sent one control. A machine that is there already costs half."""
 
 
 def measure(*, nodes: int, idle_s: float = IDLE_S) -> dict[str, float]:
