@@ -7,7 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from castiron.testing.bmc import BMC, BMCSettings, ChassisAction, Control, Faults
+    from castiron.testing.bmc import (
+        BMC,
+        BMCSettings,
+        ChassisAction,
+        CommandKind,
+        Control,
+        Faults,
+        Forgery,
+        LongTail,
+        Refusal,
+    )
     from castiron.testing.farm import BMCFarm
     from castiron.testing.running import running_conductor
     from castiron.testing.simulated import SimulatedBMC
@@ -17,13 +27,30 @@ _HOME: Final = {
     "BMCFarm": "castiron.testing.farm",
     "BMCSettings": "castiron.testing.bmc",
     "ChassisAction": "castiron.testing.bmc",
+    "CommandKind": "castiron.testing.bmc",
     "Control": "castiron.testing.bmc",
     "Faults": "castiron.testing.bmc",
+    "Forgery": "castiron.testing.bmc",
+    "LongTail": "castiron.testing.bmc",
+    "Refusal": "castiron.testing.bmc",
     "SimulatedBMC": "castiron.testing.simulated",
     "running_conductor": "castiron.testing.running",
 }
 
-__all__ = ["BMC", "BMCFarm", "BMCSettings", "ChassisAction", "Control", "Faults", "SimulatedBMC", "running_conductor"]
+__all__ = [
+    "BMC",
+    "BMCFarm",
+    "BMCSettings",
+    "ChassisAction",
+    "CommandKind",
+    "Control",
+    "Faults",
+    "Forgery",
+    "LongTail",
+    "Refusal",
+    "SimulatedBMC",
+    "running_conductor",
+]
 
 
 def __getattr__(name: str) -> Any:
