@@ -18,9 +18,11 @@ if TYPE_CHECKING:
         LongTail,
         Refusal,
     )
+    from castiron.testing.control import FarmControl
     from castiron.testing.farm import BMCFarm
     from castiron.testing.running import running_conductor
     from castiron.testing.simulated import SimulatedBMC
+    from castiron.testing.words import FAULT_WORDS, read_faults
 
 _HOME: Final = {
     "BMC": "castiron.testing.bmc",
@@ -30,25 +32,31 @@ _HOME: Final = {
     "CommandKind": "castiron.testing.bmc",
     "Control": "castiron.testing.bmc",
     "Faults": "castiron.testing.bmc",
+    "FarmControl": "castiron.testing.control",
     "Forgery": "castiron.testing.bmc",
     "LongTail": "castiron.testing.bmc",
     "Refusal": "castiron.testing.bmc",
     "SimulatedBMC": "castiron.testing.simulated",
+    "FAULT_WORDS": "castiron.testing.words",
+    "read_faults": "castiron.testing.words",
     "running_conductor": "castiron.testing.running",
 }
 
 __all__ = [
     "BMC",
+    "FAULT_WORDS",
     "BMCFarm",
     "BMCSettings",
     "ChassisAction",
     "CommandKind",
     "Control",
+    "FarmControl",
     "Faults",
     "Forgery",
     "LongTail",
     "Refusal",
     "SimulatedBMC",
+    "read_faults",
     "running_conductor",
 ]
 

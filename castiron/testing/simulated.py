@@ -98,6 +98,12 @@ class SimulatedBMC:
             return list(self._chassis.controls)
 
     @property
+    def control_count(self) -> int:
+        """How many chassis controls it has received since the farm began; `controls` keeps the last of them."""
+        with self._changed:
+            return self._chassis.control_count
+
+    @property
     def login_count(self) -> int:
         """How many logins have succeeded since the farm began."""
         with self._changed:

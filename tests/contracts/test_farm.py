@@ -374,6 +374,12 @@ class TestFarm:
 
 
 class TestCommand:
+    @pytest.fixture(autouse=True)
+    def runtime(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Where farms have their sockets for orders."""
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+        return tmp_path / "castiron"
+
     def run(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-c", "from castiron.cli.farm import farm; farm()", *arguments],
@@ -384,7 +390,7 @@ class TestCommand:
         )
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_it_prints_a_line_per_bmc_and_stays_until_told(self, number: signal.Signals) -> None:
+    def test_it_prints_a_line_per_bmc_and_stays_until_told(self, runtime: Path, number: signal.Signals) -> None:
         with self.run("--bmcs", "2", "--port", "0", "--password", "secret", "--silent", "1") as process:
             assert process.stdout is not None
             lines = [process.stdout.readline().split() for _ in range(2)]
@@ -396,7 +402,10 @@ class TestCommand:
         assert (name, address, username, password) == ("bmc1", "127.100.0.1", "admin", "secret")
         assert answers == [True, False]
         assert rest == ""
-        assert said == f"2 BMCs on UDP port {port}. Ctrl-C ends them.\n"
+        assert said.splitlines() == [
+            f"2 BMCs on UDP port {port}. Ctrl-C ends them.",
+            f"It takes orders at {runtime}/farm-{port}.sock: castiron farm set --port {port} bmc1 silent=true",
+        ]
         assert process.returncode == 0
 
     def test_json_is_one_line(self) -> None:

@@ -45,9 +45,9 @@ class Case(NamedTuple):
     """A fault, and what the driver makes of it; None where chance decides."""
 
     faults: Faults
-    new: tuple[str, str, str] | None
+    new: tuple[str, ...] | None
     """Outcomes of a read, of power on, and of another read, on a BMC never spoken to."""
-    known: tuple[str, str] | None
+    known: tuple[str, ...] | None
     """Outcomes of power on and of a read, in a session that is open."""
 
 
