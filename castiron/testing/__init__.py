@@ -7,23 +7,58 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from castiron.testing.bmc import BMC, BMCSettings, ChassisAction, Control, Faults
+    from castiron.testing.bmc import (
+        BMC,
+        BMCSettings,
+        ChassisAction,
+        CommandKind,
+        Control,
+        Faults,
+        Forgery,
+        LongTail,
+        Refusal,
+    )
+    from castiron.testing.control import FarmControl
     from castiron.testing.farm import BMCFarm
     from castiron.testing.running import running_conductor
     from castiron.testing.simulated import SimulatedBMC
+    from castiron.testing.words import FAULT_WORDS, read_faults
 
 _HOME: Final = {
     "BMC": "castiron.testing.bmc",
     "BMCFarm": "castiron.testing.farm",
     "BMCSettings": "castiron.testing.bmc",
     "ChassisAction": "castiron.testing.bmc",
+    "CommandKind": "castiron.testing.bmc",
     "Control": "castiron.testing.bmc",
     "Faults": "castiron.testing.bmc",
+    "FarmControl": "castiron.testing.control",
+    "Forgery": "castiron.testing.bmc",
+    "LongTail": "castiron.testing.bmc",
+    "Refusal": "castiron.testing.bmc",
     "SimulatedBMC": "castiron.testing.simulated",
+    "FAULT_WORDS": "castiron.testing.words",
+    "read_faults": "castiron.testing.words",
     "running_conductor": "castiron.testing.running",
 }
 
-__all__ = ["BMC", "BMCFarm", "BMCSettings", "ChassisAction", "Control", "Faults", "SimulatedBMC", "running_conductor"]
+__all__ = [
+    "BMC",
+    "FAULT_WORDS",
+    "BMCFarm",
+    "BMCSettings",
+    "ChassisAction",
+    "CommandKind",
+    "Control",
+    "FarmControl",
+    "Faults",
+    "Forgery",
+    "LongTail",
+    "Refusal",
+    "SimulatedBMC",
+    "read_faults",
+    "running_conductor",
+]
 
 
 def __getattr__(name: str) -> Any:

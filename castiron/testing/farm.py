@@ -28,7 +28,8 @@ from castiron.testing.simulated import SimulatedBMC
 DEFAULT_NETWORK: Final = "127.100.0.0/16"
 """Away from 127.0.0.1 and from 127.0.1.1, where real services listen; room for 65,534 BMCs."""
 MAX_DUE: Final = 65_536
-"""Answers and changes of power that wait for their instant. Beyond it answers are dropped, as by a full buffer."""
+"""Answers that wait for their instant. Beyond it late answers are dropped, as by a full buffer; what is to happen at a
+machine is not, and is not counted: it is an instant or two for each BMC."""
 BATCH: Final = 128
 """Datagrams taken in a row before delayed answers get their turn."""
 CLOSE_TIMEOUT_S: Final = 5.0
@@ -183,19 +184,24 @@ class BMCFarm:
             bmc = self._by_address.get(received.address)
             if bmc is None:
                 continue
-            answers, advance_at = bmc.receive(received.datagram, received.source)
+            answers, wake_at = bmc.receive(received.datagram, received.source)
             for delay_s, datagram in answers:
                 send = partial(self._socket.send, datagram, received.address, received.source)
-                if delay_s:
-                    self._do_at(self._now() + delay_s, send)
-                else:
+                if not delay_s:
                     send()
-            if advance_at is not None:
-                self._do_at(advance_at, bmc.advance)
+                elif len(self._due) < MAX_DUE:
+                    self._do_at(self._now() + delay_s, send)
+            self._rouse_at(wake_at, bmc)
+
+    def _rouse_at(self, at: float | None, bmc: SimulatedBMC) -> None:
+        if at is not None:
+            self._do_at(at, partial(self._rouse, bmc, at))
+
+    def _rouse(self, bmc: SimulatedBMC, at: float) -> None:
+        self._rouse_at(bmc.wake(at), bmc)
 
     def _do_at(self, at: float, call: Callable[[], None]) -> None:
-        if len(self._due) < MAX_DUE:
-            heapq.heappush(self._due, (at, next(self._order), call))
+        heapq.heappush(self._due, (at, next(self._order), call))
 
     def _do_what_is_due(self) -> None:
         now = self._now()

@@ -5,7 +5,9 @@ the event or at its deadline, and a deadline that passes is an error that says w
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address
+from math import inf
 from threading import Condition
 from typing import Any
 
@@ -32,6 +34,7 @@ class SimulatedBMC:
         self._chassis = bmc.device.chassis
         self._changed = changed
         self._now = now
+        self._wake_at = inf  # when the farm calls `wake`; infinity if it has not been asked to
 
     def __repr__(self) -> str:
         return f"<SimulatedBMC {self.name} {self.address}:{self.port}>"
@@ -95,6 +98,12 @@ class SimulatedBMC:
             return list(self._chassis.controls)
 
     @property
+    def control_count(self) -> int:
+        """How many chassis controls it has received since the farm began; `controls` keeps the last of them."""
+        with self._changed:
+            return self._chassis.control_count
+
+    @property
     def login_count(self) -> int:
         """How many logins have succeeded since the farm began."""
         with self._changed:
@@ -125,7 +134,7 @@ class SimulatedBMC:
 
     @property
     def faults(self) -> Faults:
-        """What is wrong with it."""
+        """What is wrong with it, from now on: what has been used up no longer shows."""
         with self._changed:
             return self._bmc.faults
 
@@ -134,10 +143,36 @@ class SimulatedBMC:
         with self._changed:
             self._bmc.faults = faults
 
-    def cold_reset(self) -> None:
-        """Restart the BMC, not the machine: it forgets its sessions. Idempotent."""
+    def change_faults(self, **changes: Any) -> Faults:
+        """Change some of what is wrong with it, by the names of Faults, and return all that is. Idempotent.
+
+        Raises:
+            ValueError: a number is out of its range; nothing is changed.
+            TypeError: there is no such fault.
+        """
         with self._changed:
-            self._bmc.cold_reset()
+            self._bmc.faults = replace(self._bmc.faults, **changes)
+            return self._bmc.faults
+
+    def cold_reset(self, silent_s: float = 0.0) -> None:
+        """Restart the BMC, not the machine: it forgets its sessions, and hears and says nothing for a while.
+
+        Args:
+            silent_s: how long the restart takes. A reset during it begins it anew; Cold Reset over IPMI takes no time.
+
+        Raises:
+            ValueError: it is no length of time.
+        """
+        if not 0 <= silent_s < inf:
+            raise ValueError(f"silent_s must be seconds: {silent_s!r}")
+        with self._changed:
+            self._bmc.cold_reset(self._now() + silent_s)
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether a cold reset still keeps it silent."""
+        with self._changed:
+            return self._bmc.is_restarting(self._now())
 
     def wait_for_power(self, state: PowerState, timeout_s: float) -> None:
         """Block until the machine's power is `state`.
@@ -162,14 +197,26 @@ class SimulatedBMC:
             return list(self._chassis.controls)
 
     def receive(self, datagram: bytes, source: tuple[str, int]) -> tuple[Answers, float | None]:
-        """Take a datagram; return the answers and, if it set something going, when to call `advance`. For the farm."""
+        """Take a datagram; return the answers and, if it set something going, when to call `wake`. For the farm."""
         with self._changed:
             before = self._chassis.change_count
             answers = self._bmc.receive(datagram, source, self._now())
             if self._chassis.change_count == before:
                 return answers, None
             self._changed.notify_all()
-            return answers, self._chassis.due_at
+            return answers, self._next_wake()
+
+    def wake(self, at: float) -> float | None:
+        """Let happen what is due at an instant that was asked for; return when to call again, if at all. For the farm.
+
+        An instant that is no longer the next one is not asked for again, so calls do not multiply.
+        """
+        with self._changed:
+            if at != self._wake_at:
+                return None
+            self._wake_at = inf
+            self.advance()
+            return self._next_wake()
 
     def advance(self) -> None:
         """Let happen what is due by now, and wake who waits for it. Idempotent."""
@@ -178,3 +225,11 @@ class SimulatedBMC:
             self._chassis.advance(self._now())
             if self._chassis.change_count != before:
                 self._changed.notify_all()
+
+    def _next_wake(self) -> float | None:
+        """Return when to be woken, unless that or an earlier instant has been asked for."""
+        due_at = self._chassis.due_at
+        if due_at is None or due_at >= self._wake_at:
+            return None
+        self._wake_at = due_at
+        return due_at

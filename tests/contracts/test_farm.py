@@ -1,7 +1,6 @@
 """The farm against the world: real UDP, and consoles that others wrote."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,14 +13,13 @@ from pathlib import Path
 import pytest
 
 import castiron.testing
-from castiron.testing import BMCFarm, ChassisAction, Faults, SimulatedBMC
+from castiron.testing import BMCFarm, ChassisAction, Faults
 from castiron.testing.loopback import LoopbackSocket
 from castiron.transport.vocabulary import BootDevice, PowerState
 from tests.support.console import Console, Refused, Silent
+from tests.support.farm_consoles import SOON_S, farm_for_ipmipower, ipmipower, ipmitool, over_udp
 
 ROOT = Path(__file__).resolve().parents[2]
-SOON_S = 5.0
-"""No wait below takes a tenth of it, unless something is broken."""
 LATE_S = 2 * SOON_S
 """A wait that nobody wakes looks a last time when it is over: too late."""
 SILENCE_S = 0.3
@@ -29,37 +27,10 @@ SILENCE_S = 0.3
 PING = bytes.fromhex("0600ff06000011be80000000")
 
 
-def required(program: str) -> str:
-    """Return the path of a program; without it, skip by its name, or fail where it must be there."""
-    path = shutil.which(program)
-    if path is None:
-        missing = f"{program} is not installed"
-        if os.environ.get("REQUIRE_SIMULATORS") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return path
-
-
 @pytest.fixture
 def farm() -> Iterator[BMCFarm]:
     with BMCFarm(bmcs=4) as farm:
         yield farm
-
-
-def over_udp(bmc: SimulatedBMC, timeout_s: float = SOON_S) -> Callable[[bytes], bytes | None]:
-    """Return an exchange with one BMC over a socket of its own, which the garbage collector must not see open."""
-
-    def exchange(datagram: bytes) -> bytes | None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
-            mine.settimeout(timeout_s)
-            mine.connect((bmc.address, bmc.port))  # so only this BMC's own address can answer
-            mine.send(datagram)
-            try:
-                return mine.recv(2048)
-            except TimeoutError:
-                return None
-
-    return exchange
 
 
 def own_address() -> str:
@@ -80,20 +51,6 @@ def waiting(wait: Callable[[], object]) -> Generator[None]:
     yield
     waiter.join(SOON_S)
     assert not waiter.is_alive()
-
-
-def ipmitool(bmc: SimulatedBMC, *command: str, suite: int = 17, password: str | None = None) -> tuple[int, str]:
-    """Run ipmitool against a BMC and return its exit code and what it said."""
-    whither = ["-I", "lanplus", "-C", str(suite), "-H", bmc.address, "-p", str(bmc.port), "-U", bmc.username]
-    done = subprocess.run(
-        [required("ipmitool"), *whither, "-P", password or bmc.password, *command],
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=20,
-    )
-    return done.returncode, done.stdout
 
 
 class TestConsolesOfOthers:
@@ -166,27 +123,12 @@ class TestConsolesOfOthers:
             assert "Unable to establish" in ipmitool(farm[0], "-y", "00ff", "power", "status")[1]
 
     @pytest.mark.simulators
-    def test_ipmipower_reads_every_machine(self) -> None:
-        program = required("ipmipower")
-        try:
-            farm = BMCFarm(bmcs=3, port=623).start()
-        except OSError as error:  # ipmipower knows no other port
-            pytest.skip(f"port 623: {error}")
-        try:
+    @pytest.mark.parametrize("suite", [3, 17])
+    def test_ipmipower_reads_every_machine(self, suite: int) -> None:
+        with farm_for_ipmipower(bmcs=3) as farm:
             farm[1].power = PowerState.ON
-            hosts = ",".join(bmc.address for bmc in farm)
-            for suite in ("3", "17"):
-                done = subprocess.run(
-                    [program, "-D", "LAN_2_0", "-I", suite, "-h", hosts, "-u", "admin", "-p", "password", "--stat"],
-                    check=False,
-                    capture_output=True,
-                    text=True,
-                    timeout=20,
-                )
-                said = dict(line.split(": ") for line in done.stdout.splitlines())
-                assert said == {bmc.address: "on" if bmc is farm[1] else "off" for bmc in farm}, done.stderr
-        finally:
-            farm.close()
+
+            assert ipmipower(farm, "--stat", suite=suite) == {"bmc1": "off", "bmc2": "on", "bmc3": "off"}
 
     def test_pyghmi_logs_in_and_drives_a_machine(self, farm: BMCFarm) -> None:
         # In a process of its own: pyghmi keeps a thread and sockets for as long as its process lives.
@@ -432,6 +374,12 @@ class TestFarm:
 
 
 class TestCommand:
+    @pytest.fixture(autouse=True)
+    def runtime(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Where farms have their sockets for orders."""
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+        return tmp_path / "castiron"
+
     def run(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-c", "from castiron.cli.farm import farm; farm()", *arguments],
@@ -442,7 +390,7 @@ class TestCommand:
         )
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_it_prints_a_line_per_bmc_and_stays_until_told(self, number: signal.Signals) -> None:
+    def test_it_prints_a_line_per_bmc_and_stays_until_told(self, runtime: Path, number: signal.Signals) -> None:
         with self.run("--bmcs", "2", "--port", "0", "--password", "secret", "--silent", "1") as process:
             assert process.stdout is not None
             lines = [process.stdout.readline().split() for _ in range(2)]
@@ -454,7 +402,10 @@ class TestCommand:
         assert (name, address, username, password) == ("bmc1", "127.100.0.1", "admin", "secret")
         assert answers == [True, False]
         assert rest == ""
-        assert said == f"2 BMCs on UDP port {port}. Ctrl-C ends them.\n"
+        assert said.splitlines() == [
+            f"2 BMCs on UDP port {port}. Ctrl-C ends them.",
+            f"It takes orders at {runtime}/farm-{port}.sock: castiron farm set --port {port} bmc1 silent=true",
+        ]
         assert process.returncode == 0
 
     def test_json_is_one_line(self) -> None:

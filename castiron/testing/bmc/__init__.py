@@ -1,11 +1,13 @@
 """A simulated IPMI 2.0 BMC without I/O: real RMCP+ in bytes, for real UDP and for simulations in virtual time.
 
-    codes      the numbers of IPMI
-    rmcp       the wire outside sessions          suite      keys, sealing and opening
-    session    slots, time-outs, sequence window  handshake  Open Session and RAKP
+    controller the BMC: datagrams in, datagrams out
+    commands   what it can be asked               handshake  Open Session and RAKP
+    forgery    answers not to be believed         line       the way: losses, duplicates, order
+    device     the state of a BMC
     chassis    the machine                        boot       its boot options
-    device     the state of a BMC                 commands   what it can be asked
-    faults     what can be wrong with it          controller the BMC: datagrams in, datagrams out
+    session    slots, time-outs, sequence window  suite      keys, sealing and opening
+    rmcp       the wire outside sessions          faults     what can be wrong
+    codes      the numbers of IPMI
 
 Imports go down this list only. Nothing here may import a socket, a thread or a clock.
 """
@@ -14,7 +16,7 @@ from castiron.testing.bmc.chassis import Chassis, Control
 from castiron.testing.bmc.codes import ChassisAction, Privilege
 from castiron.testing.bmc.controller import BMC, Answers
 from castiron.testing.bmc.device import BMCSettings, Device
-from castiron.testing.bmc.faults import Faults
+from castiron.testing.bmc.faults import CommandKind, Faults, Forgery, LongTail, Refusal
 
 __all__ = [
     "BMC",
@@ -22,8 +24,12 @@ __all__ = [
     "BMCSettings",
     "Chassis",
     "ChassisAction",
+    "CommandKind",
     "Control",
     "Device",
     "Faults",
+    "Forgery",
+    "LongTail",
     "Privilege",
+    "Refusal",
 ]

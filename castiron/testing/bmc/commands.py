@@ -52,6 +52,9 @@ class Command(NamedTuple):
 
 def execute(device: Device, session: Session, message: Message, now: float) -> bytes:
     """Return completion code and data for a request, and do what it asks."""
+    refusal = device.refuses(message, session)
+    if refusal is not None:
+        return refusal
     command = COMMANDS.get((message.netfn, message.command))
     if command is None:
         return codes.INVALID_COMMAND
@@ -63,14 +66,15 @@ def execute(device: Device, session: Session, message: Message, now: float) -> b
 
 
 def _get_chassis_status(ask: Ask) -> bytes:
-    return ask.device.chassis.status(ask.now)
+    return ask.device.chassis.status(ask.now, is_lie=ask.device.lies())
 
 
 def _control_chassis(ask: Ask) -> bytes:
     action = ask.data[0] & 0x0F
     if action > max(ChassisAction):
         return codes.INVALID_FIELD
-    return ask.device.chassis.control(ChassisAction(action), ask.now)
+    acts_at = ask.device.faults.acts_at(ask.now)
+    return ask.device.chassis.control(ChassisAction(action), ask.now, acts_at)
 
 
 def _identify_chassis(ask: Ask) -> bytes:

@@ -4,12 +4,14 @@ There is no socket, no thread, no clock and no randomness of its own here: whoev
 in virtual time) says what now is, and the random numbers come from the generator that it was given. So the same seed
 and the same datagrams at the same instants give the same answers, byte for byte. Not thread-safe: take turns.
 
-    datagram -> faults -> RMCP class -> ping             -> pong
-                                     -> IPMI 1.5         -> commands that need no session
-                                     -> RMCP+  type 0x10… -> handshake
-                                               sealed    -> session: genuine? in the window? -> commands
+    datagram -> line -> RMCP class -> ping             -> pong
+                                   -> IPMI 1.5         -> commands that need no session
+                                   -> RMCP+  type 0x10… -> handshake
+                                             sealed    -> session: genuine? in the window? -> commands
+    answer -> forgery -> line -> delay
 """
 
+from math import inf
 from random import Random
 from typing import Final
 
@@ -17,8 +19,10 @@ from castiron.testing.bmc import rmcp
 from castiron.testing.bmc.codes import Payload
 from castiron.testing.bmc.commands import execute
 from castiron.testing.bmc.device import BMCSettings, Device
-from castiron.testing.bmc.faults import Faults
+from castiron.testing.bmc.faults import Faults, Forgery
+from castiron.testing.bmc.forgery import LATE_S, forge, garbage, other_than
 from castiron.testing.bmc.handshake import STEPS
+from castiron.testing.bmc.line import Line
 from castiron.testing.bmc.session import Session
 from castiron.testing.bmc.suite import BLOCK_BYTES, SEALED
 
@@ -34,35 +38,80 @@ class BMC:
 
     Attributes:
         name: its name; its GUID is made of it.
-        faults: what is wrong with it; may be replaced at any time.
         device: its state: chassis, sessions, counts.
     """
 
-    __slots__ = ("device", "faults", "name")
+    __slots__ = ("_inward", "_outward", "_silent_until", "device", "name")
 
     def __init__(self, name: str, settings: BMCSettings, rng: Random) -> None:
         self.name = name
-        self.faults = Faults()
         self.device = Device(name, settings, rng)
+        self._inward, self._outward = Line(), Line()
+        self._silent_until = -inf
+
+    @property
+    def faults(self) -> Faults:
+        """What is wrong with it; may be replaced at any time. What is used up shows here."""
+        return self.device.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self.device.faults = faults
 
     def receive(self, datagram: bytes, source: tuple[str, int], now: float) -> Answers:
-        """Take one datagram and return what to answer: nothing, or one datagram and its delay.
+        """Take one datagram and return what to answer: nothing, or one datagram and its delay; more with some faults.
 
         Never raises for what a datagram holds: what is not well formed, not genuine or not for this BMC is met with
         silence, as real ones do. Not idempotent.
         """
-        device, faults = self.device, self.faults
-        if faults.loses(device.rng):
-            return []
+        device = self.device
+        faults = device.faults
         device.chassis.advance(now)
-        answer = self._answer(datagram, source, now)
-        if answer is None or faults.loses(device.rng):
+        if faults.silent or now < self._silent_until:
             return []
-        return [(faults.delay_s(device.rng), answer)]
+        if faults.is_smooth and self._inward.is_empty and self._outward.is_empty:
+            answer = self._answer(datagram, source, now)
+            return [] if answer is None else [(0.0, answer)]
+        return [
+            answer
+            for each in self._inward.carry(datagram, source, faults, device.rng)
+            for answer in self._answer_roughly(each, source, now)
+        ]
 
-    def cold_reset(self) -> None:
-        """Restart the BMC, not the machine: every session is forgotten. Idempotent."""
+    def cold_reset(self, silent_until: float = -inf) -> None:
+        """Restart the BMC, not the machine: every session is forgotten, and nothing heard before this instant."""
         self.device.sessions.clear()
+        self._silent_until = silent_until
+
+    def is_restarting(self, now: float) -> bool:
+        """Return whether a cold reset still keeps it silent."""
+        return now < self._silent_until
+
+    def _answer_roughly(self, datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        """Answer as the faults of the way back have it."""
+        faults, rng = self.device.faults, self.device.rng
+        answers: Answers = [(0.0, each) for each in garbage(faults.flood_count, rng)]
+        session = self._session_of(datagram, now)  # before the answer, which may end it
+        answer = self._answer(datagram, source, now)
+        if answer is None:
+            return answers
+        forgery = faults.forgery(rng)
+        if forgery is not None:
+            answer = self._forged(forgery, answer, session)
+        late_s = LATE_S if forgery is Forgery.LATE else 0.0
+        arriving = self._outward.carry(answer, source, faults, rng)
+        return answers + [(faults.delay_s(rng) + late_s, each) for each in arriving]
+
+    def _forged(self, forgery: Forgery, answer: bytes, session: Session | None) -> bytes:
+        rng = self.device.rng
+        if session is None:
+            return forge(forgery, answer, None, 0, rng)
+        others = (other.console_id for other in self.device.sessions if other is not session and other.seal)
+        return forge(forgery, answer, session.seal, next(others, other_than(session.console_id)), rng)
+
+    def _session_of(self, datagram: bytes, now: float) -> Session | None:
+        packet = rmcp.read_packet(datagram)
+        return None if packet is None else self.device.sessions.find(packet.session_id, now)
 
     def _answer(self, datagram: bytes, source: tuple[str, int], now: float) -> bytes | None:
         if len(datagram) > MAX_DATAGRAM_BYTES:

@@ -7,7 +7,9 @@ from uuid import NAMESPACE_OID, uuid5
 
 from castiron.testing.bmc.chassis import Chassis
 from castiron.testing.bmc.codes import Privilege
-from castiron.testing.bmc.session import SessionTable
+from castiron.testing.bmc.faults import Faults
+from castiron.testing.bmc.rmcp import Message
+from castiron.testing.bmc.session import Session, SessionTable
 from castiron.testing.bmc.suite import SUITES
 
 MAX_NAME_BYTES: Final = 16
@@ -56,6 +58,7 @@ class Device:
 
     Attributes:
         settings: how it was set up.
+        faults: what is wrong with it; may be replaced at any time.
         rng: where its session ids, nonces and initialization vectors come from.
         guid: its identity, as it proves it in every login; made of its name.
         chassis: the machine it controls.
@@ -64,13 +67,35 @@ class Device:
         command_count: how many commands were answered inside sessions.
     """
 
-    __slots__ = ("chassis", "command_count", "guid", "login_count", "rng", "sessions", "settings")
+    __slots__ = ("chassis", "command_count", "faults", "guid", "login_count", "rng", "sessions", "settings")
 
     def __init__(self, name: str, settings: BMCSettings, rng: Random) -> None:
         self.settings = settings
+        self.faults = Faults()
         self.rng = rng
         self.guid = uuid5(NAMESPACE_OID, name).bytes[::-1]  # least significant byte first (20.8)
         self.chassis = Chassis()
         self.sessions = SessionTable(settings.session_slots)
         self.login_count = 0
         self.command_count = 0
+
+    @property
+    def password(self) -> bytes:
+        """The password by which it judges a login: not the one of its settings if that is its fault."""
+        told = self.settings.password.encode()
+        return b"not " + told if self.faults.wrong_password else told
+
+    def lies(self) -> bool:
+        """Return whether the power state at hand is to be told wrong. Uses up a lie."""
+        is_lie = self.faults.wrong_power_count > 0
+        if is_lie:
+            self.faults = self.faults.without_a_lie()
+        return is_lie
+
+    def refuses(self, message: Message, session: Session) -> bytes | None:
+        """Return the completion code that a command is to be refused with, or None. Uses up a refusal."""
+        refusal = self.faults.refusal
+        if refusal is None or not refusal.meets(message.netfn, message.command, in_session=session.seal is not None):
+            return None
+        self.faults = self.faults.without_a_refusal()
+        return bytes((refusal.code,))

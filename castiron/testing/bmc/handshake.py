@@ -52,13 +52,17 @@ def open_session(device: Device, payload: bytes, source: tuple[str, int], now: f
         return _refuse(tag, suite, console_id)
     if level > device.settings.privilege:
         return _refuse(tag, Status.UNAUTHORIZED_ROLE, console_id)
-    session = device.sessions.open(
-        lambda: device.rng.getrandbits(32),
-        console_id=console_id,
-        suite=suite,
-        nonce=device.rng.randbytes(_NONCE_BYTES),
-        source=source,
-        now=now,
+    session = (
+        None
+        if device.faults.table_full
+        else device.sessions.open(
+            lambda: device.rng.getrandbits(32),
+            console_id=console_id,
+            suite=suite,
+            nonce=device.rng.randbytes(_NONCE_BYTES),
+            source=source,
+            now=now,
+        )
     )
     if session is None:
         return _refuse(tag, Status.NO_RESOURCES, console_id)
@@ -82,7 +86,7 @@ def rakp_1(device: Device, payload: bytes, _source: tuple[str, int], now: float)
     session.used_at = now
     ids = session.console_id.to_bytes(4, "little") + managed_id.to_bytes(4, "little")
     proof = session.suite.hmac(
-        device.settings.password.encode(),
+        device.password,
         ids + session.console_nonce + session.nonce + device.guid + _role_and_name(session),
     )
     return b"%c\x00\x00\x00" % tag + ids[:4] + session.nonce + device.guid + proof
@@ -103,7 +107,7 @@ def rakp_3(device: Device, payload: bytes, _source: tuple[str, int], now: float)
         return _refuse(tag, Status.INVALID_INTEGRITY_CHECK, session.console_id) if status == Status.OK else None
     suite = session.suite
     key = suite.hmac(
-        device.settings.k_g or device.settings.password.encode(),
+        device.settings.k_g or device.password,
         session.console_nonce + session.nonce + _role_and_name(session),
     )
     if session.seal is None:
@@ -170,7 +174,7 @@ def _identify(device: Device, session: Session, payload: bytes) -> Status:
 
 def _is_proved(device: Device, session: Session, proof: bytes) -> bool:
     data = session.nonce + session.console_id.to_bytes(4, "little") + _role_and_name(session)
-    return proof == session.suite.hmac(device.settings.password.encode(), data)
+    return proof == session.suite.hmac(device.password, data)
 
 
 def _role_and_name(session: Session) -> bytes:
