@@ -300,7 +300,8 @@ def tag_of(verb: Verb | type[Verb]) -> str:
 
 def to_map(verb: Verb) -> dict[str, Any]:
     """Return the verb as the map that the wire carries, its word under "verb", unset fields left out."""
-    body: dict[str, Any] = to_builtins(verb)
+    # Binary data stays what it is, so that it is refused by name, and not silently turned into base64 text.
+    body: dict[str, Any] = to_builtins(verb, builtin_types=(bytes, bytearray, memoryview))
     return body
 
 

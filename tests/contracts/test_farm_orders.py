@@ -334,7 +334,7 @@ class TestCommands:
             (["reset", "bmc1", "--silent", "-1"], 64, "--silent"),
             (["dance", "bmc1"], 64, "dance"),
         ],
-        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+        ids=str,
     )
     def test_a_slip_is_told(self, run: Run, words: list[str], code: int, said: str) -> None:
         result = run(*words)

@@ -190,3 +190,12 @@ def test_an_answer_that_is_none_is_not_understood(fields: dict[str, Any]) -> Non
 def test_a_result_that_msgpack_cannot_carry_is_its_makers_fault() -> None:
     with pytest.raises(TypeError):
         codec.encode_reply(Pong(boot_id=object()), 1)  # type: ignore[arg-type]  # the point
+
+
+def test_binary_data_from_a_program_is_refused_by_name_and_not_turned_into_text() -> None:
+    sent = codec.encode_verb(NodeCreate(name="n1", extra={"serial": b"\x00\x01"}))
+
+    with pytest.raises(ArgumentInvalid) as refused:
+        codec.decode_verb(sent)
+
+    assert refused.value.details["path"] == "$.extra.serial"
