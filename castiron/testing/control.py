@@ -117,7 +117,7 @@ def _listen(path: Path) -> socket.socket:
         listener.bind(str(path))
         path.chmod(SOCKET_MODE)  # nobody can connect before `listen`
         listener.listen(_BACKLOG)
-        listener.setblocking(False)  # noqa: FBT003 - the socket module takes no names
+        listener.settimeout(0)
     except BaseException:
         listener.close()
         raise

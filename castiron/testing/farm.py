@@ -191,14 +191,13 @@ class BMCFarm:
                     send()
                 elif len(self._due) < MAX_DUE:
                     self._do_at(self._now() + delay_s, send)
-            self._rouse_at(wake_at, bmc)
-
-    def _rouse_at(self, at: float | None, bmc: SimulatedBMC) -> None:
-        if at is not None:
-            self._do_at(at, partial(self._rouse, bmc, at))
+            if wake_at is not None:
+                self._do_at(wake_at, partial(self._rouse, bmc, wake_at))
 
     def _rouse(self, bmc: SimulatedBMC, at: float) -> None:
-        self._rouse_at(bmc.wake(at), bmc)
+        again_at = bmc.wake(at)
+        if again_at is not None:
+            self._do_at(again_at, partial(self._rouse, bmc, again_at))
 
     def _do_at(self, at: float, call: Callable[[], None]) -> None:
         heapq.heappush(self._due, (at, next(self._order), call))

@@ -5,9 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +15,9 @@ from castiron.testing import BMCFarm, ChassisAction, Faults
 from castiron.testing.loopback import LoopbackSocket
 from castiron.transport.vocabulary import BootDevice, PowerState
 from tests.support.console import Console, Refused, Silent
-from tests.support.farm_consoles import SOON_S, farm_for_ipmipower, ipmipower, ipmitool, over_udp
+from tests.support.farm_consoles import LATE_S, SOON_S, farm_for_ipmipower, ipmipower, ipmitool, over_udp, waiting
 
 ROOT = Path(__file__).resolve().parents[2]
-LATE_S = 2 * SOON_S
-"""A wait that nobody wakes looks a last time when it is over: too late."""
 SILENCE_S = 0.3
 """How long a test listens for an answer that must not come."""
 PING = bytes.fromhex("0600ff06000011be80000000")
@@ -41,16 +37,6 @@ def own_address() -> str:
         except OSError:
             pytest.skip("this machine has no address but loopback")
         return str(probe.getsockname()[0])
-
-
-@contextmanager
-def waiting(wait: Callable[[], object]) -> Generator[None]:
-    """Begin a wait before the block and see it end soon after."""
-    waiter = threading.Thread(target=wait, daemon=True)
-    waiter.start()
-    yield
-    waiter.join(SOON_S)
-    assert not waiter.is_alive()
 
 
 class TestConsolesOfOthers:

@@ -10,11 +10,10 @@ import pytest
 
 import castiron.testing.farm
 from castiron.testing import BMCFarm, CommandKind, Faults, Forgery, LongTail, Refusal, SimulatedBMC
-from castiron.testing.bmc.forgery import LATE_S
+from castiron.testing.bmc.forgery import LATE_S as FORGED_LATE_S
 from castiron.transport.vocabulary import PowerState
 from tests.support.console import Console, Refused, Silent, ipmi_message
-from tests.support.deadline import until
-from tests.support.farm_consoles import SOON_S, farm_for_ipmipower, ipmipower, ipmitool, over_udp
+from tests.support.farm_consoles import LATE_S, SOON_S, farm_for_ipmipower, ipmipower, ipmitool, over_udp, waiting
 
 PING: Final = bytes.fromhex("0600ff06000011be80000000")
 SILENCE_S: Final = 0.2
@@ -110,7 +109,7 @@ class TestOverUDP:
             mine.connect((timed[0].address, timed.port))
             mine.send(PING)
             assert over_udp(timed[1])(PING) is not None  # one socket serves all: the one before has been heard
-            clock.now += LATE_S - 0.1
+            clock.now += FORGED_LATE_S - 0.1
             assert over_udp(timed[1])(PING) is not None
             mine.settimeout(SILENCE_S)
             with pytest.raises(TimeoutError):
@@ -136,17 +135,26 @@ class TestOverUDP:
         console = logged_in(farm[0])
         farm[0].set_faults(Faults(late_power_s=0.1))
 
-        assert console.command(0, 2, UP) == b"\x00"
-        farm[0].wait_for_power(PowerState.ON, SOON_S)
+        with waiting(lambda: farm[0].wait_for_power(PowerState.ON, LATE_S)):
+            assert console.command(0, 2, UP) == b"\x00"
 
-    def test_late_controls_that_set_something_going_go_on_by_themselves(self, farm: BMCFarm) -> None:
-        farm[0].power = PowerState.ON
-        console = logged_in(farm[0])
-        farm[0].set_faults(Faults(late_power_s=0.1))
-
+    def test_a_late_power_cycle_is_followed_to_its_end(
+        self, timed: BMCFarm, clock: Clock
+    ) -> None:
+        timed[0].power = PowerState.ON
+        console = logged_in(timed[0])
+        timed[0].set_faults(Faults(late_power_s=10))
         console.command(0, 2, b"\x02")  # off for a while, then on
-        farm[0].wait_for_power(PowerState.OFF, SOON_S)
-        farm[0].wait_for_power(PowerState.ON, SOON_S)
+
+        clock.now += 10
+        self.let_happen_what_is_due(timed)
+        assert timed[0].power is PowerState.OFF
+        assert len(timed._due) == 1
+        clock.now += 1
+        self.let_happen_what_is_due(timed)
+
+        assert timed[0].power is PowerState.ON
+        assert timed._due == []
 
     def test_a_change_of_power_is_not_lost_among_late_answers(
         self, farm: BMCFarm, monkeypatch: pytest.MonkeyPatch
@@ -157,25 +165,34 @@ class TestOverUDP:
         farm[1].set_faults(Faults(slow_s=0.05))
 
         assert over_udp(farm[1], SILENCE_S)(PING) is None
-        console.command(0, 2, SOFT_OFF)
-        farm[0].wait_for_power(PowerState.OFF, SOON_S)
+        with waiting(lambda: farm[0].wait_for_power(PowerState.OFF, LATE_S)):
+            console.command(0, 2, SOFT_OFF)
 
     def test_instants_that_are_waited_for_do_not_multiply(self, timed: BMCFarm, clock: Clock) -> None:
         timed[0].power = PowerState.ON
         console = logged_in(timed[0])
-        timed[0].set_faults(Faults(late_power_s=3600.0))
-        console.command(0, 2, UP)
+        for late_s in (3600.0, 7200.0):
+            timed[0].set_faults(Faults(late_power_s=late_s))
+            console.command(0, 2, UP)
         timed[0].set_faults(Faults())
 
         for _ in range(30):
-            console.command(0, 2, SOFT_OFF)
-            clock.now += 10
+            console.command(0, 2, SOFT_OFF)  # an earlier instant, after which the later one is asked for again
+            clock.now += 1
             assert power_of(console) is PowerState.OFF
             timed[0].power = PowerState.ON
 
-        assert len(timed._due) <= 31  # what is no longer the next instant goes when its time has come
         clock.now += 3600
-        until(lambda: over_udp(timed[1])(PING) is not None and not timed._due)  # each datagram wakes the farm
+        self.let_happen_what_is_due(timed)
+        assert len(timed._due) == 1
+        clock.now += 3600
+        self.let_happen_what_is_due(timed)
+        assert timed._due == []
+
+    def let_happen_what_is_due(self, timed: BMCFarm) -> None:
+        """Wake the farm, which then looks at its clock; a second answer says that it has."""
+        for _ in range(2):
+            assert over_udp(timed[1])(PING) is not None
 
     def test_a_restart_ends_by_itself(self, timed: BMCFarm, clock: Clock) -> None:
         console = logged_in(timed[0])

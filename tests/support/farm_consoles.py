@@ -1,7 +1,8 @@
-"""Consoles for a running farm: one datagram over UDP, ipmitool, ipmipower."""
+"""Consoles for a running farm: one datagram over UDP, ipmitool, ipmipower; and how to wait for what they cause."""
 
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -13,6 +14,8 @@ from tests.support.simulators import needs
 
 SOON_S: Final = 5.0
 """No answer takes a tenth of it, unless something is broken."""
+LATE_S: Final = 2 * SOON_S
+"""A wait that nobody wakes looks a last time when it is over: too late."""
 TOOL_S: Final = 20.0
 """For a program of others to end."""
 IPMI_PORT: Final = 623
@@ -80,3 +83,13 @@ def farm_for_ipmipower(bmcs: int) -> Generator[BMCFarm]:
         yield farm
     finally:
         farm.close()
+
+
+@contextmanager
+def waiting(wait: Callable[[], object]) -> Generator[None]:
+    """Begin a wait before the block and see it end soon after."""
+    waiter = threading.Thread(target=wait, daemon=True)
+    waiter.start()
+    yield
+    waiter.join(SOON_S)
+    assert not waiter.is_alive()

@@ -89,6 +89,8 @@ class Chassis:
 
     def advance(self, now: float) -> None:
         """Let happen what is due by now. Idempotent."""
+        if self._pending_at is None and not self._late:
+            return  # nearly always
         while (at := self.due_at) is not None and at <= now:
             if at == self._pending_at:
                 self.set_power(self._pending)

@@ -52,8 +52,7 @@ class Command(NamedTuple):
 
 def execute(device: Device, session: Session, message: Message, now: float) -> bytes:
     """Return completion code and data for a request, and do what it asks."""
-    refusal = device.refuses(message, session)
-    if refusal is not None:
+    if device.faults.refusal is not None and (refusal := device.refuses(message, session)) is not None:
         return refusal
     command = COMMANDS.get((message.netfn, message.command))
     if command is None:
@@ -66,7 +65,7 @@ def execute(device: Device, session: Session, message: Message, now: float) -> b
 
 
 def _get_chassis_status(ask: Ask) -> bytes:
-    return ask.device.chassis.status(ask.now, is_lie=ask.device.lies())
+    return ask.device.chassis.status(ask.now, is_lie=ask.device.faults.wrong_power_count > 0 and ask.device.lies())
 
 
 def _control_chassis(ask: Ask) -> bytes:

@@ -69,7 +69,7 @@ class BMC:
         device.chassis.advance(now)
         if faults.silent or now < self._silent_until:
             return []
-        if faults.is_smooth and self._inward.is_empty and self._outward.is_empty:
+        if faults.is_smooth and not self._inward.held and not self._outward.held:
             answer = self._answer(datagram, source, now)
             return [] if answer is None else [(0.0, answer)]
         return [

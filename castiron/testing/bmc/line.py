@@ -10,28 +10,27 @@ from castiron.testing.bmc.faults import Faults
 
 
 class Line:
-    """One direction. It holds at most one console's datagram at a time."""
+    """One direction. It holds at most one console's datagram at a time.
 
-    __slots__ = ("_held", "_source")
+    Attributes:
+        held: the datagram, as often as it is to arrive; empty for none.
+    """
+
+    __slots__ = ("_source", "held")
 
     def __init__(self) -> None:
-        self._held: list[bytes] = []
+        self.held: list[bytes] = []
         self._source: tuple[str, int] | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no datagram is held."""
-        return not self._held
 
     def carry(self, datagram: bytes, source: tuple[str, int], faults: Faults, rng: Random) -> list[bytes]:
         """Take a datagram from or to a console; return what arrives now, in the order in which it does."""
         if faults.loses(rng):
             return []
         arriving = [datagram] * (2 if faults.duplicates(rng) else 1)
-        if not self._held and faults.reorders(rng):
-            self._held, self._source = arriving, source
+        if not self.held and faults.reorders(rng):
+            self.held, self._source = arriving, source
             return []
-        if self._held and source == self._source:
-            arriving += self._held
-            self._held = []
+        if self.held and source == self._source:
+            arriving += self.held
+            self.held = []
         return arriving

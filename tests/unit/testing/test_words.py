@@ -1,7 +1,9 @@
 """Faults can be typed, and what is shown can be typed again."""
 
+import re
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from castiron.testing.bmc import CommandKind, Faults, Forgery, LongTail, Refusal
 from castiron.testing.bmc.faults import MAX_FLOOD
 from castiron.testing.words import FAULT_WORDS, read_faults, say_faults
 
+GUIDE: Final = Path(__file__).resolve().parents[3] / "docs" / "guides" / "farm.md"
 SECONDS = st.floats(0, 1e6)
 PERCENT = st.floats(0, 100)
 FAULTS = st.builds(
@@ -118,3 +121,17 @@ def test_words_are_read(word: str, text: str, read: dict[str, Any]) -> None:
 def test_what_cannot_be_read_is_refused_in_words(word: str, text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_faults({word: text})
+
+
+class TestTheGuide:
+    """docs/guides/farm.md has a row for each fault, and what it says in two languages is the same."""
+
+    ROWS: Final = re.findall(r"^\| `(\w+)=([^`]+)` \| `([^`]+)` \|", GUIDE.read_text(), re.MULTILINE)
+    NAMES: Final = {"CommandKind": CommandKind, "Forgery": Forgery, "LongTail": LongTail, "Refusal": Refusal}
+
+    def test_it_has_every_fault(self) -> None:
+        assert {word for word, _, _ in self.ROWS} == set(FAULT_WORDS)
+
+    @pytest.mark.parametrize(("word", "text", "python"), ROWS)
+    def test_what_is_typed_is_what_is_programmed(self, word: str, text: str, python: str) -> None:
+        assert Faults(**read_faults({word: text})) == eval(f"Faults({python})", {"Faults": Faults, **self.NAMES})
