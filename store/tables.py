@@ -98,3 +98,10 @@ class Event(Model):
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "events"
+
+
+class HistoryEvent(Event):
+    """An event that has left the ring, kept because it is among the latest of its node. Its fields are Event's."""
+
+    class Meta:  # noqa: D106 - where peewee looks for the name
+        table_name = "node_history"
