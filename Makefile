@@ -19,7 +19,7 @@ check: $(VENV)/dev  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pyright --warnings
+	$(BIN)/pyright --warnings --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 format: $(VENV)/dev  ## rewrite the files as `make check` wants them

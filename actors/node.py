@@ -89,7 +89,7 @@ class NodeActor(DispatchedActor):
         elif isinstance(message, Granted):
             if self._place.is_granted(message):
                 self._decide(PermitGranted(request_id=message.request_id))
-        elif not (isinstance(message, Recover) and self._state.active is not None):  # it has gone on already
+        else:
             self._decide(message)
         if not self._counts():  # taken over while it hung, and going on at last
             self._let_go()

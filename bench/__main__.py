@@ -17,7 +17,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 Measure = Callable[..., dict[str, float]]
 
-PARTS: Final = ("store", "start", "power", "api", "ipmi_engine", "dispatch", "farm")
+PARTS: Final = ("store", "start", "power", "api", "transport", "ipmi_engine", "dispatch", "farm")
 """Modules with a `measure`, in the order in which they run; loaded one by one, as spawned processes load this file."""
 
 

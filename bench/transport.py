@@ -28,7 +28,7 @@ from castiron.transport.session import DEFAULT_LIMITS
 RUNS: Final = ((1, 1), (8, 1), (64, 1), (64, 16))
 """Clients, and messages that each has in flight."""
 
-SECONDS: Final = 1.5
+SECONDS: Final = 1.0
 REQUEST: Final = frames.build_request(b"1", codec.encode_verb(verbs.Ping()))
 
 

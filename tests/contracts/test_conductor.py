@@ -16,11 +16,18 @@ from castiron.testing.bmc import Faults
 from castiron.transport.client import Client
 from castiron.transport.conversation import Conversation
 from castiron.transport.endpoint import parse_endpoint
-from castiron.transport.errors import CastironError, ConductorOverloaded, MailboxFull
+from castiron.transport.errors import (
+    CastironError,
+    ConductorOverloaded,
+    MailboxFull,
+    NodeExists,
+    NodeLocked,
+    NodeNotFound,
+)
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodePowerSet, RequestWait, Verb
 from castiron.transport.vocabulary import PowerTarget, ReplyWish
-from tests.support.conductor_plugin import Plugin, mailbox_of, actor_of
+from tests.support.conductor_plugin import Plugin, actor_of, mailbox_of
 from tests.support.deadline import until
 
 Ask = Callable[[Client], object]
@@ -61,8 +68,13 @@ def all_at_once(conductor: Conductor, verbs: Sequence[Ask]) -> list[str]:
     return outcomes
 
 
+def crowd(conductor: Conductor, count: int, ask: Ask) -> list[str]:
+    """Have so many clients ask the same at the same moment."""
+    return all_at_once(conductor, [ask] * count)
+
+
 def test_of_many_who_create_the_same_name_at_once_one_wins(conductor: Conductor) -> None:
-    outcomes = all_at_once(conductor, [lambda client: client.nodes.create("n1", driver="fake")] * 12)
+    outcomes = crowd(conductor, 12, lambda client: client.nodes.create("n1", driver="fake"))
 
     assert Counter(outcomes) == {"ok": 1, "NodeExists": 11}
 
@@ -70,9 +82,11 @@ def test_of_many_who_create_the_same_name_at_once_one_wins(conductor: Conductor)
 def test_of_many_who_give_the_same_bmc_to_different_nodes_at_once_one_wins(conductor: Conductor, farm: BMCFarm) -> None:
     info = farm[0].driver_info
     names = [f"n{number}" for number in range(12)]
-    verbs: list[Ask] = [lambda client, name=name: client.nodes.create(name, driver_info=info) for name in names]
 
-    assert Counter(all_at_once(conductor, verbs)) == {"ok": 1, "BMCAddressTaken": 11}
+    def create(name: str) -> Ask:
+        return lambda client: client.nodes.create(name, driver_info=info)
+
+    assert Counter(all_at_once(conductor, [create(name) for name in names])) == {"ok": 1, "BMCAddressTaken": 11}
 
 
 def test_of_many_who_rename_different_nodes_to_the_same_name_at_once_one_wins(conductor: Conductor) -> None:
@@ -80,9 +94,11 @@ def test_of_many_who_rename_different_nodes_to_the_same_name_at_once_one_wins(co
     with conductor.client() as client:
         for name in names:
             client.nodes.create(name, driver="fake")
-    verbs: list[Ask] = [lambda client, name=name: client.nodes.set(name, name="wanted") for name in names]
 
-    outcomes = all_at_once(conductor, verbs)
+    def rename(name: str) -> Ask:
+        return lambda client: client.nodes.set(name, name="wanted")
+
+    outcomes = all_at_once(conductor, [rename(name) for name in names])
 
     assert Counter(outcomes) == {"ok": 1, "NodeExists": 7}
     with conductor.client() as client:
@@ -96,7 +112,7 @@ def test_of_many_who_change_the_same_revision_at_once_one_wins(conductor: Conduc
     with conductor.client() as client:
         revision = client.nodes.create("n1", driver="fake").revision
 
-    outcomes = all_at_once(conductor, [lambda client: client.nodes.set("n1", revision=revision, extra={"a": 1})] * 8)
+    outcomes = crowd(conductor, 8, lambda client: client.nodes.set("n1", revision=revision, extra={"a": 1}))
 
     assert outcomes.count("ok") == 1
     assert set(outcomes) <= {"ok", "RevisionStale", "NodeLocked"}
@@ -109,7 +125,7 @@ def test_of_many_who_want_the_same_node_at_once_one_gets_it_and_its_machine_one_
         client.nodes.create("n1", driver_info=farm[0].driver_info)
     farm[0].set_faults(Faults(slow_s=0.1))
 
-    outcomes = all_at_once(conductor, [lambda client: client.nodes.power("n1", "power on")] * 8)
+    outcomes = crowd(conductor, 8, lambda client: client.nodes.power("n1", "power on"))
 
     assert Counter(outcomes) == {"ok": 1, "NodeLocked": 7}
     with conductor.client() as client:
@@ -118,44 +134,45 @@ def test_of_many_who_want_the_same_node_at_once_one_gets_it_and_its_machine_one_
     assert len(farm[0].controls) == 1
 
 
+def churn(client: Client, seed: int, names: Sequence[str]) -> list[str]:
+    """Create, rename, delete and switch nodes at random; return what was answered that cannot be right."""
+    rng = random.Random(seed)
+    strange: list[str] = []
+    for _ in range(60):
+        name, verb = rng.choice(names), rng.choice(("create", "rename", "delete", "power"))
+        try:
+            match verb:
+                case "create":
+                    client.nodes.create(name, driver="fake")
+                case "rename":
+                    client.nodes.set(name, name=rng.choice(names))
+                case "delete":
+                    client.nodes.delete(name)
+                case _:
+                    client.nodes.power(name, "power on")
+        except (NodeExists, NodeLocked, NodeNotFound):
+            pass
+        except CastironError as error:
+            strange.append(f"{verb} {name}: {error!r}")
+    return strange
+
+
 def test_names_that_come_go_and_are_taken_by_others_all_at_once_never_leak(conductor: Conductor) -> None:
-    names = ["a", "b", "c"]
+    names = ("a", "b", "c")
     strange: list[str] = []
 
-    def churn(seed: int) -> None:
-        rng = random.Random(seed)
-        with conductor.client(timeout_s=20) as client:
-            for _ in range(60):
-                verb = rng.choice(
-                    (
-                        lambda: client.nodes.create(rng.choice(names), driver="fake"),
-                        lambda: client.nodes.set(rng.choice(names), name=rng.choice(names)),
-                        lambda: client.nodes.delete(rng.choice(names)),
-                        lambda: client.nodes.power(rng.choice(names), "power on"),
-                    )
-                )
-                try:
-                    verb()
-                except CastironError as error:
-                    name = type(error).__name__
-                    if name not in {"NodeExists", "NodeNotFound", "NodeLocked"}:
-                        strange.append(f"{name}: {error}")
+    def run(seed: int) -> Ask:
+        return lambda client: strange.extend(churn(client, seed, names))
 
-    threads = [threading.Thread(target=churn, args=(seed,)) for seed in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(40)
+    all_at_once(conductor, [run(seed) for seed in range(6)])
 
     assert strange == []
     with conductor.client() as client:
         for request in client.requests.list(limit=1000):
-            if not request.is_final:
-                request.wait(timeout_s=10)
+            request.wait(timeout_s=10)
         for node in client.nodes.list():
             client.nodes.delete(node.name)
-        for name in names:
-            assert client.nodes.create(name, driver="fake").name == name
+        assert [client.nodes.create(name, driver="fake").name for name in names] == list(names)
         status = client.status()
     assert (status.actors["restarts"], status.actors["crashes"], status.transport["doubled"]) == (0, 0, 0)
 

@@ -1,4 +1,4 @@
-"""A disk that is full: changes are refused, everything else goes on, and when there is space again, so does the rest."""
+"""A full disk: changes are refused and everything else goes on; when there is space again, so does the rest."""
 
 from collections.abc import Callable
 from pathlib import Path

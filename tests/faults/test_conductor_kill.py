@@ -2,8 +2,8 @@
 
 import random
 import threading
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +17,6 @@ from castiron.transport.vocabulary import PowerState
 from tests.support.conductor_process import Audit, ConductorProcess, opened
 from tests.support.deadline import until
 
-SLOW = Faults(slow_s=1.5)
 SILENT = Faults(silent=True)
 SETTINGS = {"unknown_outcome_settle_s": 0.5, "power_poll_max_s": 0.2}
 PATIENCE_S = 20.0
@@ -42,7 +41,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Any:
+def world(tmp_path: Path) -> Generator[World]:
     with BMCFarm(bmcs=4) as farm:
         yield World(farm, tmp_path)
 
@@ -191,7 +190,6 @@ def test_killed_again_and_again_at_random_moments_nothing_is_lost_and_nothing_do
     audit = world.audit()
     assert len(audit.requests) >= 11
     assert any(request.attempts > 1 for request in audit.requests), "no kill hit an action"
-    print(len(audit.requests), [r.attempts for r in audit.requests if r.attempts > 1])
     for name, bmc in names.items():
         done = [request for request in audit.requests if request.node_name == name]
         assert all(request.state == "succeeded" for request in done)

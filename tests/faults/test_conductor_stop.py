@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -31,7 +30,7 @@ SILENT = Faults(silent=True)
 
 def open_descriptors() -> int:
     gc.collect()
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def other_threads() -> list[str]:

@@ -1,22 +1,23 @@
 """Actors that fail, hang or are stopped: replaced within two seconds, with nothing lost and no neighbour touched."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pykka
 import pytest
 
+from castiron.actors.asking import Asked
 from castiron.actors.conductor import Conductor
 from castiron.actors.core.messages import Submit
 from castiron.actors.drivers.base import Call, GetPower, SetPower
 from castiron.actors.fleet import FleetActor
 from castiron.actors.settings import Settings
 from castiron.actors.supervisor import SupervisorActor
-from castiron.store.records import Change, NodeInsert, NodeRecord, NodeUpdate, RequestRecord
+from castiron.store.records import Change, NodeRecord, NodeUpdate, RequestRecord
 from castiron.testing import running_conductor
 from castiron.transport.client import Client
 from castiron.transport.errors import (
@@ -26,17 +27,13 @@ from castiron.transport.errors import (
     NodeInMaintenance,
     NodeLocked,
 )
-from castiron.transport.requests import Request
 from castiron.transport.vocabulary import (
     Instant,
-    NodeName,
-    NodeUUID,
-    PowerState,
     RequestID,
     RequestState,
     Revision,
 )
-from tests.support.conductor_plugin import BuggyDriver, Plugin, actor_of, mailbox_of, once
+from tests.support.conductor_plugin import Bug, BuggyDriver, Plugin, actor_of, mailbox_of, once
 from tests.support.conductor_process import Audit, opened
 from tests.support.deadline import until
 
@@ -109,10 +106,10 @@ def exit_process(call: Call) -> None:
 @pytest.mark.parametrize("bug", [fail, exit_process])
 @pytest.mark.parametrize("at", [GetPower, SetPower])
 def test_an_actor_whose_driver_raises_is_replaced_and_its_request_is_carried_out(
-    house: House, bug: object, at: type
+    house: House, bug: Bug, at: type
 ) -> None:
     client = house.with_nodes()
-    struck = once(bug)  # type: ignore[arg-type]  # a parameter's type is not known to pytest
+    struck = once(bug)
     house.driver.bugs[house.uuids[0]] = lambda call: struck(call) if isinstance(call.operation, at) else None
 
     began = time.monotonic()
@@ -175,8 +172,6 @@ def test_a_stored_request_that_this_version_does_not_understand_costs_its_own_no
 
 
 def revised(record: NodeRecord) -> NodeRecord:
-    from dataclasses import replace
-
     return replace(record, revision=Revision(record.revision + 1))
 
 
@@ -306,8 +301,6 @@ class Heard:
 
 
 def test_whoever_sent_the_message_that_an_actor_failed_at_is_told_so(house: House) -> None:
-    from castiron.actors.asking import Asked
-
     client = house.with_nodes()
     heard = Heard()
     poison = Submit(request_id=RequestID("r"), verb=None, requester="test", reply_to=Asked(heard))  # type: ignore[arg-type]  # a bug
@@ -349,12 +342,9 @@ def test_the_fleets_actor_is_replaced_again_and_again_while_nodes_come_go_and_ar
         name, other = f"c{number}", f"d{number}"
         with house.conductor.client(timeout_s=10) as client:
             while not stop.is_set():
-                for verb in (
-                    lambda: client.nodes.create(name, driver="fake"),
-                    lambda: client.nodes.set(name, name=other),
-                    lambda: client.nodes.delete(other),
-                ):
-                    outcomes.append(insist(verb))
+                outcomes.append(insist(lambda: client.nodes.create(name, driver="fake")))
+                outcomes.append(insist(lambda: client.nodes.set(name, name=other)))
+                outcomes.append(insist(lambda: client.nodes.delete(other)))
 
     threads = [threading.Thread(target=churn, args=(number,)) for number in range(3)]
     for thread in threads:

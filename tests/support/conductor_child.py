@@ -21,7 +21,12 @@ def obey(lines: "list[str]") -> None:
     store, endpoint, *pairs = lines
     values = {name: setting_from_text(name, text) for name, _, text in (pair.partition("=") for pair in pairs)}
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
     conductor = Conductor(store=Path(store), endpoint=endpoint, settings=settings_from(values))
     with conductor:
         threading.Thread(target=heed_limits, daemon=True).start()
