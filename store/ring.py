@@ -7,11 +7,15 @@ leaves the ring.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from castiron.store import queries, statements
 from castiron.store.database import Database
 from castiron.store.rows import Row
 from castiron.transport.vocabulary import EventSeq, Instant
+
+_BEYOND_ALL: Final = 2**62
+"""Takes the place of the number of the latest event where there is no node any more: nothing is that near to it."""
 
 
 def first_kept(reader: Database, latest: EventSeq, before: Instant, keep_count: int) -> EventSeq:
@@ -38,4 +42,4 @@ def cut(database: Database, leaving: Sequence[Row], history_count: int) -> None:
     with database.transaction():
         database.execute(statements.KEEP_AS_HISTORY, (last, history_count))
         database.execute(statements.REMOVE_EVENTS, (last,))
-        database.execute_many(statements.CUT_HISTORY, [(uuid, uuid, history_count) for uuid in nodes])
+        database.execute_many(statements.CUT_HISTORY, [(uuid, uuid, _BEYOND_ALL, history_count) for uuid in nodes])

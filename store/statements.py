@@ -54,9 +54,9 @@ REMOVE_EVENTS: Final = "DELETE FROM events WHERE seq <= ?"
 
 CUT_HISTORY: Final = (
     "DELETE FROM node_history WHERE node_uuid = ? "
-    f"AND node_seq <= COALESCE((SELECT node_seq FROM nodes WHERE uuid = ?), {2**62}) - ?"
+    "AND node_seq <= COALESCE((SELECT node_seq FROM nodes WHERE uuid = ?), ?) - ?"
 )
-"""Removes what is not among the latest so many of a node; all of a node that is no more."""
+"""Removes what is not among the latest so many of a node; of a node that is no more the third parameter decides."""
 
 
 def update_row(row: Row, epoch: int, revision: int) -> Row:

@@ -56,7 +56,7 @@ def test_a_node_is_read_behind_what_was_submitted_before(store: Store) -> None:
         archive.load(plain_node().uuid, told.note)
 
     assert told.came.wait(5)
-    assert told == [OnDisk(plain_node(), [])]
+    assert told == [OnDisk(plain_node(), [], EventSeq(0))]
     archive.stop(5.0)
     writer.stop(5.0)
 
