@@ -161,10 +161,11 @@ def _docstrings(source: type) -> dict[str, str]:
 
 def _name(statement: ast.stmt) -> str:
     """Return what a statement gives a value or a type to; empty if it is none of these."""
-    target = statement.target if isinstance(statement, ast.AnnAssign) else None
-    if isinstance(statement, ast.Assign):
-        (target,) = statement.targets
-    return target.id if isinstance(target, ast.Name) else ""
+    match statement:
+        case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+        case _:
+            return ""
 
 
 if __name__ == "__main__":

@@ -28,8 +28,10 @@ class House:
 
     def __init__(self, endpoint: str, limits: Limits, *, boot_id: str | None = None) -> None:
         self.conductor = MemoryConductor(limits=limits, boot_id=boot_id)
-        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, limits=limits)
+        publisher = self.conductor.events.publisher
+        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, limits=limits, publisher=publisher)
         self.door.start()
+        self.conductor.events_endpoint = self.door.events_endpoint
 
     @property
     def endpoint(self) -> str:
