@@ -35,6 +35,8 @@ class Landed:
 class Batches:
     """The batches of one actor, in the order of their changes. Only the actor's thread."""
 
+    __slots__ = ("_waiting",)
+
     def __init__(self) -> None:
         self._waiting: list[Batch] = []  # a few at the most, mostly none: an empty deque takes 760 bytes in each actor
 

@@ -8,9 +8,8 @@ garbage collector are the business of whoever runs it. No decision about nodes l
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +29,7 @@ from castiron.actors.fleet import seat_fleet
 from castiron.actors.herald import Herald
 from castiron.actors.kin import Kin, Seat
 from castiron.actors.nursery import Nursery, state_from_store
+from castiron.actors.parts import Parts
 from castiron.actors.permits import Permits
 from castiron.actors.pool import PoolDispatcher
 from castiron.actors.pruning import Pruning
@@ -54,12 +54,6 @@ MakeDrivers = Callable[[Clock, Settings], Mapping[str, Driver]]
 
 LAST_ANSWERS_S: Final = 1.0
 """Given to clients to take their last answers, within the time of an orderly stop."""
-
-SHARE: Final = 0.25
-"""Of the time of an orderly stop, the most that one part may take: one that hangs leaves enough for the others."""
-
-LEAST_S: Final = 0.1
-"""What a part is given to stop when the time is up."""
 
 
 def new_uuid() -> str:
@@ -102,10 +96,10 @@ class Conductor:
         self._settings = settings or Settings()
         self._make_drivers = drivers
         self._new_id = new_id
-        self._parts = ExitStack()
+        self._parts = Parts(self._settings.graceful_shutdown_timeout_s)
         self._changing = threading.Lock()
         self._is_started = False
-        self._stop_by: float | None = None
+        self._is_stopping = False
         self._ended = threading.Event()
         self._ended.set()
         self._failure: str | None = None
@@ -168,7 +162,7 @@ class Conductor:
         with self._changing:
             if self._is_started:
                 raise RuntimeError("the conductor runs already; one that has failed is to be stopped first")
-            self._failure = self._stop_by = None
+            self._failure, self._is_stopping = None, False
             self._ended.clear()
             try:
                 self._start_all()
@@ -184,45 +178,35 @@ class Conductor:
         """
         with self._changing:
             if self._is_started:
-                self._close()
                 self._is_started = False
+                self._close()
 
     def _close(self) -> None:
-        self._stop_by = time.monotonic() + self._settings.graceful_shutdown_timeout_s
+        self._is_stopping = True
         try:
-            self._parts.close()
+            self._parts.stop()
         finally:
             self._front_door = None
             self._ended.set()
 
-    def _at_stop(self, stop: Callable[[float], object], most_s: float | None = None) -> None:
-        """Have a part stopped with its share of what is left of the time."""
-
-        def call() -> None:
-            share_s = self._settings.graceful_shutdown_timeout_s * SHARE if most_s is None else most_s
-            rest_s = LEAST_S if self._stop_by is None else self._stop_by - time.monotonic()
-            stop(max(LEAST_S, min(share_s, rest_s)))
-
-        self._parts.callback(call)
-
     def _start_all(self) -> None:
         settings, parts = self._settings, self._parts
         store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
-        parts.callback(store.close)
+        parts.add_quick(store.close)
         boot_id = self._new_id()
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         writer = ThreadedWriter(store.committer, landed=Herald(board, publisher).landed)
-        self._at_stop(writer.stop)
+        parts.add(writer.stop)
         archive = Archive(store, writer)
-        self._at_stop(archive.stop)
+        parts.add(archive.stop)
         clock = SystemClock()
-        self._at_stop(clock.stop)
+        parts.add(clock.stop)
         dispatcher = PoolDispatcher(settings.dispatcher_threads, throughput=settings.dispatcher_throughput)
-        self._at_stop(dispatcher.stop)
+        parts.add(dispatcher.stop)
         drivers = self._make_drivers(clock, settings)
         for driver in drivers.values():
-            self._at_stop(driver.stop)
+            parts.add(driver.stop)
         services = Services(
             conductor=store.conductor,
             clock=clock,
@@ -240,7 +224,7 @@ class Conductor:
         self._start_actors(services, kin, tally, store)
         pruning = Pruning(store, archive, clock, settings)
         pruning.start()
-        parts.callback(pruning.stop)
+        parts.add_quick(pruning.stop)
         bulletin = Bulletin(
             services=services, store=store, writer=writer, dispatcher=dispatcher, tally=tally, boot_id=boot_id
         )
@@ -266,17 +250,17 @@ class Conductor:
         )
         bulletin.front_door, bulletin.watch = front_door, watch
         front_door.start()
-        self._at_stop(front_door.stop, LAST_ANSWERS_S)
+        parts.add(front_door.stop, LAST_ANSWERS_S)
         self._front_door = front_door
         watch.start()
-        parts.callback(watch.stop)
+        parts.add_quick(watch.stop)
         self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
 
     def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
         nursery = Nursery(services, kin)
-        self._at_stop(partial(_stop_nodes, services))
-        self._at_stop(kin.fleet.close)
-        self._at_stop(kin.supervisor.close)
+        self._parts.add(partial(_stop_nodes, services))
+        self._parts.add(kin.fleet.close)
+        self._parts.add(kin.supervisor.close)
         kin.supervisor.take(SupervisorActor.start(services, kin, nursery, tally, self._fail))
         open_requests: dict[NodeUUID, list[RequestRecord]] = {}
         for request in store.open_requests():
@@ -290,7 +274,7 @@ class Conductor:
 
         Any thread; only the first reason counts, and none once the conductor is being stopped.
         """
-        if self._stop_by is not None or self._failure is not None:
+        if self._is_stopping or self._failure is not None:
             return
         log.critical("the conductor cannot go on: %s. Restart it; nothing that was accepted is lost.", reason)
         self._failure = reason

@@ -12,7 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar
 
-from pykka import ActorDeadError
+from pykka import ActorDeadError, ActorRef
 
 from castiron.actors.asking import Asked
 from castiron.actors.core.fleet import FleetIndex, Identity, Newcomer, judge_create, judge_set
@@ -138,9 +138,9 @@ class FleetActor(DispatchedActor):
         """Answer whoever asked for what it failed at, and hand everything else over to a successor."""
         del traceback
         reason = f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}"
-        if isinstance(self._in_hand, (CreateNode, SetNode, Created)):
-            self._give_up(self._in_hand.asked, reason)
         self._failed(reason, self._underway, leftovers_of(self.actor_ref))
+        if isinstance(self._in_hand, (CreateNode, SetNode, Created)):  # answered last: who asks again finds a successor
+            self._give_up(self._in_hand.asked, reason)
 
     def on_stop(self) -> None:
         """Hand everything over."""
@@ -203,36 +203,39 @@ class FleetActor(DispatchedActor):
         self._index.reserve(record.uuid, identity)
 
 
-def seat_fleet(
-    services: Services, nursery: Nursery, seat: Seat, given_up: Callable[[str], None], underway: Underway | None = None
-) -> None:
+def seat_fleet(services: Services, nursery: Nursery, seat: Seat, given_up: Callable[[str], None]) -> None:
     """Start the fleet's actor, and another one each time it ends, until the seat is closed.
 
     Args:
         given_up: told if it ended and cannot be started again.
-        underway: what a predecessor had under way.
     """
+
+    def start(underway: Underway, leftovers: list[Any]) -> None:
+        ref = FleetActor.start(services, nursery, seat, underway, failed)
+        for message in leftovers:  # before anybody else can tell it something
+            _hand_on(services, ref, seat, message)
+        seat.take(ref)
 
     def failed(reason: str, underway: Underway, leftovers: list[Any]) -> None:
         if seat.is_closed:
             return
         log.error("the fleet's actor failed (%s); it is replaced", reason)
         try:
-            seat_fleet(services, nursery, seat, given_up, underway)
+            start(underway, leftovers)
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody must hear of it
             given_up(f"the fleet's actor failed and cannot be started again ({type(error).__name__}: {error})")
-        for message in leftovers:
-            _hand_on(services, seat, message)
 
-    seat.take(FleetActor.start(services, nursery, seat, underway or {}, failed))
+    start({}, [])
 
 
-def _hand_on(services: Services, seat: Seat, message: Any) -> None:
+def _hand_on(services: Services, ref: ActorRef[FleetActor], seat: Seat, message: FleetMessage) -> None:
     try:
-        seat.tell(message)
-    except (ActorDeadError, InboxFull):
+        ref.tell(message)
+    except (ActorDeadError, InboxFull):  # ended at once, or asked by its predecessor and others for too much
         if isinstance(message, (CreateNode, SetNode)):
             message.asked.refused(being_replaced(), services.board.seq)
+        else:
+            seat.tell(message)
 
 
 def being_replaced() -> ConductorOverloaded:

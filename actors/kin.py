@@ -32,8 +32,13 @@ class Seat:
         self._is_closed = False
 
     def take(self, ref: ActorRef[Any]) -> None:
-        """Sit down, and be told what was kept. Whoever comes to a closed seat is stopped."""
+        """Sit down, and be told what was kept. Whoever comes to a closed seat is stopped.
+
+        Whoever has ended on the way here does not sit down: a successor is coming, or sits there already.
+        """
         with self._lock:
+            if not ref.is_alive():
+                return
             self._ref = ref
             if self._is_closed:
                 ref.stop(block=False)

@@ -27,6 +27,8 @@ class Granted:
 class Place:
     """What one owner of a node holds of the permits, or stands in line for. Only its actor calls it."""
 
+    __slots__ = ("_owner", "_permits", "_request_id", "_tell", "_wishes")
+
     def __init__(self, permits: Permits, uuid: NodeUUID, generation: int, tell: Callable[[Granted], None]) -> None:
         self._permits = permits
         self._owner = owner_of(uuid, generation)

@@ -31,6 +31,8 @@ RECOVERY_PAUSE_S: Final = 1.0
 class Reporter:
     """Speaks for one generation of a node's actor."""
 
+    __slots__ = ("_generation", "_kin", "_services", "_uuid")
+
     def __init__(self, services: Services, kin: Kin, uuid: NodeUUID, generation: int) -> None:
         self._services = services
         self._kin = kin

@@ -248,7 +248,7 @@ def _amend(draft: Draft, message: Amend) -> None:
     if obstacle is None and amendment.is_identity:
         obstacle = locked(state, draft.now)
     if obstacle is not None:
-        return draft.order(Refuse(message.reply_to, obstacle), TellFleet(applied=False))
+        return draft.order(TellFleet(applied=False), Refuse(message.reply_to, obstacle))
     changes = amendment.changes(state.record)
     if changes:
         if "driver_info" in changes:
@@ -258,7 +258,8 @@ def _amend(draft: Draft, message: Amend) -> None:
         if "name" in changes:
             told["previous_name"] = state.record.name
         draft.tell(EventType.NODE_UPDATE_END, told)
-    return draft.order(AnswerNode(message.reply_to), TellFleet(applied=True))
+    # The fleet first: whoever is told of a new name may ask for the old one at once.
+    return draft.order(TellFleet(applied=True), AnswerNode(message.reply_to))
 
 
 def _remove(draft: Draft, message: Remove) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -280,7 +281,7 @@ def test_a_key_file_that_is_not_the_stores_is_denied(shell: Shell) -> None:
     found = shell.run("keys", "rotate", "--store", str(shell.store), "--key-file", str(shell.folder / "other.db.key"))
 
     assert found[0] == 77
-    with sqlite3.connect(shell.store) as store:
+    with closing(sqlite3.connect(shell.store)) as store:
         assert store.execute("PRAGMA quick_check").fetchone() == ("ok",)
 
 

@@ -108,6 +108,16 @@ def test_of_many_who_rename_different_nodes_to_the_same_name_at_once_one_wins(co
         assert client.nodes.create(winner, driver="fake").name == winner
 
 
+def test_a_name_that_somebody_was_told_is_free_is_free(conductor: Conductor) -> None:
+    with conductor.client() as client:
+        client.nodes.create("a", driver="fake")
+        for number in range(200):
+            client.nodes.set("a", name=f"old{number}")
+            client.nodes.create("a", driver="fake")
+            client.nodes.delete("a")
+            client.nodes.create("a", driver="fake")
+
+
 def test_of_many_who_change_the_same_revision_at_once_one_wins(conductor: Conductor) -> None:
     with conductor.client() as client:
         revision = client.nodes.create("n1", driver="fake").revision

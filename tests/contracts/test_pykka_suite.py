@@ -44,7 +44,9 @@ def pykka_source(pytestconfig: pytest.Config, tmp_path: Path) -> Path:
     if not archive.exists():
         download(name.replace("-", "=="), archive.parent)
     with tarfile.open(archive) as opened:
-        opened.extractall(tmp_path, filter="data")
+        if hasattr(tarfile, "data_filter"):  # Debian 12's Python 3.11.2 is older than it
+            opened.extraction_filter = tarfile.data_filter
+        opened.extractall(tmp_path)
     with (tmp_path / name / "tests" / "conftest.py").open("a") as conftest:
         conftest.write("\nfrom pykka_runtime import mocker, runtime\n")
     return tmp_path / name

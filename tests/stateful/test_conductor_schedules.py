@@ -1,6 +1,7 @@
 """Any order in which the conductor's threads can meet, drawn from seeds: nothing is lost, told twice, or kept."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from random import Random
 
 import pykka
@@ -8,6 +9,8 @@ import pytest
 
 from castiron.transport.vocabulary import PowerTarget, Seconds
 from tests.support.conductor_sim import Simulation
+
+Simulate = Callable[..., Simulation]
 
 NAMES = ("a", "b", "c")
 
@@ -17,6 +20,19 @@ def no_actor_is_left() -> Generator[None]:
     yield
     for ref in pykka.ActorRegistry.get_all():
         pykka.ActorRegistry.unregister(ref)
+
+
+@pytest.fixture
+def simulate() -> Generator[Simulate]:
+    """Make simulations whose stores are closed in the end."""
+    with ExitStack() as stores:
+
+        def make(seed: int, **settings: int) -> Simulation:
+            simulation = Simulation(seed, **settings)
+            stores.callback(simulation.store.close)
+            return simulation
+
+        yield make
 
 
 def disturb(simulation: Simulation, rng: Random) -> None:
@@ -58,16 +74,73 @@ def fault(simulation: Simulation, rng: Random, name: str) -> None:
                 simulation.crash()
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_whatever_order_things_happen_in(seed: int) -> None:
+def begun(simulate: Simulate, seed: int, **settings: int) -> Simulation:
+    """Return a simulation in the middle of everything."""
     rng = Random(seed)
-    simulation = Simulation(seed)
+    simulation = simulate(seed, **settings)
     for name in NAMES:
         simulation.create(name)
     simulation.dispatcher.run_until_idle()
-
     for _ in range(rng.randrange(5, 60)):
         disturb(simulation, rng)
+    return simulation
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_order_things_happen_in(simulate: Simulate, seed: int) -> None:
+    simulation = begun(simulate, seed)
+
     simulation.settle()
 
     simulation.check()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_put_aside_is_taken_back_by_a_restart(simulate: Simulate, seed: int) -> None:
+    simulation = begun(simulate, seed, restart_intensity=1)
+    simulation.settle()
+    simulation.check_index()
+
+    simulation.crash()
+    simulation.settle()
+
+    simulation.check()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_rename_that_waits_at_an_actor_which_is_put_aside_gives_its_name_back(simulate: Simulate, seed: int) -> None:
+    simulation = simulate(seed, restart_intensity=1)
+    simulation.create("a")
+    simulation.dispatcher.run_until_idle()
+    simulation.declare_hung("a")
+    simulation.clock.run(simulation.dispatcher)
+
+    renamed = simulation.set("a", name="b")
+    simulation.run(1)  # the fleet has judged, and the node has not looked
+    simulation.declare_hung("a")
+    simulation.clock.run(simulation.dispatcher)
+
+    assert renamed.told in (["NodeInMaintenance"], ["ConductorOverloaded"], ["final"])
+    assert simulation.tally.put_aside == 1
+    simulation.check_index()
+
+
+def test_what_was_decided_upon_a_change_that_failed_fails_with_it_and_the_actor_lives(simulate: Simulate) -> None:
+    simulation = simulate(0)
+    simulation.create("a")
+    simulation.dispatcher.run_until_idle()
+
+    simulation.writer.is_held = True
+    power = simulation.power("a", PowerTarget.ON, waits=False)
+    changed = simulation.set("a", extra={"a": 1})
+    simulation.dispatcher.run_until_idle()
+    assert simulation.writer.backlog() == 2
+    simulation.writer.is_held, simulation.writer.is_full = False, True
+    simulation.writer.run_turn(1)
+    simulation.dispatcher.run_until_idle()
+    simulation.writer.is_full = False
+    simulation.writer.run_turn(1)
+    simulation.settle()
+
+    assert (power.told, changed.told) == (["StoreUnavailable"], ["StoreUnavailable"])
+    assert simulation.tally.restarts == 0

@@ -5,7 +5,8 @@ not there. So any order in which the conductor's threads could meet can be drawn
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -42,7 +43,6 @@ from tests.support.store_records import counting_ids
 SETTINGS: Final = Settings(
     power_state_change_timeout_s=5.0,
     unknown_outcome_settle_s=1.0,
-    restart_intensity=1000,
     max_running_actions=2,
 )
 LONG_S: Final = Seconds(120.0)
@@ -50,7 +50,10 @@ LONG_S: Final = Seconds(120.0)
 
 
 class SimWriter:
-    """Commits with the real committer, one change a turn, when the dispatcher draws its turn; `is_full`: not at all."""
+    """Commits with the real committer, one change a turn, when the dispatcher draws its turn.
+
+    `is_full`: it refuses, as for a full disk. `is_held`: it waits until a test gives it a turn.
+    """
 
     def __init__(self, store: Store, dispatcher: SimDispatcher) -> None:
         self._store = store
@@ -58,10 +61,12 @@ class SimWriter:
         self._line: deque[tuple[Change, Written]] = deque()
         self.is_full = False
         self.is_dead = False
+        self.is_held = False
 
     def submit(self, change: Change, done: Written) -> None:
         self._line.append((change, done))
-        self._dispatcher.schedule(self)
+        if not self.is_held:
+            self._dispatcher.schedule(self)
 
     def run_turn(self, messages: int) -> None:
         del messages
@@ -72,6 +77,9 @@ class SimWriter:
             done(StoreUnwritable("the disk is full."))
         else:
             done(self._store.committer.commit([change])[0])
+
+    def backlog(self) -> int:
+        return len(self._line)
 
     def doing(self) -> tuple[str, str]:
         return "writer", "commit"
@@ -121,8 +129,9 @@ class Heard:
 class Simulation:
     """One store, and one conductor's worth of actors after the other."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, restart_intensity: int = 1000) -> None:
         self.rng = Random(seed)
+        self._settings = replace(SETTINGS, restart_intensity=restart_intensity)
         self._new_id = counting_ids()
         self.store = Store.open(None, key_path=None, new_id=self._new_id)
         self.clock = VirtualClock(Instant(1000.0))
@@ -144,7 +153,7 @@ class Simulation:
             drivers={"fake": self.driver},
             board=Board(max_waiters=100, seq=self.store.latest_seq()),
             directory=Directory(),
-            settings=SETTINGS,
+            settings=self._settings,
             new_id=self._new_id,
             load=self._load,
         )
@@ -299,8 +308,16 @@ class Simulation:
         )
         assert {uuid for uuid, _ in services.directory.owners()} == set(by_uuid)
         assert all(owner.ref is not None and owner.ref.is_alive() for _, owner in services.directory.owners())
-        self._check_index({node.name: node.uuid for node in audit.nodes})
+        self.check_index()
         return audit
+
+    def check_index(self) -> None:
+        """Check that the fleet's actor knows the names that there are, and no others."""
+        (ref,) = pykka.ActorRegistry.get_by_class(FleetActor)
+        fleet: Any = _owner_of(ref)
+        assert fleet._underway == {}
+        assert fleet._index._names == {node.name: node.uuid for node in self.store.nodes()}
+        assert fleet._index._pending == {}
 
     def _check_answers(self, audit: Audit) -> None:
         known = {request.id for request in audit.requests}
@@ -309,13 +326,6 @@ class Simulation:
             assert len(heard.told) - heard.told.count("accepted") <= 1, (heard.what, heard.told)
             assert last, f"nobody answered: {heard.what}"
             assert heard.accepted_id is None or heard.accepted_id in known, f"accepted and forgotten: {heard.what}"
-
-    def _check_index(self, names: Mapping[str, str]) -> None:
-        (ref,) = pykka.ActorRegistry.get_by_class(FleetActor)
-        fleet: Any = _owner_of(ref)
-        assert fleet._underway == {}
-        assert fleet._index._names == names
-        assert fleet._index._pending == {}
 
 
 def _tell_end(heard: Heard, request: RequestRecord, seq: EventSeq) -> None:

@@ -84,6 +84,20 @@ def test_what_is_told_while_a_dead_actor_sits_there_waits_for_its_successor(disp
     seat.close(1.0)
 
 
+def test_whoever_has_ended_on_the_way_does_not_take_the_seat_from_its_successor(dispatcher: SimDispatcher) -> None:
+    seat, heard = Seat(), list[Any]()
+    first, second = Listener.start(dispatcher, []), Listener.start(dispatcher, heard)
+    first.stop()
+
+    seat.take(second)
+    seat.take(first)
+    seat.tell(Word("one"))
+    dispatcher.run_until_idle()
+
+    assert heard == ["one"]
+    seat.close(1.0)
+
+
 def test_a_closed_seat_stops_who_sits_there_and_who_comes_and_keeps_nothing(dispatcher: SimDispatcher) -> None:
     seat = Seat()
     sitting, coming = Listener.start(dispatcher, []), Listener.start(dispatcher, [])

@@ -559,7 +559,7 @@ def test_attributes_change_while_the_node_is_busy() -> None:
     node.tell(amend(FREE))
 
     assert node.record.extra == {"rack": "r1"}
-    assert node.effects == [AnswerNode("asked"), TellFleet(applied=True)]
+    assert node.effects == [TellFleet(applied=True), AnswerNode("asked")]
     assert node.events[-1].payload == {"changed": ["extra"], "requester": "ipc"}
 
 
@@ -573,7 +573,7 @@ def test_the_identity_does_not_change_while_the_node_is_busy(amendment: Amendmen
     node.tell(amend(amendment))
 
     assert isinstance(refusal(node, "asked"), NodeLocked)
-    assert node.effects[-1] == TellFleet(applied=False)
+    assert node.effects[0] == TellFleet(applied=False)
 
 
 def test_a_new_name_is_told_with_the_previous_one() -> None:
@@ -591,7 +591,7 @@ def test_new_driver_info_drops_the_session_and_tells_no_secret() -> None:
 
     node.tell(amend(Amendment(driver="socket", driver_info=NEW_INFO)))
 
-    assert node.effects == [Renew(), AnswerNode("asked"), TellFleet(applied=True)]
+    assert node.effects == [Renew(), TellFleet(applied=True), AnswerNode("asked")]
     assert (node.record.driver, node.record.driver_info) == ("socket", NEW_INFO.info)
     assert (node.record.secret_keys, node.record.bmc_address) == (frozenset(), "127.0.0.2:623")
     assert node.events[0].payload["changed"] == ["bmc_address", "driver", "driver_info"]
@@ -604,7 +604,7 @@ def test_a_change_of_nothing_writes_nothing_and_announces_nothing() -> None:
     decision = node.tell(amend(FREE))
 
     assert decision.change is None
-    assert node.effects == [AnswerNode("asked"), TellFleet(applied=True)]
+    assert node.effects == [TellFleet(applied=True), AnswerNode("asked")]
 
 
 def test_a_change_for_another_revision_is_refused() -> None:

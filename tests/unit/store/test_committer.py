@@ -1,6 +1,7 @@
 """However changes are grouped, they do what they would do one by one; and what they did is still there tomorrow."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -161,12 +162,11 @@ def run(store: Store, model: Model, data: st.DataObject, group_count: int) -> No
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_groups_do_what_their_changes_would_do_one_by_one(data: st.DataObject) -> None:
-    store, model = Store.open(None, key_path=None, new_id=counting_ids()), Model()
+    model = Model()
+    with closing(Store.open(None, key_path=None, new_id=counting_ids())) as store:
+        run(store, model, data, group_count=5)
 
-    run(store, model, data, group_count=5)
-
-    check_equal(store, model)
-    store.close()
+        check_equal(store, model)
 
 
 @settings(max_examples=10, deadline=None)
@@ -175,13 +175,11 @@ def test_a_store_that_is_opened_again_is_the_same(data: st.DataObject) -> None:
     model = Model()
     with TemporaryDirectory() as directory:
         for _ in range(2):
-            store = Store.open(Path(directory) / "castiron.db", key_path=None, new_id=counting_ids())
+            with closing(Store.open(Path(directory) / "castiron.db", key_path=None, new_id=counting_ids())) as store:
+                check_equal(store, model)
+                run(store, model, data, group_count=3)
+        with closing(Store.open(Path(directory) / "castiron.db", key_path=None, new_id=counting_ids())) as store:
             check_equal(store, model)
-            run(store, model, data, group_count=3)
-            store.close()
-        store = Store.open(Path(directory) / "castiron.db", key_path=None, new_id=counting_ids())
-        check_equal(store, model)
-        store.close()
 
 
 def commit_types(changes_of_group: Sequence[Change]) -> list[type[object]]:

@@ -1,0 +1,52 @@
+"""The parts of a conductor that have started, and how they are stopped: in reverse, within a time that they share.
+
+A part that hangs cannot take the time of those after it. What the parts are is the conductor's.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final
+
+SHARE: Final = 0.25
+"""Of the whole time, the most that one part may take: one that hangs leaves enough for the others."""
+
+LEAST_S: Final = 0.1
+"""What a part is given to stop when the time is up."""
+
+
+class Parts:
+    """Started parts, in order. One thread at a time.
+
+    Args:
+        timeout_s: seconds for all of them to stop.
+        monotonic: seconds, never going backwards.
+    """
+
+    def __init__(self, timeout_s: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._timeout_s = timeout_s
+        self._monotonic = monotonic
+        self._until_s = 0.0
+        self._stack = ExitStack()
+
+    def add(self, stop: Callable[[float], object], most_s: float | None = None) -> None:
+        """Have `stop` called at the end, with the seconds that it may take.
+
+        Args:
+            most_s: no more than this; None: SHARE of the whole.
+        """
+        share_s = self._timeout_s * SHARE if most_s is None else most_s
+        self._stack.callback(lambda: stop(max(LEAST_S, min(share_s, self._until_s - self._monotonic()))))
+
+    def add_quick(self, stop: Callable[[], object]) -> None:
+        """Have `stop` called at the end; it takes no time."""
+        self._stack.callback(stop)
+
+    def stop(self) -> None:
+        """Stop all, the latest first; one that raises does not keep the others from it. Idempotent.
+
+        Raises:
+            Exception: what a part raised, once all have been stopped.
+        """
+        self._until_s = self._monotonic() + self._timeout_s
+        self._stack.close()

@@ -1,0 +1,71 @@
+"""Parts stop in reverse, share their time, and none keeps the others from stopping."""
+
+import pytest
+
+from castiron.actors.parts import LEAST_S, SHARE, Parts
+
+
+class Stopped(list[tuple[str, float]]):
+    """Who was stopped, with how many seconds; each takes `lasts_s`."""
+
+    now_s = 0.0
+
+    def part(self, name: str, lasts_s: float = 0.0) -> "Part":
+        return Part(self, name, lasts_s)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class Part:
+    def __init__(self, stopped: Stopped, name: str, lasts_s: float) -> None:
+        self._stopped, self._name, self._lasts_s = stopped, name, lasts_s
+
+    def stop(self, timeout_s: float) -> None:
+        self._stopped.append((self._name, round(timeout_s, 6)))
+        self._stopped.now_s += min(self._lasts_s, timeout_s)
+
+    def fail(self, timeout_s: float) -> None:
+        self.stop(timeout_s)
+        raise RuntimeError(self._name)
+
+
+def test_parts_stop_in_reverse_and_one_that_hangs_leaves_the_others_their_time() -> None:
+    stopped = Stopped()
+    parts = Parts(8.0, monotonic=stopped.monotonic)
+    for name, lasts_s in (("a", 100.0), ("b", 100.0), ("c", 0.0), ("d", 100.0), ("e", 100.0), ("f", 0.0)):
+        parts.add(stopped.part(name, lasts_s).stop)
+    parts.add(stopped.part("g").stop, 1.0)
+    parts.add_quick(lambda: stopped.append(("h", 0.0)))
+
+    parts.stop()
+
+    share_s = 8.0 * SHARE
+    assert stopped == [("h", 0.0), ("g", 1.0), *((name, share_s) for name in "fedcba")]
+    assert stopped.now_s == 8.0
+
+
+def test_when_the_time_is_up_each_is_given_a_little() -> None:
+    stopped = Stopped()
+    parts = Parts(1.0, monotonic=stopped.monotonic)
+    for name in "abcdef":
+        parts.add(stopped.part(name, 100.0).stop)
+
+    parts.stop()
+
+    assert [seconds for _, seconds in stopped] == [0.25, 0.25, 0.25, 0.25, LEAST_S, LEAST_S]
+
+
+def test_one_that_raises_does_not_keep_the_others_from_stopping() -> None:
+    stopped = Stopped()
+    parts = Parts(1.0, monotonic=stopped.monotonic)
+    parts.add(stopped.part("a").stop)
+    parts.add(stopped.part("b").fail)
+    parts.add(stopped.part("c").stop)
+
+    with pytest.raises(RuntimeError, match="b"):
+        parts.stop()
+
+    assert [name for name, _ in stopped] == ["c", "b", "a"]
+    parts.stop()
+    assert len(stopped) == 3
