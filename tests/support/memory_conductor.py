@@ -61,11 +61,8 @@ class MemoryConductor:
         self.full: set[str] = set()
         """Nodes that take no more messages."""
         self.is_store_broken = False
-        self._lock = threading.RLock()
-        publisher = Publisher(
-            conductor=self.conductor, boot_id=self.boot_id, seq=0, heartbeat_interval_s=limits.heartbeat_interval_s
-        )
-        self.events = MemoryEvents(publisher)
+        self.lock = threading.RLock()
+        self.events = MemoryEvents(self._new_publisher(0))
         self.events_endpoint: str | None = None
         """Where the door publishes; None: nowhere, as conductors did that are older than events."""
         self._waiters: dict[str, list[Callable[[RequestView], None]]] = {}
@@ -74,6 +71,15 @@ class MemoryConductor:
         self._boot_devices: dict[str, str] = {}
         self._worker = threading.Thread(target=self._drive, name="machines", daemon=True)
         self._worker.start()
+
+    def boot(self) -> None:
+        """Be as after a restart: what is known is known, and the stream begins anew."""
+        self.boot_id = str(uuid.uuid4())
+        self.events.publisher = self._new_publisher(self.events.seq)
+
+    def _new_publisher(self, seq: int) -> Publisher:
+        interval_s = self.limits.heartbeat_interval_s
+        return Publisher(conductor=self.conductor, boot_id=self.boot_id, seq=seq, heartbeat_interval_s=interval_s)
 
     def stop(self) -> None:
         for timer in self._timers:
@@ -84,14 +90,14 @@ class MemoryConductor:
 
     def let_go(self, name: str) -> None:
         """Let a held machine answer."""
-        with self._lock:
+        with self.lock:
             self.held.discard(name)
             for request in self.requests.values():
                 if request.node == name and request.state not in FINAL_REQUEST_STATES:
                     self._work.put(request.id)
 
     def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
-        with self._lock:
+        with self.lock:
             self.requesters.append(peer)
             try:
                 self._do(verb, answer)
@@ -244,7 +250,7 @@ class MemoryConductor:
         answer.when_gone(withdraw)
 
         def as_it_is() -> None:
-            with self._lock:
+            with self.lock:
                 if withdraw():
                     answer.final(self._view(verb.request), self._seq)
 
@@ -285,7 +291,7 @@ class MemoryConductor:
         waiters.append(call)
 
         def withdraw() -> bool:
-            with self._lock:
+            with self.lock:
                 if call not in waiters:
                     return False
                 waiters.remove(call)
@@ -295,7 +301,7 @@ class MemoryConductor:
 
     def _drive(self) -> None:
         while (request_id := self._work.get()) is not None:
-            with self._lock:
+            with self.lock:
                 self._end(self.requests[request_id])
 
     def _end(self, request: RequestView) -> None:
