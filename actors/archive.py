@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 from castiron.actors.services import Loaded, OnDisk, Writer
 from castiron.store.errors import StoreError
-from castiron.store.records import Change, Commit, NodeRecord, RequestRecord
+from castiron.store.records import Change, Commit, EventRecord, NodeRecord, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
-from castiron.transport.vocabulary import NodeUUID, RequestID, RequestState
+from castiron.transport.vocabulary import EventSeq, EventType, NodeSeq, NodeUUID, RequestID, RequestState
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,30 @@ class Library(Protocol):
         before: RequestID | None = None,
     ) -> list[RequestRecord]:
         """Return a page of requests, the latest first."""
+        ...
+
+    def latest_seq(self) -> EventSeq:
+        """Return the number of the latest event; 0: there has been none."""
+        ...
+
+    def oldest_seq(self) -> EventSeq:
+        """Return the number of the oldest event that can be replayed; 0: there has been none."""
+        ...
+
+    def events(
+        self,
+        *,
+        since: EventSeq,
+        limit: int,
+        until: EventSeq | None = None,
+        node_uuids: frozenset[NodeUUID] | None = None,
+        types: frozenset[EventType] | None = None,
+    ) -> list[EventRecord]:
+        """Return events after a number, in their order."""
+        ...
+
+    def history(self, node_uuid: NodeUUID, *, limit: int, before: NodeSeq | None = None) -> list[EventRecord]:
+        """Return a node's events, the latest first."""
         ...
 
 
@@ -108,7 +132,8 @@ class Archive:
 
 def _load(uuid: NodeUUID, tell: Callable[[Loaded], None], library: Library) -> None:
     try:
-        loaded: Loaded = OnDisk(library.node(uuid), library.open_requests_of(uuid))
+        seq = library.latest_seq()  # first: what is read after it is no older
+        loaded: Loaded = OnDisk(library.node(uuid), library.open_requests_of(uuid), seq)
     except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for the node must hear of it
         loaded = error
     tell(loaded)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from castiron.actors.core.state import NodeState
-from castiron.store.records import RequestRecord
+from castiron.actors.watermark import Watermark
+from castiron.store.records import Commit, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, NodeName, NodeUUID, RequestID
 
@@ -51,12 +52,22 @@ class Board:
         self._waiting = 0
         self._tickets = 0
         self._max_waiters = max_waiters
-        self._seq = seq
+        self._mark = Watermark(seq)
 
     @property
     def seq(self) -> EventSeq:
-        """The latest event number that anything here reflects."""
-        return self._seq
+        """The event number up to which everything is here that has happened; some of what came after may be, too.
+
+        Read it before what is here; then what is here is no older.
+        """
+        return self._mark.seq
+
+    def landed(self, commits: Iterable[Commit]) -> None:
+        """Note what is on disk and will be shown; in the order of the numbers, before anybody is told of it."""
+        with self._lock:
+            for commit in commits:
+                first, last = commit.events[0], commit.events[-1]
+                self._mark.land(first.draft.node_uuid, first.seq, last.seq)
 
     def admit(
         self, state: NodeState, seq: EventSeq, requests: Iterable[RequestRecord] = (), *, generation: int
@@ -91,7 +102,6 @@ class Board:
         """Show a request as it is after a commit; if it has ended, tell who waited for it. One that has ended stays."""
         told: list[Told] = []
         with self._lock:
-            self._seq = max(self._seq, seq)
             if request.state in FINAL_REQUEST_STATES:
                 # In this order: whoever looks without the lock finds it in one place or the other.
                 self._ended[request.id] = request
@@ -110,7 +120,7 @@ class Board:
         with self._lock:
             gone = self._nodes.pop(uuid, None)
             self._forget_name(gone)
-            self._seq = max(self._seq, seq)
+            self._mark.show(uuid, seq)
 
     def node(self, name_or_uuid: str) -> Published | None:
         """Return a node by uuid or name, None if there is none."""
@@ -162,7 +172,7 @@ class Board:
             ended = self._ended.get(request_id)
             if ended is None:
                 return self._add_waiter(request_id, tell) if request_id in self._open else None
-        tell(ended, self._seq)
+        tell(ended, self.seq)
         return _told_already
 
     def _show(self, published: Published) -> None:
@@ -173,7 +183,7 @@ class Board:
             insort(self._sorted, record.name)
         self._nodes[record.uuid] = published
         self._names[record.name] = record.uuid
-        self._seq = max(self._seq, published.seq)
+        self._mark.show(record.uuid, published.seq)
 
     def _forget_name(self, gone: Published | None) -> None:
         if gone is None:

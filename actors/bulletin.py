@@ -55,6 +55,7 @@ class Bulletin:
             heartbeat_interval_s=limits.heartbeat_interval_s,
             liveness=limits.liveness,
             limits={**limits.published(), "mailbox": self._services.settings.node_mailbox_limit},
+            events_endpoint=self.front_door.events_endpoint,
         )
 
     def status(self) -> StatusView:

@@ -26,6 +26,7 @@ from castiron.actors.directory import Directory
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.fleet import seat_fleet
+from castiron.actors.herald import Herald
 from castiron.actors.kin import Kin, Seat
 from castiron.actors.nursery import Nursery, state_from_store
 from castiron.actors.parts import Parts
@@ -43,6 +44,7 @@ from castiron.store.writer import ThreadedWriter
 from castiron.transport.client import Client
 from castiron.transport.endpoint import default_endpoint
 from castiron.transport.frontdoor import FrontDoor
+from castiron.transport.publisher import Publisher
 from castiron.transport.vocabulary import ConductorID, NodeUUID
 
 log = logging.getLogger(__name__)
@@ -191,7 +193,10 @@ class Conductor:
         settings, parts = self._settings, self._parts
         store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
         parts.add_quick(store.close)
-        writer = ThreadedWriter(store.committer)
+        boot_id = self._new_id()
+        board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
+        publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
+        writer = ThreadedWriter(store.committer, landed=Herald(board, publisher).landed)
         parts.add(writer.stop)
         archive = Archive(store, writer)
         parts.add(archive.stop)
@@ -209,7 +214,7 @@ class Conductor:
             writer=writer,
             permits=Permits(settings.max_running_actions),
             drivers=drivers,
-            board=Board(max_waiters=settings.max_waiters, seq=store.latest_seq()),
+            board=board,
             directory=Directory(),
             settings=settings,
             new_id=self._new_id,
@@ -221,12 +226,13 @@ class Conductor:
         pruning.start()
         parts.add_quick(pruning.stop)
         bulletin = Bulletin(
-            services=services, store=store, writer=writer, dispatcher=dispatcher, tally=tally, boot_id=self._new_id()
+            services=services, store=store, writer=writer, dispatcher=dispatcher, tally=tally, boot_id=boot_id
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
             Reception(services, kin.fleet, archive, bulletin),
             now=clock.now,
+            publisher=publisher,
             new_error_id=self._new_id,
         )
         watch = Watch(

@@ -28,8 +28,8 @@ class Shelf(Protocol):
         """Remove requests that ended before; return how many."""
         ...
 
-    def prune_events(self, before: Instant, limit: int) -> int:
-        """Remove events that are older; return how many."""
+    def prune_events(self, before: Instant, *, keep_count: int, history_count: int, limit: int) -> int:
+        """Take events out of the ring that are older, or too many; return how many."""
         ...
 
 
@@ -67,9 +67,14 @@ class Pruning:
     def _step(self, library: Library) -> None:
         del library
         try:
-            now = self._clock.now()
-            requests = self._shelf.prune_requests(Instant(now - self._settings.request_retention_s), STEP)
-            events = self._shelf.prune_events(Instant(now - self._settings.event_retention_s), STEP)
+            now, settings = self._clock.now(), self._settings
+            requests = self._shelf.prune_requests(Instant(now - settings.request_retention_s), STEP)
+            events = self._shelf.prune_events(
+                Instant(now - settings.event_retention_s),
+                keep_count=settings.event_retention_count,
+                history_count=settings.node_history_max_entries,
+                limit=STEP,
+            )
             more = STEP in (requests, events)
         except Exception:
             self._order(PAUSE_S)

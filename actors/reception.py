@@ -13,6 +13,7 @@ from pykka import ActorDeadError
 from castiron.actors.archive import Archive, Library
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.board import Published
+from castiron.actors.chronicle import events_page, history_page, types_of
 from castiron.actors.core.messages import Remove, Submit
 from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import deliver, node_not_found
@@ -28,11 +29,13 @@ from castiron.transport.replies import NodeListed, Pong, RequestListed, RequestV
 from castiron.transport.verbs import (
     AnyNodeRequest,
     AnyVerb,
+    EventList,
     Hello,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodeCreate,
     NodeDelete,
+    NodeHistory,
     NodeList,
     NodePowerSet,
     NodeSet,
@@ -43,7 +46,7 @@ from castiron.transport.verbs import (
     RequestWait,
     Status,
 )
-from castiron.transport.vocabulary import EventSeq, Instant, ReplyWish, RequestID
+from castiron.transport.vocabulary import UUID_FORM, EventSeq, Instant, NodeUUID, ReplyWish, RequestID
 
 
 class Desk(Protocol):
@@ -106,6 +109,10 @@ class Reception:
                 self._wait_for_request(verb, answer)
             case RequestList():
                 self._list_requests(verb, answer)
+            case EventList():
+                self._list_events(verb, answer)
+            case NodeHistory():
+                self._tell_history(verb, answer)
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(verb)
 
@@ -226,6 +233,37 @@ class Reception:
             return answer.final(listed, self._seq)
 
         self._archive.ask(_careful(question, answer, self._seq))
+
+    def _list_events(self, verb: EventList, answer: Answer) -> None:
+        nodes = None if verb.nodes is None else frozenset(self._uuid(node) for node in verb.nodes)
+        types = None if verb.types is None else types_of(verb.types)
+
+        def question(library: Library) -> None:
+            answer.final(events_page(library, verb, nodes, types), self._seq)
+
+        self._archive.ask(_careful(question, answer, self._seq))
+
+    def _tell_history(self, verb: NodeHistory, answer: Answer) -> None:
+        uuid = self._uuid(verb.node)
+
+        def question(library: Library) -> None:
+            page = history_page(library, uuid, verb)
+            if not page.events and verb.before is None and self._services.board.node(uuid) is None:
+                return answer.fail(node_not_found(verb.node), self._seq)
+            return answer.final(page, self._seq)
+
+        self._archive.ask(_careful(question, answer, self._seq))
+
+    def _uuid(self, name_or_uuid: str) -> NodeUUID:
+        """Return a node's uuid; of a node that is no more only the uuid itself is known, and its events may be kept.
+
+        Raises:
+            NodeNotFound: no node has this name, and it is no uuid.
+        """
+        published = self._services.board.node(name_or_uuid)
+        if published is None and not UUID_FORM.match(name_or_uuid):
+            raise node_not_found(name_or_uuid)
+        return NodeUUID(name_or_uuid) if published is None else published.state.record.uuid
 
 
 def _careful(question: Callable[[Library], None], answer: Answer, seq: EventSeq) -> Callable[[Library], None]:

@@ -16,7 +16,7 @@ from castiron.actors.permits import Permits
 from castiron.actors.settings import Settings
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, NodeRecord, RequestRecord
-from castiron.transport.vocabulary import ConductorID, NodeUUID
+from castiron.transport.vocabulary import ConductorID, EventSeq, NodeUUID
 
 Written = Callable[[Commit | StoreError], None]
 """Called with the outcome of a change; must not block."""
@@ -30,6 +30,8 @@ class OnDisk:
     """None: there is no such node."""
     requests: list[RequestRecord]
     """Those that have not ended, the oldest first."""
+    seq: EventSeq
+    """The event number at which that holds, or a lower one."""
 
 
 Loaded = OnDisk | Exception

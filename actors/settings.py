@@ -75,7 +75,13 @@ class Settings:
         most=365 * DAY_S,
     )
     event_retention_s: float = _setting(
-        604_800.0, "seconds that an event is kept (a week)", least=60.0, most=365 * DAY_S
+        604_800.0, "seconds that an event can be replayed (a week)", least=60.0, most=365 * DAY_S
+    )
+    event_retention_count: int = _setting(
+        100_000, "events that can be replayed, whatever their age: some 40 MB", least=100, most=100_000_000
+    )
+    node_history_max_entries: int = _setting(
+        300, "of its latest events, what each node keeps however old they are", least=0, most=100_000
     )
     ipmi_max_logins: int = _setting(
         256, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000

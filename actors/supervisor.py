@@ -28,7 +28,7 @@ from castiron.actors.services import Loaded, Services
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, NodeUpdate
 from castiron.transport.errors import CastironError
-from castiron.transport.vocabulary import Instant, NodeUUID
+from castiron.transport.vocabulary import EventSeq, Instant, NodeUUID
 
 log = logging.getLogger(__name__)
 
@@ -182,21 +182,21 @@ class SupervisorActor(DispatchedActor):
             log.error("node %s: could not be read from the store (%s); trying again", uuid, loaded)
             self._later(self._policy.delay_max_s, uuid)
         elif loaded.record is None:
-            self._see_off(uuid)
+            self._see_off(uuid, loaded.seq)
         elif child.aside:
             change = put_aside(loaded.record, loaded.requests, self._services.clock.now(), len(child.failures))
             self._services.writer.submit(change, partial(self._tell_aside, change))
         else:
             self._tally.restarts += 1
-            self._nursery.raise_node(state_from_store(loaded.record, loaded.requests), self._services.board.seq)
+            self._nursery.raise_node(state_from_store(loaded.record, loaded.requests), loaded.seq)
             self._hand_on_leftovers(uuid)
 
-    def _see_off(self, uuid: NodeUUID) -> None:
+    def _see_off(self, uuid: NodeUUID, seq: EventSeq) -> None:
         """See to a node whose removal was committed before its actor failed."""
         owner = self._services.directory.owner(uuid)
         if owner is not None:
             self._services.directory.leave(uuid, owner.generation)
-        self._services.board.remove(uuid, self._services.board.seq)
+        self._services.board.remove(uuid, seq)
         self._kin.fleet.tell(NodeGone(uuid=uuid))
         self._hand_on_leftovers(uuid)
         del self._children[uuid]

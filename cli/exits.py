@@ -19,6 +19,7 @@ from castiron.transport.errors import (
     ConflictError,
     DeadlineExceeded,
     EndpointRefused,
+    EventsLost,
     FrameMalformed,
     FrameTooLarge,
     InternalError,
@@ -59,7 +60,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.OK: "Done; with --wait, seen to be done.",
     Exit.SEVERAL: "Several nodes failed, and not all for the same reason.",
     Exit.USAGE: "The command line is wrong.",
-    Exit.BAD_DATA: "A value is wrong, or the node has changed since it was read (--revision).",
+    Exit.BAD_DATA: "A value is wrong, the node has changed since it was read (--revision), or events are lost.",
     Exit.NOT_FOUND: "There is no such node, request or file.",
     Exit.UNAVAILABLE: "No conductor answers.",
     Exit.INTERNAL: "A fault of castiron's own; the conductor's log has the details.",
@@ -97,6 +98,7 @@ _EXITS: Final[tuple[tuple[type[CastironError], Exit], ...]] = (
     (InternalError, Exit.INTERNAL),
     (ConductorLost, Exit.UNAVAILABLE),
     (ReplyTimeout, Exit.TRY_AGAIN),
+    (EventsLost, Exit.BAD_DATA),
 )
 """The first line that fits decides."""
 

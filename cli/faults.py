@@ -10,13 +10,14 @@ import click
 
 from castiron.cli.exits import Exit
 from castiron.cli.render import visible
-from castiron.transport.errors import CastironError, ConductorLost, EndpointRefused, ReplyTimeout
+from castiron.transport.errors import CastironError, ConductorLost, EndpointRefused, EventsLost, ReplyTimeout
 from castiron.transport.vocabulary import Applied
 
 _LOCAL_CODES: Final = (
     (ConductorLost, "conductor.lost"),
     (ReplyTimeout, "reply.timeout"),
     (EndpointRefused, "endpoint.refused"),
+    (EventsLost, "events.lost"),
 )
 """Words for what happens on this side of the wire only."""
 

@@ -25,6 +25,7 @@ from castiron.transport.errors import CastironError
 
 _COMMANDS: Final = {
     "demo": "castiron.cli.demo",
+    "events": "castiron.cli.events",
     "farm": "castiron.cli.farm",
     "keys": "castiron.cli.keys",
     "node": "castiron.cli.node",

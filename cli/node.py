@@ -14,6 +14,7 @@ from castiron.cli.bulk import Outcome, conclude, leave, names_of, send, tell_out
 from castiron.cli.enrolment import STDIN, batches
 from castiron.cli.exits import Exit
 from castiron.cli.faults import Stop, tell
+from castiron.cli.history import history
 from castiron.cli.nodetable import LONG, SHORT, as_counted, node_lines, node_row
 from castiron.cli.options import Command, Group, Shared, is_terminal, shared
 from castiron.cli.pairs import json_pairs, text_pairs
@@ -65,6 +66,7 @@ def node() -> None:
 
 node.add_command(power)
 node.add_command(boot_device)
+node.add_command(history)
 
 
 @node.command("create", cls=Command, verbs=(NodeCreate,))

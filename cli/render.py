@@ -84,10 +84,12 @@ def visible(text: str) -> str:
 
 def moment(at: float | None, now: float) -> str:
     """Return a moment as local ISO time and how far away it is: "2026-07-01 12:00:05+02:00 (12 s ago)"."""
-    if at is None:
-        return "-"
-    local = datetime.fromtimestamp(at, UTC).astimezone()
-    return f"{local.isoformat(sep=' ', timespec='seconds')} ({age(at, now)})"
+    return "-" if at is None else f"{clock_time(at)} ({age(at, now)})"
+
+
+def clock_time(at: float) -> str:
+    """Return a moment as local ISO time: "2026-07-01 12:00:05+02:00"."""
+    return datetime.fromtimestamp(at, UTC).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def age(at: float | None, now: float) -> str:

@@ -116,6 +116,23 @@ STEPS: Final = (
             "CREATE INDEX events_of_node ON events (node_uuid, seq)",
         ),
     ),
+    Step(
+        2,
+        (
+            """
+            CREATE TABLE node_history (
+                seq BIGINT NOT NULL PRIMARY KEY,
+                node_seq BIGINT,
+                type TEXT NOT NULL,
+                at DOUBLE PRECISION NOT NULL,
+                node_uuid TEXT,
+                node_name TEXT,
+                request_id TEXT,
+                payload TEXT NOT NULL)
+            """,
+            "CREATE INDEX history_of_node ON node_history (node_uuid, node_seq)",
+        ),
+    ),
 )
 
 

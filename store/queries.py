@@ -12,7 +12,9 @@ from castiron.store import tables
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
     EventSeq,
+    EventType,
     Instant,
+    NodeSeq,
     NodeUUID,
     RequestID,
     RequestState,
@@ -25,6 +27,7 @@ _INFO: Final[Any] = tables.StoreInfo
 _NODE: Final[Any] = tables.Node
 _REQUEST: Final[Any] = tables.Request
 _EVENT: Final[Any] = tables.Event
+_HISTORY: Final[Any] = tables.HistoryEvent
 
 _FINAL: Final = sorted(FINAL_REQUEST_STATES)
 _OPEN: Final = sorted(set(RequestState) - FINAL_REQUEST_STATES)
@@ -82,10 +85,31 @@ def ended_before(before: Instant) -> Query:
     return _REQUEST.select(_REQUEST.id).where(_REQUEST.state.in_(_FINAL), _REQUEST.ended_at < before)
 
 
-def events(since: EventSeq, limit: int, node_uuid: NodeUUID | None) -> Query:
-    """Events after a number, in their order."""
+def events(
+    since: EventSeq,
+    until: EventSeq | None,
+    limit: int,
+    node_uuids: Collection[NodeUUID] | None,
+    types: Collection[EventType] | None,
+) -> Query:
+    """Events after one number, up to and with another, in their order."""
     query = _EVENT.select().where(_EVENT.seq > since).order_by(_EVENT.seq).limit(limit)
-    return query if node_uuid is None else query.where(_EVENT.node_uuid == node_uuid)
+    if until is not None:
+        query = query.where(_EVENT.seq <= until)
+    if node_uuids is not None:
+        query = query.where(_EVENT.node_uuid.in_(sorted(node_uuids)))
+    return query if types is None else query.where(_EVENT.type.in_(sorted(types)))
+
+
+def history(node_uuid: NodeUUID, limit: int, before: NodeSeq | None, *, ring: bool) -> Query:
+    """A node's events in the ring, or those that have left it, the latest first.
+
+    Args:
+        before: only those that have a lower number within the node.
+    """
+    table, order = (_EVENT, _EVENT.seq) if ring else (_HISTORY, _HISTORY.node_seq)
+    query = table.select().where(table.node_uuid == node_uuid).order_by(order.desc()).limit(limit)
+    return query if before is None else query.where(table.node_seq < before)
 
 
 def oldest_seq() -> Query:
@@ -103,9 +127,9 @@ def first_since(at: Instant) -> Query:
     return _EVENT.select(_EVENT.seq).where(_EVENT.at >= at).order_by(_EVENT.seq).limit(1)
 
 
-def seqs_below(seq: EventSeq) -> Query:
-    """The numbers of the events before one."""
-    return _EVENT.select(_EVENT.seq).where(_EVENT.seq < seq).order_by(_EVENT.seq)
+def below(seq: EventSeq, limit: int) -> Query:
+    """The numbers of the oldest events before one, and their nodes."""
+    return _EVENT.select(_EVENT.seq, _EVENT.node_uuid).where(_EVENT.seq < seq).order_by(_EVENT.seq).limit(limit)
 
 
 def node_secrets(after_uuid: str, limit: int) -> Query:

@@ -43,6 +43,21 @@ PUT_REQUEST: Final = (
 
 INSERT_EVENT: Final = _insert("events", _EVENT)
 
+KEEP_AS_HISTORY: Final = (
+    f"INSERT INTO node_history ({', '.join(_EVENT)}) SELECT {', '.join(f'events.{name}' for name in _EVENT)} "  # noqa: S608 - our own words
+    "FROM events JOIN nodes ON nodes.uuid = events.node_uuid "
+    "WHERE events.seq <= ? AND events.node_seq > nodes.node_seq - ?"
+)
+"""Copies the events up to a number that are among the latest so many of a node that there is."""
+
+REMOVE_EVENTS: Final = "DELETE FROM events WHERE seq <= ?"
+
+CUT_HISTORY: Final = (
+    "DELETE FROM node_history WHERE node_uuid = ? "
+    "AND node_seq <= COALESCE((SELECT node_seq FROM nodes WHERE uuid = ?), ?) - ?"
+)
+"""Removes what is not among the latest so many of a node; of a node that is no more the third parameter decides."""
+
 
 def update_row(row: Row, epoch: int, revision: int) -> Row:
     """Return the parameters of UPDATE_NODE: `row` replaces the node of its uuid if that has this epoch and revision."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from castiron.store import opening, queries
+from castiron.store import opening, queries, ring
 from castiron.store.committer import Committer
 from castiron.store.database import Database
 from castiron.store.migrations import STEPS, Step
@@ -18,7 +18,16 @@ from castiron.store.queries import Query
 from castiron.store.records import EventRecord, NodeRecord, RequestRecord
 from castiron.store.rows import event_record, node_record, request_record
 from castiron.store.secrets import KeyFile, Sealer
-from castiron.transport.vocabulary import ConductorID, EventSeq, Instant, NodeUUID, RequestID, RequestState
+from castiron.transport.vocabulary import (
+    ConductorID,
+    EventSeq,
+    EventType,
+    Instant,
+    NodeSeq,
+    NodeUUID,
+    RequestID,
+    RequestState,
+)
 
 PRUNE_STEP: Final = 500
 """Rows that are deleted in one transaction, so that the writer waits for a few milliseconds only."""
@@ -139,15 +148,39 @@ class Store:
             query = queries.after(query, self._accepted_at(before), before)
         return self._requests(query)
 
-    def events(self, *, since: EventSeq, limit: int, node_uuid: NodeUUID | None = None) -> list[EventRecord]:
+    def events(
+        self,
+        *,
+        since: EventSeq,
+        limit: int,
+        until: EventSeq | None = None,
+        node_uuids: Collection[NodeUUID] | None = None,
+        types: Collection[EventType] | None = None,
+    ) -> list[EventRecord]:
         """Return the events after number `since`, in their order.
 
         Args:
             since: 0 for the beginning. If it is less than `oldest_seq() - 1`, some have been pruned.
             limit: this many at the most.
-            node_uuid: of this node only.
+            until: none after this number.
+            node_uuids: of these nodes only.
+            types: of these types only.
         """
-        return [event_record(row) for row in self._reader.rows(queries.events(since, limit, node_uuid))]
+        query = queries.events(since, until, limit, node_uuids, types)
+        return [event_record(row) for row in self._reader.rows(query)]
+
+    def history(self, node_uuid: NodeUUID, *, limit: int, before: NodeSeq | None = None) -> list[EventRecord]:
+        """Return a node's events, the latest first: those in the ring, then those kept beyond it.
+
+        Args:
+            limit: this many at the most.
+            before: begin below this number within the node.
+        """
+        found = self._history(node_uuid, limit, before, ring=True)
+        if len(found) < limit:  # what leaves the ring between the two reads was read already
+            before = found[-1].node_seq if found else before
+            found += self._history(node_uuid, limit - len(found), before, ring=False)
+        return found
 
     def prune_requests(self, before: Instant, limit: int) -> int:
         """Delete requests that ended before an instant, and return how many. Blocks on the disk, in small steps.
@@ -157,17 +190,26 @@ class Store:
         """
         return self._prune("DELETE FROM requests WHERE id = ?", queries.ended_before(before), limit)
 
-    def prune_events(self, before: Instant, limit: int) -> int:
-        """Delete events that are older than an instant, and return how many. Blocks on the disk, in small steps.
+    def prune_events(self, before: Instant, *, keep_count: int, history_count: int, limit: int) -> int:
+        """Take events out of the ring that are too old or too many, and return how many. Blocks, in small steps.
 
         The latest event is always kept: the numbers of the next ones follow from it.
 
+        Args:
+            before: those before this instant are too old.
+            keep_count: how many the ring may hold.
+            history_count: how many of its latest events a node keeps all the same.
+            limit: this many at the most.
+
         Raises:
-            StoreUnwritable: the disk does not let us; what was deleted so far stays deleted.
+            StoreUnwritable: the disk does not let us; what was done so far stays done.
         """
-        young = self._reader.rows(queries.first_since(before))
-        kept = EventSeq(young[0][0]) if young else self.latest_seq()
-        return self._prune("DELETE FROM events WHERE seq = ?", queries.seqs_below(kept), limit)
+        kept = ring.first_kept(self._reader, self.latest_seq(), before, keep_count)
+        pruned = 0
+        while pruned < limit and (rows := self._reader.rows(queries.below(kept, min(PRUNE_STEP, limit - pruned)))):
+            ring.cut(self._opened.database, rows, history_count)
+            pruned += len(rows)
+        return pruned
 
     def close(self) -> None:
         """Close the store and let others have it. Stop its writer first. Idempotent."""
@@ -181,6 +223,10 @@ class Store:
             with database.transaction():
                 pruned += database.execute_many(statement, rows)
         return pruned
+
+    def _history(self, node_uuid: NodeUUID, limit: int, before: NodeSeq | None, *, ring: bool) -> list[EventRecord]:
+        query = queries.history(node_uuid, limit, before, ring=ring)
+        return [event_record(row) for row in self._reader.rows(query)]
 
     def _accepted_at(self, request_id: RequestID) -> Instant:
         for (accepted_at,) in self._reader.rows(queries.accepted_at(request_id)):

@@ -84,7 +84,7 @@ class Request(Model):
         table_name = "requests"
 
 
-class Event(Model):
+class _Happening(Model):
     """records.EventRecord, flat."""
 
     seq = BigIntegerField(primary_key=True)
@@ -96,5 +96,16 @@ class Event(Model):
     request_id = TextField(null=True)
     payload = TextField()
 
+
+class Event(_Happening):
+    """An event in the ring: it can be replayed."""
+
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "events"
+
+
+class HistoryEvent(_Happening):
+    """An event that has left the ring, kept because it is among the latest of its node."""
+
+    class Meta:  # noqa: D106 - where peewee looks for the name
+        table_name = "node_history"

@@ -24,8 +24,17 @@ MAX_GROUP_ROWS: Final = 1_000
 
 OK: Final = "ok"
 
+Landed = Callable[[Sequence[Commit]], None]
+"""Told, once for each group that is on disk, the commits that brought events, in the order of their numbers; before
+anybody is told of a change of the group. On the thread that writes; must not block."""
+
 Done = Callable[[Outcome], None]
 """Told what became of a change. Must not block; if it raises, that is logged and concerns nobody else."""
+
+
+def _nobody(commits: Sequence[Commit]) -> None:
+    """Announce commits to nobody."""
+
 
 _log = logging.getLogger(__name__)
 
@@ -91,8 +100,9 @@ class Writer(Protocol):
 class _Desk:
     """What both writers do with a batch: commit it, count, tell."""
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, committer: Committer, landed: Landed) -> None:
         self._committer = committer
+        self._landed = landed
         self.counters = WriterCounters()
         self.state = OK
 
@@ -100,6 +110,7 @@ class _Desk:
         """Write the batch and tell each what became of it. Never raises."""
         outcomes = self._outcomes([change for change, _ in batch])
         self._count(outcomes)
+        self._announce([outcome for outcome in outcomes if isinstance(outcome, Commit) and outcome.events])
         for (_, done), outcome in zip(batch, outcomes, strict=True):
             tell(done, outcome)
 
@@ -109,6 +120,14 @@ class _Desk:
         except Exception:  # noqa: BLE001 - the writer must outlive its own mistakes: many actors wait for it
             _log.exception("a group of %d changes was not written", len(changes))
             return [StoreUnwritable("the writer failed; its log says why") for _ in changes]
+
+    def _announce(self, commits: Sequence[Commit]) -> None:
+        if not commits:
+            return
+        try:
+            self._landed(commits)
+        except Exception:  # noqa: BLE001 - somebody else's mistake must not cost those who wait their outcome
+            _log.exception("announcing %d commits failed", len(commits))
 
     def _count(self, outcomes: Sequence[Outcome]) -> None:
         written = sum(isinstance(outcome, Commit) for outcome in outcomes)
@@ -130,9 +149,14 @@ class ThreadedWriter:
     """A Writer with one thread, which starts at once. Tells on that thread."""
 
     def __init__(
-        self, committer: Committer, *, max_backlog: int = MAX_BACKLOG, max_group_rows: int = MAX_GROUP_ROWS
+        self,
+        committer: Committer,
+        *,
+        landed: Landed = _nobody,
+        max_backlog: int = MAX_BACKLOG,
+        max_group_rows: int = MAX_GROUP_ROWS,
     ) -> None:
-        self._desk = _Desk(committer)
+        self._desk = _Desk(committer, landed)
         self._max_backlog = max_backlog
         self._max_group_rows = max_group_rows
         self._changed = threading.Condition()
@@ -211,8 +235,8 @@ class InlineWriter:
     A change that is submitted from within `done` is written after the one that is being told, not in the midst of it.
     """
 
-    def __init__(self, committer: Committer) -> None:
-        self._desk = _Desk(committer)
+    def __init__(self, committer: Committer, *, landed: Landed = _nobody) -> None:
+        self._desk = _Desk(committer, landed)
         self._waiting: deque[tuple[Change, Done]] = deque()
         self._lock = threading.RLock()
         self._busy = False

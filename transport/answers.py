@@ -84,6 +84,10 @@ class Outbox:
     def put(self, reply: Outgoing) -> None:
         """Add a reply. Any thread; never blocks."""
         self._waiting.append(reply)
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Make the descriptor readable unless it is, or its reader is the one who asks. Any thread; never blocks."""
         if not self._is_awake and threading.get_ident() != self._owner:
             self.wake()
 

@@ -9,9 +9,10 @@ and requests.
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Final, Self
+from weakref import WeakSet
 
 from msgspec import Struct
 
@@ -22,6 +23,7 @@ from castiron.transport.errors import CastironError
 from castiron.transport.nodes import Nodes
 from castiron.transport.replies import Pong, StatusView, Welcome
 from castiron.transport.requests import Requests
+from castiron.transport.stream import EventStream, wanted_events
 from castiron.transport.verbs import Ping, Status, Verb
 
 TIMEOUT_S: Final = 5.0
@@ -59,6 +61,8 @@ class Client:
         where = parse_endpoint(endpoint or default_endpoint(os.environ))
         self.endpoint = str(where)
         self._timeout_s = timeout_s
+        self._now = now
+        self._streams: WeakSet[EventStream] = WeakSet()
         self._conversation = Conversation(where, name=f"castiron-python/{castiron.__version__}", now=now)
         self.requests = Requests(self._conversation, timeout_s=timeout_s, now=now)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s)
@@ -72,7 +76,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the sockets. Idempotent; requests go on without their client."""
+        """Let go of the sockets, those of its streams too. Idempotent; requests go on without their client."""
+        for stream in list(self._streams):
+            stream.close()
         self._conversation.close()
 
     def hello(self) -> Welcome:
@@ -86,6 +92,50 @@ class Client:
     def status(self) -> StatusView:
         """Return how the conductor itself is."""
         return self._conversation.ask(Status(), StatusView, self._timeout_s)
+
+    def events(
+        self,
+        since: int | None = None,
+        *,
+        nodes: Sequence[str] | None = None,
+        types: Sequence[str] | None = None,
+        follow: bool = True,
+        timeout_s: float | None = None,
+        told: Callable[[str], object] | None = None,
+    ) -> EventStream:
+        """Yield events in the order of their numbers, each once, through restarts of the conductor.
+
+        A stream that follows is subscribed when this returns. For all changes after a look at the nodes:
+
+            nodes, seq = client.nodes.snapshot()
+            for event in client.events(since=seq): ...
+
+        Args:
+            since: number of the event to begin after; None: with the next one, or with the oldest if not `follow`.
+            nodes: of these only, by name or uuid; a node keeps its place when it is renamed. None: all.
+            types: of these only; `*` stands for any characters, as in "node.power_set.*". None: all.
+            follow: wait for more when all have been yielded; otherwise end there.
+            timeout_s: end after so long; None: never.
+            told: called with a sentence when the conductor is away, and when it is back.
+
+        Raises:
+            NodeNotFound: some node is unknown.
+            ArgumentInvalid: there are no events of such a type; raised when the first ones are read from the store.
+            ConductorLost: nobody answers; a stream that follows and has begun waits instead.
+            EventsLost: by its iteration: some are not kept any more. It names them; iteration may go on behind them.
+        """
+        stream = EventStream(
+            self._conversation,
+            since=since,
+            wanted=wanted_events(None if nodes is None else self.nodes.uuids(nodes), types),
+            follow=follow,
+            answer_s=self._timeout_s,
+            timeout_s=timeout_s,
+            told=told,
+            now=self._now,
+        )
+        self._streams.add(stream)
+        return stream
 
     def send_many(
         self, verbs: Iterable[Verb], *, window: int = WINDOW

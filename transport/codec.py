@@ -10,11 +10,11 @@ import difflib
 import re
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgpack  # type: ignore[import-untyped]  # it ships no types
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from castiron.transport.errors import (
     ArgumentInvalid,
@@ -24,6 +24,7 @@ from castiron.transport.errors import (
     VerbUnknown,
     from_wire,
 )
+from castiron.transport.events import MAX_EVENT_BYTES, EventView, Heartbeat
 from castiron.transport.frames import MAX_MESSAGE_BYTES, MAX_REPLY_BYTES
 from castiron.transport.replies import RESULTS
 from castiron.transport.shapes import field_words
@@ -41,6 +42,8 @@ MIN_INT: Final = -(2**63)
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 """For replies: it takes Structs as they are, for which msgpack needs to_builtins and six times as long."""
+
+_Wanted = TypeVar("_Wanted", bound=Struct)
 
 _lib: Final[Any] = msgpack  # untyped; what goes in and comes out gets its types right where it is called
 
@@ -118,15 +121,47 @@ def decode_reply(body: bytes, result: type[Struct]) -> Reply:
         raise _misunderstood("neither result nor error, or no seq")
     if isinstance(error, dict):
         return Reply(from_wire(cast("dict[str, Any]", error)), seq)
-    try:
-        return Reply(msgspec.convert(fields["result"], result), seq)
-    except msgspec.ValidationError as failure:
-        raise _misunderstood(str(failure)) from None
+    return Reply(_convert(fields["result"], result), seq)
+
+
+def encode_published(body: EventView | Heartbeat) -> bytes:
+    """Return the body of a message of the stream.
+
+    Raises:
+        TypeError, ValueError: the event holds what msgpack cannot carry; a fault of whoever made it.
+    """
+    return bytes(_lib.packb(structs.asdict(body), default=_plain))
+
+
+def decode_event(body: bytes) -> EventView:
+    """Read an event of the stream; fields that are not known are ignored.
+
+    Raises:
+        FrameMalformed: the conductor sent what this client does not understand.
+    """
+    return _convert(_unpack(body, MAX_EVENT_BYTES, MAX_EVENT_BYTES), EventView)
+
+
+def decode_heartbeat(body: bytes) -> Heartbeat:
+    """Read a heartbeat of the stream. Raises as `decode_event`."""
+    return _convert(_unpack(body, MAX_EVENT_BYTES, MAX_EVENT_BYTES), Heartbeat)
 
 
 def result_of(verb: Verb) -> type[Struct]:
     """Return the Struct that answers a verb."""
     return RESULTS[tag_of(verb)]
+
+
+def _convert(fields: Any, wanted: type[_Wanted]) -> _Wanted:
+    try:
+        return msgspec.convert(fields, wanted)
+    except msgspec.ValidationError as failure:
+        raise _misunderstood(str(failure)) from None
+
+
+def _plain(value: object) -> object:
+    """Return what msgpack can carry in the place of what it cannot: records hold maps that cannot be changed."""
+    return dict(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else msgspec.to_builtins(value)
 
 
 def _misunderstood(reason: str) -> FrameMalformed:

@@ -39,7 +39,7 @@ PINGS_PER_TIMEOUT: Final = 3
 class _Question:
     """A verb in flight and, once it is known, its outcome."""
 
-    __slots__ = ("asked_at", "deadline", "message_id", "outcome", "verb")
+    __slots__ = ("asked_at", "deadline", "message_id", "outcome", "seq", "verb")
 
     def __init__(self, verb: Verb, message_id: bytes, asked_at: float, deadline: float) -> None:
         self.verb = verb
@@ -47,6 +47,8 @@ class _Question:
         self.asked_at = asked_at
         self.deadline = deadline
         self.outcome: Struct | CastironError | None = None
+        self.seq = 0
+        """Number of the last event that the outcome takes into account."""
 
 
 class Conversation:
@@ -78,6 +80,11 @@ class Conversation:
             self._is_closed = True
             self._link.close()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has been ended."""
+        return self._is_closed
+
     def greet(self, timeout_s: float) -> Welcome:
         """Say hello, and return who answers. Raises as `ask`."""
         with self._turn:
@@ -97,11 +104,18 @@ class Conversation:
             ReplyTimeout: the conductor is there, and did not answer this within `timeout_s`.
             CastironError: what the conductor answered.
         """
+        return self.ask_with_seq(verb, result, timeout_s)[0]
+
+    def ask_with_seq(self, verb: Verb, result: type[_Result], timeout_s: float) -> tuple[_Result, int]:
+        """Send a verb and return its result, and the number of the last event that it takes into account.
+
+        Raises as `ask`.
+        """
         with self._turn:
             deadline = self._now() + timeout_s
             self._greeted(deadline)
-            outcome = self._exchange(verb, deadline)
-        return _expect(outcome, result)
+            question = self._exchange(verb, deadline)
+        return _expect(question.outcome, result), question.seq
 
     def ask_many(
         self, verbs: Iterable[Verb], *, window: int, timeout_s: float
@@ -180,7 +194,7 @@ class Conversation:
         if self._welcome is not None:
             return self._welcome
         try:
-            welcome = _expect(self._exchange(Hello(client=self._name), deadline), Welcome)
+            welcome = _expect(self._exchange(Hello(client=self._name), deadline).outcome, Welcome)
         except CastironError as error:
             error.applied = Applied.NO  # what the caller wants to ask has not been sent yet
             raise
@@ -189,14 +203,15 @@ class Conversation:
         self._welcome = welcome
         return welcome
 
-    def _exchange(self, verb: Verb, deadline: float) -> Struct | CastironError:
+    def _exchange(self, verb: Verb, deadline: float) -> _Question:
+        """Send a verb, and wait for its outcome."""
         question = self._send(verb, deadline)
         try:
             while question.outcome is None:
                 self._step()
         finally:
             self._session.end(question.message_id)
-        return question.outcome
+        return question
 
     def _send(self, verb: Verb, deadline: float) -> _Question:
         """Send a verb; one that cannot be encoded, or sent before the deadline, has its outcome at once."""
@@ -270,7 +285,7 @@ class Conversation:
         if question is None or reply.kind != frames.FINAL:
             return  # the answer to a question that was given up, or an announcement of the one that counts
         try:
-            question.outcome = codec.decode_reply(reply.body, codec.result_of(question.verb)).outcome
+            question.outcome, question.seq = codec.decode_reply(reply.body, codec.result_of(question.verb))
         except FrameMalformed as error:
             question.outcome = error
 
@@ -306,7 +321,7 @@ class Conversation:
         )
 
 
-def _expect(outcome: Struct | CastironError, result: type[_Result]) -> _Result:
+def _expect(outcome: Struct | CastironError | None, result: type[_Result]) -> _Result:
     if isinstance(outcome, result):
         return outcome
     raise outcome if isinstance(outcome, CastironError) else TypeError(result)

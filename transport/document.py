@@ -13,10 +13,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from castiron.transport import errors, frames, replies, verbs
+from castiron.transport import errors, events, frames, publisher, replies, verbs
 from castiron.transport.codec import MAX_DEPTH, MAX_ITEMS
+from castiron.transport.events import PAYLOADS, EventView, Heartbeat
 from castiron.transport.session import DEFAULT_LIMITS
 from castiron.transport.shapes import FieldShape, fields_of
+from castiron.transport.vocabulary import EventType
 
 PROTOCOL: Final = Path(__file__).with_name("PROTOCOL.md")
 
@@ -27,7 +29,13 @@ def refreshed(text: str) -> str:
     Raises:
         ValueError: a marker is missing, or stands twice.
     """
-    for name, lines in (("limits", _limits()), ("verbs", _verbs()), ("results", _results()), ("errors", _errors())):
+    for name, lines in (
+        ("limits", _limits()),
+        ("verbs", _verbs()),
+        ("results", _results()),
+        ("errors", _errors()),
+        ("events", _events()),
+    ):
         begin, end = f"<!-- begin {name}: made by castiron.transport.document -->", f"<!-- end {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
             raise ValueError(f"PROTOCOL.md must have one part marked {begin!r}")
@@ -48,6 +56,9 @@ def _limits() -> Iterator[str]:
     yield f"| entries of one page of a list | {verbs.MAX_LIST} |"
     yield f"| messages in flight, of one peer | {DEFAULT_LIMITS.in_flight_per_peer} |"
     yield f"| messages in flight, of all peers | {DEFAULT_LIMITS.in_flight} |"
+    yield f"| bytes of a topic that is subscribed to | {publisher.MAX_SUBSCRIPTION_BYTES - 1} |"
+    yield f"| bytes of a frame of an event | {events.MAX_EVENT_BYTES} |"
+    yield f"| events that wait for one subscriber | {publisher.SEND_HIGH_WATER_MARK} |"
     yield f"| heartbeat interval | {DEFAULT_LIMITS.heartbeat_interval_s:g} s |"
     yield f"| liveness | {DEFAULT_LIMITS.liveness} intervals |"
 
@@ -68,7 +79,7 @@ def _verbs() -> Iterator[str]:
 
 
 def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
-    yield f"- Since {verb.since}. Result: {_link(replies.RESULTS[tag])}."
+    yield f"- Since {verb.version}. Result: {_link(replies.RESULTS[tag])}."
     facts = [
         "Becomes a stored request" if verb.becomes_request else "Is answered at once",
         "idempotent" if verb.idempotent else "NOT idempotent",
@@ -90,7 +101,7 @@ def _arguments(fields: list[FieldShape]) -> Iterator[str]:
 
 
 def _results() -> Iterator[str]:
-    used: list[type[Struct]] = [*dict.fromkeys(replies.RESULTS.values()), replies.RequestSummary]
+    used: list[type[Struct]] = [*dict.fromkeys(replies.RESULTS.values()), replies.RequestSummary, EventView, Heartbeat]
     for struct in used:
         yield f"#### {struct.__name__}"
         yield ""
@@ -98,7 +109,7 @@ def _results() -> Iterator[str]:
         yield ""
         yield "| field | type | if absent | meaning |"
         yield "|---|---|---|---|"
-        meanings = _field_docstrings(struct)
+        meanings = _docstrings(struct)
         for field in fields_of(struct):
             default = "always there" if field.required else f"`{field.default}`"
             yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(meanings.get(field.name, ''))} |"
@@ -110,6 +121,15 @@ def _errors() -> Iterator[str]:
     yield "|---|---|---|---|"
     for code, error in errors.WIRE_ERRORS.items():
         yield f"| `{code}` | {error.source.value} | {error.retry.value} | {_cell(_prose(error))} |"
+
+
+def _events() -> Iterator[str]:
+    yield "| type | payload | meaning |"
+    yield "|---|---|---|"
+    meanings = _docstrings(EventType)
+    for word in EventType:
+        keys = ", ".join(f"`{key}`" for key in PAYLOADS[word])
+        yield f"| `{word}` | {keys} | {_cell(meanings[word.name])} |"
 
 
 def _prose(thing: type) -> str:
@@ -128,18 +148,24 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _field_docstrings(struct: type[Struct]) -> dict[str, str]:
-    """Return the strings that stand below fields in the source; Python itself does not keep them."""
-    (tree,) = ast.parse(inspect.getsource(struct)).body
+def _docstrings(source: type) -> dict[str, str]:
+    """Return the strings that stand below fields or members in the source; Python itself does not keep them."""
+    (tree,) = ast.parse(inspect.getsource(source)).body
     body = tree.body if isinstance(tree, ast.ClassDef) else []
     return {
-        field.target.id: " ".join(str(note.value.value).split())
+        name: " ".join(str(note.value.value).split())
         for field, note in pairwise(body)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(note, ast.Expr)
-        and isinstance(note.value, ast.Constant)
+        if (name := _name(field)) and isinstance(note, ast.Expr) and isinstance(note.value, ast.Constant)
     }
+
+
+def _name(statement: ast.stmt) -> str:
+    """Return what a statement gives a value or a type to; empty if it is none of these."""
+    match statement:
+        case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+        case _:
+            return ""
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,9 @@ MAX_PATH_BYTES: Final = 107
 """Of a Unix socket: sun_path has 108 bytes with its final NUL (unix(7))."""
 
 MAX_PORT: Final = 65_535
+
+EVENTS_SUFFIX: Final = ".events"
+"""Follows the path of a conductor's socket in the path of the one where its events are published."""
 
 PROBE_TIMEOUT_S: Final = 0.5
 """For one connection on this machine; the kernel accepts or refuses it without asking the program."""
@@ -47,6 +50,18 @@ class Endpoint:
     def is_ipv6(self) -> bool:
         """Whether its address is one of IPv6."""
         return ":" in self.address
+
+    def of_events(self) -> "Endpoint":
+        """Return where a conductor that listens here publishes its events: beside the file, or on the next port.
+
+        Raises:
+            EndpointRefused: there is no such place.
+        """
+        if self.path is not None:
+            return _parse_path(str(self), f"{self.path}{EVENTS_SUFFIX}")
+        if self.port == MAX_PORT:
+            raise _refused(str(self), f"{self} leaves no port above it, where events are published.")
+        return replace(self, port=self.port + 1 if self.port else 0)
 
     def __str__(self) -> str:
         if self.path is not None:

@@ -18,6 +18,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       DeadlineExceeded       the request's own time ran out
       InternalError          ours                                           source=conductor
       ConductorLost  ReplyTimeout    raised by clients only; they have no code on the wire
+      EventsLost                     raised by clients only, where a stream of events has a gap for good
       EndpointRefused                raised before anything is sent, by both sides; no code on the wire
 """
 
@@ -283,6 +284,24 @@ class ReplyTimeout(CastironError):
     """Raised by clients: the reply did not come in the time that the caller gave."""
 
     retry = Retry.LATER
+
+
+class EventsLost(CastironError):
+    """Raised by clients: events cannot be had any more, because they are not kept, or the store is another one.
+
+    details: first, last (the numbers of what was lost), next_since (from where the stream goes on).
+    """
+
+    @property
+    def first(self) -> int:
+        """Number of the first event that was lost."""
+        return int(self.details["first"])
+
+    @property
+    def last(self) -> int | None:
+        """Number of the last event that was lost; None where that cannot be known, because the store is another one."""
+        last = self.details["last"]
+        return None if last is None else int(last)
 
 
 class EndpointRefused(CastironError):

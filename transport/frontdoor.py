@@ -1,14 +1,15 @@
-"""The front door: one thread, one ROUTER socket, every message in and every reply out.
+"""The front door: one thread, one ROUTER socket, every message in and every reply out; beside it the events' socket.
 
 It reads, judges frames and bodies, keeps the limits, hands what is left to the handler, and sends the answers that the
-other threads have put into the outbox. It never waits: not for an actor, not for a slow client. What a verb means is
-the handler's business.
+other threads have put into the outbox, and the events that they have given to the publisher. It never waits: not for an
+actor, not for a slow client. What a verb means is the handler's business.
 """
 
 import logging
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Final
 
 import zmq
@@ -19,6 +20,7 @@ from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CastironError, ConductorDraining, FrameMalformed
 from castiron.transport.frames import MAX_FRAMES, Envelope
 from castiron.transport.listener import Listener
+from castiron.transport.publisher import Publisher
 from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session
 from castiron.transport.verbs import AnyVerb, Hello
 from castiron.transport.vocabulary import Applied
@@ -43,6 +45,7 @@ class FrontDoor:
 
     Attributes:
         endpoint: where it listens; after `start` with the port that the kernel chose, if it was to choose.
+        events_endpoint: where events are published; None: nowhere, or it has not been started.
         limits: what it allows.
     """
 
@@ -53,6 +56,7 @@ class FrontDoor:
         *,
         now: Callable[[], float],
         limits: Limits = DEFAULT_LIMITS,
+        publisher: Publisher | None = None,
         new_error_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         """Check the endpoint; nothing is opened yet.
@@ -62,6 +66,7 @@ class FrontDoor:
             handler: gets every verb that passed.
             now: seconds of a clock that never goes back.
             limits: what peers may do.
+            publisher: whose events it sends; None: it publishes none.
             new_error_id: makes the word that connects an InternalError with the log.
 
         Raises:
@@ -69,7 +74,9 @@ class FrontDoor:
         """
         self._wanted = parse_endpoint(endpoint)
         self.endpoint = str(self._wanted)
+        self.events_endpoint: str | None = None
         self.limits = limits
+        self._publisher = publisher
         self._handler = handler
         self._now = now
         self._new_error_id = new_error_id
@@ -86,11 +93,13 @@ class FrontDoor:
         Raises:
             EndpointRefused: somebody listens there, or the system refuses it.
         """
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._outbox.close)
             listener = Listener(self._wanted)
-        except BaseException:
-            self._outbox.close()
-            raise
+            undo.callback(listener.close)
+            if self._publisher is not None:
+                self.events_endpoint = str(self._publisher.open(self._wanted.of_events(), self._outbox.nudge))
+            undo.pop_all()
         self.endpoint = str(listener.endpoint)
         self._thread = threading.Thread(target=self._run, args=(listener,), name="castiron-front-door", daemon=True)
         self._thread.start()
@@ -121,7 +130,7 @@ class FrontDoor:
         peers: remembered now. in_flight: messages without a last reply now. received, answered: messages in, replies
         out. malformed: not of the protocol. refused: well-formed, and not let in (verb, argument, limit, draining).
         dropped: replies whose peer had vanished or did not read. late: answers given after their peer was taken for
-        gone. doubled: second last replies, a bug.
+        gone. doubled: second last replies, a bug. The events' figures are explained in Publisher.counters.
         """
         return {
             "peers": len(self._peers),
@@ -133,6 +142,7 @@ class FrontDoor:
             "dropped": self._vanished + self._slow,
             "late": self._outbox.late_count,
             "doubled": self._outbox.doubled_count,
+            **({} if self._publisher is None else self._publisher.counters()),
         }
 
     def _run(self, listener: Listener) -> None:
@@ -141,6 +151,8 @@ class FrontDoor:
             poller = zmq.Poller()
             poller.register(listener.socket, zmq.POLLIN)
             poller.register(self._outbox.fileno(), zmq.POLLIN)
+            if self._publisher is not None:
+                poller.register(self._publisher.socket, zmq.POLLIN)
             while not self._is_stopping:
                 self._turn(listener.socket, poller)
             self._take_leave(listener.socket)
@@ -149,6 +161,8 @@ class FrontDoor:
             raise
         finally:
             self._outbox.close()
+            if self._publisher is not None:
+                self._publisher.close()
             listener.close(LINGER_MS)
 
     def _turn(self, router: "zmq.Socket[bytes]", poller: zmq.Poller) -> None:
@@ -162,12 +176,16 @@ class FrontDoor:
                 if not self._receive(router):
                     break
             self._send_answers(router)
+        if self._publisher is not None:
+            self._publisher.turn(self._now())
         for answer in self._peers.expire(self._now()):
             self._tell_gone(answer)
 
     def _patience_ms(self) -> int | None:
-        expiry_at = self._peers.next_expiry_at()
-        return None if expiry_at is None else max(0, -int(-(expiry_at - self._now()) * 1000 // 1))
+        now = self._now()
+        due_at = None if self._publisher is None else self._publisher.due_at(now)
+        times = [at for at in (self._peers.next_expiry_at(), due_at) if at is not None]
+        return max(0, -int(-(min(times) - now) * 1000 // 1)) if times else None
 
     def _take_leave(self, router: "zmq.Socket[bytes]") -> None:
         """Give every message in flight its last reply: what the conductor cannot say any more, it says so."""

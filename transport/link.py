@@ -6,7 +6,6 @@ instead, and a broken one is replaced with its socket. Knows frames and sockets,
 """
 
 import contextlib
-import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ import zmq
 
 from castiron.transport.endpoint import Endpoint
 from castiron.transport.frames import MAX_REPLY_BYTES
+from castiron.transport.monitor import Monitor
 
 HIGH_WATER_MARK: Final = 1024
 """Messages that may wait in the socket each way: eight times what a peer may have in flight."""
@@ -21,13 +21,6 @@ HIGH_WATER_MARK: Final = 1024
 RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 1000
 """First and longest pause between attempts to connect; a conductor restarts in about a second."""
-
-EVENT_BYTES: Final = 2
-"""Of a monitor's message: its first frame begins with the event (zmq_socket_monitor(3)). pyzmq's own reader of it would
-import asyncio, 17 ms that a command line need not pay."""
-
-_CONNECTED: Final = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-_DISCONNECTED: Final = int(zmq.EVENT_DISCONNECTED)
 
 
 class Link:
@@ -40,7 +33,6 @@ class Link:
         self._open()
 
     def _open(self) -> None:
-        self._is_connected = self._is_broken = False
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.IPV6, self._endpoint.is_ipv6)
@@ -48,15 +40,14 @@ class Link:
         self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         self._socket.set_hwm(HIGH_WATER_MARK)
-        self._monitor = self._socket.get_monitor_socket(_CONNECTED | _DISCONNECTED)
+        self._monitor = Monitor(self._socket)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor, zmq.POLLIN)
+        self._poller.register(self._monitor.socket, zmq.POLLIN)
         self._socket.connect(str(self._endpoint))
 
     def _close(self) -> None:
-        self._socket.disable_monitor()
-        self._monitor.close(linger=0)
+        self._monitor.close()
         self._socket.close(linger=0)
 
     def close(self) -> None:
@@ -67,14 +58,14 @@ class Link:
 
     def is_connected(self, timeout_s: float) -> bool:
         """Return whether there is a connection, waiting at most `timeout_s` for one."""
-        self._look()
-        if not self._is_connected and self._monitor.poll(_ms(timeout_s)):
-            self._look()
-        return self._is_connected
+        self._monitor.look()
+        if not self._monitor.is_connected and self._monitor.socket.poll(_ms(timeout_s)):
+            self._monitor.look()
+        return self._monitor.is_connected
 
     def send(self, frames: Sequence[bytes]) -> bool:
         """Send a message, and return whether that was possible. Never blocks; what was not sent never will be."""
-        if self._is_connected:
+        if self._monitor.is_connected:
             with contextlib.suppress(zmq.Again):
                 self._socket.send_multipart(frames, zmq.NOBLOCK)
                 return True
@@ -90,22 +81,12 @@ class Link:
 
         Not before everything that had arrived has been received. What was sent may have been received at the other end.
         """
-        self._look()
-        if not self._is_broken or self._socket.poll(0):
+        self._monitor.look()
+        if not self._monitor.is_broken or self._socket.poll(0):
             return False
         self._close()
         self._open()
         return True
-
-    def _look(self) -> None:
-        """Take note of what has happened to the connection."""
-        while self._monitor.poll(0):
-            event = int.from_bytes(self._monitor.recv_multipart()[0][:EVENT_BYTES], sys.byteorder)
-            if (
-                event == _DISCONNECTED and self._is_connected
-            ):  # others never spoke ZeroMQ; it tries them again by itself
-                self._is_broken = True
-            self._is_connected = event == _CONNECTED
 
 
 def _ms(timeout_s: float) -> int:

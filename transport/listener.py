@@ -1,4 +1,4 @@
-"""The place where a conductor listens: a bound ROUTER socket, and its file where it is a Unix socket.
+"""A place where a conductor listens: a bound socket, and its file where it is a Unix socket.
 
 The file is made here and not by ZeroMQ: between bind and listen nobody can connect, so its mode is 0600 before anybody
 can. What a dead conductor left behind is replaced; a live one is never disturbed.
@@ -9,7 +9,7 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -34,35 +34,49 @@ SEND_HIGH_WATER_MARK: Final = 256
 """Answers that wait for one peer to read, then they are dropped; twice what its messages in flight can get."""
 
 
-class Listener:
-    """A ROUTER socket that is bound. Opened by one thread, used by one (maybe another), closed by that one."""
+ROUTER_OPTIONS: Final[Mapping[int, int]] = {
+    zmq.ROUTER_MANDATORY: 1,  # a vanished peer is an error to count
+    zmq.MAXMSGSIZE: MAX_FRAME_BYTES,
+    zmq.RCVHWM: RECEIVE_HIGH_WATER_MARK,
+    zmq.SNDHWM: SEND_HIGH_WATER_MARK,
+}
 
-    def __init__(self, endpoint: Endpoint) -> None:
+
+class Listener:
+    """A socket that is bound. Opened by one thread, used by one (maybe another), closed by that one.
+
+    It has a ZeroMQ context, and so an I/O thread, of its own: two listeners of a conductor do not wait for each other.
+    """
+
+    def __init__(self, endpoint: Endpoint, kind: int = zmq.ROUTER, options: Mapping[int, int] = ROUTER_OPTIONS) -> None:
         """Bind.
+
+        Args:
+            endpoint: where.
+            kind: of the socket, as ZeroMQ numbers them.
+            options: of the socket, beside those that every listener has.
 
         Raises:
             EndpointRefused: somebody listens there, or the system does not let us.
         """
         self._context = zmq.Context[zmq.Socket[bytes]]()
-        self.socket = self._context.socket(zmq.ROUTER)
+        self.socket = self._context.socket(kind)
         self._path = Path(endpoint.path) if endpoint.path is not None else None
         self._file: os.stat_result | None = None
         try:
-            self._set_options(endpoint)
+            self._set_options(endpoint, options)
             self.endpoint = self._bind(endpoint)
         except BaseException:
             self.close()
             raise
 
-    def _set_options(self, endpoint: Endpoint) -> None:
-        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # a vanished peer is an error to count
+    def _set_options(self, endpoint: Endpoint, options: Mapping[int, int]) -> None:
         self.socket.setsockopt(zmq.SNDTIMEO, 0)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.IPV6, endpoint.is_ipv6)
         self.socket.setsockopt(zmq.BACKLOG, BACKLOG)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        self.socket.setsockopt(zmq.RCVHWM, RECEIVE_HIGH_WATER_MARK)
-        self.socket.setsockopt(zmq.SNDHWM, SEND_HIGH_WATER_MARK)
+        for option, value in options.items():
+            self.socket.setsockopt(option, value)
 
     def _bind(self, endpoint: Endpoint) -> Endpoint:
         try:

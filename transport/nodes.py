@@ -1,12 +1,13 @@
 """What a client does with nodes: make them known, look at them, change them, and ask their machines for something."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from msgspec import UNSET, UnsetType
 
 from castiron.transport.conversation import Conversation
-from castiron.transport.replies import NodeDeleted, NodeListed, NodeView, RequestView
+from castiron.transport.events import EventView
+from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView, RequestView
 from castiron.transport.requests import Request, Requests
 from castiron.transport.verbs import (
     MAX_LIST,
@@ -15,12 +16,13 @@ from castiron.transport.verbs import (
     NodeBootDeviceSet,
     NodeCreate,
     NodeDelete,
+    NodeHistory,
     NodeList,
     NodePowerSet,
     NodeSet,
     NodeShow,
 )
-from castiron.transport.vocabulary import PowerTarget
+from castiron.transport.vocabulary import UUID_FORM, PowerTarget
 
 DriverInfoMap = Mapping[str, str | int | float | bool | None]
 """What a driver needs, in Ironic's names."""
@@ -30,6 +32,14 @@ SettableBootDevice = Literal["pxe", "disk", "cdrom", "bios", "safe", "floppy"]
 
 MAX_NAMES_BYTES: Final = 49_152
 """Names in one `node.list`: three quarters of a message."""
+
+
+class Snapshot(NamedTuple):
+    """Nodes as they were at a number of the stream of events."""
+
+    nodes: list[NodeView]
+    seq: int
+    """All events up to this number are in it. Of no nodes at all, asked for by an empty list: 0."""
 
 
 class Nodes:
@@ -80,14 +90,52 @@ class Nodes:
         )
         return self._conversation.ask(verb, NodeView, self._timeout_s)
 
+    def uuids(self, nodes: Sequence[str]) -> "list[str]":
+        """Return the uuids of nodes; what has the form of a uuid is taken for one, whether there is such a node or not.
+
+        Raises:
+            NodeNotFound: it names those that are unknown.
+        """
+        names = [node for node in nodes if not UUID_FORM.match(node)]
+        return [*(node for node in nodes if UUID_FORM.match(node)), *(view.uuid for view in self.list(names))]
+
+    def history(self, node: str, *, limit: int = 100) -> "list[EventView]":
+        """Return a node's events, the latest first.
+
+        Args:
+            node: name or uuid; of a node that has been deleted, its uuid.
+            limit: how many at the most; pages are fetched as needed. Each node keeps its latest 300, or what the
+                conductor was told to keep.
+        """
+        found: list[EventView] = []
+        before: int | None = None
+        while len(found) < limit:
+            verb = NodeHistory(node=node, limit=min(limit - len(found), MAX_LIST), before=before)
+            page = self._conversation.ask(verb, HistoryListed, self._timeout_s)
+            found += page.events
+            before = page.next_before
+            if before is None:
+                break
+        return found
+
     def list(self, nodes: Sequence[str] | None = None) -> "list[NodeView]":
         """Return nodes, sorted by name within each page; of a long list of names, each chunk's in turn.
 
         Args:
             nodes: these only; all if None. None are asked for if it is empty.
         """
-        chunks = [None] if nodes is None else _chunks(nodes)
-        return [view for chunk in chunks for view in _pages(self._conversation, chunk, self._timeout_s)]
+        return self.snapshot(nodes).nodes
+
+    def snapshot(self, nodes: Sequence[str] | None = None) -> Snapshot:
+        """Return nodes as `list` does, and the number of the event at which that holds.
+
+        To know of every change from then on, go on with `client.events(since=snapshot.seq)`. Some of those events may
+        be in the snapshot already.
+        """
+        chunks = [None] if nodes is None else list(_chunks(nodes))
+        pages = [page for chunk in chunks for page in _pages(self._conversation, chunk, self._timeout_s)]
+        views = [view for page, _ in pages for view in page.nodes]
+        return Snapshot(views, min((seq for _, seq in pages), default=0))
 
     def show(self, node: str) -> NodeView:
         """Return a node as it stands."""
@@ -182,11 +230,11 @@ class Nodes:
         return Request(self._conversation.ask(verb, RequestView, self._timeout_s), self._requests)
 
 
-def _pages(conversation: Conversation, names: list[str] | None, timeout_s: float) -> Iterator[NodeView]:
+def _pages(conversation: Conversation, names: list[str] | None, timeout_s: float) -> Iterator[tuple[NodeListed, int]]:
     marker: str | None = None
     while True:
-        page = conversation.ask(NodeList(nodes=names, marker=marker), NodeListed, timeout_s)
-        yield from page.nodes
+        page, seq = conversation.ask_with_seq(NodeList(nodes=names, marker=marker), NodeListed, timeout_s)
+        yield page, seq
         marker = page.next_marker
         if marker is None:
             return

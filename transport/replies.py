@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from castiron.transport.events import EventView
 from castiron.transport.vocabulary import Fault, PowerState, ProvisionState, RequestState
 
 MASK = "******"
@@ -112,6 +113,26 @@ class RequestListed(Struct, frozen=True, kw_only=True):
     next_marker: str | None = None
 
 
+class EventListed(Struct, frozen=True, kw_only=True):
+    """A page of events. Those between `since` and `oldest_seq` are lost; where `since` was nil, nothing is."""
+
+    events: list[EventView]
+    next_since: int
+    """Pass it as `since` for the next page; `latest_seq`: this was the last for now."""
+    oldest_seq: int
+    """Number of the oldest event that is kept; 0: there has been none."""
+    latest_seq: int
+    """Number of the latest event; less than `since`: the numbers are not those of the store that `since` is from."""
+
+
+class HistoryListed(Struct, frozen=True, kw_only=True):
+    """A page of a node's events, the latest first."""
+
+    events: list[EventView]
+    next_before: int | None = None
+    """Pass it as `before` for the next page; nil: this was the last."""
+
+
 class Welcome(Struct, frozen=True, kw_only=True):
     """Who answers, and its limits."""
 
@@ -128,6 +149,8 @@ class Welcome(Struct, frozen=True, kw_only=True):
     """A peer that was silent for `liveness` heartbeat intervals is taken for gone."""
     limits: dict[str, int]
     """max_message_bytes, max_list, mailbox, in_flight, in_flight_per_peer."""
+    events_endpoint: str | None = None
+    """Where events are published, since 1.1; nil: nowhere."""
 
 
 class Pong(Struct, frozen=True, kw_only=True):
@@ -156,13 +179,24 @@ class StatusView(Struct, frozen=True, kw_only=True):
     drivers: dict[str, Any]
     """For each driver its own counts; ipmi: sessions, logins, in_flight, sent, received, retransmitted, dropped."""
     transport: dict[str, int]
-    """peers, received, answered, malformed, dropped, in_flight."""
+    """peers, received, answered, malformed, dropped, in_flight; events_published, events_waiting, events_skipped."""
     threads: dict[str, str]
     """Name of each thread that is watched → "alive", or how often it was replaced."""
     limits: dict[str, int | float]
 
 
-AnyResult = Welcome | Pong | StatusView | NodeView | NodeListed | NodeDeleted | RequestView | RequestListed
+AnyResult = (
+    Welcome
+    | Pong
+    | StatusView
+    | NodeView
+    | NodeListed
+    | NodeDeleted
+    | RequestView
+    | RequestListed
+    | EventListed
+    | HistoryListed
+)
 """Everything that a verb can be answered with, beside failures."""
 
 RESULTS: Final[Mapping[str, type[Struct]]] = {
@@ -180,5 +214,7 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "request.show": RequestView,
     "request.wait": RequestView,
     "request.list": RequestListed,
+    "event.list": EventListed,
+    "node.history": HistoryListed,
 }
 """Verb → what answers it. A verb that becomes a request is answered with the request, in all its replies."""

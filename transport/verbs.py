@@ -24,10 +24,17 @@ MAX_TIMEOUT_S: Final = 86_400.0
 MAX_LIST: Final = 1000
 """Entries in one answer, as Ironic's max_limit."""
 
+MAX_SEQ: Final = 2**63 - 1
+"""What a store can count to."""
+
+MAX_TYPES: Final = 64
+"""Types, or patterns of them, in one question: more than there are types."""
+
 NewName = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=255, description="name; letters, digits, and . - _")]
 NodeArgument = Annotated[str, Meta(min_length=1, max_length=255, description="name or uuid of a node")]
 RequestArgument = Annotated[str, Meta(min_length=1, max_length=64, description="id of a request")]
 TimeoutS = Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_S, description="seconds")]
+TypePattern = Annotated[str, Meta(pattern=r"^[a-z_.*]+\Z", max_length=64)]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIST, description="entries at the most")]
 DriverName = Annotated[str, Meta(min_length=1, max_length=64, description="how the BMC is spoken to: ipmi, fake")]
 AttributeKey = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -46,14 +53,14 @@ class Verb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         makes_work: it changes something or reaches a BMC; refused while the conductor drains.
         idempotent: sending it twice has the effect of sending it once.
         refusals: errors that it may be answered with, beside those of any message (COMMON_ERRORS).
-        since: protocol version that brought it.
+        version: of the protocol, that brought it.
     """
 
     becomes_request: ClassVar[bool] = False
     makes_work: ClassVar[bool] = False
     idempotent: ClassVar[bool] = True
     refusals: ClassVar[tuple[type[CastironError], ...]] = ()
-    since: ClassVar[str] = "1.0"
+    version: ClassVar[str] = "1.0"
 
 
 class Hello(Verb, frozen=True, kw_only=True, tag="hello"):
@@ -238,6 +245,35 @@ class RequestList(Verb, frozen=True, kw_only=True, tag="request.list"):
     refusals = (errors.NodeNotFound, errors.RequestNotFound)
 
 
+class EventList(Verb, frozen=True, kw_only=True, tag="event.list"):
+    """List events in the order of their numbers, from the store. What was published is here, for as long as kept."""
+
+    since: (
+        Annotated[int, Meta(ge=0, le=MAX_SEQ, description="after the event of this number; nil: from the oldest kept")]
+        | None
+    ) = None
+    limit: Limit = MAX_LIST
+    nodes: Annotated[list[NodeArgument], Meta(max_length=MAX_LIST, description="of these nodes only")] | None = None
+    types: (
+        Annotated[list[TypePattern], Meta(max_length=MAX_TYPES, description="of these types only, as node.power_set.*")]
+        | None
+    ) = None
+
+    refusals = (errors.NodeNotFound,)
+    version = "1.1"
+
+
+class NodeHistory(Verb, frozen=True, kw_only=True, tag="node.history"):
+    """List the events of one node, the latest first. Each node keeps its latest ones, however busy the others are."""
+
+    node: NodeArgument
+    limit: Limit = 100
+    before: Annotated[int, Meta(ge=1, le=MAX_SEQ, description="only those whose node_seq is lower")] | None = None
+
+    refusals = (errors.NodeNotFound,)
+    version = "1.1"
+
+
 AnyVerb = (
     Hello
     | Ping
@@ -253,6 +289,8 @@ AnyVerb = (
     | RequestShow
     | RequestWait
     | RequestList
+    | EventList
+    | NodeHistory
 )
 """All verbs as one type: a `match` over it that misses one does not pass the type checkers."""
 
@@ -276,6 +314,8 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         RequestShow,
         RequestWait,
         RequestList,
+        EventList,
+        NodeHistory,
     )
 }
 """Tag on the wire → Struct, in the order of the documents."""

@@ -4,11 +4,15 @@ The spellings are the field's (Ironic's wherever it has one), so that whoever kn
 enumerations and names for units, no logic and no imports of ours, because every other room may import this one.
 """
 
+import re
 from enum import StrEnum
 from typing import Final, NewType
 
 NodeUUID = NewType("NodeUUID", str)
 """A node's identity, RFC 9562 form, lower case; never changes and is never used again."""
+
+UUID_FORM: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
+"""What a uuid looks like. A node may have a name of this form; the name goes first where both could be meant."""
 
 NodeName = NewType("NodeName", str)
 """A node's name, unique among the nodes there are; may be changed."""
@@ -197,5 +201,7 @@ class EventType(StrEnum):
     """The boot device was changed."""
     BOOT_DEVICE_SET_ERROR = "node.boot_device_set.error"
     """The boot device could not be changed."""
+    MAINTENANCE_SET_END = "node.maintenance_set.end"
+    """A node was put into maintenance, or taken out of it."""
     NODE_FAULT_SET = "node.fault_set.success"
     """The conductor put the node aside."""

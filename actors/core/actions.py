@@ -83,9 +83,10 @@ def about(request: RequestRecord, node: NodeRecord) -> dict[str, Any]:
     Args:
         node: while the request is under way.
     """
+    who = {"requester": request.requester}
     if request.verb == POWER_SET:
-        return {"to_power": node.target_power_state, "power_state": node.power_state}
-    return {key: request.arguments.get(key) for key in ("boot_device", "persistent", "uefi")}
+        return {**who, "to_power": node.target_power_state, "power_state": node.power_state}
+    return {**who, **{key: request.arguments.get(key) for key in ("boot_device", "persistent", "uefi")}}
 
 
 def _limits(verb: AnyNodeRequest, node: NodeRecord, settings: Settings) -> Limits:

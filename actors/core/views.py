@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from castiron.actors.core import obstacles
 from castiron.actors.core.state import NodeState
-from castiron.store.records import RequestRecord
+from castiron.store.records import EventRecord, RequestRecord
+from castiron.transport.events import EventView
 from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView
 from castiron.transport.verbs import VERBS, NodeDelete, NodeRequest, NodeSet, tag_of
 from castiron.transport.vocabulary import Instant, RequestState
@@ -72,6 +73,21 @@ def request_view(request: RequestRecord, step: str | None = None) -> RequestView
         step=step,
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),
+    )
+
+
+def event_view(event: EventRecord) -> EventView:
+    """Return the event as it is published, and as it is read again later."""
+    draft = event.draft
+    return EventView(
+        seq=event.seq,
+        node_seq=event.node_seq,
+        type=draft.type.value,
+        at=draft.at,
+        node=draft.node_name,
+        node_uuid=draft.node_uuid,
+        request=draft.request_id,
+        payload=dict(draft.payload),
     )
 
 

@@ -138,9 +138,7 @@ class TestOverUDP:
         with waiting(lambda: farm[0].wait_for_power(PowerState.ON, LATE_S)):
             assert console.command(0, 2, UP) == b"\x00"
 
-    def test_a_late_power_cycle_is_followed_to_its_end(
-        self, timed: BMCFarm, clock: Clock
-    ) -> None:
+    def test_a_late_power_cycle_is_followed_to_its_end(self, timed: BMCFarm, clock: Clock) -> None:
         timed[0].power = PowerState.ON
         console = logged_in(timed[0])
         timed[0].set_faults(Faults(late_power_s=10))

@@ -9,7 +9,7 @@ import pytest
 from castiron.testing import running_conductor
 
 ROOT = Path(__file__).resolve().parents[2]
-SUITES = ("test_conformance.py", "test_malformed.py", "test_golden.py")
+SUITES = ("test_conformance.py", "test_malformed.py", "test_golden.py", "test_published.py")
 MINUTES_S = 180
 
 

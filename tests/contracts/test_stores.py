@@ -6,6 +6,7 @@ One class is the contract; its children only say which store and which writer.
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from castiron.store.errors import (
     StoreUnwritable,
     UnstorableValue,
 )
+from castiron.store.migrations import STEPS
 from castiron.store.records import (
     Change,
     Commit,
@@ -49,6 +51,15 @@ from tests.support.store_records import (
 
 DEADLINE_S = 10
 ANY_EVENT = EventDraft(type=EventType.NODE_UPDATE_END, at=Instant(1.0))
+
+
+def pruned(store: Store, *, before: float, keep_count: int = 99, history_count: int = 9, limit: int = 99) -> int:
+    return store.prune_events(Instant(before), keep_count=keep_count, history_count=history_count, limit=limit)
+
+
+def history(store: Store, number: int, *, limit: int = 99, before: int | None = None) -> list[int | None]:
+    found = store.history(node_uuid(number), limit=limit, before=None if before is None else NodeSeq(before))
+    return [event.node_seq for event in found]
 
 
 def outcomes_of(writer: Writer, *changes: Change) -> list[Outcome]:
@@ -107,7 +118,7 @@ class StoreContract:
         assert store.latest_seq() == 0
         assert store.oldest_seq() == 0
         assert store.conductor == "00000000-0000-4000-8000-000000000001"
-        assert store.schema_version == 1
+        assert store.schema_version == STEPS[-1].version
         assert store.size_bytes() > 0
 
     @pytest.mark.parametrize("node", [plain_node(), full_node()], ids=["plain", "full"])
@@ -214,7 +225,10 @@ class StoreContract:
 
         assert store.node(node_uuid(1)) is None
         assert store.request(request_id(1)) == plain_request()
-        assert [event.node_seq for event in store.events(since=EventSeq(0), limit=9, node_uuid=node_uuid(1))] == [1, 2]
+        assert [event.node_seq for event in store.events(since=EventSeq(0), limit=9, node_uuids={node_uuid(1)})] == [
+            1,
+            2,
+        ]
 
     @pytest.mark.parametrize("wrong", [{"revision": Revision(2)}, {"epoch": 2}], ids=["revision", "epoch"])
     def test_a_removal_that_does_not_fit_removes_nothing(
@@ -256,7 +270,7 @@ class StoreContract:
         commit(writer, *(creation(plain_node(number)) for number in range(1, 6)))
 
         assert [event.seq for event in store.events(since=EventSeq(2), limit=2)] == [3, 4]
-        assert [event.seq for event in store.events(since=EventSeq(0), limit=9, node_uuid=node_uuid(4))] == [4]
+        assert [event.seq for event in store.events(since=EventSeq(0), limit=9, node_uuids={node_uuid(4)})] == [4]
         assert store.events(since=EventSeq(5), limit=9) == []
 
     def test_a_request_is_replaced_by_its_newer_self(self, store: Store, writer: Writer) -> None:
@@ -328,12 +342,73 @@ class StoreContract:
         events = tuple(replace(ANY_EVENT, at=Instant(float(at))) for at in range(1, 6))
         commit(writer, Change(events=events))
 
-        assert store.prune_events(Instant(3.0), limit=1) == 1
-        assert store.prune_events(Instant(3.0), limit=9) == 1
+        assert pruned(store, before=3.0, limit=1) == 1
+        assert pruned(store, before=3.0) == 1
         assert store.oldest_seq() == 3
-        assert store.prune_events(Instant(99.0), limit=9) == 2
-        assert store.prune_events(Instant(99.0), limit=9) == 0
+        assert pruned(store, before=99.0) == 2
+        assert pruned(store, before=99.0) == 0
         assert commit(writer, Change(events=(ANY_EVENT,)))[0].seq == 6
+
+    def test_the_ring_keeps_the_latest_so_many_without_a_hole(self, store: Store, writer: Writer) -> None:
+        commit(writer, *(Change(events=(ANY_EVENT,) * 3) for _ in range(4)))
+
+        assert pruned(store, before=0.0, keep_count=5) == 7
+        assert [event.seq for event in store.events(since=EventSeq(0), limit=99)] == [8, 9, 10, 11, 12]
+        assert pruned(store, before=0.0, keep_count=1) == 4
+        assert (store.oldest_seq(), store.latest_seq()) == (12, 12)
+
+    def test_a_node_keeps_its_latest_events_when_they_leave_the_ring(self, store: Store, writer: Writer) -> None:
+        busy, quiet = told_node(1), told_node(2)
+        commit(writer, creation(plain_node(1)), creation(plain_node(2)))
+        for _ in range(5):
+            busy = successor(busy, events=2)
+            commit(writer, update(busy, events=2))
+
+        assert history(store, 1) == [11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]
+        pruned(store, before=0.0, keep_count=2, history_count=4)
+
+        assert [event.seq for event in store.events(since=EventSeq(0), limit=99)] == [11, 12]
+        assert history(store, 1) == [11, 10, 9, 8]
+        assert history(store, 1, limit=3) == [11, 10, 9]
+        assert history(store, 1, limit=2, before=10) == [9, 8]
+        assert history(store, 2) == [1]
+        assert store.history(quiet.uuid, limit=9)[0].draft == event_of(plain_node(2), EventType.NODE_CREATE_END)
+
+    @pytest.mark.parametrize("step", [1, 3, 100])
+    def test_a_history_does_not_grow_while_its_events_leave_the_ring(
+        self, store: Store, writer: Writer, step: int
+    ) -> None:
+        node = told_node(1)
+        commit(writer, creation(plain_node(1)))
+        for _ in range(6):
+            node = successor(node, events=4)
+            commit(writer, update(node, events=4))
+            while pruned(store, before=0.0, keep_count=3, history_count=5, limit=step):
+                pass
+
+            assert history(store, 1) == list(range(node.node_seq, 0, -1))[:5]
+
+    def test_the_history_of_a_removed_node_goes_with_its_last_event(self, store: Store, writer: Writer) -> None:
+        commit(writer, creation(plain_node(1)), creation(plain_node(2)))
+        pruned(store, before=0.0, keep_count=1)
+        last = replace(told_node(1), node_seq=NodeSeq(2))
+        commit(writer, Change(node=NodeRemove(record=last), events=(event_of(last, EventType.NODE_DELETE_END),)))
+
+        assert history(store, 1) == [2, 1]
+        commit(writer, Change(events=(ANY_EVENT,)))
+        pruned(store, before=0.0, keep_count=1)
+
+        assert history(store, 1) == []
+        assert history(store, 2) == [1]
+
+    def test_events_are_read_by_node_type_and_stretch(self, store: Store, writer: Writer) -> None:
+        commit(writer, *(creation(plain_node(number)) for number in range(1, 4)), Change(events=(ANY_EVENT,)))
+        read = partial(store.events, since=EventSeq(0), limit=99)
+
+        assert [one.seq for one in read(types={EventType.NODE_UPDATE_END})] == [4]
+        assert [one.seq for one in read(node_uuids={node_uuid(1), node_uuid(3)})] == [1, 3]
+        assert [one.seq for one in read(node_uuids={node_uuid(1)}, types={EventType.NODE_UPDATE_END})] == []
+        assert [one.seq for one in read(until=EventSeq(2))] == [1, 2]
 
     @pytest.mark.parametrize(
         "value", [{1, 2}, object(), {(1, 2): 3}, {"x": 1j}], ids=["set", "object", "tuple key", "complex"]

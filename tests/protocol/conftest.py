@@ -26,10 +26,14 @@ def given_endpoint(config: pytest.Config) -> str | None:
 class House:
     """A front door and what stands behind it, both in this process."""
 
-    def __init__(self, endpoint: str, limits: Limits, *, boot_id: str | None = None) -> None:
-        self.conductor = MemoryConductor(limits=limits, boot_id=boot_id)
-        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, limits=limits)
+    def __init__(
+        self, endpoint: str, limits: Limits, *, boot_id: str | None = None, conductor: MemoryConductor | None = None
+    ) -> None:
+        self.conductor = conductor or MemoryConductor(limits=limits, boot_id=boot_id)
+        publisher = self.conductor.events.publisher
+        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, limits=limits, publisher=publisher)
         self.door.start()
+        self.conductor.events_endpoint = self.door.events_endpoint
 
     @property
     def endpoint(self) -> str:
@@ -49,9 +53,12 @@ def open_house(tmp_path: Path) -> Iterator[Opener]:
     houses: list[House] = []
 
     def open_one(
-        endpoint: str = f"ipc://{tmp_path}/door", limits: Limits = DEFAULT_LIMITS, boot_id: str | None = None
+        endpoint: str = f"ipc://{tmp_path}/door",
+        limits: Limits = DEFAULT_LIMITS,
+        boot_id: str | None = None,
+        conductor: MemoryConductor | None = None,
     ) -> House:
-        houses.append(House(endpoint, limits, boot_id=boot_id))
+        houses.append(House(endpoint, limits, boot_id=boot_id, conductor=conductor))
         return houses[-1]
 
     yield open_one

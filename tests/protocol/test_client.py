@@ -259,6 +259,8 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "node.boot_device.get": client.nodes.boot_device,
         "request.show": client.requests.show,
         "request.wait": client.requests.wait,
+        "event.list": client.events,
+        "node.history": client.nodes.history,
         "request.list": client.requests.list,
     }
 

@@ -62,7 +62,7 @@ def test_every_verb_is_answered_with_the_result_that_the_document_names(world: W
 
 
 def of_unknown_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    key = "nodes" if fields["verb"] == "node.list" else "node"
+    key = "nodes" if fields["verb"] in {"node.list", "event.list"} else "node"
     return {**fields, key: ["nobody"] if key == "nodes" else "nobody"}
 
 

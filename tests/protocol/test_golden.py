@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import castiron.transport
-from castiron.transport import codec, frames
+from castiron.transport import codec, events, frames
 from castiron.transport.errors import from_wire
 from castiron.transport.frames import HEADER
 from castiron.transport.replies import RESULTS
@@ -40,22 +40,24 @@ def vectors() -> list[Vector]:
 
 
 VECTORS = vectors()
-REQUESTS = [one for one in VECTORS if len(one.parts) == frames.REQUEST_FRAMES]
+EVENTS = [one for one in VECTORS if one.parts[0] != HEADER]
+REQUESTS = [one for one in VECTORS if one not in EVENTS and len(one.parts) == frames.REQUEST_FRAMES]
 REPLIES = [one for one in VECTORS if len(one.parts) == frames.REPLY_FRAMES]
 RESULT_OF = {b"2": "ping", b"3": "node.power.set"}
 
 
-def test_the_document_has_vectors_of_both_kinds() -> None:
+def test_the_document_has_vectors_of_all_kinds() -> None:
     assert len(REQUESTS) >= 4
     assert len(REPLIES) >= 4
-    assert len(REQUESTS) + len(REPLIES) == len(VECTORS)
+    assert len(EVENTS) >= 2
+    assert len(REQUESTS) + len(REPLIES) + len(EVENTS) == len(VECTORS)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda one: one.title)
 def test_the_bytes_mean_what_stands_beside_them(vector: Vector) -> None:
     words = dict(zip(vector.meanings, vector.frames, strict=True))
 
-    assert vector.parts[0] == HEADER
+    assert vector.parts[1 if vector in EVENTS else 0] == HEADER
     assert unpacked(vector.frames[-1]) == vector.body
     assert packed(vector.body) == vector.frames[-1]
     for meaning, frame in list(words.items())[:-1]:
@@ -82,6 +84,17 @@ def test_castiron_reads_and_writes_the_replies(vector: Vector) -> None:
     assert frames.build_reply(envelope, kind, codec.encode_reply(reply.outcome, reply.seq)) == vector.frames
     if "error" in vector.body:
         assert from_wire(vector.body["error"]).to_wire() == vector.body["error"]
+
+
+@pytest.mark.parametrize("vector", EVENTS, ids=lambda one: one.title)
+def test_castiron_reads_and_writes_the_events(vector: Vector) -> None:
+    published = events.parse(vector.frames)
+    decode = codec.decode_heartbeat if published.is_heartbeat else codec.decode_event
+    body = decode(published.body)
+
+    assert events.build(published.topic, codec.encode_published(body)) == vector.frames
+    if isinstance(body, events.EventView):
+        assert events.topic_of(body) == published.topic
 
 
 def test_a_conductor_answers_the_golden_requests(house_peer: RawPeer) -> None:

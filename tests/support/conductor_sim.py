@@ -170,7 +170,8 @@ class Simulation:
     def _load(self, uuid: NodeUUID, tell: Callable[[Loaded], None]) -> None:
         def read() -> None:
             library: Library = self.store
-            tell(OnDisk(library.node(uuid), library.open_requests_of(uuid)))
+            seq = library.latest_seq()
+            tell(OnDisk(library.node(uuid), library.open_requests_of(uuid), seq))
 
         self.writer.submit(Change(), lambda _: self.dispatcher.schedule(Errand(read)))
 

@@ -3,7 +3,6 @@
 import time
 
 from castiron.transport.frontdoor import FrontDoor
-from castiron.transport.session import DEFAULT_LIMITS
 from tests.support.memory_conductor import MemoryConductor
 
 
@@ -12,8 +11,9 @@ class House:
 
     def __init__(self, endpoint: str, conductor: MemoryConductor | None = None) -> None:
         self.conductor = conductor or MemoryConductor()
-        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, limits=DEFAULT_LIMITS)
+        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, publisher=self.conductor.events.publisher)
         self.door.start()
+        self.conductor.events_endpoint = self.door.events_endpoint
         self.endpoint = self.door.endpoint
 
     def close(self) -> None:

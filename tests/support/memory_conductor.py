@@ -19,16 +19,20 @@ from msgspec.structs import replace
 from castiron.transport import errors, replies, verbs
 from castiron.transport.answers import Answer, PeerInfo
 from castiron.transport.errors import CastironError
+from castiron.transport.publisher import Publisher
 from castiron.transport.replies import NodeView, RequestView
 from castiron.transport.session import DEFAULT_LIMITS, Limits
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
+    UUID_FORM,
     Applied,
+    EventType,
     PowerState,
     PowerTarget,
     ProvisionState,
     RequestState,
 )
+from tests.support.memory_events import MemoryEvents
 
 ADDRESS = "ipmi_address"
 ENDS_ON = {
@@ -57,14 +61,25 @@ class MemoryConductor:
         self.full: set[str] = set()
         """Nodes that take no more messages."""
         self.is_store_broken = False
-        self._lock = threading.RLock()
-        self._seq = 0
+        self.lock = threading.RLock()
+        self.events = MemoryEvents(self._new_publisher(0))
+        self.events_endpoint: str | None = None
+        """Where the door publishes; None: nowhere, as conductors did that are older than events."""
         self._waiters: dict[str, list[Callable[[RequestView], None]]] = {}
         self._work: queue.Queue[str | None] = queue.Queue()
         self._timers: list[threading.Timer] = []
         self._boot_devices: dict[str, str] = {}
         self._worker = threading.Thread(target=self._drive, name="machines", daemon=True)
         self._worker.start()
+
+    def boot(self) -> None:
+        """Be as after a restart: what is known is known, and the stream begins anew."""
+        self.boot_id = str(uuid.uuid4())
+        self.events.publisher = self._new_publisher(self.events.seq)
+
+    def _new_publisher(self, seq: int) -> Publisher:
+        interval_s = self.limits.heartbeat_interval_s
+        return Publisher(conductor=self.conductor, boot_id=self.boot_id, seq=seq, heartbeat_interval_s=interval_s)
 
     def stop(self) -> None:
         for timer in self._timers:
@@ -75,14 +90,14 @@ class MemoryConductor:
 
     def let_go(self, name: str) -> None:
         """Let a held machine answer."""
-        with self._lock:
+        with self.lock:
             self.held.discard(name)
             for request in self.requests.values():
                 if request.node == name and request.state not in FINAL_REQUEST_STATES:
                     self._work.put(request.id)
 
     def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
-        with self._lock:
+        with self.lock:
             self.requesters.append(peer)
             try:
                 self._do(verb, answer)
@@ -103,6 +118,7 @@ class MemoryConductor:
             heartbeat_interval_s=self.limits.heartbeat_interval_s,
             liveness=self.limits.liveness,
             limits=self.limits.published(),
+            events_endpoint=self.events_endpoint,
         )
         answer.final(welcome, self._seq)
 
@@ -156,7 +172,8 @@ class MemoryConductor:
             updated_at=time.time(),
             revision=1,
         )
-        self._commit(node)
+        self.nodes[node.uuid] = node
+        self.events.happen(EventType.NODE_CREATE_END, node, requester="test", driver=node.driver)
         answer.final(node, self._seq)
 
     @_do.register
@@ -183,7 +200,8 @@ class MemoryConductor:
             if name not in {"node", "revision", "force"} and (value := getattr(verb, name)) is not UNSET
         }
         changed = replace(node, **changes, revision=node.revision + 1, updated_at=time.time())
-        self._commit(changed)
+        self.nodes[node.uuid] = changed
+        self.events.happen(EventType.NODE_UPDATE_END, changed, requester="test", changed=sorted(changes))
         answer.final(changed, self._seq)
 
     @_do.register
@@ -191,7 +209,7 @@ class MemoryConductor:
         node = self._changeable(verb.node, verb.revision)
         self._check_store()
         del self.nodes[node.uuid]
-        self._seq += 1
+        self.events.happen(EventType.NODE_DELETE_END, node, requester="test")
         answer.final(replies.NodeDeleted(uuid=node.uuid, name=node.name), self._seq)
 
     @_do.register(verbs.NodePowerSet)
@@ -213,7 +231,6 @@ class MemoryConductor:
             accepted_at=time.time(),
         )
         self.requests[request.id] = request
-        self._seq += 1
         answer.accepted(request, self._seq)
         self._wait(request.id, lambda view: answer.final(view, self._seq))
         if node.name not in self.held:
@@ -233,7 +250,7 @@ class MemoryConductor:
         answer.when_gone(withdraw)
 
         def as_it_is() -> None:
-            with self._lock:
+            with self.lock:
                 if withdraw():
                     answer.final(self._view(verb.request), self._seq)
 
@@ -257,12 +274,24 @@ class MemoryConductor:
         marker = page[-1].id if len(found) > len(page) else None
         answer.final(replies.RequestListed(requests=page, next_marker=marker), self._seq)
 
+    @_do.register
+    def _list_events(self, verb: verbs.EventList, answer: Answer) -> None:
+        uuids = None if verb.nodes is None else {self._uuid(name) for name in verb.nodes}
+        answer.final(self.events.page(verb, uuids), self._seq)
+
+    @_do.register
+    def _history(self, verb: verbs.NodeHistory, answer: Answer) -> None:
+        answer.final(self.events.history(verb, self._uuid(verb.node)), self._seq)
+
+    def _uuid(self, name: str) -> str:
+        return name if UUID_FORM.match(name) else self._node(name).uuid
+
     def _wait(self, request_id: str, call: Callable[[RequestView], None]) -> Callable[[], bool]:
         waiters = self._waiters.setdefault(request_id, [])
         waiters.append(call)
 
         def withdraw() -> bool:
-            with self._lock:
+            with self.lock:
                 if call not in waiters:
                     return False
                 waiters.remove(call)
@@ -272,7 +301,7 @@ class MemoryConductor:
 
     def _drive(self) -> None:
         while (request_id := self._work.get()) is not None:
-            with self._lock:
+            with self.lock:
                 self._end(self.requests[request_id])
 
     def _end(self, request: RequestView) -> None:
@@ -285,22 +314,26 @@ class MemoryConductor:
         else:
             ended = replace(ended, state=RequestState.SUCCEEDED, result=self._worked(node, request))
         self.requests[request.id] = ended
-        self._seq += 1
+        if request.verb == "node.power.set":
+            end = EventType.POWER_SET_ERROR if fault else EventType.POWER_SET_END
+            self.events.happen(EventType.POWER_SET_START, node, request.id, requester=request.requester)
+            self.events.happen(end, node, request.id, requester=request.requester)
         for call in self._waiters.pop(request.id, []):
             call(ended)
 
     def _worked(self, node: NodeView, request: RequestView) -> dict[str, Any]:
         if request.verb == "node.power.set":
             state = ENDS_ON[PowerTarget(request.arguments["target"])]
-            self._commit(replace(node, power_state=state, power_state_at=time.time(), revision=node.revision + 1))
+            changed = replace(node, power_state=state, power_state_at=time.time(), revision=node.revision + 1)
+            self.nodes[node.uuid] = changed
             return {"power_state": state.value}
         if request.verb == "node.boot_device.set":
             self._boot_devices[node.uuid] = request.arguments["boot_device"]
         return {"boot_device": self._boot_devices.get(node.uuid, "default")}
 
-    def _commit(self, node: NodeView) -> None:
-        self.nodes[node.uuid] = node
-        self._seq += 1
+    @property
+    def _seq(self) -> int:
+        return self.events.seq
 
     def _node(self, name: str) -> NodeView:
         found = next((node for node in self.nodes.values() if name in {node.name, node.uuid}), None)
@@ -351,8 +384,9 @@ def main(endpoint: str) -> None:
 
     conductor = MemoryConductor()
     conductor.held.add("n1")
-    door = FrontDoor(endpoint, conductor, now=time.monotonic)
+    door = FrontDoor(endpoint, conductor, now=time.monotonic, publisher=conductor.events.publisher)
     door.start()
+    conductor.events_endpoint = door.events_endpoint
     print("ready", flush=True)  # noqa: T201 - tells the test
     threading.Event().wait()
 

@@ -56,7 +56,7 @@ def test_a_node_is_read_behind_what_was_submitted_before(store: Store) -> None:
         archive.load(plain_node().uuid, told.note)
 
     assert told.came.wait(5)
-    assert told == [OnDisk(plain_node(), [])]
+    assert told == [OnDisk(plain_node(), [], EventSeq(0))]
     archive.stop(5.0)
     writer.stop(5.0)
 
@@ -141,6 +141,16 @@ def test_old_events_go_step_by_step_with_pauses_between(old_events: Store) -> No
 
     assert counts == [STEP + 50, 50, 1, 1]  # the latest is always kept
     assert clock.counters()["waiting"] == 1
+
+
+def test_young_events_go_too_where_there_are_too_many(old_events: Store) -> None:
+    clock = VirtualClock(Instant(1.0))
+    archive: Any = Inline(old_events)
+    Pruning(old_events, archive, clock, Settings(event_retention_count=100)).start()
+
+    clock.advance(Seconds(PAUSE_S + 3 * SHORT_PAUSE_S + 0.01))
+
+    assert (events_in(old_events), old_events.oldest_seq()) == (100, 2 * STEP + 50 - 99)
 
 
 def test_pruning_lets_users_go_first_and_ends_when_stopped(old_events: Store) -> None:

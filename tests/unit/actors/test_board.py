@@ -8,10 +8,10 @@ import pytest
 from castiron.actors import board as board_module
 from castiron.actors.board import Board
 from castiron.actors.core.state import NodeState
-from castiron.store.records import RequestRecord
+from castiron.store.records import Commit, EventRecord, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
-from castiron.transport.vocabulary import EventSeq, Instant, NodeName, RequestState
-from tests.support.store_records import node_uuid, plain_node, request_id
+from castiron.transport.vocabulary import EventSeq, Instant, NodeName, NodeSeq, RequestState
+from tests.support.store_records import event_of, node_uuid, plain_node, request_id
 
 
 def state(number: int = 1, name: str | None = None) -> NodeState:
@@ -32,6 +32,12 @@ def request(state_: RequestState = RequestState.RUNNING, number: int = 1) -> Req
 
 
 RUNNING, ENDED = request(), request(RequestState.SUCCEEDED)
+
+
+def landing(number: int, seq: int) -> Commit:
+    """A commit with one event of a node."""
+    event = EventRecord(seq=EventSeq(seq), node_seq=NodeSeq(1), draft=event_of(plain_node(number)))
+    return Commit(events=(event,), seq=EventSeq(seq))
 
 
 class Told(list[RequestRecord]):
@@ -58,6 +64,34 @@ def test_a_node_is_found_by_name_and_by_uuid(board: Board) -> None:
     assert found is board.node(node_uuid(1))
     assert (found.seq, board.seq) == (7, 7)
     assert board.node("n2") is None
+
+
+def test_what_is_on_disk_and_not_shown_yet_holds_the_number_back(board: Board) -> None:
+    board.landed([landing(1, 6), landing(2, 7)])
+
+    board.admit(state(2), EventSeq(7), generation=1)
+    assert board.seq == 5, "whoever follows from 7 on would never hear of 6"
+    board.admit(state(1), EventSeq(6), generation=1)
+    assert board.seq == 7
+
+
+def test_a_node_that_is_removed_holds_the_number_back_no_longer(board: Board) -> None:
+    board.admit(state(1), EventSeq(5), generation=1)
+    board.landed([landing(1, 6)])
+
+    board.remove(node_uuid(1), EventSeq(6))
+
+    assert board.seq == 6
+
+
+def test_what_an_owner_who_was_replaced_publishes_does_not_count_as_shown(board: Board) -> None:
+    board.admit(state(1), EventSeq(5), generation=2)
+    board.landed([landing(1, 6)])
+
+    board.publish(state(1), EventSeq(6), generation=1)
+    assert board.seq == 5
+    board.publish(state(1), EventSeq(6), generation=2)
+    assert board.seq == 6
 
 
 def test_a_node_that_was_renamed_is_not_found_by_its_old_name(board: Board) -> None:

@@ -6,7 +6,7 @@ from castiron.cli.exits import MEANINGS, Exit, exit_of, exit_of_all
 from castiron.transport import errors
 from castiron.transport.errors import WIRE_ERRORS, CastironError, from_wire
 
-LOCAL = (errors.ConductorLost, errors.ReplyTimeout, errors.EndpointRefused)
+LOCAL = (errors.ConductorLost, errors.ReplyTimeout, errors.EndpointRefused, errors.EventsLost)
 
 
 @pytest.mark.parametrize("kind", [*WIRE_ERRORS.values(), *LOCAL], ids=lambda kind: kind.__name__)

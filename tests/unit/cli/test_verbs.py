@@ -13,10 +13,12 @@ from castiron.transport.verbs import VERBS, tag_of
 MANUAL = Path(__file__).resolve().parents[3] / "docs" / "guides" / "commands.md"
 
 VERBS_OF = {
+    "events": {"event.list", "hello", "node.list"},
     "node boot-device set": {"node.boot_device.set"},
     "node boot-device show": {"node.boot_device.get"},
     "node create": {"node.create"},
     "node delete": {"node.delete"},
+    "node history": {"node.history"},
     "node list": {"node.list"},
     "node power off": {"node.power.set"},
     "node power on": {"node.power.set"},

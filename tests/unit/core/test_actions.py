@@ -94,10 +94,12 @@ def test_exactly_the_verbs_that_change_something_are_announced() -> None:
 def test_events_tell_where_the_power_goes_in_ironics_word() -> None:
     node = plain_node(target_power_state=PowerState.ON, power_state=PowerState.OFF)
 
-    assert about(power_request(), node) == {"to_power": PowerState.ON, "power_state": PowerState.OFF}
+    told = about(power_request(), node)
+
+    assert told == {"requester": "ipc", "to_power": PowerState.ON, "power_state": PowerState.OFF}
 
 
 def test_events_tell_which_boot_device_is_set() -> None:
     told = about(boot_request(persistent=True, uefi=False), plain_node())
 
-    assert told == {"boot_device": "pxe", "persistent": True, "uefi": False}
+    assert told == {"requester": "ipc", "boot_device": "pxe", "persistent": True, "uefi": False}

@@ -59,7 +59,8 @@ def test_for_each_start_that_was_announced_there_is_an_error_and_then_the_fault(
     assert [event.type for event in change.events] == [EventType.POWER_SET_ERROR, EventType.NODE_FAULT_SET]
     error, fault = change.events
     assert error.request_id == running(1).id
-    assert error.payload == {"to_power": "power on", "power_state": "power off", "error": change.requests[0].error}
+    told = {"requester": "ipc", "to_power": "power on", "power_state": "power off"}
+    assert error.payload == {**told, "error": change.requests[0].error}
     assert fault.payload == {"fault": "actor failure", "reason": REASON}
     assert isinstance(change.node, NodeUpdate)
     assert change.node.record.node_seq == record.node_seq + 2

@@ -106,7 +106,7 @@ def test_a_start_is_announced_and_its_deadline_known_once_it_may_run() -> None:
     assert running.deadline_at == node.now + SETTINGS.power_state_change_timeout_s
     assert (node.record.target_power_state, node.record.last_error) == (PowerState.ON, None)
     assert [event.type for event in node.events] == [EventType.POWER_SET_START]
-    assert node.events[0].payload == {"to_power": "power on", "power_state": "power off"}
+    assert node.events[0].payload == {"requester": "ipc", "to_power": "power on", "power_state": "power off"}
     assert [type(effect) for effect in node.effects] == [SetTimer, CallDriver]
 
 
@@ -123,6 +123,7 @@ def test_a_success_is_told_with_what_the_bmc_reported() -> None:
     assert ended.result["power_state"] is PowerState.ON
     assert types(node, request) == ["node.power_set.start", "node.power_set.end"]
     assert node.events[-1].payload == {
+        "requester": "ipc",
         "to_power": "power on",
         "power_state": "power on",
         "power_state_at": ended.result["power_state_at"],
@@ -146,7 +147,8 @@ def test_a_failure_is_told_with_its_error_and_stays_on_the_node() -> None:
     assert ended.error is not None
     assert (ended.error["code"], ended.error["details"]) == ("bmc.unreachable", {"node": "n1"})
     assert types(node, request) == ["node.power_set.start", "node.power_set.error"]
-    assert node.events[-1].payload == {"to_power": "power on", "power_state": "power off", "error": ended.error}
+    told = {"requester": "ipc", "to_power": "power on", "power_state": "power off", "error": ended.error}
+    assert node.events[-1].payload == told
     assert node.record.last_error == ended.error["message"]
 
 
@@ -159,7 +161,7 @@ def test_a_boot_device_is_set_with_its_own_events() -> None:
     node.check_ended()
     setting = {"boot_device": "pxe", "persistent": False, "uefi": False}
     assert types(node, request) == ["node.boot_device_set.start", "node.boot_device_set.end"]
-    assert [event.payload for event in node.events] == [setting, setting]
+    assert [event.payload for event in node.events] == [{"requester": "ipc", **setting}] * 2
     assert node.requests[request].result == setting
 
 

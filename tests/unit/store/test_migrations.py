@@ -12,12 +12,15 @@ from castiron.store.migrations import STEPS, Identity, Step
 from castiron.store.rows import event_row, node_row, request_row
 from castiron.store.secrets import Key, KeyFile, Sealer
 from castiron.store.store import Store
-from castiron.store.tables import Event, Node, Request, StoreInfo
+from castiron.store.tables import Event, HistoryEvent, Node, Request, StoreInfo
 from tests.support.store_records import counting_ids, creation, event_of, full_node, full_request, plain_node
 
 KEY = Key.make("key-1")
-NEXT = Step(2, ("ALTER TABLE nodes ADD COLUMN rack TEXT", "CREATE INDEX nodes_by_rack ON nodes (rack)"))
-BROKEN = Step(2, ("ALTER TABLE nodes ADD COLUMN rack TEXT", "CREATE INDEX broken ON nowhere (rack)"))
+TABLES = ("store", "nodes", "requests", "events", "node_history")
+MODELS = (StoreInfo, Node, Request, Event, HistoryEvent)
+LATEST = STEPS[-1].version
+NEXT = Step(LATEST + 1, ("ALTER TABLE nodes ADD COLUMN rack TEXT", "CREATE INDEX nodes_by_rack ON nodes (rack)"))
+BROKEN = Step(LATEST + 1, ("ALTER TABLE nodes ADD COLUMN rack TEXT", "CREATE INDEX broken ON nowhere (rack)"))
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def open_with(path: Path, *steps: Step) -> Store:
 
 def shape_of(path: Path) -> dict[str, list[str]]:
     database = Database(path)
-    shape = {table: columns_of(database, table) for table in ("store", "nodes", "requests", "events")}
+    shape = {table: columns_of(database, table) for table in TABLES}
     database.close()
     return shape
 
@@ -54,11 +57,11 @@ def columns_of(database: Database, table: str) -> list[str]:
     return [column.name for column in database._peewee.get_columns(table)]
 
 
-def test_a_store_of_version_0_becomes_one_of_version_1(version_0: Path) -> None:
+def test_a_store_of_version_0_becomes_one_of_the_latest(version_0: Path) -> None:
     store = open_with(version_0, *STEPS)
     store.committer.commit([creation(plain_node())])
 
-    assert store.schema_version == 1
+    assert store.schema_version == LATEST
     assert store.conductor == "the-conductor"
     assert len(store.nodes()) == 1
     store.close()
@@ -79,7 +82,7 @@ def test_a_step_keeps_what_is_there(path: Path) -> None:
     open_with(path, *STEPS, NEXT).close()
     again = Store(opening.open_file(path, KeyFile(path.with_name("castiron.db.key")), counting_ids(), (*STEPS, NEXT)))
 
-    assert again.schema_version == 2
+    assert again.schema_version == LATEST + 1
     assert [record.id for record in again.requests(limit=9)] == [full_request().id]
     again.close()
     assert "rack" in shape_of(path)["nodes"]
@@ -91,12 +94,13 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
     store.close()
     before = shape_of(path)
 
-    with pytest.raises(StoreUnusable, match=r"step to schema version 2 failed, and nothing of it was kept: .*nowhere"):
+    failed = rf"step to schema version {LATEST + 1} failed, and nothing of it was kept: .*nowhere"
+    with pytest.raises(StoreUnusable, match=failed):
         open_with(path, *STEPS, BROKEN)
 
     assert shape_of(path) == before
     store = open_with(path, *STEPS)
-    assert store.schema_version == 1
+    assert store.schema_version == LATEST
     assert len(store.nodes()) == 1
     store.close()
 
@@ -105,7 +109,8 @@ def test_a_newer_store_is_refused_and_left_as_it_was(path: Path) -> None:
     open_with(path, *STEPS, NEXT).close()
     before = path.read_bytes()
 
-    with pytest.raises(StoreUnusable, match=f"{path} has schema version 2.*up to 1. Run the newer castiron"):
+    refused = f"{path} has schema version {LATEST + 1}.*up to {LATEST}. Run the newer castiron"
+    with pytest.raises(StoreUnusable, match=refused):
         open_with(path, *STEPS)
 
     assert path.read_bytes() == before
@@ -118,7 +123,7 @@ def test_steps_are_numbered_without_a_gap() -> None:
 def test_the_models_say_what_the_steps_have_made(path: Path) -> None:
     open_with(path, *STEPS).close()
 
-    shape = {model._meta.table_name: list(statements.columns(model)) for model in (StoreInfo, Node, Request, Event)}
+    shape = {model._meta.table_name: list(statements.columns(model)) for model in MODELS}
 
     assert shape == shape_of(path)
 

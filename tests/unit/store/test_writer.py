@@ -1,7 +1,7 @@
 """The writer's thread: it groups what waits, keeps within its bounds, and ends in order."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -196,3 +196,45 @@ def run_elsewhere(call: Callable[[], object]) -> object:
     """Run a call on another thread, so that a lock of this one would show."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(call).result(DEADLINE_S)
+
+
+class Order:
+    """Collects what is announced and what is told, in their order."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, int]] = []
+        self.told = Told()
+
+    def landed(self, commits: Sequence[Commit]) -> None:
+        self.heard += [("landed", event.seq) for commit in commits for event in commit.events]
+
+    def done(self, outcome: Outcome) -> None:
+        self.heard.append(("told", outcome.seq if isinstance(outcome, Commit) else 0))
+        self.told(outcome)
+
+
+def test_a_group_is_announced_in_order_before_anybody_is_told_of_it(store: Store) -> None:
+    order = Order()
+    writer = ThreadedWriter(store.committer, landed=order.landed)
+    with slow_disk(store):
+        for change in (creation(plain_node(1)), Change(), creation(plain_node(1)), creation(plain_node(2))):
+            writer.submit(change, order.done)
+    order.told.wait_for(4)
+    writer.stop(DEADLINE_S)
+
+    landed = [heard for heard in order.heard if heard[0] == "landed"]
+    assert landed == [("landed", 1), ("landed", 2)], "each event once; nothing of what was refused or had none"
+    assert all(order.heard.index(("landed", seq)) < order.heard.index(("told", seq)) for seq in (1, 2))
+
+
+def test_an_announcement_that_fails_costs_nobody_his_outcome(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    def landed(commits: Sequence[Commit]) -> None:
+        raise ZeroDivisionError(len(commits))
+
+    told = Told()
+    writer = ThreadedWriter(store.committer, landed=landed)
+    writer.submit(creation(plain_node(1)), told)
+
+    assert isinstance(told.wait_for(1)[0], Commit)
+    assert "announcing 1 commits failed" in caplog.text
+    writer.stop(DEADLINE_S)

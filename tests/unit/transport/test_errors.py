@@ -6,7 +6,7 @@ from castiron.transport import errors
 from castiron.transport.errors import WIRE_ERRORS, CastironError, ConductorOverloaded, NodeLocked, from_wire
 from castiron.transport.vocabulary import Applied, Retry, Source
 
-LOCAL = {errors.ConductorLost, errors.ReplyTimeout, errors.EndpointRefused}
+LOCAL = {errors.ConductorLost, errors.ReplyTimeout, errors.EndpointRefused, errors.EventsLost}
 
 
 def leaves(base: type[CastironError]) -> set[type[CastironError]]:
