@@ -78,11 +78,12 @@ def test_replay_and_live_have_no_gap_and_no_double_while_eight_clients_change_fi
     conductor: Conductor,
 ) -> None:
     seen: list[list[EventView]] = []
+
+    def follow(since: int) -> None:
+        seen.append(followed(conductor, since, EVENTS - since))
+
     with Load(conductor):
-        followers = [
-            threading.Thread(target=lambda since=since: seen.append(followed(conductor, since, EVENTS - since)))
-            for since in (0, 25, 40)
-        ]
+        followers = [threading.Thread(target=follow, args=(since,)) for since in (0, 25, 40)]
         for follower in followers:
             follower.start()
     for follower in followers:

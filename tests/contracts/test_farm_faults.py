@@ -146,12 +146,12 @@ class TestOverUDP:
 
         clock.now += 10
         self.let_happen_what_is_due(timed)
-        assert timed[0].power is PowerState.OFF
+        assert timed[0].power == "power off"
         assert len(timed._due) == 1
         clock.now += 1
         self.let_happen_what_is_due(timed)
 
-        assert timed[0].power is PowerState.ON
+        assert timed[0].power == "power on"
         assert timed._due == []
 
     def test_a_change_of_power_is_not_lost_among_late_answers(
