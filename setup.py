@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 FOLDERS = ("actors", "transport", "store", "cli")
 
-packages = ["castiron", "castiron.testing", "castiron.testing.bmc"]
+packages = ["castiron", *(f"castiron.{sub}" for sub in find_packages("castiron", include=["testing*"]))]
 package_dir = {"castiron": "castiron"}
 for folder in FOLDERS:
     package_dir[f"castiron.{folder}"] = folder

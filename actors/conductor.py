@@ -18,33 +18,33 @@ from uuid import uuid4
 
 from pykka import Timeout
 
-from castiron.actors.archive import Archive
-from castiron.actors.board import Board
-from castiron.actors.bulletin import Bulletin
-from castiron.actors.clock import Clock, SystemClock
-from castiron.actors.directory import Directory
+from castiron.actors.dispatch.clock import Clock, SystemClock
+from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.fleet import seat_fleet
-from castiron.actors.herald import Herald
-from castiron.actors.kin import Kin, Seat
-from castiron.actors.nursery import Nursery, state_from_store
+from castiron.actors.nodes.permits import Permits
 from castiron.actors.parts import Parts
-from castiron.actors.permits import Permits
-from castiron.actors.pool import PoolDispatcher
 from castiron.actors.pruning import Pruning
+from castiron.actors.published.archive import Archive
+from castiron.actors.published.board import Board
+from castiron.actors.published.bulletin import Bulletin
+from castiron.actors.published.herald import Herald
 from castiron.actors.reception import Reception
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
-from castiron.actors.supervisor import SupervisorActor, Tally
-from castiron.actors.watch import Watch
+from castiron.actors.supervision.directory import Directory
+from castiron.actors.supervision.kin import Kin, Seat
+from castiron.actors.supervision.nursery import Nursery, state_from_store
+from castiron.actors.supervision.supervisor import SupervisorActor, Tally
+from castiron.actors.supervision.watch import Watch
 from castiron.store.records import RequestRecord
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
+from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.publisher import Publisher
 from castiron.transport.endpoint import default_endpoint
-from castiron.transport.frontdoor import FrontDoor
-from castiron.transport.publisher import Publisher
 from castiron.transport.vocabulary import ConductorID, NodeUUID
 
 log = logging.getLogger(__name__)

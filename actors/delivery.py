@@ -9,7 +9,7 @@ from pykka import ActorDeadError
 
 from castiron.actors.core.obstacles import aside
 from castiron.actors.core.state import NodeState
-from castiron.actors.mailbox import InboxFull
+from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.services import Services
 from castiron.store.records import NodeRecord
 from castiron.transport.errors import ConductorOverloaded, MailboxFull, NodeNotFound

@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from castiron.actors.core.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
+from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
 from castiron.actors.settings import Settings
 
 PHASES: Final[Mapping[Phase, str]] = {

@@ -20,12 +20,12 @@ from castiron.actors.core.messages import Amend
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import node_view
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.kin import AmendEnded, NodeGone, Seat
-from castiron.actors.mailbox import InboxFull
-from castiron.actors.nursery import Nursery
-from castiron.actors.pooled import DispatchedActor, leftovers_of
-from castiron.actors.reporter import RECOVERY_PAUSE_S
+from castiron.actors.dispatch.mailbox import InboxFull
+from castiron.actors.dispatch.pooled import DispatchedActor, leftovers_of
+from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S
 from castiron.actors.services import Services
+from castiron.actors.supervision.kin import AmendEnded, NodeGone, Seat
+from castiron.actors.supervision.nursery import Nursery
 from castiron.store.errors import DuplicateNode, StoreError
 from castiron.store.records import Change, Commit, EventDraft, NodeInsert, NodeRecord
 from castiron.transport.errors import (

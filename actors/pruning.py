@@ -5,8 +5,8 @@ Each step is one short piece of work on the archive's thread; between two steps 
 
 from typing import Final, Protocol
 
-from castiron.actors.archive import Archive, Library
-from castiron.actors.clock import Clock, Timer
+from castiron.actors.dispatch.clock import Clock, Timer
+from castiron.actors.published.archive import Archive, Library
 from castiron.actors.settings import Settings
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import Instant

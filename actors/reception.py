@@ -10,20 +10,20 @@ from typing import Protocol, assert_never
 
 from pykka import ActorDeadError
 
-from castiron.actors.archive import Archive, Library
 from castiron.actors.asking import Answer, Asked
-from castiron.actors.board import Published
-from castiron.actors.chronicle import events_page, history_page, types_of
 from castiron.actors.core.messages import Remove, Submit
 from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import deliver, node_not_found
+from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
-from castiron.actors.kin import Seat
-from castiron.actors.mailbox import InboxFull
+from castiron.actors.published.archive import Archive, Library
+from castiron.actors.published.board import Published
+from castiron.actors.published.chronicle import events_page, history_page, types_of
+from castiron.actors.published.waiting import Wait
 from castiron.actors.services import Services
-from castiron.actors.waiting import Wait
+from castiron.actors.supervision.kin import Seat
 from castiron.store.records import RequestRecord
-from castiron.transport.answers import PeerInfo
+from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError, RequestNotFound
 from castiron.transport.replies import NodeListed, Pong, RequestListed, RequestView, StatusView, Welcome
 from castiron.transport.verbs import (

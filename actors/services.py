@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from castiron.actors.board import Board
-from castiron.actors.clock import Clock
-from castiron.actors.directory import Directory
-from castiron.actors.dispatcher import Dispatcher
+from castiron.actors.dispatch.clock import Clock
+from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.drivers.base import Driver
-from castiron.actors.permits import Permits
+from castiron.actors.nodes.permits import Permits
+from castiron.actors.published.board import Board
 from castiron.actors.settings import Settings
+from castiron.actors.supervision.directory import Directory
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, NodeRecord, RequestRecord
 from castiron.transport.vocabulary import ConductorID, EventSeq, NodeUUID

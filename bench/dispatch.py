@@ -17,9 +17,9 @@ from typing import Any
 
 import pykka
 
-from castiron.actors.clock import SystemClock
-from castiron.actors.pool import PoolDispatcher
-from castiron.actors.pooled import DispatchedActor
+from castiron.actors.dispatch.clock import SystemClock
+from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.dispatch.pooled import DispatchedActor
 from castiron.transport.vocabulary import Instant
 
 ACTORS = 10_000

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from castiron.actors.clock import SystemClock
+from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import Call, Done, GetPower, Outcome, Target
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.testing import BMCFarm

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from bench.apart import END, Apart, apart
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.cli.serve import GC_THRESHOLDS
+from castiron.cli.commands.serve import GC_THRESHOLDS
 from castiron.store.records import Change, Commit, NodeInsert, NodeRecord
 from castiron.store.store import Store
 from castiron.testing import BMCFarm
@@ -85,7 +85,7 @@ def serve_conductor(pipe: "Connection[Any, Any]", store: Path) -> None:
     """
     imports_at = time.perf_counter()
     from castiron.actors.conductor import Conductor  # noqa: PLC0415 - the import is a figure
-    from castiron.transport.client import Client  # noqa: PLC0415 - as above
+    from castiron.transport.clients.client import Client  # noqa: PLC0415 - as above
 
     gc.set_threshold(*GC_THRESHOLDS)
     starts_at = time.perf_counter()

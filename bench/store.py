@@ -17,8 +17,8 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from bench.scene import fill, imagined
-from castiron.store.committer import Outcome
 from castiron.store.records import Change, Commit, EventDraft, NodeRecord, NodeUpdate, RequestRecord
+from castiron.store.sql.committer import Outcome
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
 from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, RequestState, Revision

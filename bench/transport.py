@@ -20,9 +20,9 @@ from typing import Any, Final
 import zmq
 
 from castiron.transport import codec, frames, replies, verbs
-from castiron.transport.answers import Answer, PeerInfo
-from castiron.transport.client import Client
-from castiron.transport.frontdoor import FrontDoor
+from castiron.transport.clients.client import Client
+from castiron.transport.doors.answers import Answer, PeerInfo
+from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.session import DEFAULT_LIMITS
 
 RUNS: Final = ((1, 1), (8, 1), (64, 1), (64, 16))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
     from castiron.actors.settings import Settings
-    from castiron.transport.client import Client, connect
+    from castiron.transport.clients.client import Client, connect
+    from castiron.transport.clients.requests import Request
     from castiron.transport.errors import (
         ArgumentInvalid,
         BMCAddressTaken,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
         VerbUnknown,
         VersionUnsupported,
     )
-    from castiron.transport.requests import Request
 
 __version__: Final = "0.1.0"
 
@@ -87,11 +87,11 @@ _ERRORS: Final = (
 )
 
 _HOME: Final = {
-    "Client": "castiron.transport.client",
+    "Client": "castiron.transport.clients.client",
     "Conductor": "castiron.actors.conductor",
-    "Request": "castiron.transport.requests",
+    "Request": "castiron.transport.clients.requests",
     "Settings": "castiron.actors.settings",
-    "connect": "castiron.transport.client",
+    "connect": "castiron.transport.clients.client",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
 }
 

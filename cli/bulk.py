@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 
 import click
 
-from castiron.cli.exits import Exit, exit_of_all
-from castiron.cli.faults import Stop, code_of, error_map, tell
 from castiron.cli.options import Shared
-from castiron.cli.render import show_json, visible
-from castiron.transport.client import Client
+from castiron.cli.output.exits import Exit, exit_of_all
+from castiron.cli.output.faults import Stop, code_of, error_map, tell
+from castiron.cli.output.render import show_json, visible
+from castiron.transport.clients.client import Client
 from castiron.transport.errors import CastironError, ConductorLost
 from castiron.transport.verbs import Verb
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
-from castiron.cli.exits import Exit
-from castiron.cli.faults import Stop
+from castiron.cli.output.exits import Exit
+from castiron.cli.output.faults import Stop
 
 PREFIX: Final = "CASTIRON_"
 

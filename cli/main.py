@@ -18,21 +18,21 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 import castiron
-from castiron.cli.exits import Exit, exit_of
-from castiron.cli.faults import Stop, stop_code, tell, tell_error, tell_stop
 from castiron.cli.options import Group, wants_json
+from castiron.cli.output.exits import Exit, exit_of
+from castiron.cli.output.faults import Stop, stop_code, tell, tell_error, tell_stop
 from castiron.transport.errors import CastironError
 
 _COMMANDS: Final = {
-    "demo": "castiron.cli.demo",
-    "events": "castiron.cli.events",
-    "farm": "castiron.cli.farm",
-    "keys": "castiron.cli.keys",
-    "node": "castiron.cli.node",
-    "ping": "castiron.cli.status",
-    "request": "castiron.cli.request",
-    "serve": "castiron.cli.serve",
-    "status": "castiron.cli.status",
+    "demo": "castiron.cli.commands.demo",
+    "events": "castiron.cli.commands.events",
+    "farm": "castiron.cli.commands.farm",
+    "keys": "castiron.cli.commands.keys",
+    "node": "castiron.cli.nodes.node",
+    "ping": "castiron.cli.commands.status",
+    "request": "castiron.cli.commands.request",
+    "serve": "castiron.cli.commands.serve",
+    "status": "castiron.cli.commands.status",
 }
 """Sub-command → the module that holds it under its own name."""
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import click
 
-from castiron.cli.exits import MEANINGS
 from castiron.cli.main import main
+from castiron.cli.output.exits import MEANINGS
 
 WIDTH: Final = 100
 """Of the help texts, whatever terminal this runs in."""

@@ -6,7 +6,7 @@ from castiron.cli.bulk import Outcome, conclude, send
 from castiron.cli.options import Shared
 from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
-from castiron.transport.client import TIMEOUT_S
+from castiron.transport.clients.client import TIMEOUT_S
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import AnyNodeRequest
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import click
 
-from castiron.cli.exits import Exit
-from castiron.cli.faults import Stop
 from castiron.cli.options import is_terminal
+from castiron.cli.output.exits import Exit
+from castiron.cli.output.faults import Stop
 
 MAX_FILE_BYTES: Final = 65_536
 """Of a file named by @FILE: what fits into one message."""

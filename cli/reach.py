@@ -4,7 +4,7 @@ import logging
 import os
 
 from castiron.cli.options import Shared
-from castiron.transport.client import TIMEOUT_S, Client
+from castiron.transport.clients.client import TIMEOUT_S, Client
 from castiron.transport.endpoint import default_endpoint, parse_endpoint, probe, why_silent
 from castiron.transport.errors import ConductorLost
 from castiron.transport.vocabulary import Applied

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from castiron.cli.exits import Exit
-from castiron.cli.faults import Stop
 from castiron.cli.options import Shared
-from castiron.cli.progress import Progress
+from castiron.cli.output.exits import Exit
+from castiron.cli.output.faults import Stop
+from castiron.cli.output.progress import Progress
 from castiron.cli.reach import absence, connect
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
 from castiron.transport.errors import (
     CapacityError,
     CastironError,

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from castiron.store import files, migrations
-from castiron.store.database import Database
+from castiron.store import files
 from castiron.store.errors import SecretsUnreadable, StoreUnusable, StoreUnwritable
 from castiron.store.files import StoreLock
-from castiron.store.migrations import Identity, Step
 from castiron.store.secrets import Key, KeyFile, Sealer
+from castiron.store.sql import migrations
+from castiron.store.sql.database import Database
+from castiron.store.sql.migrations import Identity, Step
 
 _CHECKED_ROW: Final = "store"
 

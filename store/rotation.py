@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from castiron.store import opening, queries
-from castiron.store.database import Database
+from castiron.store import opening
 from castiron.store.errors import StoreUnusable
 from castiron.store.files import is_store
-from castiron.store.migrations import STEPS
 from castiron.store.opening import Opened
-from castiron.store.queries import Query
-from castiron.store.rows import node_identity, request_identity
 from castiron.store.secrets import Key, KeyFile, Sealer
+from castiron.store.sql import queries
+from castiron.store.sql.database import Database
+from castiron.store.sql.migrations import STEPS
+from castiron.store.sql.queries import Query
+from castiron.store.sql.rows import node_identity, request_identity
 
 _PAGE: Final = 1_000
 """Rows in memory at a time."""

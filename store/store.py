@@ -9,15 +9,16 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from castiron.store import opening, queries, ring
-from castiron.store.committer import Committer
-from castiron.store.database import Database
-from castiron.store.migrations import STEPS, Step
+from castiron.store import opening
 from castiron.store.opening import Opened
-from castiron.store.queries import Query
 from castiron.store.records import EventRecord, NodeRecord, RequestRecord
-from castiron.store.rows import event_record, node_record, request_record
 from castiron.store.secrets import KeyFile, Sealer
+from castiron.store.sql import queries, ring
+from castiron.store.sql.committer import Committer
+from castiron.store.sql.database import Database
+from castiron.store.sql.migrations import STEPS, Step
+from castiron.store.sql.queries import Query
+from castiron.store.sql.rows import event_record, node_record, request_record
 from castiron.transport.vocabulary import (
     ConductorID,
     EventSeq,

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from castiron.store.committer import Committer, Outcome
 from castiron.store.errors import StoreClosed, StoreError, StoreUnwritable
 from castiron.store.records import Change, Commit, NodeInsert
+from castiron.store.sql.committer import Committer, Outcome
 from castiron.transport.vocabulary import NodeUUID
 
 MAX_BACKLOG: Final = 65_536

@@ -13,8 +13,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from castiron.transport import errors, events, frames, publisher, replies, verbs
+from castiron.transport import errors, events, frames, replies, verbs
 from castiron.transport.codec import MAX_DEPTH, MAX_ITEMS
+from castiron.transport.doors import publisher
 from castiron.transport.events import PAYLOADS, EventView, Heartbeat
 from castiron.transport.session import DEFAULT_LIMITS
 from castiron.transport.shapes import FieldShape, fields_of

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from castiron.actors.core.actions import EVENTS, about
+from castiron.actors.core.machines.actions import EVENTS, about
 from castiron.store.records import Change, EventDraft, NodeRecord, NodeUpdate, RequestRecord
 from castiron.transport.errors import InternalError
 from castiron.transport.vocabulary import (

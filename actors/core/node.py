@@ -10,7 +10,6 @@ before its latest recovery, is ignored by its ticket. One function a message; wi
 from dataclasses import replace
 from typing import Final, assert_never
 
-from castiron.actors.core.actions import EVENTS, about, action_for, target_power_state
 from castiron.actors.core.aside import taken_back
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import (
@@ -27,6 +26,8 @@ from castiron.actors.core.effects import (
     SetTimer,
     TellFleet,
 )
+from castiron.actors.core.machines.actions import EVENTS, about, action_for, target_power_state
+from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.core.messages import (
     Amend,
     Heard,
@@ -39,7 +40,6 @@ from castiron.actors.core.messages import (
 )
 from castiron.actors.core.obstacles import leaving, locked, stale
 from castiron.actors.core.state import Action, Active, NodeState
-from castiron.actors.core.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError

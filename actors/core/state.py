@@ -6,8 +6,8 @@ Frozen: a decision makes a new state. May come in: what decisions need. Must not
 from dataclasses import dataclass, replace
 from typing import Any, NewType
 
-from castiron.actors.core.boot import BootAction
-from castiron.actors.core.power import PowerAction
+from castiron.actors.core.machines.boot import BootAction
+from castiron.actors.core.machines.power import PowerAction
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.vocabulary import Instant, RequestID
 

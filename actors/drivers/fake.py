@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from castiron.actors.clock import Clock, Timer
+from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.drivers.base import (
     BootSetting,
     Call,

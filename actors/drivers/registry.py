@@ -13,7 +13,7 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
-from castiron.actors.clock import Clock
+from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.settings import Settings
 from castiron.transport.errors import ArgumentInvalid

@@ -30,7 +30,7 @@ CLOSE_TIMEOUT_S: Final = 2 * PATIENCE_S
 SOCKET_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
-_BACKLOG: Final = 16
+_BACKLOG: Final = 128  # a shell loop's worth of commands at once: beyond it, connecting fails at once
 
 _log = logging.getLogger(__name__)
 

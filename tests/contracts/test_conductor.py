@@ -13,8 +13,8 @@ from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
-from castiron.transport.client import Client
-from castiron.transport.conversation import Conversation
+from castiron.transport.clients.client import Client
+from castiron.transport.clients.conversation import Conversation
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import (
     CastironError,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from castiron.actors.clock import SystemClock
+from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import (
     BootSetting,
     Driver,

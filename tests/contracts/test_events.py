@@ -11,10 +11,10 @@ import pytest
 
 from castiron.actors.conductor import Conductor
 from castiron.testing import running_conductor
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
+from castiron.transport.clients.nodes import Snapshot
 from castiron.transport.errors import CastironError
 from castiron.transport.events import PAYLOADS, EventView
-from castiron.transport.nodes import Snapshot
 from castiron.transport.replies import NodeView
 from castiron.transport.verbs import NodeSet
 from castiron.transport.vocabulary import EventType

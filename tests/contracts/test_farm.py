@@ -368,7 +368,7 @@ class TestCommand:
 
     def run(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", "from castiron.cli.farm import farm; farm()", *arguments],
+            [sys.executable, "-c", "from castiron.cli.commands.farm import farm; farm()", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -47,8 +47,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def timed(clock: Clock) -> Iterator[BMCFarm]:
-    """A farm whose time stands still; a datagram makes it look at the clock again."""
+def timed(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[BMCFarm]:
+    """A farm whose time stands still; each datagram makes it look at the clock again, before it takes the next one."""
+    monkeypatch.setattr(castiron.testing.farm, "BATCH", 1)
     with BMCFarm(bmcs=2, now=clock) as farm:
         yield farm
 

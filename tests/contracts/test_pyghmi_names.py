@@ -8,7 +8,7 @@ import pytest
 from pyghmi.ipmi.private import constants
 from pyghmi.ipmi.private import session as pyghmi_session
 
-from castiron.actors.drivers.ipmi import session as ours
+from castiron.actors.drivers.ipmi.sessions import session as ours
 from castiron.actors.drivers.ipmi.settings import read_settings
 
 Stock: Any = pyghmi_session.Session

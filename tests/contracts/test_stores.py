@@ -12,7 +12,6 @@ from typing import ClassVar
 
 import pytest
 
-from castiron.store.committer import Outcome
 from castiron.store.errors import (
     DuplicateNode,
     StaleRevision,
@@ -21,7 +20,6 @@ from castiron.store.errors import (
     StoreUnwritable,
     UnstorableValue,
 )
-from castiron.store.migrations import STEPS
 from castiron.store.records import (
     Change,
     Commit,
@@ -32,6 +30,8 @@ from castiron.store.records import (
     NodeUpdate,
     RequestRecord,
 )
+from castiron.store.sql.committer import Outcome
+from castiron.store.sql.migrations import STEPS
 from castiron.store.store import Store
 from castiron.store.writer import InlineWriter, ThreadedWriter, Writer
 from castiron.transport.vocabulary import EventSeq, EventType, Instant, NodeName, NodeSeq, RequestState, Revision

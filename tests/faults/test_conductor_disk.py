@@ -7,7 +7,7 @@ import pytest
 
 from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
 from castiron.transport.errors import StoreUnavailable
 from castiron.transport.vocabulary import PowerState
 from tests.support.conductor_process import Audit, ConductorProcess, opened

@@ -10,9 +10,9 @@ import pytest
 from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
 from castiron.testing.simulated import SimulatedBMC
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
+from castiron.transport.clients.requests import Request
 from castiron.transport.errors import ConductorLost
-from castiron.transport.requests import Request
 from castiron.transport.vocabulary import PowerState
 from tests.support.conductor_process import Audit, ConductorProcess, opened
 from tests.support.deadline import until

@@ -11,14 +11,14 @@ from pathlib import Path
 import pykka
 import pytest
 
-from castiron.actors.clock import Clock
 from castiron.actors.conductor import Conductor
+from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
 from castiron.transport.errors import CastironError, ConductorDraining, ConductorLost, EndpointRefused
 from tests.support.conductor_plugin import Plugin
 from tests.support.conductor_process import Audit, ConductorProcess, opened

@@ -15,14 +15,14 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from castiron.actors.clock import SystemClock
+from castiron.actors.dispatch.clock import SystemClock
+from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Done, GetPower, NotDone, Operation, Outcome, SetPower, Target
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.bmc import Pending
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
-from castiron.actors.drivers.ipmi.session import Session
-from castiron.actors.drivers.ipmi.timing import Timing
-from castiron.actors.virtual import VirtualClock
+from castiron.actors.drivers.ipmi.sessions.session import Session
+from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.testing import BMCFarm, CommandKind, Faults, Forgery, LongTail, Refusal, SimulatedBMC
 from castiron.testing.bmc import BMC, BMCSettings
 from castiron.transport.errors import BMCError, DeadlineExceeded

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pyghmi.ipmi.private import session as pyghmi_session
 
-from castiron.actors.clock import SystemClock
+from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, SetBootDevice, SetPower
 from castiron.actors.drivers.ipmi import IPMIDriver
-from castiron.actors.drivers.ipmi.address import Address
-from castiron.actors.drivers.ipmi.timing import Timing
+from castiron.actors.drivers.ipmi.sessions.timing import Timing
+from castiron.actors.drivers.ipmi.wire.address import Address
 from castiron.testing import BMCFarm, Faults
 from castiron.transport.errors import BMCUnreachable
 from castiron.transport.vocabulary import Applied, BootDevice, PowerControl, PowerState

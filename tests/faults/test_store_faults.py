@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from castiron.store.errors import StoreUnusable
-from castiron.store.migrations import STEPS
 from castiron.store.secrets import KeyFile
+from castiron.store.sql.migrations import STEPS
 from castiron.store.store import Store
 from castiron.transport.vocabulary import EventSeq
 from tests.support import store_process

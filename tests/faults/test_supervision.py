@@ -16,10 +16,10 @@ from castiron.actors.core.messages import Submit
 from castiron.actors.drivers.base import Call, GetPower, SetPower
 from castiron.actors.fleet import FleetActor
 from castiron.actors.settings import Settings
-from castiron.actors.supervisor import SupervisorActor
+from castiron.actors.supervision.supervisor import SupervisorActor
 from castiron.store.records import Change, NodeRecord, NodeUpdate, RequestRecord
 from castiron.testing import running_conductor
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
 from castiron.transport.errors import (
     CastironError,
     ConductorOverloaded,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from castiron.transport.frontdoor import FrontDoor
+from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.session import DEFAULT_LIMITS, Limits
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.raw_peer import RawPeer

@@ -9,7 +9,7 @@ import pytest
 
 import castiron
 from castiron.transport import errors, verbs
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client, connect
 from castiron.transport.replies import NodeDeleted, NodeView
 from castiron.transport.session import Limits
 from castiron.transport.verbs import MAX_LIST, NodeCreate, NodeDelete, NodeShow, Ping
@@ -240,7 +240,7 @@ def test_clients_leave_no_threads_and_no_descriptors(house: House) -> None:
 
 
 def test_the_face_offers_the_client_and_the_errors() -> None:
-    assert castiron.connect is castiron.transport.client.connect
+    assert castiron.connect is connect
     assert set(errors.WIRE_ERRORS.values()) <= {getattr(castiron, name) for name in castiron.__all__}
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.errors import EndpointRefused
-from castiron.transport.frontdoor import FrontDoor
 from tests.protocol.conftest import Opener
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.raw_peer import RawPeer

@@ -9,10 +9,10 @@ import pytest
 import zmq
 
 from castiron.transport import replies, verbs
-from castiron.transport.answers import Answer, PeerInfo
+from castiron.transport.doors.answers import Answer, PeerInfo
+from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.listener import SEND_HIGH_WATER_MARK
 from castiron.transport.frames import FINAL, HEADER
-from castiron.transport.frontdoor import FrontDoor
-from castiron.transport.listener import SEND_HIGH_WATER_MARK
 from castiron.transport.session import Limits
 from tests.protocol.conftest import House, Opener, World
 from tests.support.raw_peer import RawPeer, packed

@@ -7,10 +7,10 @@ from itertools import islice
 import pytest
 
 import castiron
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
+from castiron.transport.clients.stream import EventStream
 from castiron.transport.events import EventView
 from castiron.transport.session import Limits
-from castiron.transport.stream import EventStream
 from castiron.transport.vocabulary import EventType
 from tests.protocol.conftest import House, Opener
 from tests.support.deadline import until

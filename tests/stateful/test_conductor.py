@@ -16,9 +16,9 @@ from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
+from castiron.transport.clients.requests import Request
 from castiron.transport.errors import CastironError, ConductorOverloaded
-from castiron.transport.requests import Request
 from castiron.transport.vocabulary import PowerState, PowerTarget
 from tests.support.conductor_plugin import actor_of
 from tests.support.conductor_process import Audit, opened

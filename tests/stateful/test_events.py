@@ -15,22 +15,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import castiron
-from castiron.actors.board import Board
-from castiron.actors.chronicle import events_page
 from castiron.actors.core.views import event_view
-from castiron.actors.herald import Herald
-from castiron.store.committer import Outcome
+from castiron.actors.published.board import Board
+from castiron.actors.published.chronicle import events_page
+from castiron.actors.published.herald import Herald
 from castiron.store.records import Change, Commit, NodeRecord
+from castiron.store.sql.committer import Outcome
 from castiron.store.store import Store
 from castiron.store.writer import InlineWriter
-from castiron.transport.answers import Answer, PeerInfo
+from castiron.transport.clients.stream import EventStream
+from castiron.transport.doors.answers import Answer, PeerInfo
+from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.publisher import Publisher
 from castiron.transport.errors import EventsLost
 from castiron.transport.events import EventView, Heartbeat
 from castiron.transport.frames import SPEAKS
-from castiron.transport.frontdoor import FrontDoor
-from castiron.transport.publisher import Publisher
 from castiron.transport.replies import Pong, Welcome
-from castiron.transport.stream import EventStream
 from castiron.transport.verbs import AnyVerb, EventList, Hello
 from castiron.transport.vocabulary import EventSeq, Instant
 from tests.support.store_records import counting_ids, creation, event_of, plain_node, successor, update

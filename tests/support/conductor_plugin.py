@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import pykka
 
-from castiron.actors.clock import Clock
+from castiron.actors.dispatch.clock import Clock
+from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.drivers.base import Call, Driver, DriverInfo, Outcome
 from castiron.actors.drivers.fake import FakeBMC, FakeDriver
-from castiron.actors.mailbox import Mailbox
-from castiron.actors.node import NodeActor
+from castiron.actors.nodes.node import NodeActor
 from castiron.actors.settings import Settings
 from castiron.transport.vocabulary import NodeUUID
 

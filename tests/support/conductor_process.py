@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from castiron.actors.core.actions import EVENTS
+from castiron.actors.core.machines.actions import EVENTS
 from castiron.store.records import EventRecord, NodeRecord, RequestRecord
 from castiron.store.store import Store
-from castiron.transport.client import Client
+from castiron.transport.clients.client import Client
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, NodeUUID
 
 START_S = 20.0

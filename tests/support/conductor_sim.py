@@ -13,23 +13,23 @@ from typing import Any, Final
 
 import pykka
 
-from castiron.actors.archive import Library
 from castiron.actors.asking import Asked
-from castiron.actors.board import Board
 from castiron.actors.core.messages import Remove, Submit
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.directory import Directory
+from castiron.actors.dispatch.mailbox import Mailbox
+from castiron.actors.dispatch.pooled import abandon
+from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.fleet import CreateNode, FleetActor, SetNode, being_replaced, seat_fleet
-from castiron.actors.kin import Hung, Kin, Seat
-from castiron.actors.mailbox import Mailbox
-from castiron.actors.nursery import Nursery, state_from_store
-from castiron.actors.permits import Permits
-from castiron.actors.pooled import abandon
+from castiron.actors.nodes.permits import Permits
+from castiron.actors.published.archive import Library
+from castiron.actors.published.board import Board
+from castiron.actors.published.waiting import Wait
 from castiron.actors.services import Loaded, OnDisk, Services, Written
 from castiron.actors.settings import Settings
-from castiron.actors.supervisor import SupervisorActor, Tally
-from castiron.actors.virtual import SimDispatcher, VirtualClock
-from castiron.actors.waiting import Wait
+from castiron.actors.supervision.directory import Directory
+from castiron.actors.supervision.kin import Hung, Kin, Seat
+from castiron.actors.supervision.nursery import Nursery, state_from_store
+from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.store.errors import StoreUnwritable
 from castiron.store.records import Change, RequestRecord
 from castiron.store.store import Store

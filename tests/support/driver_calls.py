@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from castiron.actors.clock import Clock
+from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, Done, Driver, NotDone, Operation, Outcome, Target, Value
 from castiron.transport.vocabulary import Instant, NodeUUID
 

@@ -2,7 +2,7 @@
 
 import time
 
-from castiron.transport.frontdoor import FrontDoor
+from castiron.transport.doors.frontdoor import FrontDoor
 from tests.support.memory_conductor import MemoryConductor
 
 

@@ -17,9 +17,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from castiron.transport import errors, replies, verbs
-from castiron.transport.answers import Answer, PeerInfo
+from castiron.transport.doors.answers import Answer, PeerInfo
+from castiron.transport.doors.publisher import Publisher
 from castiron.transport.errors import CastironError
-from castiron.transport.publisher import Publisher
 from castiron.transport.replies import NodeView, RequestView
 from castiron.transport.session import DEFAULT_LIMITS, Limits
 from castiron.transport.vocabulary import (
@@ -380,7 +380,7 @@ class MemoryConductor:
 
 def main(endpoint: str) -> None:
     """Be a conductor with one node, n1, whose machine never answers, until killed."""
-    from castiron.transport.frontdoor import FrontDoor  # noqa: PLC0415 - only a process of its own opens doors
+    from castiron.transport.doors.frontdoor import FrontDoor  # noqa: PLC0415 - only a process of its own opens doors
 
     conductor = MemoryConductor()
     conductor.held.add("n1")

@@ -5,8 +5,8 @@ from collections import Counter
 from typing import Any
 
 from castiron.transport import errors
+from castiron.transport.doors.publisher import Publisher
 from castiron.transport.events import EventView, matches
-from castiron.transport.publisher import Publisher
 from castiron.transport.replies import EventListed, HistoryListed, NodeView
 from castiron.transport.verbs import EventList, NodeHistory
 from castiron.transport.vocabulary import EventType

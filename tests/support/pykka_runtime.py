@@ -12,9 +12,9 @@ from unittest import mock
 
 import pytest
 
-from castiron.actors.future import DispatchedFuture
-from castiron.actors.pool import PoolDispatcher
-from castiron.actors.pooled import DispatchedActor
+from castiron.actors.dispatch.future import DispatchedFuture
+from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.dispatch.pooled import DispatchedActor
 
 
 class Mocker:

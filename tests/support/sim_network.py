@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from castiron.actors.clock import Clock
-from castiron.actors.drivers.ipmi.address import Address, SocketAddress
+from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
-from castiron.actors.drivers.ipmi.network import Peer, Receiver
+from castiron.actors.drivers.ipmi.wire.address import Address, SocketAddress
+from castiron.actors.drivers.ipmi.wire.network import Peer, Receiver
 from castiron.testing.bmc import Answers
 from castiron.transport.vocabulary import Instant
 

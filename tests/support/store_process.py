@@ -13,10 +13,10 @@ from pathlib import Path
 from threading import Semaphore
 from uuid import uuid4
 
-from castiron.store.committer import Outcome
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, NodeInsert, NodeRecord, NodeUpdate
 from castiron.store.rotation import rotate
+from castiron.store.sql.committer import Outcome
 from castiron.store.store import Store
 from castiron.store.writer import InlineWriter, ThreadedWriter
 from castiron.transport.vocabulary import NodeSeq, Revision

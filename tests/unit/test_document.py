@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from castiron.actors.core.legs import LEGS, TRANSITIONS, Do, Happening, Phase
+from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, Do, Happening, Phase
 from castiron.actors.document import HAPPENINGS, ORDERS, PHASES, TABLES, main, rewritten
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "power.md"

@@ -14,7 +14,9 @@ FOLDERS = ("actors", "transport", "store", "cli")
 MODULES = sorted(
     path for folder in (*FOLDERS, "castiron") for path in (ROOT / folder).rglob("*.py") if not path.is_symlink()
 )
+ROOMS = sorted({path.parent for path in MODULES})
 MAX_LINES = 400
+MAX_MODULES = 12
 ATTICS = {"utils", "util", "common", "helpers", "helper", "constants", "misc"}
 
 
@@ -66,6 +68,13 @@ def test_a_module_fits_in_a_sitting_and_says_what_it_is(path: Path) -> None:
     assert len(text.splitlines()) <= MAX_LINES
     assert ast.get_docstring(ast.parse(text)), "a file is a room: its docstring says what lives there"
     assert path.stem not in ATTICS
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=shown)
+def test_a_room_is_small_enough_to_be_seen_whole(room: Path) -> None:
+    modules = [path.stem for path in room.glob("*.py") if path.stem not in {"__init__", "__main__"}]
+
+    assert len(modules) <= MAX_MODULES, f"which second noun hides in {modules}?"
 
 
 def test_the_checkout_serves_the_supported_python() -> None:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from castiron.actors.drivers.base import Call, Done, NotDone, Outcome
-from castiron.actors.drivers.ipmi.address import Address
-from castiron.actors.drivers.ipmi.codes import completion_error, nonsense
-from castiron.actors.drivers.ipmi.commands import Answer, Nonsense, Refused, Request, Steps, steps
-from castiron.actors.drivers.ipmi.link import Link, Phase
-from castiron.actors.drivers.ipmi.services import Services
+from castiron.actors.drivers.ipmi.sessions.codes import completion_error, nonsense
+from castiron.actors.drivers.ipmi.sessions.commands import Answer, Nonsense, Refused, Request, Steps, steps
+from castiron.actors.drivers.ipmi.sessions.link import Link, Phase
+from castiron.actors.drivers.ipmi.sessions.services import Services
 from castiron.actors.drivers.ipmi.settings import Settings
+from castiron.actors.drivers.ipmi.wire.address import Address
 from castiron.transport.errors import BMCBusy, BMCError, BMCFault, BMCUnreachable, DeadlineExceeded
 from castiron.transport.vocabulary import Applied, Instant
 

@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from castiron.actors.clock import Clock
+from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, DriverInfo, NotDone, Outcome
 from castiron.actors.drivers.ipmi.engine import Engine, stopping
-from castiron.actors.drivers.ipmi.logins import DEFAULT_MAX_LOGINS
-from castiron.actors.drivers.ipmi.names import Lookup, ask_resolver
-from castiron.actors.drivers.ipmi.network import SocketFactory, UDPNetwork
+from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS
+from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.actors.drivers.ipmi.timing import Timing
+from castiron.actors.drivers.ipmi.wire.names import Lookup, ask_resolver
+from castiron.actors.drivers.ipmi.wire.network import SocketFactory, UDPNetwork
 from castiron.transport.vocabulary import Applied, NodeUUID
 
 MAX_INBOX_BATCH: Final = 256

@@ -15,13 +15,13 @@ from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
 from castiron.actors.drivers.generations import Generations, superseded
 from castiron.actors.drivers.ipmi.bmc import BMC, Pending
 from castiron.actors.drivers.ipmi.counters import Counters
-from castiron.actors.drivers.ipmi.logins import DEFAULT_MAX_LOGINS, Logins
-from castiron.actors.drivers.ipmi.names import Lookup, Names, ask_resolver, start_thread
-from castiron.actors.drivers.ipmi.network import Network, Receiver
-from castiron.actors.drivers.ipmi.services import Services
+from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS, Logins
+from castiron.actors.drivers.ipmi.sessions.services import Services
+from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import Settings, read_settings
-from castiron.actors.drivers.ipmi.timers import Timers
-from castiron.actors.drivers.ipmi.timing import Timing
+from castiron.actors.drivers.ipmi.wire.names import Lookup, Names, ask_resolver, start_thread
+from castiron.actors.drivers.ipmi.wire.network import Network, Receiver
+from castiron.actors.drivers.ipmi.wire.timers import Timers
 from castiron.transport.errors import ArgumentInvalid, BMCFault, BMCUnreachable
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from castiron.actors.clock import Clock, Timer
+from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.drivers.base import Call, DriverInfo, Outcome
 from castiron.actors.drivers.ipmi.engine import Engine
-from castiron.actors.drivers.ipmi.logins import DEFAULT_MAX_LOGINS
-from castiron.actors.drivers.ipmi.names import Lookup
-from castiron.actors.drivers.ipmi.network import Network, Receiver
+from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS
+from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.actors.drivers.ipmi.timing import Timing
+from castiron.actors.drivers.ipmi.wire.names import Lookup
+from castiron.actors.drivers.ipmi.wire.network import Network, Receiver
 from castiron.transport.vocabulary import Instant, NodeUUID
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from castiron.actors.drivers.base import DriverInfo
 from castiron.actors.drivers.fields import Field, checked, number, one_of, secrets, text, whole_number
-from castiron.actors.drivers.ipmi.address import spell_address, spell_host
+from castiron.actors.drivers.ipmi.wire.address import spell_address, spell_host
 
 DEFAULT_PORT: Final = 623
 """RMCP's port, as assigned (IPMI v2.0, 13.1.2)."""

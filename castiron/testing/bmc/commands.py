@@ -16,9 +16,9 @@ from castiron.testing.bmc import codes
 from castiron.testing.bmc.chassis import IDENTIFY_S
 from castiron.testing.bmc.codes import ChassisAction, NetFn, Privilege
 from castiron.testing.bmc.device import Device
-from castiron.testing.bmc.rmcp import Message
-from castiron.testing.bmc.session import Session
-from castiron.testing.bmc.suite import SUITES
+from castiron.testing.bmc.wire.rmcp import Message
+from castiron.testing.bmc.wire.session import Session
+from castiron.testing.bmc.wire.suite import SUITES
 
 _LAN_CHANNEL: Final = 1
 _PRESENT_CHANNEL: Final = 0x0E

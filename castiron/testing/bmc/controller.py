@@ -15,16 +15,16 @@ from math import inf
 from random import Random
 from typing import Final
 
-from castiron.testing.bmc import rmcp
 from castiron.testing.bmc.codes import Payload
 from castiron.testing.bmc.commands import execute
 from castiron.testing.bmc.device import BMCSettings, Device
 from castiron.testing.bmc.faults import Faults, Forgery
 from castiron.testing.bmc.forgery import LATE_S, forge, garbage, other_than
-from castiron.testing.bmc.handshake import STEPS
 from castiron.testing.bmc.line import Line
-from castiron.testing.bmc.session import Session
-from castiron.testing.bmc.suite import BLOCK_BYTES, SEALED
+from castiron.testing.bmc.wire import rmcp
+from castiron.testing.bmc.wire.handshake import STEPS
+from castiron.testing.bmc.wire.session import Session
+from castiron.testing.bmc.wire.suite import BLOCK_BYTES, SEALED
 
 MAX_DATAGRAM_BYTES: Final = 512
 """Longer datagrams are ignored: the longest that a console sends is a boot option of 17 bytes in a sealed packet."""

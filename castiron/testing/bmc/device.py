@@ -8,9 +8,9 @@ from uuid import NAMESPACE_OID, uuid5
 from castiron.testing.bmc.chassis import Chassis
 from castiron.testing.bmc.codes import Privilege
 from castiron.testing.bmc.faults import Faults
-from castiron.testing.bmc.rmcp import Message
-from castiron.testing.bmc.session import Session, SessionTable
-from castiron.testing.bmc.suite import SUITES
+from castiron.testing.bmc.wire.rmcp import Message
+from castiron.testing.bmc.wire.session import Session, SessionTable
+from castiron.testing.bmc.wire.suite import SUITES
 
 MAX_NAME_BYTES: Final = 16
 """Longest user name (IPMI v2.0, 22.28)."""

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from castiron.testing.bmc.codes import Payload
 from castiron.testing.bmc.faults import Forgery
-from castiron.testing.bmc.rmcp import AUTH_NONE, RMCP_IPMI, checksum, read_packet
-from castiron.testing.bmc.suite import BLOCK_BYTES, SEALED, Seal
+from castiron.testing.bmc.wire.rmcp import AUTH_NONE, RMCP_IPMI, checksum, read_packet
+from castiron.testing.bmc.wire.suite import BLOCK_BYTES, SEALED, Seal
 
 LATE_S: Final = 120.0
 """How much later a late answer comes: after every console has given up, and its session is gone."""

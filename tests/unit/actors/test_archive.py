@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from castiron.actors import archive as archive_module
-from castiron.actors.archive import Archive, Library
+from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.pruning import PAUSE_S, SHORT_PAUSE_S, STEP, Pruning
+from castiron.actors.published import archive as archive_module
+from castiron.actors.published.archive import Archive, Library
 from castiron.actors.services import Loaded, OnDisk
 from castiron.actors.settings import Settings
-from castiron.actors.virtual import VirtualClock
 from castiron.store.errors import StoreUnusable
 from castiron.store.records import Change, EventDraft, NodeInsert
 from castiron.store.store import Store

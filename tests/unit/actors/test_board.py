@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from castiron.actors import board as board_module
-from castiron.actors.board import Board
 from castiron.actors.core.state import NodeState
+from castiron.actors.published import board as board_module
+from castiron.actors.published.board import Board
 from castiron.store.records import Commit, EventRecord, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import EventSeq, Instant, NodeName, NodeSeq, RequestState

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from castiron.actors import chronicle
-from castiron.actors.chronicle import events_page, history_page, types_of
+from castiron.actors.published import chronicle
+from castiron.actors.published.chronicle import events_page, history_page, types_of
 from castiron.store.records import Change, EventDraft
 from castiron.store.store import Store
 from castiron.store.writer import InlineWriter

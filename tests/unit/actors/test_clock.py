@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from castiron.actors.clock import COMPACT_ABOVE, HeapTimer, SystemClock, TimerHeap
+from castiron.actors.dispatch.clock import COMPACT_ABOVE, HeapTimer, SystemClock, TimerHeap
 from castiron.transport.vocabulary import Instant
 
 PATIENCE_S = 10.0

@@ -10,8 +10,8 @@ from pykka import ActorDeadError, ThreadingFuture
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
-from castiron.actors.mailbox import UNLIMITED, InboxFull, Mailbox, TurnOver
-from castiron.actors.virtual import SimDispatcher
+from castiron.actors.dispatch.mailbox import UNLIMITED, InboxFull, Mailbox, TurnOver
+from castiron.actors.dispatch.virtual import SimDispatcher
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from castiron.actors.permits import PermitMisused, Permits
+from castiron.actors.nodes.permits import PermitMisused, Permits
 
 
 class Told(list[object]):

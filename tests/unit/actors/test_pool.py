@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pykka import ActorRef
 
-from castiron.actors.dispatcher import SlowTurn
-from castiron.actors.pool import PoolDispatcher
-from castiron.actors.pooled import DispatchedActor, abandon
+from castiron.actors.dispatch.dispatcher import SlowTurn
+from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.dispatch.pooled import DispatchedActor, abandon
 
 PATIENCE_S = 10.0
 

@@ -12,12 +12,12 @@ import pytest
 from pykka import ActorDeadError, ActorRef, ActorRegistry
 from pykka._envelope import Envelope
 
-from castiron.actors.dispatcher import Dispatcher
-from castiron.actors.future import DispatchedFuture
-from castiron.actors.mailbox import InboxFull
-from castiron.actors.pool import PoolDispatcher
-from castiron.actors.pooled import ActorCrashed, DispatchedActor, abandon
-from castiron.actors.virtual import SimDispatcher
+from castiron.actors.dispatch.dispatcher import Dispatcher
+from castiron.actors.dispatch.future import DispatchedFuture
+from castiron.actors.dispatch.mailbox import InboxFull
+from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.dispatch.pooled import ActorCrashed, DispatchedActor, abandon
+from castiron.actors.dispatch.virtual import SimDispatcher
 
 PATIENCE_S = 10.0
 

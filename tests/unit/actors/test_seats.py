@@ -5,16 +5,16 @@ from typing import Any, ClassVar
 import pykka
 import pytest
 
-from castiron.actors.batch import Batches
 from castiron.actors.core.effects import Decision
 from castiron.actors.core.state import NodeState
-from castiron.actors.directory import Directory
-from castiron.actors.kin import Seat
-from castiron.actors.mailbox import Mailbox
-from castiron.actors.permits import Permits
-from castiron.actors.place import Granted, Place, owner_of
-from castiron.actors.pooled import DispatchedActor, leftovers_of
-from castiron.actors.virtual import SimDispatcher
+from castiron.actors.dispatch.mailbox import Mailbox
+from castiron.actors.dispatch.pooled import DispatchedActor, leftovers_of
+from castiron.actors.dispatch.virtual import SimDispatcher
+from castiron.actors.nodes.batch import Batches
+from castiron.actors.nodes.permits import Permits
+from castiron.actors.nodes.place import Granted, Place, owner_of
+from castiron.actors.supervision.directory import Directory
+from castiron.actors.supervision.kin import Seat
 from castiron.store.errors import StoreUnwritable
 from castiron.store.records import Change, Commit
 from castiron.transport.vocabulary import EventSeq, RequestID

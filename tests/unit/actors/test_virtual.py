@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pykka import ActorRef, Timeout
 
-from castiron.actors.pooled import DispatchedActor, abandon
-from castiron.actors.virtual import SimDispatcher, StillBusy, VirtualClock
+from castiron.actors.dispatch.pooled import DispatchedActor, abandon
+from castiron.actors.dispatch.virtual import SimDispatcher, StillBusy, VirtualClock
 from castiron.transport.vocabulary import Instant, Seconds
 
 

@@ -4,11 +4,11 @@ from collections.abc import Generator
 
 import pytest
 
-from castiron.actors.board import Board
-from castiron.actors.virtual import VirtualClock
-from castiron.actors.waiting import Wait
+from castiron.actors.dispatch.virtual import VirtualClock
+from castiron.actors.published.board import Board
+from castiron.actors.published.waiting import Wait
 from castiron.store.records import RequestRecord
-from castiron.transport.answers import Answer, Outbox
+from castiron.transport.doors.answers import Answer, Outbox
 from castiron.transport.frames import Envelope
 from castiron.transport.verbs import RequestWait
 from castiron.transport.vocabulary import EventSeq, Instant, NodeName, RequestState, Seconds

@@ -5,9 +5,9 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from castiron.actors.kin import Seat
-from castiron.actors.pool import PoolDispatcher
-from castiron.actors.watch import Watch
+from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.supervision.kin import Seat
+from castiron.actors.supervision.watch import Watch
 from tests.support.deadline import until
 
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castiron.actors import watermark
-from castiron.actors.watermark import Watermark
+from castiron.actors.published import watermark
+from castiron.actors.published.watermark import Watermark
 from castiron.transport.vocabulary import EventSeq, NodeUUID
 
 A, B = NodeUUID("a"), NodeUUID("b")

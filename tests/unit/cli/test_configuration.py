@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from castiron.cli.configuration import Configuration, default_store
-from castiron.cli.faults import Stop
+from castiron.cli.output.faults import Stop
 
 NAMES = ("command_timeout_s", "node_queue_limit")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from castiron.cli.enrolment import STDIN, batches
-from castiron.cli.faults import Stop
+from castiron.cli.nodes.enrolment import STDIN, batches
+from castiron.cli.output.faults import Stop
 
 BMC = {"name": "bmc1", "address": "127.100.0.1", "port": 6230, "username": "admin", "password": "correct horse"}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from castiron.cli.events import details
+from castiron.cli.commands.events import details
 from tests.support.deadline import until
 from tests.support.house import House
 from tests.support.memory_conductor import MemoryConductor

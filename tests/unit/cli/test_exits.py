@@ -2,7 +2,7 @@
 
 import pytest
 
-from castiron.cli.exits import MEANINGS, Exit, exit_of, exit_of_all
+from castiron.cli.output.exits import MEANINGS, Exit, exit_of, exit_of_all
 from castiron.transport import errors
 from castiron.transport.errors import WIRE_ERRORS, CastironError, from_wire
 

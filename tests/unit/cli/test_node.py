@@ -146,7 +146,7 @@ def test_deleting_asks_first_or_wants_yes(run: Run, three: MemoryConductor, monk
     def terminal(_: str) -> bool:
         return True
 
-    monkeypatch.setattr("castiron.cli.node.is_terminal", terminal)
+    monkeypatch.setattr("castiron.cli.nodes.node.is_terminal", terminal)
     assert run("node", "delete", "n[1-2]", typed="n\n").exit_code == 0
     assert len(three.nodes) == 3
 

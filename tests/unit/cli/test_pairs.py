@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from castiron.cli.faults import Stop
+from castiron.cli.output.faults import Stop
 from castiron.cli.pairs import MAX_FILE_BYTES, json_pairs, text_pairs
 
 SECRET = "correct horse"

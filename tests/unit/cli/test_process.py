@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from castiron.transport.answers import Answer, PeerInfo
-from castiron.transport.client import WINDOW
+from castiron.transport.clients.client import WINDOW
+from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.verbs import AnyVerb, NodePowerSet
 from tests.support.deadline import until
 from tests.support.house import House

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from castiron.cli.render import age, length, moment, plain_columns, power_word, show_json, visible, word
+from castiron.cli.output.render import age, length, moment, plain_columns, power_word, show_json, visible, word
 from castiron.transport.replies import NodeDeleted, NodeListed
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.core.actions import EVENTS, Announced, about, action_for, target_power_state
-from castiron.actors.core.boot import BootAction
-from castiron.actors.core.legs import LEGS, WANTED
-from castiron.actors.core.power import PowerAction
+from castiron.actors.core.machines.actions import EVENTS, Announced, about, action_for, target_power_state
+from castiron.actors.core.machines.boot import BootAction
+from castiron.actors.core.machines.legs import LEGS, WANTED
+from castiron.actors.core.machines.power import PowerAction
 from castiron.actors.drivers.base import BootSetting
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord

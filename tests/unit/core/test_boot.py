@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from castiron.actors.core.boot import TRANSITIONS, BootAction, Do, Happening
-from castiron.actors.core.turn import Ask, Failed, Limits, Next, Succeeded, Wait
+from castiron.actors.core.machines.boot import TRANSITIONS, BootAction, Do, Happening
+from castiron.actors.core.machines.turn import Ask, Failed, Limits, Next, Succeeded, Wait
 from castiron.actors.drivers.base import BootSetting, Done, GetBootDevice, NotDone, Outcome, SetBootDevice
 from castiron.transport.errors import (
     BMCBusy,

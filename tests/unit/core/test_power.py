@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from castiron.actors.core import power
-from castiron.actors.core.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
-from castiron.actors.core.power import PowerAction, PowerPlace
-from castiron.actors.core.turn import Ask, Failed, Limits, Next, Succeeded, Wait
+from castiron.actors.core.machines import power
+from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
+from castiron.actors.core.machines.power import PowerAction, PowerPlace
+from castiron.actors.core.machines.turn import Ask, Failed, Limits, Next, Succeeded, Wait
 from castiron.actors.drivers.base import Done, GetPower, NotDone, Outcome, SetPower
 from castiron.transport.errors import (
     BMCBusy,

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from castiron.store import migrations, opening, statements
-from castiron.store.database import Database
+from castiron.store import opening
 from castiron.store.errors import StoreUnusable
 from castiron.store.files import APPLICATION_ID
-from castiron.store.migrations import STEPS, Identity, Step
-from castiron.store.rows import event_row, node_row, request_row
 from castiron.store.secrets import Key, KeyFile, Sealer
+from castiron.store.sql import migrations, statements
+from castiron.store.sql.database import Database
+from castiron.store.sql.migrations import STEPS, Identity, Step
+from castiron.store.sql.rows import event_row, node_row, request_row
+from castiron.store.sql.tables import Event, HistoryEvent, Node, Request, StoreInfo
 from castiron.store.store import Store
-from castiron.store.tables import Event, HistoryEvent, Node, Request, StoreInfo
 from tests.support.store_records import counting_ids, creation, event_of, full_node, full_request, plain_node
 
 KEY = Key.make("key-1")

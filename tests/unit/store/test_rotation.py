@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from castiron.store import opening, queries, rotation
+from castiron.store import opening, rotation
 from castiron.store.errors import SecretsUnreadable, StoreUnusable, StoreUnwritable
-from castiron.store.migrations import STEPS
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.store.rotation import rotate
 from castiron.store.secrets import Key, KeyFile
+from castiron.store.sql import queries
+from castiron.store.sql.migrations import STEPS
 from castiron.store.store import Store
 from tests.support.store_records import (
     counting_ids,

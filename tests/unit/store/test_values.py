@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from castiron.store import values
 from castiron.store.errors import UnstorableValue
+from castiron.store.sql import values
 from castiron.transport.vocabulary import PowerState
 
 SCALARS = (

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from castiron.store.committer import Outcome
 from castiron.store.errors import StoreClosed, StoreUnwritable
 from castiron.store.records import Change, Commit, EventDraft
+from castiron.store.sql.committer import Outcome
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
 from castiron.transport.vocabulary import EventType, Instant

@@ -8,7 +8,7 @@ import pytest
 
 from castiron.testing.bmc import Faults, Forgery
 from castiron.testing.bmc.forgery import LATE_S, forge
-from castiron.testing.bmc.suite import SUITES, Seal
+from castiron.testing.bmc.wire.suite import SUITES, Seal
 from tests.support.bmc_bench import SOURCE, Bench, make_bench
 from tests.support.console import (
     ALGORITHMS,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from castiron.testing.bmc.session import SequenceWindow, SessionTable
-from castiron.testing.bmc.suite import SUITES, Seal
+from castiron.testing.bmc.wire.session import SequenceWindow, SessionTable
+from castiron.testing.bmc.wire.suite import SUITES, Seal
 from tests.support.bmc_bench import SOURCE, Bench
 from tests.support.console import Console, Refused, Silent, ipmi_message
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from castiron.transport.answers import Answer, Outbox
+from castiron.transport.doors.answers import Answer, Outbox
 from castiron.transport.errors import NodeLocked
 from castiron.transport.frames import ACCEPTED, FINAL, Envelope
 from castiron.transport.replies import Pong

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from castiron.transport import codec, events
+from castiron.transport.doors.publisher import MAX_SUBSCRIPTION_BYTES
 from castiron.transport.errors import FrameMalformed
 from castiron.transport.events import EventView, Heartbeat
 from castiron.transport.frames import HEADER
-from castiron.transport.publisher import MAX_SUBSCRIPTION_BYTES
 from castiron.transport.vocabulary import EventType, PowerState
 from tests.support.raw_peer import packed
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, SetBootDevice, SetPower
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.fake_script import FakeFault
-from castiron.actors.virtual import VirtualClock
 from castiron.transport.errors import (
     ArgumentInvalid,
     BMCBusy,

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from castiron.actors.clock import SystemClock
+from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import Target
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.generations import Generations

@@ -3,7 +3,7 @@
 import pytest
 
 from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, Operation, SetBootDevice, SetPower, Value
-from castiron.actors.drivers.ipmi.codes import (
+from castiron.actors.drivers.ipmi.sessions.codes import (
     ADVICE,
     CIPHER_STATUSES,
     COMMAND_CODES,
@@ -12,7 +12,7 @@ from castiron.actors.drivers.ipmi.codes import (
     completion_error,
     login_error,
 )
-from castiron.actors.drivers.ipmi.commands import Answer, Nonsense, Refused, Request, steps
+from castiron.actors.drivers.ipmi.sessions.commands import Answer, Nonsense, Refused, Request, steps
 from castiron.transport.errors import BMCBusy, BMCCredentials, BMCError, BMCFault, BMCUnsupported
 from castiron.transport.vocabulary import BootDevice, PowerControl, PowerState
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import (
     BootSetting,
     Call,
@@ -18,15 +19,14 @@ from castiron.actors.drivers.base import (
     SetPower,
     Target,
 )
-from castiron.actors.drivers.ipmi.address import Address
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
-from castiron.actors.drivers.ipmi.link import Link
-from castiron.actors.drivers.ipmi.timing import Timing
-from castiron.actors.virtual import VirtualClock
+from castiron.actors.drivers.ipmi.sessions.link import Link
+from castiron.actors.drivers.ipmi.sessions.timing import Timing
+from castiron.actors.drivers.ipmi.wire.address import Address
 from castiron.testing.bmc import BMC, Answers, BMCSettings, Device, controller
 from castiron.testing.bmc.commands import execute
-from castiron.testing.bmc.rmcp import Message
-from castiron.testing.bmc.session import Session
+from castiron.testing.bmc.wire.rmcp import Message
+from castiron.testing.bmc.wire.session import Session
 from castiron.transport.errors import (
     BMCBusy,
     BMCCredentials,

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from castiron.actors.drivers.ipmi.address import Address
-from castiron.actors.drivers.ipmi.logins import Logins
-from castiron.actors.drivers.ipmi.names import FOUND_FOR_S, MAX_LOOKUPS, MISSED_FOR_S, Names
-from castiron.actors.drivers.ipmi.timers import Timers
+from castiron.actors.drivers.ipmi.sessions.logins import Logins
+from castiron.actors.drivers.ipmi.wire.address import Address
+from castiron.actors.drivers.ipmi.wire.names import FOUND_FOR_S, MAX_LOOKUPS, MISSED_FOR_S, Names
+from castiron.actors.drivers.ipmi.wire.timers import Timers
 from castiron.transport.vocabulary import Instant
 
 PLACE = Address(2, ("192.0.2.7", 623))

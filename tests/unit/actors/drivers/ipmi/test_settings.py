@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.drivers.ipmi.address import literal_address, spell_address, spell_host
 from castiron.actors.drivers.ipmi.settings import check, read_settings
+from castiron.actors.drivers.ipmi.wire.address import literal_address, spell_address, spell_host
 from castiron.transport.errors import ArgumentInvalid
 
 MINIMAL = {"ipmi_address": "192.0.2.7"}

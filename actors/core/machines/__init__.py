@@ -1,0 +1,4 @@
+"""The state machines of actions: tables of rules, and what follows them. Pure.
+
+One module a machine; which verb has which is in `actions`.
+"""

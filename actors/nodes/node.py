@@ -1,0 +1,255 @@
+"""A node's actor: the thin shell that carries out what `core.node.decide` decides.
+
+One message in, one decision, one batch of effects. A decision that changed something is held back until the change is
+on disk, and so is every decision made on top of it; so the actor need not wait for its commits, and nothing is told
+that is not on disk. Blocks never. When a commit fails, the actor goes back to what is on disk and recovers from there,
+exactly as after a restart. Once its generation counts no more, it does nothing but see to it that whoever asked is
+answered.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Any, assert_never
+
+from pykka import ActorDeadError, ActorRef
+
+from castiron.actors.core.effects import (
+    Accept,
+    AcquirePermit,
+    AnswerNode,
+    CallDriver,
+    CancelTimer,
+    Decision,
+    Effect,
+    Refuse,
+    ReleasePermit,
+    Renew,
+    Retire,
+    SetTimer,
+    TellFleet,
+)
+from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, TimerDue
+from castiron.actors.core.node import decide, suspend
+from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.dispatch.clock import Timer
+from castiron.actors.dispatch.pooled import DispatchedActor, leftovers_of
+from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
+from castiron.actors.nodes.batch import Batch, Batches, Landed
+from castiron.actors.nodes.place import Granted, Place
+from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
+from castiron.actors.published.board import Board
+from castiron.actors.services import Services
+from castiron.actors.supervision.kin import ChildFailed, Kin
+from castiron.store.errors import StoreError, StoreUnwritable
+from castiron.store.records import Commit
+from castiron.transport.errors import BMCUnsupported
+from castiron.transport.vocabulary import Applied, Instant, NodeUUID
+
+log = logging.getLogger(__name__)
+
+
+class NodeActor(DispatchedActor):
+    """Owns one node. Told `core.messages`, and nothing else; start it with `Recover` as its first message."""
+
+    def __init__(self, services: Services, kin: Kin, state: NodeState, generation: int) -> None:
+        super().__init__(dispatcher=services.dispatcher, inbox_limit=services.settings.node_mailbox_limit)
+        self._services = services
+        self._kin = kin
+        self._state = state
+        self._settled = state
+        self._generation = generation
+        self._reporter = Reporter(services, kin, state.record.uuid, generation)
+        self._batches = Batches()
+        self._timers: dict[Ticket, Timer] = {}
+        self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
+        self._retry: Timer | None = None
+        self._seq = services.board.seq
+        self._undecided: Message | None = None
+
+    @property
+    def uuid(self) -> NodeUUID:
+        """The node's identity."""
+        return self._state.record.uuid
+
+    @property
+    def generation(self) -> int:
+        """Which of the node's owners this is."""
+        return self._generation
+
+    def on_receive(self, message: Message | Landed | Granted) -> None:
+        """Decide about a message, and carry the decision out. Runs on a dispatcher thread; never blocks."""
+        if not self._counts():
+            return self._reporter.pass_on(message)
+        if isinstance(message, Landed):
+            message.batch.outcome = message.outcome
+            self._release_landed()
+        elif isinstance(message, Granted):
+            if self._place.is_granted(message):
+                self._decide(PermitGranted(request_id=message.request_id))
+        else:
+            self._decide(message)
+        if not self._counts():  # taken over while it hung, and going on at last
+            self._let_go()
+        return None
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give back what was held, answer whom nobody else would answer, and tell the supervisor."""
+        del traceback
+        self._end(f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}")
+
+    def on_stop(self) -> None:
+        """Do the same: if the node is still its own, nobody meant to stop it."""
+        self._end("it was stopped")
+
+    def _decide(self, message: Message) -> None:
+        if isinstance(message, TimerDue):
+            self._timers.pop(message.ticket, None)
+        self._undecided = message
+        decision = decide(self._state, message, self._services.clock.now(), self._services.settings)
+        self._state = decision.state
+        if decision.change is not None:
+            batch = self._batches.open(decision)
+            self._services.writer.submit(decision.change, partial(_landed, self.actor_ref, self._reporter, batch))
+        elif not self._batches.follow(decision):
+            self._undecided = None
+            self._release((decision,))
+        self._undecided = None
+
+    def _release_landed(self) -> None:
+        while (batch := self._batches.take_landed()) is not None:
+            outcome = batch.outcome
+            if isinstance(outcome, Commit) and self._counts():
+                self._seq = outcome.seq
+                self._release(batch.decisions)
+            elif outcome is not None:
+                self._reporter.report_outcome(batch, outcome)
+                if isinstance(outcome, StoreError):
+                    self._go_back(outcome)
+
+    def _release(self, decisions: Sequence[Decision]) -> None:
+        """Let others notice. First all are told who are to be told something: what follows may fail, or hang."""
+        for decision in decisions:
+            self._settled = decision.state
+            requests = () if decision.change is None else decision.change.requests
+            self._board.publish(decision.state, self._seq, requests, generation=self._generation)
+            self._reporter.tell(decision, self._seq)
+        for decision in decisions:
+            for effect in decision.effects:
+                self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case AcquirePermit(request_id=request_id):
+                self._place.ask_for(request_id)
+            case ReleasePermit(request_id=request_id):
+                self._place.give_back(request_id)
+            case CallDriver():
+                self._call(effect)
+            case SetTimer(ticket=ticket, at=at):
+                self._timers[ticket] = self._call_at(at, TimerDue(ticket=ticket))
+            case CancelTimer(ticket=ticket):
+                timer = self._timers.pop(ticket, None)
+                if timer is not None:
+                    timer.cancel()
+            case Renew():
+                self._forget()
+            case Retire():
+                self.stop()
+                self._forget()
+            case Accept() | Refuse() | AnswerNode() | TellFleet():
+                pass  # told already
+            case _:  # pragma: no cover - the type checkers prove that there is no other
+                assert_never(effect)
+
+    def _call(self, effect: CallDriver) -> None:
+        if not self._counts():
+            return None  # hung in what came before; the successor looks for itself
+        record = self._settled.record
+        heard = partial(_heard, self.actor_ref, effect.ticket)
+        driver = self._services.drivers.get(record.driver)
+        if driver is None:
+            error = BMCUnsupported(
+                f"There is no driver {record.driver!r} here any more. Install it, or give the node another.",
+                details={"node": record.name},
+            )
+            return heard(NotDone(error=error, applied=Applied.NO))
+        target = Target(node=record.uuid, generation=self._generation, info=record.driver_info)
+        return driver.submit(Call(target=target, operation=effect.operation, deadline=effect.deadline), heard)
+
+    def _forget(self) -> None:
+        for driver in self._services.drivers.values():
+            driver.forget(self.uuid)
+
+    def _go_back(self, error: StoreError) -> None:
+        """Go back to what is on disk after a commit that failed, tell who asked, and try to go on in a while."""
+        for batch in self._batches.take_all():  # made on top of it, so they fail as well
+            self._reporter.report_outcome(batch, error)
+        if not isinstance(error, StoreUnwritable):
+            raise error
+        self._let_go()
+        self._state = replace(suspend(self._settled), tickets=self._state.tickets)
+        self._board.publish(self._state, self._seq, generation=self._generation)
+        self._retry = self._call_at(Instant(self._services.clock.now() + RECOVERY_PAUSE_S), Recover())
+
+    def _end(self, reason: str) -> None:
+        """Hand everything over."""
+        self._let_go()
+        undecided, self._undecided = self._undecided, None
+        if undecided is not None:
+            self._reporter.give_up(undecided, reason)
+        for batch in self._batches.take_all():
+            if batch.outcome is not None:  # of the others, `_landed` tells
+                self._reporter.report_outcome(batch, batch.outcome)
+        leftovers = self._reporter.settle(leftovers_of(self.actor_ref))
+        failed = ChildFailed(uuid=self.uuid, generation=self._generation, reason=reason, leftovers=leftovers)
+        self._kin.supervisor.tell(failed)
+
+    def _let_go(self) -> None:
+        """Give back permits and timers."""
+        for timer in (*self._timers.values(), self._retry):
+            if timer is not None:
+                timer.cancel()
+        self._timers.clear()
+        self._retry = None
+        self._place.give_back()
+
+    def _counts(self) -> bool:
+        return self._services.directory.counts(self.uuid, self._generation)
+
+    @property
+    def _board(self) -> Board:
+        return self._services.board
+
+    def _call_at(self, at: Instant, message: Message) -> Timer:
+        return self._services.clock.call_at(at, partial(self._tell_self, message))
+
+    def _tell_self(self, message: Message | Granted) -> None:
+        _tell(self.actor_ref, message)
+
+
+def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
+    """Tell an actor that may have ended meanwhile; its successor starts from the store and needs no such message."""
+    try:
+        ref.tell(message)
+    except ActorDeadError:
+        log.debug("%s ended before it could be told %s", ref, type(message).__name__)
+
+
+def _heard(ref: ActorRef[Any], ticket: Ticket, outcome: Outcome) -> None:
+    _tell(ref, Heard(ticket=ticket, outcome=outcome))
+
+
+def _landed(ref: ActorRef[Any], reporter: Reporter, batch: Batch, outcome: Commit | StoreError) -> None:
+    """Bring the outcome to the actor, or to whoever asked if the actor has ended. Runs on the writer's thread."""
+    try:
+        ref.tell(Landed(batch, outcome))
+    except ActorDeadError:
+        reporter.report_outcome(batch, outcome)

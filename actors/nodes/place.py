@@ -1,0 +1,63 @@
+"""A node's place among those that may run: at most one, asked for, granted, given back.
+
+One action at a time per node, so one permit per owner of a node: whoever takes the node from an owner that hangs can
+give back what it held without knowing what it was doing. A grant that was withdrawn while it was on its way counts for
+nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from castiron.actors.nodes.permits import Permits
+from castiron.transport.vocabulary import NodeUUID, RequestID
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """There is room for the request; for the node's actor."""
+
+    is_control: ClassVar[bool] = True
+
+    request_id: RequestID
+    wish: int
+    """Which of the place's wishes was granted."""
+
+
+class Place:
+    """What one owner of a node holds of the permits, or stands in line for. Only its actor calls it."""
+
+    __slots__ = ("_owner", "_permits", "_request_id", "_tell", "_wishes")
+
+    def __init__(self, permits: Permits, uuid: NodeUUID, generation: int, tell: Callable[[Granted], None]) -> None:
+        self._permits = permits
+        self._owner = owner_of(uuid, generation)
+        self._tell = tell
+        self._request_id: RequestID | None = None
+        self._wishes = 0
+
+    def ask_for(self, request_id: RequestID) -> None:
+        """Stand in line for the request; `tell` hears of it. Idempotent; another request's place is given back."""
+        if self._request_id == request_id:
+            return
+        if self._request_id is not None:
+            self.give_back(self._request_id)
+        self._request_id = request_id
+        self._wishes += 1
+        granted = Granted(request_id, self._wishes)
+        self._permits.acquire(self._owner, lambda: self._tell(granted))
+
+    def is_granted(self, granted: Granted) -> bool:
+        """Return whether a grant is the answer to the present wish."""
+        return self._request_id is not None and granted.wish == self._wishes
+
+    def give_back(self, request_id: RequestID | None = None) -> None:
+        """Give the place back, or leave the line, if it is the request's, or whosever it is. Idempotent."""
+        if self._request_id is not None and request_id in (None, self._request_id):
+            self._request_id = None
+            self._permits.withdraw(self._owner)
+
+
+def owner_of(uuid: NodeUUID, generation: int) -> tuple[NodeUUID, int]:
+    """Return the name under which an owner of a node holds its permit."""
+    return uuid, generation

@@ -1,0 +1,256 @@
+"""The supervisor: one for one, it gives a failed node's actor a successor, or puts the node aside.
+
+A thin shell around `core.supervision`. It hears of failures from the actors themselves, and of turns that hang from the
+watch. A successor starts from the store, behind every write of its predecessor; messages of users that the predecessor
+had not looked at are handed on. Blocks never.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import ClassVar
+
+from pykka import ActorDeadError
+
+from castiron.actors.core.aside import put_aside
+from castiron.actors.core.messages import Amend
+from castiron.actors.core.state import NodeState
+from castiron.actors.core.supervision import Policy, PutAside, Restart, judge
+from castiron.actors.delivery import deliver, node_not_found
+from castiron.actors.dispatch.pooled import DispatchedActor, abandon, leftovers_of
+from castiron.actors.nodes.place import owner_of
+from castiron.actors.nodes.reporter import Reporter
+from castiron.actors.services import Loaded, Services
+from castiron.actors.supervision.kin import AmendEnded, ChildFailed, Hung, Kin, NodeGone, Strayed, UsersMessage
+from castiron.actors.supervision.nursery import Nursery, state_from_store
+from castiron.store.errors import StoreError
+from castiron.store.records import Change, Commit, NodeUpdate
+from castiron.transport.errors import CastironError
+from castiron.transport.vocabulary import EventSeq, Instant, NodeUUID
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """The wait before a restart is over."""
+
+    is_control: ClassVar[bool] = True
+
+    uuid: NodeUUID
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A node as it is on disk, for its successor or for putting it aside; or why it could not be read."""
+
+    is_control: ClassVar[bool] = True
+
+    uuid: NodeUUID
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """The outcome of putting a node aside."""
+
+    is_control: ClassVar[bool] = True
+
+    change: Change
+    outcome: Commit | StoreError
+
+
+@dataclass(slots=True)
+class Child:
+    """What is remembered of a node whose actor has failed."""
+
+    failures: tuple[Instant, ...] = ()
+    aside: bool = False
+    leftovers: list[UsersMessage] = field(default_factory=list[UsersMessage])
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a supervisor has done since its start, for `status`. Written by the supervisor alone."""
+
+    restarts: int = 0
+    put_aside: int = 0
+
+
+SupervisorMessage = ChildFailed | Strayed | Hung | Replace | Found | Aside
+
+
+class SupervisorActor(DispatchedActor):
+    """Watches over the nodes' actors.
+
+    Args:
+        failed: told if the supervisor itself ends, for whatever reason.
+    """
+
+    def __init__(
+        self, services: Services, kin: Kin, nursery: Nursery, tally: Tally, failed: Callable[[str], None]
+    ) -> None:
+        super().__init__(dispatcher=services.dispatcher)
+        self._services = services
+        self._kin = kin
+        self._nursery = nursery
+        self._tally = tally
+        self._failed = failed
+        self._children: dict[NodeUUID, Child] = {}
+        settings = services.settings
+        self._policy = Policy(
+            intensity=settings.restart_intensity,
+            period_s=settings.restart_period_s,
+            delay_initial_s=settings.restart_delay_initial_s,
+            delay_max_s=settings.restart_delay_max_s,
+        )
+
+    def on_receive(self, message: SupervisorMessage) -> None:
+        """Decide about a message. Runs on a dispatcher thread; never blocks."""
+        match message:
+            case ChildFailed():
+                self._child_failed(message)
+            case Strayed(uuid=uuid, messages=messages):
+                self._hand_on(uuid, messages)
+            case Hung():
+                self._hung(message)
+            case Replace(uuid=uuid):
+                self._load(uuid)
+            case Found(uuid=uuid, loaded=loaded):
+                self._found(uuid, loaded)
+            case Aside():
+                self._put_aside(message)
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Say that nobody watches any more."""
+        del traceback
+        self._failed(f"the supervisor failed ({getattr(exception_type, '__name__', 'unknown')}: {exception_value})")
+
+    def on_stop(self) -> None:
+        """Say that nobody watches any more."""
+        self._failed("the supervisor was stopped")
+
+    def _child_failed(self, message: ChildFailed) -> None:
+        services, now = self._services, self._services.clock.now()
+        if not services.directory.vacate(message.uuid, message.generation):
+            return self._hand_on(message.uuid, message.leftovers)  # retired, or replaced already, as hanging
+        self._forget_old_failures(now)
+        child = self._children.setdefault(message.uuid, Child())
+        child.leftovers.extend(message.leftovers)
+        child.failures, verdict = judge(child.failures, now, self._policy)
+        match verdict:
+            case Restart(after_s=after_s):
+                log.error(
+                    "node %s: its actor failed (%s); a successor in %.2f s", message.uuid, message.reason, after_s
+                )
+                self._later(after_s, message.uuid)
+            case PutAside(failures=failures):
+                log.error("node %s: its actor failed (%s), %d times; put aside", message.uuid, message.reason, failures)
+                child.aside = True
+                self._load(message.uuid)
+        return None
+
+    def _hung(self, message: Hung) -> None:
+        """Take the node from an actor whose turn does not end; from now on its generation counts for nothing."""
+        uuid, generation = message.uuid, message.generation
+        owner = self._services.directory.owner(uuid)
+        if owner is None or owner.ref is None or owner.generation != generation:
+            return
+        leftovers = Reporter(self._services, self._kin, uuid, generation).settle(leftovers_of(owner.ref))
+        abandon(owner.ref)
+        self._child_failed(ChildFailed(uuid=uuid, generation=generation, reason=message.reason, leftovers=leftovers))
+        # Its generation counts no more, so it will not ask for another one.
+        self._services.permits.withdraw(owner_of(uuid, generation))
+
+    def _load(self, uuid: NodeUUID) -> None:
+        self._services.load(uuid, partial(self._tell_found, uuid))
+
+    def _tell_found(self, uuid: NodeUUID, loaded: Loaded) -> None:
+        """Bring what is on disk. Runs on the archive's thread."""
+        self._tell_self(Found(uuid, loaded))
+
+    def _found(self, uuid: NodeUUID, loaded: Loaded) -> None:
+        child = self._children.setdefault(uuid, Child())
+        if isinstance(loaded, Exception):
+            log.error("node %s: could not be read from the store (%s); trying again", uuid, loaded)
+            self._later(self._policy.delay_max_s, uuid)
+        elif loaded.record is None:
+            self._see_off(uuid, loaded.seq)
+        elif child.aside:
+            change = put_aside(loaded.record, loaded.requests, self._services.clock.now(), len(child.failures))
+            self._services.writer.submit(change, partial(self._tell_aside, change))
+        else:
+            self._tally.restarts += 1
+            self._nursery.raise_node(state_from_store(loaded.record, loaded.requests), loaded.seq)
+            self._hand_on_leftovers(uuid)
+
+    def _see_off(self, uuid: NodeUUID, seq: EventSeq) -> None:
+        """See to a node whose removal was committed before its actor failed."""
+        owner = self._services.directory.owner(uuid)
+        if owner is not None:
+            self._services.directory.leave(uuid, owner.generation)
+        self._services.board.remove(uuid, seq)
+        self._kin.fleet.tell(NodeGone(uuid=uuid))
+        self._hand_on_leftovers(uuid)
+        del self._children[uuid]
+
+    def _tell_aside(self, change: Change, outcome: Commit | StoreError) -> None:
+        """Bring the outcome. Runs on the writer's thread."""
+        self._tell_self(Aside(change, outcome))
+
+    def _put_aside(self, message: Aside) -> None:
+        update = message.change.node
+        if not isinstance(update, NodeUpdate):
+            return None
+        uuid = update.record.uuid
+        if not isinstance(message.outcome, Commit):
+            log.error("node %s: could not be put aside (%s); trying again", uuid, message.outcome)
+            return self._later(self._policy.delay_max_s, uuid)
+        self._tally.put_aside += 1
+        owner = self._services.directory.owner(uuid)
+        generation = 0 if owner is None else owner.generation
+        state, requests = NodeState(record=update.record), message.change.requests
+        self._services.board.publish(state, message.outcome.seq, requests, generation=generation)
+        return self._hand_on_leftovers(uuid)
+
+    def _hand_on_leftovers(self, uuid: NodeUUID) -> None:
+        child = self._children[uuid]
+        leftovers, child.leftovers = child.leftovers, []
+        self._hand_on(uuid, leftovers)
+
+    def _hand_on(self, uuid: NodeUUID, messages: Iterable[UsersMessage]) -> None:
+        """Hand on what a predecessor had not looked at, or say why not."""
+        for message in messages:
+            published = self._services.board.node(uuid)
+            try:
+                if published is None:
+                    raise node_not_found(uuid)
+                deliver(self._services, published.state, message)
+            except CastironError as error:
+                message.reply_to.refused(error, self._services.board.seq)
+                if isinstance(message, Amend):
+                    self._kin.fleet.tell(AmendEnded(uuid=uuid, applied=False))
+
+    def _forget_old_failures(self, now: Instant) -> None:
+        """Keep only what still counts, so that what is remembered is bounded by what fails within a period."""
+        for uuid, child in list(self._children.items()):
+            is_over = all(now - at >= self._policy.period_s for at in child.failures)
+            if is_over and not child.aside and not child.leftovers:
+                del self._children[uuid]
+
+    def _later(self, after_s: float, uuid: NodeUUID) -> None:
+        at = Instant(self._services.clock.now() + after_s)
+        self._services.clock.call_at(at, partial(self._tell_self, Replace(uuid)))
+
+    def _tell_self(self, message: SupervisorMessage) -> None:
+        try:
+            self.actor_ref.tell(message)
+        except ActorDeadError:
+            log.debug("the supervisor has stopped")

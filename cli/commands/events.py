@@ -1,0 +1,85 @@
+"""`castiron events`: what has happened, from the store, and what happens, as it happens."""
+
+import json
+from typing import Any, Final, cast
+
+import click
+
+from castiron.cli.bulk import names_of
+from castiron.cli.options import Command, Shared, shared
+from castiron.cli.output.exits import Exit, exit_of
+from castiron.cli.output.faults import Stop, tell, tell_error
+from castiron.cli.output.render import clock_time, visible, word
+from castiron.cli.reach import connect
+from castiron.transport.clients.stream import EventStream
+from castiron.transport.errors import EventsLost
+from castiron.transport.events import EventView
+from castiron.transport.verbs import EventList, Hello, NodeList
+
+_COLUMNS: Final = "{:>8}  {}  {:<31}  {:<16}  {}"
+"""Widths are not known before the last event has come; these fit most."""
+
+_SAID_ELSEWHERE: Final = frozenset({"requester", "error", "power_state_at"})
+
+
+@click.command("events", cls=Command, verbs=(EventList, Hello, NodeList))
+@click.option(
+    "--since",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Begin after the event of this number. [default: with the oldest that is kept; with --follow, with the next]",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on as events happen, until Ctrl-C.")
+@click.option("--node", "range_", metavar="RANGE", help="Of these nodes only.")
+@click.option(
+    "--type", "types", multiple=True, metavar="GLOB", help="Of these types only, as 'node.power_set.*'. Repeatable."
+)
+def events(since: int | None, range_: str | None, types: tuple[str, ...], *, follow: bool) -> int:
+    """Show what has happened, in order, each event with its number; with --follow, what happens from now on, too.
+
+    Survives restarts of the conductor, and says so. If events in between are not kept any more, it says which. With
+    --format json, one object a line.
+    """
+    given = shared()
+    nodes = None if range_ is None else names_of(range_)
+    lost: EventsLost | None = None
+    with connect(given) as client:
+        told = _tell_json if given.is_json else tell
+        stream = client.events(since, nodes=nodes, types=types or None, follow=follow, told=told)
+        try:
+            while True:
+                try:
+                    for event in stream:
+                        click.echo(_line(event, given))
+                    break
+                except EventsLost as gap:
+                    lost = gap
+                    tell_error(gap, as_json=given.is_json)
+        except KeyboardInterrupt:
+            raise Stop(_goes_on(stream), Exit.INTERRUPTED) from None
+    return Exit.OK if lost is None else exit_of(lost)
+
+
+def _goes_on(stream: EventStream) -> str:
+    since = "" if stream.seq is None else f" --since {stream.seq}"
+    return f"Interrupted. Go on with `castiron events --follow{since}`."
+
+
+def _tell_json(notice: str) -> None:
+    click.echo(json.dumps({"notice": notice}), err=True)
+
+
+def _line(event: EventView, given: Shared) -> str:
+    if given.is_json:
+        return json.dumps({name: getattr(event, name) for name in event.__struct_fields__})
+    cells = (event.seq, clock_time(event.at), event.type, event.node or "-", details(event.payload))
+    return _COLUMNS.format(*(visible(str(cell)) for cell in cells)).rstrip()
+
+
+def details(payload: dict[str, Any]) -> str:
+    """Return a payload in a few words: what failed first, then the values, then who asked."""
+    error = payload.get("error")
+    parts = [str(cast("dict[str, Any]", error).get("code", "error"))] if isinstance(error, dict) else []
+    parts += [f"{key}={word(value)}" for key, value in payload.items() if key not in _SAID_ELSEWHERE]
+    parts += [f"by {payload['requester']}"] if payload.get("requester") else []
+    return ", ".join(parts)

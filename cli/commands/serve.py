@@ -1,0 +1,230 @@
+"""`castiron serve`: runs a conductor in this process until a signal ends it.
+
+What belongs to a process as a whole and not to an embedded conductor is here: settings from outside, logging, signals,
+the garbage collector.
+"""
+
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from castiron.cli.configuration import LOG_VARIABLE, Configuration, Given, default_store
+from castiron.cli.options import Command, shared
+from castiron.cli.output.exits import Exit
+from castiron.cli.output.faults import Stop, tell
+from castiron.transport.endpoint import parse_endpoint
+from castiron.transport.errors import EndpointRefused
+
+if TYPE_CHECKING:
+    from castiron.actors.conductor import Conductor
+    from castiron.actors.settings import Settings
+
+STOP_S: Final = 10.0
+"""How long an orderly stop may take; systemd would wait for 90 s, a person does not."""
+
+LOOK_S: Final = 1.0
+"""Between two looks whether the conductor has failed; a signal ends the wait at once."""
+
+GC_THRESHOLDS: Final = (50_000, 20, 20)
+"""Set before the start, of which the collector's work would be half with 10,000 nodes; with what is there after it
+frozen, this ended the collector's pauses."""
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""A hang-up ends it, too: settings are read at the start only."""
+
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+_SOURCES: Final = [
+    ("FILE", "tables [conductor] with store, key_file, listen, and [settings] with the settings"),
+    ("CASTIRON_...", "STORE, KEY_FILE, ENDPOINT, and each setting, as CASTIRON_COMMAND_TIMEOUT_S=10"),
+    ("options", "--store, --key-file, --listen, and each setting, as --set command_timeout_s=10"),
+    (LOG_VARIABLE, "how much is logged to standard error: debug, info, warning, error [default: info]"),
+]
+
+
+class _Serve(Command):
+    """Lists the settings below its options."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what may be set."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("What it is told, in rising order"):
+            formatter.write_dl(_SOURCES)
+        with formatter.section("Settings"):
+            formatter.write_dl(_setting_lines())
+
+
+def _setting_lines() -> list[tuple[str, str]]:
+    from castiron.actors.settings import Settings  # noqa: PLC0415 - so that the other commands' help stays quick
+
+    return [(item.name, f"{item.metadata['meaning']} [default: {item.default:g}]") for item in fields(Settings)]
+
+
+@click.command(cls=_Serve)
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="castiron.toml, as described below.")
+@click.option(
+    "--store",
+    metavar="PATH",
+    help="The SQLite file; made if it is missing. [default: castiron/castiron.db in $XDG_STATE_HOME, else in "
+    "~/.local/state]",
+)
+@click.option("--key-file", metavar="PATH", help="The key of the stored secrets. [default: beside the store, .key]")
+@click.option(
+    "--listen",
+    metavar="ENDPOINT",
+    help="ipc:///path or tcp://127.0.0.1:PORT. [default: CASTIRON_ENDPOINT, else castiron/conductor.ipc in "
+    "$XDG_RUNTIME_DIR, else ~/.castiron/conductor.ipc]",
+)
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the list below. Repeatable.")
+def serve(
+    config: Path | None, store: str | None, key_file: str | None, listen: str | None, settings: tuple[str, ...]
+) -> None:
+    """Run the conductor until SIGINT, SIGTERM or SIGHUP.
+
+    Prints one line when it listens. The first signal stops it in order, within 10 seconds; a second one at once. What
+    is under way is on disk, and is taken up again at the next start.
+    """
+    given = shared()
+    configuration = Configuration()
+    if config is not None:
+        configuration.add_file(config)
+    configuration.add_environment(os.environ, _setting_names())
+    places = {"store": store, "key_file": key_file, "listen": listen or given.endpoint}
+    configuration.add_flags(places, settings)
+    _log(given.verbosity, os.environ)
+    with _signals_held() as signals:
+        _run(_conductor(configuration), signals)
+
+
+def _setting_names() -> list[str]:
+    return [name for name, _ in _setting_lines()]
+
+
+def _settings(given: Mapping[str, Given]) -> "Settings":
+    """Read all settings, and say of a wrong one where it came from."""
+    from castiron.actors.settings import SettingInvalid, setting_from_text, settings_from  # noqa: PLC0415 - as above
+
+    values: dict[str, Any] = {}
+    for name, one in given.items():
+        try:
+            values[name] = setting_from_text(name, one.value) if one.is_text else one.value
+            settings_from({name: values[name]})
+        except SettingInvalid as error:
+            raise Stop(f"{one.origin}{error}", Exit.CONFIGURATION) from None
+    return settings_from(values)
+
+
+def _conductor(configuration: Configuration) -> "Conductor":
+    """Make a conductor, and the folder of its store where nobody named one."""
+    from castiron.actors.conductor import Conductor  # noqa: PLC0415 - the store, the drivers and the actors: 300 ms
+
+    places = configuration.places
+    settings = _settings(configuration.settings)
+    listen = str(parse_endpoint(places["listen"])) if "listen" in places else None
+    key_path = Path(places["key_file"]).expanduser() if "key_file" in places else None
+    return Conductor(store=_store(places), key_path=key_path, endpoint=listen, settings=settings)
+
+
+def _store(places: Mapping[str, str]) -> Path:
+    if "store" in places:
+        return Path(places["store"]).expanduser()
+    path = default_store(os.environ)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as failure:
+        message = f"Cannot make {path.parent}: {failure.strerror}. Name another place with --store."
+        raise Stop(message, Exit.CANNOT_CREATE) from None
+    return path
+
+
+def _run(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
+    gc.set_threshold(*GC_THRESHOLDS)
+    _start(conductor)
+    try:
+        click.echo(f"castiron: conductor {conductor.conductor_id} listens on {conductor.endpoint}")
+        sys.stdout.flush()
+        gc.collect()
+        gc.freeze()
+        while signal.sigtimedwait(signals, LOOK_S) is None:
+            if conductor.wait(0):
+                break
+    finally:
+        _stop(conductor, signals)
+    if conductor.failure is not None:
+        raise Stop(f"The conductor failed: {conductor.failure}. Nothing that was accepted is lost.", Exit.INTERNAL)
+
+
+def _start(conductor: "Conductor") -> None:
+    from castiron.store.errors import SecretsUnreadable, StoreError  # noqa: PLC0415 - see _conductor
+
+    try:
+        conductor.start()
+    except SecretsUnreadable as error:
+        raise Stop(_sentence(error), Exit.DENIED) from None
+    except StoreError as error:
+        raise Stop(_sentence(error), Exit.CANNOT_CREATE) from None
+    except EndpointRefused as error:
+        raise Stop(error.message, Exit.CANNOT_CREATE) from None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if not text.startswith("/") else f"{text}."
+
+
+def _stop(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
+    """Stop in order; another signal, or too long a stop, ends the process at once. The store stands both."""
+    done = threading.Event()
+
+    def leave() -> None:
+        told = signal.sigtimedwait(signals, STOP_S)
+        if not done.is_set():
+            tell("Ended at once." if told else f"The stop took longer than {STOP_S:g} s, and was cut short.")
+            os._exit(Exit.INTERRUPTED if told else Exit.INTERNAL)
+
+    threading.Thread(target=leave, name="castiron-last-resort", daemon=True).start()
+    conductor.stop()
+    done.set()
+
+
+@contextmanager
+def _signals_held() -> Generator[Collection[signal.Signals]]:
+    """Keep the signals that end us for sigtimedwait; threads that start meanwhile hold them back, too.
+
+    A hang-up that is ignored already (nohup) is left alone: held back, it would arrive all the same.
+    """
+    is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signals = [one for one in _SIGNALS if not (is_ignored and one is signal.SIGHUP)]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield signals
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _OneLine(logging.Formatter):
+    """A record is a line, with its traceback, so that lines can be counted and searched."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return super().format(record).replace("\n", " | ")
+
+
+def _log(verbosity: int, environment: Mapping[str, str]) -> None:
+    word = environment.get(LOG_VARIABLE, "").lower() or "info"
+    if word not in _LEVELS:
+        raise Stop(f"{LOG_VARIABLE} is one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbosity else _LEVELS[word], handlers=[handler])

@@ -1,0 +1,1 @@
+"""`castiron node`: what is asked of nodes, and how nodes look."""

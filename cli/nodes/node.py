@@ -1,0 +1,240 @@
+"""`castiron node`: make nodes known, list, show, change and forget them.
+
+Power and boot device have files of their own, and so has what is read from JSON.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from castiron.cli.bulk import Outcome, conclude, leave, names_of, send, tell_outcomes
+from castiron.cli.nodes.boot import boot_device
+from castiron.cli.nodes.enrolment import STDIN, batches
+from castiron.cli.nodes.history import history
+from castiron.cli.nodes.nodetable import LONG, SHORT, as_counted, node_lines, node_row
+from castiron.cli.nodes.power import power
+from castiron.cli.options import Command, Group, Shared, is_terminal, shared
+from castiron.cli.output.exits import Exit
+from castiron.cli.output.faults import Stop, tell
+from castiron.cli.output.render import show_json, show_record, show_table
+from castiron.cli.pairs import json_pairs, text_pairs
+from castiron.cli.reach import connect
+from castiron.transport.replies import NodeView
+from castiron.transport.verbs import NodeCreate, NodeDelete, NodeList, NodeSet, NodeShow
+
+_MAPS: Final = ("driver_info", "properties", "extra")
+_TIMEOUTS: Final = {"power-timeout": "power_state_change_timeout_s", "soft-timeout": "soft_power_off_timeout_s"}
+
+_driver_info = click.option(
+    "--driver-info",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What the driver needs, in Ironic's names: ipmi_address, ipmi_username, ipmi_password… KEY=@FILE takes the "
+    "value from a file, KEY=- asks for it without an echo. Repeatable.",
+)
+_property = click.option(
+    "--property",
+    "properties",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="About the machine; JSON where it reads as JSON, text otherwise. Repeatable.",
+)
+_extra = click.option("--extra", multiple=True, metavar="KEY=VALUE", help="About anything, as --property. Repeatable.")
+_power_timeout = click.option(
+    "--power-timeout",
+    "power_state_change_timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long the machine may take to reach a power state. [default: the conductor's]",
+)
+_soft_timeout = click.option(
+    "--soft-timeout",
+    "soft_power_off_timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long its operating system may take to shut down. [default: the conductor's]",
+)
+_force = click.option("--force", is_flag=True, help="Accept a BMC address that another node has.")
+
+
+@click.group(cls=Group)
+def node() -> None:
+    """Make nodes known, look at them, change them, power them. RANGE is a name, a uuid, or a host range: n[1-20]."""
+
+
+node.add_command(power)
+node.add_command(boot_device)
+node.add_command(history)
+
+
+@node.command("create", cls=Command, verbs=(NodeCreate,))
+@click.argument("name", required=False)
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    metavar="FILE",
+    help="Make the nodes of a file of JSON, one object with the fields of node.create a line; - for standard input. "
+    "What `castiron farm --format json` prints will do.",
+)
+@click.option("--driver", help="How the BMC is spoken to. [default: ipmi]")
+@_driver_info
+@_property
+@_extra
+@_power_timeout
+@_soft_timeout
+@_force
+def _create(name: str | None, path: str | None, **given: Any) -> None:
+    """Make a node known, or many. The BMC is not asked: a wrong password shows at the first use."""
+    fields = {key: value for key, value in _fields(given).items() if value}
+    if (name is None) == (path is None):
+        raise click.UsageError("Name a node, or a file of nodes with -f.")
+    if name is not None:
+        return _show_created(name, NodeCreate(name=name, **fields), shared())
+    if set(fields) - {"force"}:
+        raise click.UsageError("With -f, everything about a node stands in the file; only --force may be added.")
+    return _create_all(path or STDIN, force=bool(given["force"]), given=shared())
+
+
+def _show_created(name: str, verb: NodeCreate, given: Shared) -> None:
+    with connect(given) as client:
+        (outcome,) = send(client, [(name, verb)])
+    if outcome.error is not None:
+        raise outcome.error
+    if given.is_json:
+        show_json(outcome.result)
+    else:
+        click.echo(f"{outcome.result.name}: created, uuid {outcome.result.uuid}")
+
+
+def _create_all(path: str, *, force: bool, given: Shared) -> None:
+    """Make the nodes of a file. What comes from standard input is told at once: its writer may stay open for hours."""
+    is_told_at_once = path == STDIN and not given.is_json
+    outcomes: list[Outcome] = []
+    with connect(given) as client:
+        for batch in batches(path, force=force):
+            some = send(client, batch)
+            outcomes += some
+            if is_told_at_once:
+                tell_outcomes(some, _created)
+    if is_told_at_once:
+        leave(outcomes)
+    conclude(outcomes, _created, given)
+
+
+def _created(_: NodeView) -> str:
+    return "created"
+
+
+@node.command("list", cls=Command, verbs=(NodeList,))
+@click.argument("range_", metavar="[RANGE]", required=False)
+@click.option("--long", "is_long", is_flag=True, help="More columns.")
+def _list(range_: str | None, *, is_long: bool) -> None:
+    given = shared()
+    with connect(given) as client:
+        views = client.nodes.list(None if range_ is None else names_of(range_))
+    if given.is_json:
+        return show_json(views)
+    now = time.time()
+    show_table(LONG if is_long else SHORT, [node_row(view, now, is_long=is_long) for view in as_counted(views)])
+    if not views:
+        tell("There are no nodes. Make one with `castiron node create`.")
+    return None
+
+
+@node.command("show", cls=Command, verbs=(NodeShow,))
+@click.argument("name", metavar="NODE")
+def _show(name: str) -> None:
+    given = shared()
+    with connect(given) as client:
+        _print_node(client.nodes.show(name), given)
+
+
+def _print_node(view: NodeView, given: Shared) -> None:
+    if given.is_json:
+        show_json(view)
+    else:
+        show_record(node_lines(view, time.time()))
+
+
+@node.command("set", cls=Command, verbs=(NodeSet,))
+@click.argument("name", metavar="NODE")
+@click.option("--name", "new_name", metavar="NAME", help="Its new name.")
+@click.option("--driver", help="How the BMC is spoken to.")
+@_driver_info
+@_property
+@_extra
+@click.option(
+    "--unset",
+    multiple=True,
+    metavar="FIELD",
+    help="driver_info.KEY, properties.KEY or extra.KEY is removed; power-timeout or soft-timeout goes back to the "
+    "conductor's. Repeatable.",
+)
+@_power_timeout
+@_soft_timeout
+@click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Only if the node still has this revision.")
+@_force
+def _set(name: str, new_name: str | None, unset: tuple[str, ...], **given: Any) -> None:
+    """Change attributes of a node; what is not named stays as it is."""
+    fields = {key: value for key, value in _fields(given).items() if value}
+    for field, value in _unset(unset).items():
+        fields[field] = value if value is None else value | fields.get(field, {})
+    if new_name is not None:
+        fields["name"] = new_name
+    if not set(fields) - {"force", "revision"}:
+        raise click.UsageError("Say what to change.")
+    with connect(shared()) as client:
+        (outcome,) = send(client, [(name, NodeSet(node=name, **fields))])
+    if outcome.error is not None:
+        raise outcome.error
+    _print_node(outcome.result, shared())
+
+
+@node.command("delete", cls=Command, verbs=(NodeDelete,))
+@click.argument("range_", metavar="RANGE")
+@click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Only if the node still has this revision.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask first.")
+def _delete(range_: str, revision: int | None, *, yes: bool) -> None:
+    """Forget nodes. The machines are not touched; requests stay readable for as long as they are kept."""
+    given = shared()
+    names = names_of(range_)
+    if not yes:
+        _ask(f"Forget {len(names)} nodes ({range_})?" if len(names) > 1 else f"Forget node {range_}?")
+    with connect(given) as client:
+        outcomes = send(client, [(name, NodeDelete(node=name, revision=revision)) for name in names])
+    conclude(outcomes, lambda _: "deleted", given)
+
+
+def _ask(question: str) -> None:
+    if not is_terminal("stdin"):
+        raise click.UsageError(f"{question} There is nobody to ask: add --yes.")
+    if not click.confirm(question, err=True):
+        raise Stop("Nothing was deleted.", Exit.OK)
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a verb from the options of the same names."""
+    read = {
+        "driver_info": text_pairs("--driver-info", given.pop("driver_info")),
+        "properties": json_pairs("--property", given.pop("properties")),
+        "extra": json_pairs("--extra", given.pop("extra")),
+    }
+    return given | read
+
+
+def _unset(names: Sequence[str]) -> dict[str, Any]:
+    """Return what --unset puts into fields: nil under the key, or nil for the whole."""
+    fields: dict[str, Any] = {}
+    for name in names:
+        group, _, key = name.partition(".")
+        if group in _MAPS and key:
+            fields[group] = {**fields.get(group, {}), key: None}
+        elif name in _TIMEOUTS:
+            fields[_TIMEOUTS[name]] = None
+        else:
+            possible = [*(f"{one}.KEY" for one in _MAPS), *_TIMEOUTS]
+            raise click.UsageError(f"--unset takes one of {', '.join(possible)}.")
+    return fields

@@ -1,0 +1,1 @@
+"""What a command leaves behind: tables and JSON, progress, failures in words, the exit code."""

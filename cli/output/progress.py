@@ -1,0 +1,97 @@
+"""How far a wait has come: one line that is rewritten on a terminal, a line now and then elsewhere.
+
+Goes to standard error, so that standard output stays the result.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+import click
+
+from castiron.cli.bulk import folded
+from castiron.cli.options import is_terminal
+from castiron.cli.output.faults import tell
+from castiron.cli.output.render import visible
+from castiron.transport.errors import CastironError
+from castiron.transport.replies import RequestView
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
+
+LIVE_PACE_S: Final = 1.0
+"""Between two looks at a request that goes on, where a person watches."""
+
+PLAIN_PACE_S: Final = 10.0
+"""The same where nobody does: a line in a log every ten seconds."""
+
+REDRAW_S: Final = 0.1
+"""Between two drawings of the line: folding a thousand names takes milliseconds."""
+
+_CLEAR: Final = "\r\x1b[K"
+
+
+class Progress:
+    """Shows requests while they are waited for; a context manager that leaves nothing on the line.
+
+    Attributes:
+        pace_s: how often requests that go on should be looked at.
+    """
+
+    def __init__(self, total: int, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._total = total
+        self._now = now
+        self._is_live = is_terminal("stderr")
+        self._drawn_at = float("-inf") if self._is_live else now()
+        self._is_away = False
+        self.pace_s = LIVE_PACE_S if self._is_live else PLAIN_PACE_S
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._clear()
+
+    def show(self, views: Sequence[RequestView]) -> None:
+        """Draw the requests as they stand, unless that was done a moment ago."""
+        self._is_away = False
+        pause_s = REDRAW_S if self._is_live else PLAIN_PACE_S
+        if self._now() - self._drawn_at < pause_s:
+            return
+        self._drawn_at = self._now()
+        line = visible(progress_line(views, self._total))
+        if self._is_live:
+            width = shutil.get_terminal_size().columns - 1
+            click.echo(f"{_CLEAR}{line[:width]}", err=True, nl=False, color=True)
+        else:
+            tell(line)
+
+    def tell_away(self, lost: CastironError) -> None:
+        """Say, once each time, that the conductor does not answer and is waited for."""
+        if not self._is_away:
+            self._is_away = True
+            self._clear()
+            tell(f"{lost.message.partition('.')[0]}. Waiting for it to come back; the requests are in its store.")
+
+    def _clear(self) -> None:
+        if self._is_live:
+            click.echo(_CLEAR, err=True, nl=False, color=True)
+            sys.stderr.flush()
+
+
+def progress_line(views: Sequence[RequestView], total: int) -> str:
+    """Return "12 of 20 ended, 1 failed; running (power off confirmed): n[13-18]; queued: n[19-20]"."""
+    ended = [view for view in views if view.state in FINAL_REQUEST_STATES]
+    failed_count = sum(view.state is not RequestState.SUCCEEDED for view in ended)
+    going: dict[str, list[str]] = {}
+    for view in views:
+        if view.state not in FINAL_REQUEST_STATES:
+            doing = f"{view.state} ({view.step})" if view.step else str(view.state)
+            going.setdefault(doing, []).append(view.node)
+    failed = f", {failed_count} failed" if failed_count else ""
+    parts = [f"{len(ended)} of {total} ended{failed}"]
+    parts += [f"{doing}: {folded(nodes)}" for doing, nodes in sorted(going.items())]
+    return "; ".join(parts)

@@ -1,0 +1,182 @@
+"""Turns a group of changes into one transaction, and tells what became of each.
+
+The core of every writer: no thread and no queue of its own, so that simulations commit exactly as conductors do. Each
+write of a node is conditional on the row's epoch and revision. If one change of a group does not fit, the group is
+undone and done again change by change, so that only the one which does not fit is refused. Event numbers are given
+here; a number is used again if what it was given to was not written, so the numbers on disk have no gap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from castiron.store.errors import DuplicateNode, StaleRevision, StoreError, UnstorableValue
+from castiron.store.records import Change, Commit, EventDraft, EventRecord, NodeInsert, NodeUpdate
+from castiron.store.secrets import Sealer
+from castiron.store.sql import statements
+from castiron.store.sql.database import Database
+from castiron.store.sql.rows import Row, event_row, node_row, request_row
+from castiron.transport.vocabulary import EventSeq, NodeSeq
+
+Outcome = Commit | StoreError
+"""What became of a change."""
+
+_REFUSALS: Final = (StaleRevision, DuplicateNode, UnstorableValue)
+"""What is wrong with one change; any other error is the disk's, and hits the whole group."""
+
+
+@dataclass(frozen=True, slots=True)
+class _NodeWrite:
+    statement: str
+    row: Row
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    draft: EventDraft
+    node_seq: NodeSeq | None
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A change as rows. Only events' numbers are missing."""
+
+    node: _NodeWrite | None
+    requests: tuple[Row, ...]
+    events: tuple[_Event, ...]
+
+
+class Committer:
+    """Commits groups of changes to one store. Any thread; one group at a time.
+
+    Args:
+        database: the write connection.
+        sealer: encrypts the secrets.
+        latest: number of the latest event that the database holds; 0 if none.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer, latest: EventSeq) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._latest = latest
+
+    def commit(self, changes: Sequence[Change]) -> list[Outcome]:
+        """Write the changes in one transaction, in order, and return what became of each, in the same order.
+
+        Blocks until they are on disk. A StaleRevision, DuplicateNode or UnstorableValue concerns its own change; any
+        other error is the same for all changes that had nothing wrong, and nothing was written. If the disk fails at
+        the very end of a commit, after its last byte was handed over, a power cut may still find the group written: all
+        of it.
+        """
+        prepared = [self._prepare(change) for change in changes]
+        fit = [change for change in prepared if isinstance(change, _Prepared)]
+        try:
+            written = iter(self._write_all(fit))
+        except StoreError as error:
+            written = iter([type(error)(*error.args) for _ in fit])
+        return [next(written) if isinstance(change, _Prepared) else change for change in prepared]
+
+    def _prepare(self, change: Change) -> _Prepared | UnstorableValue:
+        try:
+            return _Prepared(
+                self._node_write(change),
+                tuple(request_row(request, self._sealer) for request in change.requests),
+                _numbered(change),
+            )
+        except UnstorableValue as refusal:
+            return UnstorableValue(*refusal.args)
+        except RecursionError:
+            return UnstorableValue("a map is nested too deeply to be stored")
+
+    def _node_write(self, change: Change) -> _NodeWrite | None:
+        if change.node is None:
+            return None
+        record = change.node.record
+        match change.node:
+            case NodeInsert():
+                return _NodeWrite(statements.INSERT_NODE, node_row(record, self._sealer), record.name)
+            case NodeUpdate():
+                row = statements.update_row(node_row(record, self._sealer), record.epoch, record.revision - 1)
+                return _NodeWrite(statements.UPDATE_NODE, row, record.name)
+            case _:
+                return _NodeWrite(statements.REMOVE_NODE, (record.uuid, record.epoch, record.revision), record.name)
+
+    def _write_all(self, changes: Sequence[_Prepared]) -> list[Outcome]:
+        with self._database.lock:
+            try:
+                outcomes: list[Outcome] = list(self._together(changes))
+            except _REFUSALS as refusal:
+                outcomes = self._one_by_one(changes) if len(changes) > 1 else [type(refusal)(*refusal.args)]
+            self._latest = max(
+                (outcome.seq for outcome in outcomes if isinstance(outcome, Commit)), default=self._latest
+            )
+        return outcomes
+
+    def _together(self, changes: Sequence[_Prepared]) -> list[Commit]:
+        with self._database.transaction():
+            return self._write(changes, self._latest)
+
+    def _one_by_one(self, changes: Sequence[_Prepared]) -> list[Outcome]:
+        """Do what fits of a group in which something does not; still one transaction."""
+        outcomes: list[Outcome] = []
+        seq = self._latest
+        with self._database.transaction():
+            for change in changes:
+                try:
+                    with self._database.savepoint():
+                        (commit,) = self._write([change], seq)
+                except _REFUSALS as refusal:
+                    outcomes.append(type(refusal)(*refusal.args))
+                else:
+                    outcomes.append(commit)
+                    seq = commit.seq
+        return outcomes
+
+    def _write(self, changes: Sequence[_Prepared], seq: EventSeq) -> list[Commit]:
+        # Neighbours that need the same statement share a call; their order among all node writes is kept.
+        nodes = (change.node for change in changes if change.node is not None)
+        for statement, run in groupby(nodes, key=lambda node: node.statement):
+            self._write_nodes(statement, list(run))
+        if requests := [row for change in changes for row in change.requests]:
+            self._database.execute_many(statements.PUT_REQUEST, requests)
+        commits = _commits(changes, seq)
+        if events := [
+            (record.seq, record.node_seq, *event.row)
+            for change, commit in zip(changes, commits, strict=True)
+            for event, record in zip(change.events, commit.events, strict=True)
+        ]:
+            self._database.execute_many(statements.INSERT_EVENT, events)
+        return commits
+
+    def _write_nodes(self, statement: str, nodes: Sequence[_NodeWrite]) -> None:
+        if self._database.execute_many(statement, [node.row for node in nodes]) != len(nodes):
+            names = nodes[0].name if len(nodes) == 1 else f"one of {len(nodes)}"
+            raise StaleRevision(f"node {names} has been changed, moved or removed since it was read")
+
+
+def _numbered(change: Change) -> tuple[_Event, ...]:
+    """Return the change's events with their numbers within the node: the record names the last of them."""
+    own = sum(draft.node_uuid is not None for draft in change.events)
+    node_seq = change.node.record.node_seq - own if change.node is not None else 0
+    events: list[_Event] = []
+    for draft in change.events:
+        number = None
+        if draft.node_uuid is not None:
+            number = node_seq = NodeSeq(node_seq + 1)
+        events.append(_Event(draft, number, event_row(draft)))
+    return tuple(events)
+
+
+def _commits(changes: Sequence[_Prepared], seq: EventSeq) -> list[Commit]:
+    """Return the commits of the changes if the latest event before them was `seq`."""
+    commits: list[Commit] = []
+    for change in changes:
+        records: list[EventRecord] = []
+        for event in change.events:
+            seq = EventSeq(seq + 1)
+            records.append(EventRecord(seq=seq, node_seq=event.node_seq, draft=event.draft))
+        commits.append(Commit(events=tuple(records), seq=seq))
+    return commits

@@ -1,0 +1,207 @@
+"""One connection to a store: peewee inside, types and the store's own errors outside.
+
+The only place that knows which errors SQLite and peewee raise, and how the connection is set up. What is asked and
+written is said elsewhere (store, statements). A connection may be used from any thread, one at a time: each use holds
+its lock.
+"""
+
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any, Final, cast
+
+import peewee
+
+from castiron.store.errors import (
+    DuplicateNode,
+    StoreClosed,
+    StoreError,
+    StoreUnusable,
+    StoreUnwritable,
+    UnstorableValue,
+)
+from castiron.store.sql.rows import Row
+
+BUSY_TIMEOUT_S: Final = 5
+"""How long a commit waits for somebody who has the file open by hand (a backup, a sqlite3 shell)."""
+
+MAX_WAL_KEPT_BYTES: Final = 64 * 1024 * 1024
+"""What the write-ahead log is cut back to after a burst."""
+
+_PRAGMAS: Final = (
+    ("journal_mode", "wal"),  # readers do not wait for the writer, nor the writer for them
+    ("synchronous", "full"),  # a commit that was reported survives a power cut
+    ("secure_delete", "on"),  # what was sealed with a retired key does not linger in freed pages
+    ("journal_size_limit", MAX_WAL_KEPT_BYTES),
+)
+
+_UNSTORABLE: Final = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)
+"""What a value raises that SQLite cannot bind: an object, an integer beyond 64 bits, half a surrogate pair."""
+
+
+class _SQLite(peewee.SqliteDatabase):
+    """peewee's, but it does not undo a transaction that SQLite has undone already, as it does when the disk is full.
+
+    Without this the error that is reported is "no transaction is active", not the one that matters.
+    """
+
+    def rollback(self) -> None:
+        connection: sqlite3.Connection = cast("Any", self).connection()
+        if connection.in_transaction:
+            super().rollback()
+
+
+class Database:
+    """An open connection.
+
+    Args:
+        path: the file; it must exist. None: a new one in memory.
+        read_only: refuse every change.
+
+    Raises:
+        StoreUnusable: SQLite cannot open it, or cannot set it up.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        self.path: Final = path
+        self.lock: Final = RLock()
+        pragmas = (*_PRAGMAS, ("query_only", "on")) if read_only else _PRAGMAS
+        self._peewee: Final[Any] = _SQLite(
+            ":memory:" if path is None else str(path),
+            pragmas=pragmas,
+            timeout=BUSY_TIMEOUT_S,
+            thread_safe=False,  # one connection, not one a thread; the lock above keeps its users apart
+            check_same_thread=False,
+            autoconnect=False,
+        )
+        try:
+            self._peewee.connect()
+        except peewee.DatabaseError as error:
+            raise self._unusable(error) from None
+
+    def rows(self, query: peewee.BaseQuery) -> list[Row]:
+        """Return what the query finds, as tuples.
+
+        Raises:
+            StoreClosed: the connection is closed.
+            StoreUnusable: the file is damaged or cannot be read.
+        """
+        with self.lock:
+            self._check_open()
+            try:
+                found: list[Row] = self._peewee.execute(query).fetchall()
+            except peewee.DatabaseError as error:
+                raise self._unusable(error) from None
+        return found
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Do all of the block or nothing; holds the lock. An exception undoes it.
+
+        Raises:
+            StoreClosed: the connection is closed.
+            StoreUnwritable: it cannot begin, or cannot be committed. Nothing was written.
+        """
+        with self.lock:
+            self._check_open()
+            try:
+                with self._peewee.atomic("IMMEDIATE"):
+                    yield
+            except peewee.DatabaseError as error:
+                raise self._unwritable(error) from None
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Within a transaction: do all of the block or nothing of it, and let the transaction live."""
+        self.execute("SAVEPOINT one_change")
+        try:
+            yield
+        except BaseException:
+            if self._peewee.connection().in_transaction:  # a full disk may have ended it
+                self.execute("ROLLBACK TO one_change")
+                self.execute("RELEASE one_change")
+            raise
+        self.execute("RELEASE one_change")
+
+    def execute(self, sql: str, row: Row = ()) -> int:
+        """Run one statement and return how many rows it changed. Raises as `execute_many`."""
+        return self._changed("execute", sql, row)
+
+    def execute_many(self, sql: str, rows: Sequence[Row]) -> int:
+        """Run a statement for each row, in order, and return how many rows it changed in all.
+
+        Raises:
+            DuplicateNode: a node's uuid or name is taken.
+            UnstorableValue: a value is not of a type that the database takes.
+            StoreUnwritable: the disk or the file does not let us.
+            StoreClosed: the connection is closed.
+        """
+        return self._changed("executemany", sql, rows)
+
+    def size_bytes(self) -> int:
+        """Return what the database takes: file and write-ahead log, or memory."""
+        if self.path is None:
+            return int(self.pragma("page_count") * self.pragma("page_size"))
+        parts = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(part.stat().st_size for part in parts if part.exists())
+
+    def pragma(self, name: str, value: int | str | None = None) -> Any:
+        """Return a setting of SQLite's, after changing it to `value` if there is one.
+
+        Raises:
+            StoreClosed: the connection is closed.
+            StoreUnusable: the file is damaged.
+        """
+        with self.lock:
+            self._check_open()
+            try:
+                return self._peewee.pragma(name) if value is None else self._peewee.pragma(name, value)
+            except peewee.DatabaseError as error:
+                raise self._unusable(error) from None
+
+    def close(self) -> None:
+        """Close the connection, after what is under way. Idempotent."""
+        with self.lock:
+            self._peewee.close()
+
+    def _changed(self, method: str, sql: str, rows: Sequence[Any]) -> int:
+        with self.lock:
+            self._check_open()
+            try:
+                count: int = getattr(self._peewee.cursor(), method)(sql, rows).rowcount
+            except (sqlite3.Error, *_UNSTORABLE) as error:
+                raise self._refused(error) from None
+        return count
+
+    def _check_open(self) -> None:
+        if self._peewee.is_closed():
+            raise StoreClosed("the store is closed")
+
+    def _refused(self, error: Exception) -> StoreError:
+        if "UNIQUE constraint failed: nodes." in str(error):
+            return DuplicateNode("a node with that uuid or name exists")
+        if isinstance(error, _UNSTORABLE) or "NOT NULL constraint" in str(error):
+            return UnstorableValue(f"a value cannot be stored: {error}")
+        return self._unwritable(error)
+
+    def _unwritable(self, error: Exception) -> StoreUnwritable:
+        return StoreUnwritable(f"{self._name()} cannot be written: {error_text(error)}")
+
+    def _unusable(self, error: Exception) -> StoreUnusable:
+        # An operational error is the world's (locked, no rights, no space); any other means that the content is wrong.
+        remedy = (
+            "See that the conductor may read and write it, and that nothing else holds it"
+            if isinstance(error, peewee.OperationalError)
+            else "Restore it from a backup, or choose another path"
+        )
+        return StoreUnusable(f"{self._name()} cannot be used: {error_text(error)}. {remedy}")
+
+    def _name(self) -> str:
+        return "the store in memory" if self.path is None else str(self.path)
+
+
+def error_text(error: Exception) -> str:
+    """Return what SQLite says, without what peewee puts around it."""
+    return str(error.args[-1]) if error.args else type(error).__name__

@@ -1,0 +1,250 @@
+"""Records as rows: the one place that knows both.
+
+A row is a tuple in the order of its table's fields. Maps become JSON, sets sorted JSON lists, words their spelling;
+secrets are taken out of their map, sealed for the row, and put back on the way home. Pure but for the sealer's nonces;
+no SQL.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from castiron.store.errors import StoreUnusable
+from castiron.store.records import EventDraft, EventRecord, NodeRecord, RequestRecord
+from castiron.store.secrets import Sealer
+from castiron.store.sql import values
+from castiron.transport.vocabulary import (
+    Applied,
+    EventType,
+    Fault,
+    PowerState,
+    ProvisionState,
+    RequestState,
+)
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+def node_identity(uuid: str) -> str:
+    """Return what the secrets of a node are sealed for."""
+    return f"nodes/{uuid}"
+
+
+def request_identity(request_id: str) -> str:
+    """Return what the secrets of a request are sealed for."""
+    return f"requests/{request_id}"
+
+
+def node_row(record: NodeRecord, sealer: Sealer) -> Row:
+    """Return the row of `tables.Node`.
+
+    Raises:
+        UnstorableValue: a map holds what cannot be stored.
+    """
+    public, sealed = _split(record.driver_info, record.secret_keys, node_identity(record.uuid), sealer)
+    return (
+        record.uuid,
+        record.name,
+        record.driver,
+        public,
+        sealed,
+        _dump_set(record.secret_keys),
+        record.bmc_address,
+        values.dump(record.properties),
+        values.dump(record.extra),
+        record.power_state,
+        record.power_state_at,
+        record.target_power_state,
+        record.provision_state,
+        record.target_provision_state,
+        record.maintenance,
+        record.maintenance_reason,
+        record.fault,
+        record.last_error,
+        record.power_state_change_timeout_s,
+        record.soft_power_off_timeout_s,
+        record.created_at,
+        record.updated_at,
+        record.owner,
+        record.epoch,
+        record.revision,
+        record.node_seq,
+    )
+
+
+def node_record(row: Row, sealer: Sealer) -> NodeRecord:
+    """Return the record that `node_row` made the row from.
+
+    Raises:
+        SecretsUnreadable: its secrets do not open.
+        StoreUnusable: the row is damaged, or holds words that this version does not know.
+    """
+    (uuid, name, driver, public, sealed, secret_keys, bmc_address, properties, extra, *observed) = row
+    (power_state, power_state_at, target, provision_state, provision_target, *kept) = observed
+    (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
+    (created_at, updated_at, owner, epoch, revision, node_seq) = stamps
+    with _Understood(node_identity(uuid)):
+        return NodeRecord(
+            uuid=uuid,
+            name=name,
+            driver=driver,
+            driver_info=_join(public, sealed, node_identity(uuid), sealer),
+            secret_keys=_load_set(secret_keys),
+            bmc_address=bmc_address,
+            properties=values.load(properties),
+            extra=values.load(extra),
+            power_state=_if_known(PowerState, power_state),
+            power_state_at=power_state_at,
+            target_power_state=_if_known(PowerState, target),
+            provision_state=ProvisionState(provision_state),
+            target_provision_state=_if_known(ProvisionState, provision_target),
+            maintenance=bool(maintenance),
+            maintenance_reason=reason,
+            fault=_if_known(Fault, fault),
+            last_error=last_error,
+            power_state_change_timeout_s=power_timeout_s,
+            soft_power_off_timeout_s=soft_timeout_s,
+            created_at=created_at,
+            updated_at=updated_at,
+            owner=owner,
+            epoch=epoch,
+            revision=revision,
+            node_seq=node_seq,
+        )
+
+
+def request_row(record: RequestRecord, sealer: Sealer) -> Row:
+    """Return the row of `tables.Request`.
+
+    Raises:
+        UnstorableValue: a map holds what cannot be stored.
+    """
+    public, sealed = _split(record.arguments, record.secret_keys, request_identity(record.id), sealer)
+    return (
+        record.id,
+        record.key,
+        record.node_uuid,
+        record.node_name,
+        record.verb,
+        public,
+        sealed,
+        _dump_set(record.secret_keys),
+        record.requester,
+        record.state,
+        record.accepted_at,
+        record.started_at,
+        record.ended_at,
+        record.deadline_at,
+        record.attempts,
+        values.dump(record.progress),
+        None if record.result is None else values.dump(record.result),
+        None if record.error is None else values.dump(record.error),
+        record.applied,
+    )
+
+
+def request_record(row: Row, sealer: Sealer) -> RequestRecord:
+    """Return the record that `request_row` made the row from.
+
+    Raises:
+        SecretsUnreadable: its secrets do not open.
+        StoreUnusable: the row is damaged, or holds words that this version does not know.
+    """
+    (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
+    (accepted_at, started_at, ended_at, deadline_at, attempts, progress, result, error, applied) = life
+    with _Understood(request_identity(request_id)):
+        return RequestRecord(
+            id=request_id,
+            key=key,
+            node_uuid=node_uuid,
+            node_name=node_name,
+            verb=verb,
+            arguments=_join(public, sealed, request_identity(request_id), sealer),
+            secret_keys=_load_set(secret_keys),
+            requester=requester,
+            state=RequestState(state),
+            accepted_at=accepted_at,
+            started_at=started_at,
+            ended_at=ended_at,
+            deadline_at=deadline_at,
+            attempts=attempts,
+            progress=values.load(progress),
+            result=_if_known(values.load, result),
+            error=_if_known(values.load, error),
+            applied=_if_known(Applied, applied),
+        )
+
+
+def event_row(draft: EventDraft) -> Row:
+    """Return the row of `tables.Event` without its first two fields, which the writer numbers.
+
+    Raises:
+        UnstorableValue: the payload holds what cannot be stored.
+    """
+    return (draft.type, draft.at, draft.node_uuid, draft.node_name, draft.request_id, values.dump(draft.payload))
+
+
+def event_record(row: Row) -> EventRecord:
+    """Return the event that the row was made from.
+
+    Raises:
+        StoreUnusable: the row is damaged, or holds words that this version does not know.
+    """
+    (seq, node_seq, event_type, at, node_uuid, node_name, request_id, payload) = row
+    with _Understood(f"events/{seq}"):
+        draft = EventDraft(
+            type=EventType(event_type),
+            at=at,
+            node_uuid=node_uuid,
+            node_name=node_name,
+            request_id=request_id,
+            payload=values.load(payload),
+        )
+    return EventRecord(seq=seq, node_seq=node_seq, draft=draft)
+
+
+class _Understood:
+    """Turns whatever a damaged row does to its reader into the store's own error; the value is not shown."""
+
+    def __init__(self, row: str) -> None:
+        self._row = row
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, ValueError | TypeError | KeyError):
+            raise StoreUnusable(
+                f"row {self._row} is damaged, or a newer castiron wrote it: restore a backup, or run the newer one"
+            ) from None
+
+
+def _split(
+    whole: Mapping[str, Any], secret_keys: frozenset[str], identity: str, sealer: Sealer
+) -> tuple[str, str | None]:
+    """Return the public part as JSON, and the secret part sealed for the row; None if there is none."""
+    if not secret_keys:
+        return values.dump(whole), None
+    public = {key: value for key, value in whole.items() if key not in secret_keys}
+    secret = {key: value for key, value in whole.items() if key in secret_keys}
+    return values.dump(public), sealer.seal(identity, values.dump(secret)) if secret else None
+
+
+def _join(public: str, sealed: str | None, identity: str, sealer: Sealer) -> Mapping[str, Any]:
+    if sealed is None:
+        return values.load(public)
+    return MappingProxyType({**values.load(public), **values.load(sealer.open(identity, sealed))})
+
+
+def _dump_set(words: frozenset[str]) -> str:
+    return json.dumps(sorted(words)) if words else "[]"
+
+
+def _load_set(text: str) -> frozenset[str]:
+    return frozenset(json.loads(text)) if text != "[]" else frozenset()
+
+
+def _if_known(make: Callable[[str], T], value: str | None) -> T | None:
+    return None if value is None else make(value)

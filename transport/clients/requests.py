@@ -1,0 +1,153 @@
+"""What a client does with requests: look, list, and wait for the end of one.
+
+A Request is a handle: its id stays good after the client, the connection and the conductor are gone, because the
+conductor has it on disk.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from castiron.transport.clients.conversation import Conversation
+from castiron.transport.errors import (
+    CapacityError,
+    CastironError,
+    ConductorLost,
+    ReplyTimeout,
+    from_wire,
+)
+from castiron.transport.replies import RequestListed, RequestView
+from castiron.transport.verbs import MAX_LIST, RequestList, RequestShow, RequestWait
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
+
+WAIT_S: Final = 30.0
+"""Longest single `request.wait`: a wait that its client abandoned does not occupy the conductor for longer."""
+
+GRACE_S: Final = 1.0
+"""How much later than its own end a `request.wait` may be answered."""
+
+PAUSE_S: Final = 0.2
+"""Before a wait is asked again that was refused or lost."""
+
+
+class Request:
+    """A request that a conductor has accepted.
+
+    Attributes:
+        view: the request as it was when this client last saw it.
+    """
+
+    def __init__(self, view: RequestView, requests: "Requests") -> None:
+        self.view = view
+        self._requests = requests
+
+    def __repr__(self) -> str:
+        return f"<Request {self.id} {self.view.verb} {self.view.node}: {self.state}>"
+
+    @property
+    def id(self) -> str:
+        """Its id, good for `client.requests.show` at any later time."""
+        return self.view.id
+
+    @property
+    def state(self) -> RequestState:
+        """Its state when it was last seen; compares equal to the words of the wire, as "succeeded"."""
+        return self.view.state
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended, and will never change again."""
+        return self.view.state in FINAL_REQUEST_STATES
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What the verb promises; None until it has succeeded."""
+        return self.view.result
+
+    def wait(self, timeout_s: float) -> "Request":
+        """Wait until the request has ended; returns this same handle, brought up to date.
+
+        Blocks. Survives restarts of the conductor within `timeout_s`.
+
+        Raises:
+            ReplyTimeout: it has not ended in time; it goes on, and may be waited for again.
+            ConductorLost: the time is up, and no conductor answers.
+            RequestNotFound: it ended longer ago than requests are kept.
+        """
+        if not self.is_final:
+            self.view = self._requests.wait(self.id, timeout_s).view
+        return self
+
+    def raise_for_error(self) -> None:
+        """Raise the error that the request ended with; nothing if it succeeded or has not ended."""
+        if self.view.error is not None:
+            raise from_wire(self.view.error)
+        if self.is_final and self.state != RequestState.SUCCEEDED:
+            raise CastironError(f"Request {self.id} ended as {self.state}.", details={"request": self.id})
+
+
+class Requests:
+    """`client.requests`. Any thread; every method blocks until it is answered."""
+
+    def __init__(self, conversation: Conversation, *, timeout_s: float, now: Callable[[], float]) -> None:
+        self._conversation = conversation
+        self._timeout_s = timeout_s
+        self._now = now
+
+    def show(self, request_id: str) -> Request:
+        """Return a request as it is now.
+
+        Raises:
+            RequestNotFound: no such request, or it ended longer ago than requests are kept.
+        """
+        return Request(self._conversation.ask(RequestShow(request=request_id), RequestView, self._timeout_s), self)
+
+    def wait(self, request_id: str, timeout_s: float) -> Request:
+        """Wait until a request has ended, through restarts of the conductor; see `Request.wait`."""
+        deadline = self._now() + timeout_s
+        while True:
+            rest_s = max(0.0, deadline - self._now())
+            request = self._wait_once(request_id, rest_s)
+            if request is not None and request.is_final:
+                return request
+            if self._now() >= deadline:
+                raise ReplyTimeout(
+                    f"Request {request_id} has not ended within {timeout_s:g} s. It goes on; wait for it again.",
+                    details={"request": request_id},
+                )
+
+    def _wait_once(self, request_id: str, rest_s: float) -> Request | None:
+        """Ask once; None if the conductor could not say and there is time to ask again."""
+        wait_s = min(rest_s, WAIT_S)
+        ends_at = self._now() + rest_s
+        try:
+            verb = RequestWait(request=request_id, timeout_s=wait_s)
+            view = self._conversation.ask(verb, RequestView, wait_s + GRACE_S)
+        except (ConductorLost, ReplyTimeout, CapacityError) as error:
+            pause_s = min(error.retry_after_s or PAUSE_S, ends_at - self._now())
+            if pause_s <= 0:
+                raise
+            self._conversation.idle(pause_s)
+            return None
+        return Request(view, self)
+
+    def list(
+        self, node: str | None = None, states: Sequence[RequestState | str] | None = None, limit: int = 100
+    ) -> "list[Request]":
+        """Return requests, the latest first.
+
+        Args:
+            node: name or uuid; all nodes if None.
+            states: only those in these states.
+            limit: how many at the most; pages are fetched as needed.
+        """
+        wanted = None if states is None else [RequestState(state) for state in states]
+        views: list[RequestView] = []
+        marker: str | None = None
+        while len(views) < limit:
+            verb = RequestList(node=node, states=wanted, limit=min(limit - len(views), MAX_LIST), marker=marker)
+            page = self._conversation.ask(verb, RequestListed, self._timeout_s)
+            views += page.requests
+            marker = page.next_marker
+            if marker is None:
+                break
+        return [Request(view, self) for view in views]

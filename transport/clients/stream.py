@@ -1,0 +1,308 @@
+"""A client's side of the stream: events in the order of their numbers, each once, through whatever happens between.
+
+Subscribe first, then read from the store what is missing, then take what comes (12/CHP). Whenever a number is missing,
+what lies between is read from the store; whenever the connection breaks or falls silent, all of this begins anew. Only
+what the store does not have any more is lost, and that is told.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from castiron.transport import codec, events
+from castiron.transport.clients.conversation import Conversation
+from castiron.transport.clients.subscription import Subscription
+from castiron.transport.endpoint import parse_endpoint
+from castiron.transport.errors import (
+    CapacityError,
+    ConductorDraining,
+    ConductorLost,
+    EventsLost,
+    FrameMalformed,
+    ReplyTimeout,
+    VersionUnsupported,
+)
+from castiron.transport.events import EventView
+from castiron.transport.replies import EventListed, Welcome
+from castiron.transport.verbs import MAX_LIST, EventList
+
+log = logging.getLogger(__name__)
+
+PAUSE_S: Final = 0.2
+"""Before a conductor that is away is looked for again, or a question asked again that was refused."""
+
+LOSSES: Final = (ConductorLost, ConductorDraining, ReplyTimeout)
+"""What a stream that follows outlives: the conductor is away, and comes back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which events a stream yields."""
+
+    node_uuids: frozenset[str] | None = None
+    """Of these nodes; None: of all, and of none."""
+    types: tuple[str, ...] | None = None
+    """Of these types, which may be patterns; None: of all."""
+
+    def has(self, event: EventView) -> bool:
+        """Return whether it is one of them."""
+        if self.node_uuids is not None and event.node_uuid not in self.node_uuids:
+            return False
+        return self.types is None or events.matches(event.type, self.types)
+
+    def question(self, since: int | None) -> EventList:
+        """Return the verb that asks the store for them."""
+        uuids = self.node_uuids
+        nodes = sorted(uuids) if uuids is not None and len(uuids) <= MAX_LIST else None
+        return EventList(since=since, nodes=nodes, types=None if self.types is None else list(self.types))
+
+
+class EventStream(Iterator[EventView]):
+    """Yields events; made by `Client.events`. One thread; a context manager closes it, and so does its end.
+
+    After EventsLost the iteration may go on: it does so behind what was lost.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        since: int | None,
+        wanted: Wanted,
+        follow: bool,
+        answer_s: float,
+        timeout_s: float | None,
+        told: Callable[[str], object] | None,
+        now: Callable[[], float],
+    ) -> None:
+        """Begin; one that follows is subscribed when this returns, so nothing that happens from now on is missed.
+
+        Args:
+            conversation: for questions to the conductor.
+            since: number of the event to begin after; None: with the next one, or with the oldest if not `follow`.
+            wanted: which to yield.
+            follow: go on when all have been yielded, instead of ending.
+            answer_s: how long an answer may take.
+            timeout_s: end after so long; None: never.
+            told: hears in words that the stream was interrupted, and that it goes on.
+            now: seconds of a clock that never goes back.
+
+        Raises:
+            ConductorLost: nobody answers.
+            VersionUnsupported: the conductor publishes no events.
+        """
+        self._conversation = conversation
+        self._wanted = wanted
+        self._follow = follow
+        self._answer_s = answer_s
+        self._told = told
+        self._now = now
+        self._ends_at = None if timeout_s is None else now() + timeout_s
+        self._ready: deque[EventView] = deque()
+        self._read = since
+        self._known: int | None = None
+        self._conductor: str | None = None
+        self._subscription: Subscription | None = None
+        self._silence_s = 0.0
+        self._heard_at = now()
+        self._is_away = False
+        if follow:
+            self._join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_subscription"):  # a stream that could not begin may have got less far
+            self.close()
+
+    @property
+    def seq(self) -> int | None:
+        """Number of the last event before the next that will be yielded: pass it as `since` to go on there.
+
+        None: of a stream from the oldest event on, before its first one.
+        """
+        return self._ready[0].seq - 1 if self._ready else self._read
+
+    def close(self) -> None:
+        """Let go of the socket; iteration ends. Idempotent."""
+        self._ends_at = self._now()
+        self._leave()
+
+    def __next__(self) -> EventView:
+        """Return the next event; blocks until there is one.
+
+        Raises:
+            StopIteration: the time is up, or all have been yielded and the stream does not follow.
+            EventsLost: some are not kept any more; the next call goes on behind them.
+            ConductorLost: no conductor answers a stream that does not follow, or the client was closed.
+        """
+        while True:
+            if self._ready:
+                return self._ready.popleft()
+            if self._rest_s() <= 0 or self._is_over():
+                self._leave()
+                raise StopIteration
+            event = self._step()
+            if event is not None:
+                return event
+
+    def _is_over(self) -> bool:
+        return not self._follow and self._known is not None and self._read is not None and self._read >= self._known
+
+    def _rest_s(self) -> float:
+        return float("inf") if self._ends_at is None else self._ends_at - self._now()
+
+    def _step(self) -> EventView | None:
+        """Do the one thing that is to be done next; return the event that it brought, if one is wanted."""
+        try:
+            if self._follow and self._subscription is None:
+                self._rejoin()
+            elif self._known is None or self._read is None or self._read < self._known:
+                self._read_on()
+            else:
+                return self._listen()
+        except LOSSES as lost:
+            if not self._follow or self._conversation.is_closed:
+                raise
+            self._lose(lost.message)
+        except CapacityError as busy:
+            self._conversation.idle(min(busy.retry_after_s or PAUSE_S, self._rest_s()))
+        return None
+
+    def _join(self) -> None:
+        """Subscribe, and find out how far the stream has come."""
+        welcome = self._conversation.greet(self._answer_s)
+        if welcome.events_endpoint is None:
+            raise VersionUnsupported(
+                "This conductor publishes no events: it is older than version 1.1 of the protocol. "
+                "Poll with `castiron node list`, or run a newer one.",
+                details={"speaks": welcome.speaks},
+            )
+        self._subscription = Subscription(parse_endpoint(welcome.events_endpoint))
+        self._silence_s = welcome.heartbeat_interval_s * welcome.liveness
+        beat = self._first_heartbeat(welcome)
+        before, self._conductor = self._conductor, beat.conductor
+        if before not in {None, beat.conductor}:
+            self._start_over(beat.seq, "Another conductor listens there now, and its numbers are others.")
+        self._known = beat.seq
+        if self._read is None:
+            self._read = beat.seq
+
+    def _first_heartbeat(self, welcome: Welcome) -> events.Heartbeat:
+        """Wait for the heartbeat that answers a subscription: what comes before it is in the store by now."""
+        until = self._now() + self._answer_s
+        while (rest_s := until - self._now()) > 0:
+            published = self._receive(rest_s)
+            if published is not None and published.is_heartbeat:
+                return codec.decode_heartbeat(published.body)
+        self._leave()
+        raise ConductorLost(
+            f"The conductor answers, but nothing comes from {welcome.events_endpoint}, where it publishes events.",
+            details={"endpoint": welcome.events_endpoint},
+        )
+
+    def _rejoin(self) -> None:
+        self._join()
+        if self._is_away:
+            self._is_away = False
+            self._tell(f"The conductor is back; events go on after number {self.seq}.")
+
+    def _leave(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+
+    def _lose(self, why: str) -> None:
+        self._leave()
+        if not self._is_away:
+            self._is_away = True
+            self._tell(f"{why} Waiting for the conductor; events since number {self.seq} will be made up for.")
+        else:
+            self._conversation.idle(max(0.0, min(PAUSE_S, self._rest_s())))
+
+    def _tell(self, what: str) -> None:
+        if self._told is not None:
+            self._told(what)
+
+    def _read_on(self) -> None:
+        """Read the next page from the store."""
+        since = self._read
+        listed = self._conversation.ask(self._wanted.question(since), EventListed, self._answer_s)
+        if since is not None and listed.latest_seq < since:
+            self._start_over(listed.latest_seq, "The conductor's numbers have gone back: its store is an older copy.")
+        self._ready.extend(event for event in listed.events if self._wanted.has(event))
+        self._read = listed.next_since
+        if self._follow or self._known is None:  # what a stream that ends began with stays its end
+            self._known = listed.latest_seq
+        if since is not None and since + 1 < listed.oldest_seq:
+            raise _lost(since + 1, listed.oldest_seq - 1, "They are not kept any more.")
+
+    def _start_over(self, seq: int, why: str) -> None:
+        first = 1 if self._read is None else self._read + 1
+        self._read = self._known = seq
+        raise _lost(first, None, why, next_since=seq)
+
+    def _listen(self) -> EventView | None:
+        published = self._receive(min(self._rest_s(), self._heard_at + self._silence_s - self._now()))
+        if published is None:
+            self._check_connection()
+            return None
+        if published.is_heartbeat:
+            self._hear(codec.decode_heartbeat(published.body))
+            return None
+        event = codec.decode_event(published.body)
+        read = self._read or 0
+        if event.seq > read + 1:
+            self._known = event.seq  # some are missing: read them from the store, this one with them
+        if event.seq != read + 1:
+            return None
+        self._read = self._known = event.seq
+        return event if self._wanted.has(event) else None
+
+    def _hear(self, beat: events.Heartbeat) -> None:
+        if beat.conductor != self._conductor:
+            self._leave()
+        self._known = max(self._known or 0, beat.seq)
+
+    def _check_connection(self) -> None:
+        if self._subscription is not None and self._subscription.is_broken:
+            self._lose("The connection to the conductor broke.")
+        elif self._now() - self._heard_at >= self._silence_s:
+            self._lose("The conductor has fallen silent.")
+
+    def _receive(self, timeout_s: float) -> events.Published | None:
+        """Return the next message of the stream; None when the time is up, or what came is not of the stream."""
+        frames = None if self._subscription is None else self._subscription.receive(max(0.0, timeout_s))
+        if frames is None:
+            return None
+        self._heard_at = self._now()
+        try:
+            return events.parse(frames)
+        except FrameMalformed as error:
+            log.warning("%s", error.message)
+            return None
+
+
+def wanted_events(node_uuids: Collection[str] | None, types: Collection[str] | None) -> Wanted:
+    """Return what a stream yields if these nodes and types are asked for; None: all."""
+    return Wanted(
+        node_uuids=None if node_uuids is None else frozenset(node_uuids),
+        types=None if types is None else tuple(types),
+    )
+
+
+def _lost(first: int, last: int | None, why: str, *, next_since: int | None = None) -> EventsLost:
+    which = f"Events {first} to {last} are" if last is not None else f"Events from number {first} on are"
+    return EventsLost(
+        f"{which} lost. {why} Look at the nodes anew, for example with `castiron node list`.",
+        details={"first": first, "last": last, "next_since": last if next_since is None else next_since},
+    )

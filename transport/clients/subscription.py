@@ -1,0 +1,63 @@
+"""A subscriber's socket: frames of the stream in, and the moment when its connection breaks.
+
+One connection, no more: what was published while there was none is missing, so whoever finds it broken closes this and
+begins anew. Knows frames and topics, not numbers.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import zmq
+
+from castiron.transport.clients.monitor import Monitor
+from castiron.transport.endpoint import Endpoint
+from castiron.transport.events import ALL, HEARTBEAT, MAX_EVENT_BYTES
+
+RECEIVE_HIGH_WATER_MARK: Final = 10_000
+"""Events that may wait to be read, some 5 MB: ten of the largest groups that a store commits at once. Then they wait in
+the conductor, which loses the next ones."""
+
+
+class Subscription:
+    """A SUB socket. One thread at a time."""
+
+    def __init__(self, endpoint: Endpoint, topics: Sequence[bytes] = (ALL, HEARTBEAT)) -> None:
+        """Subscribe. Does not wait for the connection.
+
+        Args:
+            endpoint: where events are published.
+            topics: beginnings of the topics to receive, in rising order.
+        """
+        self._context = zmq.Context[zmq.Socket[bytes]]()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.IPV6, endpoint.is_ipv6)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_EVENT_BYTES)
+        self._socket.setsockopt(zmq.RCVHWM, RECEIVE_HIGH_WATER_MARK)
+        for topic in topics:
+            self._socket.setsockopt(zmq.SUBSCRIBE, topic)
+        self._monitor = Monitor(self._socket)
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor.socket, zmq.POLLIN)
+        self._socket.connect(str(endpoint))
+
+    def receive(self, timeout_s: float) -> list[bytes] | None:
+        """Return the frames of the next message; None when the time is up, or the connection has changed."""
+        ready: dict[Any, int] = dict(self._poller.poll(max(0, -int(-timeout_s * 1000 // 1))))
+        if self._socket in ready:
+            return self._socket.recv_multipart(zmq.NOBLOCK)
+        self._monitor.look()
+        return None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the connection has ended; what had arrived before has been received."""
+        return self._monitor.is_broken
+
+    def close(self) -> None:
+        """Close the socket and its context. Idempotent."""
+        if not self._context.closed:
+            self._monitor.close()
+            self._socket.close(linger=0)
+            self._context.term()

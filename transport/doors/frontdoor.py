@@ -1,0 +1,286 @@
+"""The front door: one thread, one ROUTER socket, every message in and every reply out; beside it the events' socket.
+
+It reads, judges frames and bodies, keeps the limits, hands what is left to the handler, and sends the answers that the
+other threads have put into the outbox, and the events that they have given to the publisher. It never waits: not for an
+actor, not for a slow client. What a verb means is the handler's business.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Final
+
+import zmq
+
+from castiron.transport import codec, frames
+from castiron.transport.doors.answers import Answer, Handler, Outbox, Outgoing, PeerInfo, internal_error
+from castiron.transport.doors.listener import Listener
+from castiron.transport.doors.publisher import Publisher
+from castiron.transport.endpoint import parse_endpoint
+from castiron.transport.errors import CastironError, ConductorDraining, FrameMalformed
+from castiron.transport.frames import MAX_FRAMES, Envelope
+from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session
+from castiron.transport.verbs import AnyVerb, Hello
+from castiron.transport.vocabulary import Applied
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 128
+"""Messages read before answers are sent again: amortises the wake-up, and holds no answer up for 10 ms."""
+
+LINGER_MS: Final = 500
+"""At the end, for the last replies to leave; a client that does not read gets no more."""
+
+_MORE: Final = zmq.SNDMORE | zmq.NOBLOCK
+"""Put together once: they are enumerations, and send_multipart takes 2 µs a message for it."""
+
+NO_EVENT: Final = 0
+"""Event number of an answer that the front door gives itself: it takes no event into account."""
+
+
+class FrontDoor:
+    """The server's side of the protocol. Start it once; a stopped or dead one is replaced by a new one.
+
+    Attributes:
+        endpoint: where it listens; after `start` with the port that the kernel chose, if it was to choose.
+        events_endpoint: where events are published; None: nowhere, or it has not been started.
+        limits: what it allows.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        handler: Handler,
+        *,
+        now: Callable[[], float],
+        limits: Limits = DEFAULT_LIMITS,
+        publisher: Publisher | None = None,
+        new_error_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        """Check the endpoint; nothing is opened yet.
+
+        Args:
+            endpoint: ipc://… or tcp://127.0.0.1:PORT, see endpoint.py.
+            handler: gets every verb that passed.
+            now: seconds of a clock that never goes back.
+            limits: what peers may do.
+            publisher: whose events it sends; None: it publishes none.
+            new_error_id: makes the word that connects an InternalError with the log.
+
+        Raises:
+            EndpointRefused: castiron does not listen there.
+        """
+        self._wanted = parse_endpoint(endpoint)
+        self.endpoint = str(self._wanted)
+        self.events_endpoint: str | None = None
+        self.limits = limits
+        self._publisher = publisher
+        self._handler = handler
+        self._now = now
+        self._new_error_id = new_error_id
+        self._outbox = Outbox(new_error_id)
+        self._peers: Peers[bytes, Answer] = Peers(limits)
+        self._is_draining = False
+        self._is_stopping = False
+        self._received = self._answered = self._malformed = self._refused = self._vanished = self._slow = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Bind, and begin to answer. From here on the socket belongs to the front door's thread.
+
+        Raises:
+            EndpointRefused: somebody listens there, or the system refuses it.
+        """
+        with ExitStack() as undo:
+            undo.callback(self._outbox.close)
+            listener = Listener(self._wanted)
+            undo.callback(listener.close)
+            if self._publisher is not None:
+                self.events_endpoint = str(self._publisher.open(self._wanted.of_events(), self._outbox.nudge))
+            undo.pop_all()
+        self.endpoint = str(listener.endpoint)
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="castiron-front-door", daemon=True)
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Refuse verbs that make work from now on; look-ups and waits are still answered. Any thread; idempotent."""
+        self._is_draining = True
+
+    def stop(self, timeout_s: float) -> bool:
+        """End what is in flight with ConductorDraining, send it, and close. Any thread but its own; idempotent.
+
+        Returns:
+            Whether the thread has ended within `timeout_s`; it takes half a second at the most unless a handler blocks.
+        """
+        self._is_draining = self._is_stopping = True
+        self._outbox.wake()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return not self.is_alive()
+
+    def is_alive(self) -> bool:
+        """Return whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def counters(self) -> dict[str, int]:
+        """Return what has been counted since the start. Any thread; each figure is right, their sums may be in motion.
+
+        peers: remembered now. in_flight: messages without a last reply now. received, answered: messages in, replies
+        out. malformed: not of the protocol. refused: well-formed, and not let in (verb, argument, limit, draining).
+        dropped: replies whose peer had vanished or did not read. late: answers given after their peer was taken for
+        gone. doubled: second last replies, a bug. The events' figures are explained in Publisher.counters.
+        """
+        return {
+            "peers": len(self._peers),
+            "in_flight": self._peers.in_flight_count,
+            "received": self._received,
+            "answered": self._answered,
+            "malformed": self._malformed,
+            "refused": self._refused,
+            "dropped": self._vanished + self._slow,
+            "late": self._outbox.late_count,
+            "doubled": self._outbox.doubled_count,
+            **({} if self._publisher is None else self._publisher.counters()),
+        }
+
+    def _run(self, listener: Listener) -> None:
+        try:
+            self._outbox.belongs_here()
+            poller = zmq.Poller()
+            poller.register(listener.socket, zmq.POLLIN)
+            poller.register(self._outbox.fileno(), zmq.POLLIN)
+            if self._publisher is not None:
+                poller.register(self._publisher.socket, zmq.POLLIN)
+            while not self._is_stopping:
+                self._turn(listener.socket, poller)
+            self._take_leave(listener.socket)
+        except Exception:
+            log.exception("the front door at %s has failed", self.endpoint)
+            raise
+        finally:
+            self._outbox.close()
+            if self._publisher is not None:
+                self._publisher.close()
+            listener.close(LINGER_MS)
+
+    def _turn(self, router: "zmq.Socket[bytes]", poller: zmq.Poller) -> None:
+        """Wait for something to do, and do it: answers out, messages in, answers to those out, the silent forgotten."""
+        ready: dict[Any, int] = dict(poller.poll(self._patience_ms()))
+        if self._outbox.fileno() in ready:
+            self._outbox.heed()
+        self._send_answers(router)
+        if router in ready:
+            for _ in range(BATCH):
+                if not self._receive(router):
+                    break
+            self._send_answers(router)
+        if self._publisher is not None:
+            self._publisher.turn(self._now())
+        for answer in self._peers.expire(self._now()):
+            self._tell_gone(answer)
+
+    def _patience_ms(self) -> int | None:
+        now = self._now()
+        due_at = None if self._publisher is None else self._publisher.due_at(now)
+        times = [at for at in (self._peers.next_expiry_at(), due_at) if at is not None]
+        return max(0, -int(-(min(times) - now) * 1000 // 1)) if times else None
+
+    def _take_leave(self, router: "zmq.Socket[bytes]") -> None:
+        """Give every message in flight its last reply: what the conductor cannot say any more, it says so."""
+        self._send_answers(router)
+        for answer in list(self._peers.items_in_flight()):
+            applied = Applied.UNKNOWN if answer.verb.makes_work else None
+            message = "The conductor has stopped before it could answer. Ask again once it is back."
+            answer.fail(ConductorDraining(message, applied=applied), NO_EVENT)
+        self._send_answers(router)
+
+    def _receive(self, router: "zmq.Socket[bytes]") -> bool:
+        """Take in one message; False if there is none."""
+        try:
+            key = router.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        self._received += 1
+        now = self._now()
+        session = self._peers.find(key, now)
+        first = frame = router.recv(copy=False)  # a frame, other than bytes, knows where it came from, and what follows
+        parts = [first.bytes]
+        while frame.more:
+            frame = router.recv(copy=False)
+            if len(parts) < MAX_FRAMES:
+                parts.append(frame.bytes)
+        envelope = frames.parse_request(parts)
+        try:
+            if session is None:
+                session = self._peers.admit(key, self._requester(first), now)
+            self._judge(key, session, envelope)
+        except CastironError as error:
+            self._refuse(router, key, envelope, error)
+        return True
+
+    def _requester(self, frame: zmq.Frame) -> str:
+        if self._wanted.is_ipc:
+            return "ipc"
+        return f"tcp:{frame.get('Peer-Address')}"
+
+    def _judge(self, key: bytes, session: Session[Answer], envelope: Envelope) -> None:
+        """Let a message in.
+
+        Raises:
+            CastironError: why not.
+        """
+        if envelope.error is not None:
+            raise envelope.error
+        verb = codec.decode_verb(envelope.body)
+        if verb.makes_work and self._is_draining:
+            message = "The conductor is stopping and accepts nothing new. Ask again once it is back."
+            raise ConductorDraining(message, retry_after_s=RETRY_AFTER_S, applied=Applied.NO)
+        if isinstance(verb, Hello):
+            session.name = verb.client
+        answer = Answer(self._outbox, key, envelope, verb)
+        self._peers.begin(session, envelope.id, answer)
+        self._hand_over(verb, PeerInfo(session.requester, session.name), answer)
+
+    def _hand_over(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
+        try:
+            self._handler.handle(verb, peer, answer)
+        except Exception:
+            error_id = self._new_error_id()
+            log.exception("%s: the handler failed", error_id)
+            if answer.is_open:
+                answer.fail(internal_error(error_id), NO_EVENT)
+
+    def _tell_gone(self, answer: Answer) -> None:
+        try:
+            answer.gone()
+        except Exception:
+            log.exception("what was to be done when a peer is gone has failed")
+
+    def _refuse(self, router: "zmq.Socket[bytes]", key: bytes, envelope: Envelope, error: CastironError) -> None:
+        """Answer a message that was not let in; it has no place in flight, though another of its id may have one."""
+        if envelope.error is not None or isinstance(error, FrameMalformed):
+            self._malformed += 1
+        else:
+            self._refused += 1
+        self._send(router, Outgoing(key, envelope, frames.FINAL, codec.encode_reply(error, NO_EVENT)))
+
+    def _send_answers(self, router: "zmq.Socket[bytes]") -> None:
+        for reply in self._outbox.take():
+            if reply.kind == frames.FINAL:  # before it is sent: the client may use the id again as soon as it reads
+                self._peers.end(reply.key, reply.envelope.id)
+            self._send(router, reply)
+
+    def _send(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
+        *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
+        try:
+            for frame in head:
+                router.send(frame, _MORE)
+            router.send(body, zmq.NOBLOCK)
+        except zmq.Again:
+            self._slow += 1
+        except zmq.ZMQError:  # EHOSTUNREACH: the peer has disconnected
+            self._vanished += 1
+        else:
+            self._answered += 1
