@@ -59,6 +59,11 @@ class NodeState:
             return self.interrupted
         return self.queue[0] if self.queue else None
 
+    @property
+    def running(self) -> RequestRecord | None:
+        """The request that has begun: the machine may have been touched."""
+        return self.interrupted if self.active is None else self.active.request
+
     def ticket(self) -> "tuple[NodeState, Ticket]":
         """Give out a ticket."""
         number = self.tickets + 1

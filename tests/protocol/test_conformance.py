@@ -13,7 +13,7 @@ from castiron.transport.errors import WIRE_ERRORS, CastironError
 from castiron.transport.frames import ACCEPTED, FINAL, HEADER
 from castiron.transport.shapes import fields_of
 from castiron.transport.verbs import VERBS
-from castiron.transport.vocabulary import Retry
+from castiron.transport.vocabulary import Fault, Retry
 from tests.protocol.conftest import World
 from tests.support.raw_peer import RawPeer, packed, taken_apart
 
@@ -77,9 +77,12 @@ def of_taken_address(world: World, peer: RawPeer, fields: Fields) -> Fields:
 
 
 def of_busy_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    if fields["verb"].startswith("node.maintenance"):  # nothing else is in its way
+        world.conductor.leaving.add(fields["node"])
+        return fields
     world.conductor.held.add(fields["node"])
     accepted(peer, fields["node"])
-    return fields
+    return {**fields, "driver_info": {}} if fields["verb"] == "node.set" else fields
 
 
 def of_old_revision(world: World, peer: RawPeer, fields: Fields) -> Fields:
@@ -94,7 +97,7 @@ def of_full_mailbox(world: World, peer: RawPeer, fields: Fields) -> Fields:
 def of_node_in_maintenance(world: World, peer: RawPeer, fields: Fields) -> Fields:
     conductor = world.conductor
     for node in list(conductor.nodes.values()):
-        conductor.nodes[node.uuid] = structs.replace(node, maintenance=True)
+        conductor.nodes[node.uuid] = structs.replace(node, maintenance=True, fault=Fault.ACTOR_FAILURE)
     return fields
 
 

@@ -40,6 +40,8 @@ from castiron.transport.verbs.nodes import (
     NodeCreate,
     NodeDelete,
     NodeList,
+    NodeMaintenanceSet,
+    NodeMaintenanceUnset,
     NodeSet,
     NodeShow,
 )
@@ -87,6 +89,8 @@ __all__ = [
     "NodeDelete",
     "NodeHistory",
     "NodeList",
+    "NodeMaintenanceSet",
+    "NodeMaintenanceUnset",
     "NodePowerSet",
     "NodeRequest",
     "NodeSet",

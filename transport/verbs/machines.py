@@ -40,6 +40,7 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
         errors.BMCBusy,
         errors.BMCFault,
         errors.DeadlineExceeded,
+        errors.NodeRemoved,
     )
     """Errors that the request may end with, after it was accepted."""
 

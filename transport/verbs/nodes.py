@@ -1,10 +1,13 @@
 """Verbs about nodes as the conductor knows them: none of them reaches a BMC."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, UnsetType, field
 
 from castiron.transport import errors
+from castiron.transport.errors import CastironError
+from castiron.transport.selection.conditions import MAX_CONDITIONS, Condition
+from castiron.transport.selection.order import MAX_MARKER
 from castiron.transport.verbs.arguments import (
     MAX_LIST,
     Attributes,
@@ -16,6 +19,15 @@ from castiron.transport.verbs.arguments import (
     TimeoutS,
 )
 from castiron.transport.verbs.verb import Verb
+
+_MAINTENANCE: Final[tuple[type[CastironError], ...]] = (
+    errors.NodeNotFound,
+    errors.NodeLocked,
+    errors.NodeInMaintenance,
+    errors.MailboxFull,
+    errors.StoreUnavailable,
+)
+"""Refusals of both: locked only while it is being deleted, and in maintenance only while nobody answers for it."""
 
 
 class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
@@ -36,11 +48,25 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
 
 
 class NodeList(Verb, frozen=True, kw_only=True, tag="node.list"):
-    """List nodes, sorted by name. Answered from memory: no BMC is asked, no actor disturbed."""
+    """List nodes, sorted by name unless told otherwise. Answered from memory: no BMC is asked, no actor disturbed."""
 
     nodes: Annotated[list[NodeArgument], Meta(max_length=MAX_LIST, description="these only")] | None = None
+    where: Annotated[
+        list[Condition], Meta(max_length=MAX_CONDITIONS, description="of which all these hold; section 9.1")
+    ] = field(default_factory=list[Condition])
+    sort: (
+        Annotated[str, Meta(min_length=1, max_length=512, description="by this field, nothing last; nil: by name")]
+        | None
+    ) = None
+    descending: Annotated[bool, Meta(description="the highest first")] = False
     limit: Limit = MAX_LIST
-    marker: Annotated[str, Meta(max_length=255, description="begin after the node of this name")] | None = None
+    marker: (
+        Annotated[
+            str,
+            Meta(max_length=MAX_MARKER, description="begin behind this `next_marker`; without `sort`, a name"),
+        ]
+        | None
+    ) = None
 
     refusals = (errors.NodeNotFound,)
 
@@ -80,10 +106,15 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
 
 
 class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
-    """Forget a node. The machine is not touched; its requests stay readable for as long as requests are kept."""
+    """Forget a node. The machine is not touched; its requests stay readable for as long as requests are kept.
+
+    A request that waits ends as cancelled. One that is running is in the way, unless `force` ends it as failed; what
+    has been sent to the BMC is not taken back.
+    """
 
     node: NodeArgument
     revision: Annotated[int, Meta(ge=1, description="delete only if the node still has this revision")] | None = None
+    force: Annotated[bool, Meta(description="also while a request is running, which then ends as failed")] = False
 
     makes_work = True
     idempotent = False
@@ -94,3 +125,29 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
         errors.MailboxFull,
         errors.StoreUnavailable,
     )
+
+
+class NodeMaintenanceSet(Verb, frozen=True, kw_only=True, tag="node.maintenance.set"):
+    """Put a node into maintenance by hand: nothing but `node.maintenance.unset` ends it. Requests still reach it.
+
+    In maintenance because of a fault, it is in maintenance by hand from then on, and the fault is forgotten.
+    """
+
+    node: NodeArgument
+    reason: Annotated[str, Meta(min_length=1, max_length=255, description="why; nil: as it was, if by hand")] | None = (
+        None
+    )
+
+    makes_work = True
+    refusals = _MAINTENANCE
+    version = "1.1"
+
+
+class NodeMaintenanceUnset(Verb, frozen=True, kw_only=True, tag="node.maintenance.unset"):
+    """Take a node out of maintenance, whoever put it there: its reason and its fault are forgotten."""
+
+    node: NodeArgument
+
+    makes_work = True
+    refusals = _MAINTENANCE
+    version = "1.1"

@@ -13,7 +13,15 @@ from castiron.transport.errors import CastironError
 from castiron.transport.verbs.conductor import Hello, Ping, Status
 from castiron.transport.verbs.happenings import EventList, NodeHistory
 from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
-from castiron.transport.verbs.nodes import NodeCreate, NodeDelete, NodeList, NodeSet, NodeShow
+from castiron.transport.verbs.nodes import (
+    NodeCreate,
+    NodeDelete,
+    NodeList,
+    NodeMaintenanceSet,
+    NodeMaintenanceUnset,
+    NodeSet,
+    NodeShow,
+)
 from castiron.transport.verbs.requests import RequestList, RequestShow, RequestWait
 
 AnyVerb = (
@@ -25,6 +33,8 @@ AnyVerb = (
     | NodeShow
     | NodeSet
     | NodeDelete
+    | NodeMaintenanceSet
+    | NodeMaintenanceUnset
     | NodePowerSet
     | NodeBootDeviceSet
     | NodeBootDeviceGet
@@ -50,6 +60,8 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodeShow,
         NodeSet,
         NodeDelete,
+        NodeMaintenanceSet,
+        NodeMaintenanceUnset,
         NodePowerSet,
         NodeBootDeviceSet,
         NodeBootDeviceGet,
