@@ -28,21 +28,21 @@ def listed(views: list[NodeView], verb: NodeList) -> NodeListed:
 
 
 def looked_up(view: NodeView, path: str) -> Any:
-    value: Any = to_builtins(view)
-    rest = path
-    while rest:
-        if not isinstance(value, dict):
-            return None
-        if rest in value:
-            return value[rest]
-        head, _, rest = rest.partition(".")
-        value = value.get(head)
-    return None
+    return inside(to_builtins(view), path)
+
+
+def inside(value: Any, path: str) -> Any:
+    if not hasattr(value, "keys"):
+        return None
+    if path in value:
+        return value[path]
+    head, dot, rest = path.partition(".")
+    return inside(value.get(head), rest) if dot else None
 
 
 def holds(condition: Condition, view: NodeView) -> bool:
     stored, wanted = looked_up(view, condition.field), condition.value
-    entries = stored if isinstance(stored, list) and wanted is not None else [stored]
+    entries: list[Any] = [stored] if wanted is None or type(stored) is not list else [*stored]
     match condition.op.value:
         case "=":
             return any(same(one, wanted) for one in entries)

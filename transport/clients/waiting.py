@@ -33,6 +33,9 @@ SILENT: Final = frozenset(
 LOOK_S: Final = 2.0
 """Between two looks at nodes that are waited for because of a silent field; other waits need none."""
 
+PACE_S: Final = 1.0
+"""Between two reports of how far it has come, while nothing happens."""
+
 AGAIN_S: Final = 0.05
 """Before a node is looked at again whose event was heard before it could be seen, or whose conductor is away."""
 
@@ -105,7 +108,7 @@ class NodeWait:
     def _pause_s(self) -> float:
         if self._unsure:
             return AGAIN_S
-        return LOOK_S if self._is_silent else float("inf")
+        return LOOK_S if self._is_silent else PACE_S
 
     def _is_enough(self, standing: Standing, *, any_: bool) -> bool:
         if self._deleted and (not any_ or not self._views):

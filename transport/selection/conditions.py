@@ -104,10 +104,13 @@ def tester(condition: Condition) -> Test:
         return test
 
     def of_any(stored: Any) -> bool:
-        entries: list[Any] = stored if isinstance(stored, list) else [stored]
-        return any(map(test, entries))
+        return any(map(test, _entries(stored)))
 
     return of_any
+
+
+def _entries(stored: object) -> list[object]:
+    return cast("list[object]", stored) if isinstance(stored, list) else [stored]
 
 
 def _test(op: Op, wanted: Any) -> Test:
