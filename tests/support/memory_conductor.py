@@ -56,6 +56,7 @@ class MemoryConductor:
         self.nodes: dict[str, NodeView] = {}
         self.requests: dict[str, RequestView] = {}
         self.requesters: list[PeerInfo] = []
+        self.asked: list[verbs.AnyVerb] = []
         self.held: set[str] = set()
         """Nodes whose machine does not answer until it is let go."""
         self.faults: dict[str, CastironError] = {}
@@ -103,6 +104,7 @@ class MemoryConductor:
     def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         with self.lock:
             self.requesters.append(peer)
+            self.asked.append(verb)
             try:
                 self._do(verb, answer)
             except CastironError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from castiron.transport.errors import ArgumentInvalid
 from castiron.transport.replies import NodeListed, NodeView
 from castiron.transport.selection.conditions import Condition, check
 from castiron.transport.selection.fields import kind_of
@@ -107,7 +108,10 @@ def rank(value: Any) -> tuple[int, Any]:
 
 
 def mark(view: NodeView, verb: NodeList) -> str:
-    return view.name if verb.sort is None else json.dumps([looked_up(view, verb.sort), view.uuid])
+    if verb.sort is None:
+        return view.name
+    value = looked_up(view, verb.sort)
+    return json.dumps([value if value is None else rank(value)[1], view.uuid])
 
 
 def behind(ordered: list[NodeView], verb: NodeList) -> list[NodeView]:
@@ -115,7 +119,10 @@ def behind(ordered: list[NodeView], verb: NodeList) -> list[NodeView]:
     if verb.sort is None:
         later = [view for view in ordered if (view.name < str(verb.marker)) == verb.descending]
         return [view for view in later if view.name != verb.marker]
-    value, uuid = json.loads(str(verb.marker))
+    try:
+        value, uuid = json.loads(str(verb.marker))
+    except ValueError:
+        raise ArgumentInvalid("No marker.", details={"path": "$.marker"}) from None
     left: list[NodeView] = []
     for view in ordered:
         mine = looked_up(view, verb.sort)

@@ -87,12 +87,14 @@ class Order:
         if self._is_plain:
             return (*self._of_value(marker), _BEHIND)
         try:
-            value, uuid = json.loads(marker)
-        except (ValueError, TypeError, RecursionError):
+            mark: object = json.loads(marker)
+        except (ValueError, RecursionError):
             raise _not_a_mark() from None
-        if not isinstance(uuid, str) or isinstance(value, list | dict):
-            raise _not_a_mark()
-        return (*self._of_value(value), uuid)
+        match mark:
+            case [str() | int() | float() | None as value, str(uuid)]:
+                return (*self._of_value(value), uuid)
+            case _:
+                raise _not_a_mark()
 
     def _of_value(self, value: Any) -> Key:
         if value is None:
