@@ -27,7 +27,7 @@ def farm() -> Generator[BMCFarm]:
 
 @pytest.fixture
 def conductor(tmp_path: Path) -> Generator[Conductor]:
-    settings = Settings(max_running_actions=1)
+    settings = Settings(max_running_actions=1, sync_power_state_interval_s=0.0)
     with running_conductor(store=tmp_path / "castiron.db", settings=settings) as conductor:
         yield conductor
 
@@ -124,7 +124,7 @@ def test_a_running_request_is_in_the_way_of_a_deletion_unless_it_is_forced(
         "node.delete.end",
     ]
     assert client.requests.wait(waiting.id, PATIENCE_S).state == "succeeded"  # its place was given back
-    assert conductor_is_clean(client)
+    until(lambda: conductor_is_clean(client))
     again = client.nodes.create("n1", driver_info=farm[0].driver_info)
     assert again.uuid != uuid
 

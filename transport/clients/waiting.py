@@ -26,7 +26,16 @@ from castiron.transport.verbs import NodeShow
 from castiron.transport.vocabulary import EventType
 
 SILENT: Final = frozenset(
-    {"power_state_at", "updated_at", "revision", "active_request", "queued_requests", "accepts", "refuses"}
+    {
+        "power_state_at",
+        "power_check_failures",
+        "updated_at",
+        "revision",
+        "active_request",
+        "queued_requests",
+        "accepts",
+        "refuses",
+    }
 )
 """Fields that may change without an event."""
 

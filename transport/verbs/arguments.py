@@ -27,6 +27,7 @@ NewName = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=255, description=
 NodeArgument = Annotated[str, Meta(min_length=1, max_length=255, description="name or uuid of a node")]
 RequestArgument = Annotated[str, Meta(min_length=1, max_length=64, description="id of a request")]
 TimeoutS = Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_S, description="seconds")]
+IntervalS = Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds; 0: none")]
 TypePattern = Annotated[str, Meta(pattern=r"^[a-z_.*]+\Z", max_length=64)]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIST, description="entries at the most")]
 DriverName = Annotated[str, Meta(min_length=1, max_length=64, description="how the BMC is spoken to: ipmi, fake")]

@@ -13,6 +13,7 @@ from castiron.transport.verbs.arguments import (
     Attributes,
     DriverInfo,
     DriverName,
+    IntervalS,
     Limit,
     NewName,
     NodeArgument,
@@ -40,6 +41,7 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     extra: Attributes = field(default_factory=dict[str, Any])
     power_state_change_timeout_s: TimeoutS | None = None
     soft_power_off_timeout_s: TimeoutS | None = None
+    power_check_interval_s: IntervalS | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
 
     makes_work = True
@@ -90,6 +92,7 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
     extra: Attributes | UnsetType = UNSET
     power_state_change_timeout_s: TimeoutS | UnsetType | None = UNSET
     soft_power_off_timeout_s: TimeoutS | UnsetType | None = UNSET
+    power_check_interval_s: IntervalS | UnsetType | None = UNSET
     revision: Annotated[int, Meta(ge=1, description="change only if the node still has this revision")] | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
 
