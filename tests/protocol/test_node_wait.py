@@ -154,6 +154,20 @@ def test_a_change_that_no_event_tells_of_is_seen_all_the_same_where_such_a_field
     assert wait.names == ["n1"]
 
 
+def test_an_event_that_is_heard_before_it_can_be_seen_is_not_forgotten(house: House, client: Client) -> None:
+    conductor = house.conductor
+    with waiter(house, ["n1"], ON).begun() as wait:
+        with conductor.lock:
+            conductor.lag = 1
+            change(house, "n1", last_error="told, and not to be seen yet")
+        until(lambda: any(isinstance(one, verbs.NodeShow) for one in conductor.asked))
+        with conductor.lock:
+            change(house, "n1", told=False, power_state=PowerState.ON)
+            conductor.lag = 0
+
+    assert wait.names == ["n1"]
+
+
 def test_a_missed_event_is_made_up_for(house: House, client: Client) -> None:
     with waiter(house, ["n1"], ON).begun() as wait:
         events = house.conductor.events

@@ -63,6 +63,8 @@ class MemoryConductor:
         """Nodes whose next request ends with this."""
         self.full: set[str] = set()
         """Nodes that take no more messages."""
+        self.lag = 0
+        """How many of the latest events the answers do not take into account yet."""
         self.leaving: set[str] = set()
         """Nodes that are being deleted, and will be gone any moment."""
         self.is_store_broken = False
@@ -370,7 +372,7 @@ class MemoryConductor:
 
     @property
     def _seq(self) -> int:
-        return self.events.seq
+        return self.events.seq - self.lag
 
     def _node(self, name: str) -> NodeView:
         found = next((node for node in self.nodes.values() if name in {node.name, node.uuid}), None)
