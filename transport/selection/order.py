@@ -41,8 +41,7 @@ class _Falling:
     def __lt__(self, other: "_Falling") -> bool:
         return other.key < self.key
 
-    def __hash__(self) -> int:
-        return hash(self.key)
+    __hash__ = None  # type: ignore[assignment]  # it is compared, and never kept in a set
 
 
 class Order:

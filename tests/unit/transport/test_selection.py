@@ -270,6 +270,14 @@ def test_what_is_no_mark_is_refused(marker: str) -> None:
     assert refused.value.details == {"path": "$.marker"}
 
 
+def test_requests_have_an_order_too_and_a_mark() -> None:
+    order = Order("active_request")
+    look = partial(getattr, PLAIN)
+
+    assert order.behind(order.marker(look)) == order.key(look)
+    assert order.place(look) < order.place(partial(getattr, structs.replace(PLAIN, active_request=None)))
+
+
 def test_an_order_by_nothing_that_a_node_has_is_refused() -> None:
     with pytest.raises(ArgumentInvalid, match="Did you mean name"):
         Order("nam")
