@@ -1,6 +1,6 @@
 """`castiron node boot-device`: read and set where machines boot from."""
 
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 import click
 
@@ -44,7 +44,7 @@ def _set(
     wait: bool,
 ) -> None:
     if device is None and range_ in _DEVICES:  # the only word there is
-        range_, device = None, range_
+        range_, device = None, cast("SettableBootDevice", range_)
     if device is None:
         raise click.UsageError(f"Say where to boot from: {', '.join(_DEVICES)}.")
     given = shared()

@@ -346,21 +346,21 @@ def test_nodes_are_chosen_by_conditions_and_sorted_and_paged(world: World, peer:
     assert [node["name"] for node in chosen.result["nodes"] if node["name"] in names] == names
 
 
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"where": [{"field": "nam"}]}, "$.where[0].field"),
-        ({"where": [{"field": "power_state", "value": "on"}]}, "$.where[0].value"),
-        ({"where": [{"field": "name", "op": "in", "value": "n1"}]}, "$.where[0].value"),
-        ({"where": [{"field": "name", "op": "=~"}]}, "$.where[0].op"),
-        ({"where": [{"field": "name", "colour": "red"}]}, "$.where[0].colour"),
-        ({"where": [{}]}, "$.where[0].field"),
-        ({"where": [{"field": "name"}] * 17}, "$.where"),
-        ({"where": [{"field": "name", "op": "in", "value": ["n"] * 257}]}, "$.where[0].value"),
-        ({"sort": "colour"}, "$.sort"),
-        ({"sort": "name", "marker": "n1"}, "$.marker"),
-    ],
-)
+SENSELESS: list[tuple[Fields, str]] = [
+    ({"where": [{"field": "nam"}]}, "$.where[0].field"),
+    ({"where": [{"field": "power_state", "value": "on"}]}, "$.where[0].value"),
+    ({"where": [{"field": "name", "op": "in", "value": "n1"}]}, "$.where[0].value"),
+    ({"where": [{"field": "name", "op": "=~"}]}, "$.where[0].op"),
+    ({"where": [{"field": "name", "colour": "red"}]}, "$.where[0].colour"),
+    ({"where": [{}]}, "$.where[0].field"),
+    ({"where": [{"field": "name"}] * 17}, "$.where"),
+    ({"where": [{"field": "name", "op": "in", "value": ["n"] * 257}]}, "$.where[0].value"),
+    ({"sort": "colour"}, "$.sort"),
+    ({"sort": "name", "marker": "n1"}, "$.marker"),
+]
+
+
+@pytest.mark.parametrize(("fields", "path"), SENSELESS)
 def test_a_list_that_makes_no_sense_is_refused_by_the_path_to_what_is_wrong(
     house_peer: RawPeer, fields: Fields, path: str
 ) -> None:

@@ -200,7 +200,7 @@ VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "b", "a.b"]), inner)),
     max_leaves=6,
 )
-SCALARS = VALUES.filter(lambda value: not isinstance(value, list | dict))
+SCALARS: st.SearchStrategy[Any] = VALUES.filter(lambda value: not isinstance(value, list | dict))
 
 
 @st.composite
