@@ -96,6 +96,11 @@ class NodeState:
             return recorded
         return agreed if recorded is None else max(recorded, agreed)
 
+    @property
+    def running(self) -> RequestRecord | None:
+        """The request that has begun: the machine may have been touched."""
+        return self.interrupted if self.active is None else self.active.request
+
     def recording(self, **changes: Any) -> "NodeState":
         """Return the state with a changed record."""
         return replace(self, record=replace(self.record, **changes))
