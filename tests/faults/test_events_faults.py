@@ -17,6 +17,8 @@ from tests.support.deadline import until
 
 PATIENCE_S = 40.0
 LAST = "last"
+WITHOUT_CHECKS = {"sync_power_state_interval_s": 0.0}
+"""Their events would come at any moment."""
 
 
 class Follower:
@@ -69,7 +71,7 @@ def test_a_follower_misses_nothing_and_hears_nothing_twice_when_the_conductor_is
     tmp_path: Path, end: str, count: int
 ) -> None:
     path, endpoint = tmp_path / "castiron.db", f"ipc://{tmp_path}/c.ipc"
-    with ConductorProcess(path, endpoint) as first:
+    with ConductorProcess(path, endpoint, **WITHOUT_CHECKS) as first:
         follower = Follower(endpoint)
         makers = [threading.Thread(target=make_nodes, args=(endpoint, f"n{number}")) for number in range(3)]
         for maker in makers:
@@ -78,7 +80,7 @@ def test_a_follower_misses_nothing_and_hears_nothing_twice_when_the_conductor_is
         getattr(first, end)()
         for maker in makers:
             maker.join(PATIENCE_S)
-    with ConductorProcess(path, endpoint) as second:
+    with ConductorProcess(path, endpoint, **WITHOUT_CHECKS) as second:
         with second.client() as client:
             client.nodes.create(LAST, driver="fake")
         follower.join()
@@ -94,19 +96,19 @@ def test_a_follower_misses_nothing_and_hears_nothing_twice_when_the_conductor_is
 def test_a_follower_of_a_conductor_that_has_forgotten_is_told_which_events_are_lost(tmp_path: Path) -> None:
     path, endpoint, elsewhere = tmp_path / "castiron.db", f"ipc://{tmp_path}/c.ipc", f"ipc://{tmp_path}/d.ipc"
     with Client(endpoint) as follower:
-        with ConductorProcess(path, endpoint) as first, first.client() as client:
+        with ConductorProcess(path, endpoint, **WITHOUT_CHECKS) as first, first.client() as client:
             events = follower.events(0, timeout_s=PATIENCE_S)
             for number in range(3):
                 client.nodes.create(f"a{number}", driver="fake")
             assert [event.seq for event in islice(events, 3)] == [1, 2, 3]
             first.stop()
-        with ConductorProcess(path, elsewhere) as second, second.client() as client:
+        with ConductorProcess(path, elsewhere, **WITHOUT_CHECKS) as second, second.client() as client:
             for number in range(20):
                 client.nodes.create(f"b{number}", driver="fake")
             second.stop()
         with opened(path) as store:
             assert store.prune_events(Instant(0.0), keep_count=5, history_count=300, limit=100) == 18
-        with ConductorProcess(path, endpoint):
+        with ConductorProcess(path, endpoint, **WITHOUT_CHECKS):
             with pytest.raises(EventsLost) as caught:
                 next(events)
 
