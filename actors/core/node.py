@@ -10,7 +10,6 @@ before its latest recovery, is ignored by its ticket. One function a message; wi
 from dataclasses import replace
 from typing import Final, assert_never
 
-from castiron.actors.core import check as checks
 from castiron.actors.core import maintenance
 from castiron.actors.core.aside import taken_back
 from castiron.actors.core.draft import Draft
@@ -27,6 +26,7 @@ from castiron.actors.core.effects import (
     SetTimer,
     TellFleet,
 )
+from castiron.actors.core.machines import check as checks
 from castiron.actors.core.machines.actions import EVENTS, about, action_for, target_power_state
 from castiron.actors.core.machines.departure import cancelled, cut_short
 from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait

@@ -7,7 +7,6 @@ Every decision is checked as it is made: what may be committed, what may be orde
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from castiron.actors.core.check import interval_s
 from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
@@ -25,6 +24,7 @@ from castiron.actors.core.effects import (
     TellFleet,
 )
 from castiron.actors.core.machines.actions import EVENTS
+from castiron.actors.core.machines.check import interval_s
 from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, Submit, TimerDue
 from castiron.actors.core.node import LAST_WORD_S, decide, suspend
 from castiron.actors.core.state import NodeState, Ticket

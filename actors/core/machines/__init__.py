@@ -1,4 +1,4 @@
-"""The state machines of actions: tables of rules, and what follows them. Pure.
+"""The state machines of actions and of the power check: tables of rules, and what follows them. Pure.
 
 One module a machine; which verb has which is in `actions`.
 """

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castiron.actors.core import check as checking
-from castiron.actors.core.check import JITTER, REQUESTER, interval_s
 from castiron.actors.core.effects import CallDriver, Checked, SetTimer
+from castiron.actors.core.machines import check as checking
+from castiron.actors.core.machines.check import JITTER, REQUESTER, interval_s
 from castiron.actors.core.messages import Amend, Amendment, Heard, Recover, Remove, TimerDue
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower
