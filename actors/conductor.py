@@ -202,7 +202,11 @@ class Conductor:
         parts.add(archive.stop)
         clock = SystemClock()
         parts.add(clock.stop)
-        dispatcher = PoolDispatcher(settings.dispatcher_threads, throughput=settings.dispatcher_throughput)
+        dispatcher = PoolDispatcher(
+            settings.dispatcher_threads,
+            throughput=settings.dispatcher_throughput,
+            slow_turn_s=settings.slow_turn_s,
+        )
         parts.add(dispatcher.stop)
         drivers = self._make_drivers(clock, settings)
         for driver in drivers.values():
@@ -226,7 +230,13 @@ class Conductor:
         pruning.start()
         parts.add_quick(pruning.stop)
         bulletin = Bulletin(
-            services=services, store=store, writer=writer, dispatcher=dispatcher, tally=tally, boot_id=boot_id
+            services=services,
+            store=store,
+            writer=writer,
+            archive=archive,
+            dispatcher=dispatcher,
+            tally=tally,
+            boot_id=boot_id,
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
@@ -245,6 +255,7 @@ class Conductor:
                 "front door": front_door.is_alive,
                 **{f"{name} driver": driver.is_alive for name, driver in drivers.items()},
             },
+            slow_turn_s=settings.slow_turn_s,
             hung_turn_s=settings.hung_turn_s,
             failed=self._fail,
         )

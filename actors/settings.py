@@ -51,6 +51,9 @@ class Settings:
     dispatcher_throughput: int = _setting(
         32, "messages that an actor handles before its thread moves on", least=1, most=10_000
     )
+    slow_turn_s: float = _setting(
+        0.5, "seconds from which on a turn of an actor counts as slow, and is told", least=0.01, most=600.0
+    )
     hung_turn_s: float = _setting(
         10.0, "seconds after which a turn of an actor counts as hung and the actor is replaced", least=0.1, most=600.0
     )
@@ -104,6 +107,7 @@ class Settings:
 ORDERED: Final = (
     ("power_poll_initial_s", "power_poll_max_s"),
     ("restart_delay_initial_s", "restart_delay_max_s"),
+    ("slow_turn_s", "hung_turn_s"),
 )
 """Pairs of settings of which the first must not be more than the second."""
 

@@ -144,8 +144,16 @@ class Database:
         """Return what the database takes: file and write-ahead log, or memory."""
         if self.path is None:
             return int(self.pragma("page_count") * self.pragma("page_size"))
-        parts = (self.path, self.path.with_name(f"{self.path.name}-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists())
+        return self.path.stat().st_size + self.wal_bytes()
+
+    def wal_bytes(self) -> int:
+        """Return what the write-ahead log takes; 0 in memory, where there is none."""
+        if self.path is None:
+            return 0
+        try:
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def pragma(self, name: str, value: int | str | None = None) -> Any:
         """Return a setting of SQLite's, after changing it to `value` if there is one.
