@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "request": "castiron.cli.commands.request",
     "serve": "castiron.cli.commands.serve",
     "status": "castiron.cli.commands.status",
+    "store": "castiron.cli.commands.store",
 }
 """Sub-command → the module that holds it under its own name."""
 
