@@ -1,6 +1,6 @@
-"""The tables of docs/power.md, made from the rules that the code follows.
+"""The tables of docs/power.md and docs/guides/settings.md, made from what the code follows.
 
-    python -m castiron.actors.document docs/power.md
+    python -m castiron.actors.document docs/power.md docs/guides/settings.md
 
 rewrites what stands between a table's marks and leaves the words around it alone; a test keeps the page in step. May
 come in: a table of another machine. Must not: prose that no table yields.
@@ -79,16 +79,43 @@ def times() -> str:
     return _table(("setting", "default", "meaning"), rows)
 
 
-TABLES: Final[Mapping[str, Callable[[], str]]] = {"controls": controls, "rules": rules, "times": times}
+def settings() -> str:
+    """Return every setting."""
+    rows = (
+        (
+            f"`{item.name}`",
+            f"{item.default:,.15g}",
+            f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}",
+            "seconds" if item.name.endswith("_s") else "count",
+            item.metadata["meaning"],
+        )
+        for item in fields(Settings)
+    )
+    return _table(("setting", "default", "bounds", "unit", "meaning"), rows)
 
 
-def rewritten(page: str) -> str:
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "controls": controls,
+    "rules": rules,
+    "times": times,
+    "settings": settings,
+}
+
+PAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "power.md": ("controls", "rules", "times"),
+    "settings.md": ("settings",),
+}
+"""Name of a page → its tables."""
+
+
+def rewritten(page: str, tables: Iterable[str]) -> str:
     """Return the page with its tables as the code has them now.
 
     Raises:
         ValueError: the page lacks a table's marks.
     """
-    for name, table in TABLES.items():
+    for name in tables:
+        table = TABLES[name]
         begin, end = f"<!-- {name}: from the code -->\n", f"<!-- end of {name} -->\n"
         before, begun, rest = page.partition(begin)
         _, ended, after = rest.partition(end)
@@ -103,7 +130,7 @@ def rewritten(page: str) -> str:
 def main(arguments: list[str]) -> None:
     """Rewrite the pages whose paths are given."""
     for path in map(Path, arguments):
-        path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(rewritten(path.read_text(encoding="utf-8"), PAGES[path.name]), encoding="utf-8")
 
 
 def _then(rule: Rule) -> str:

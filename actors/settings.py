@@ -107,7 +107,6 @@ class Settings:
 ORDERED: Final = (
     ("power_poll_initial_s", "power_poll_max_s"),
     ("restart_delay_initial_s", "restart_delay_max_s"),
-    ("slow_turn_s", "hung_turn_s"),
 )
 """Pairs of settings of which the first must not be more than the second."""
 
@@ -131,6 +130,15 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     for name in values:
         _setting_called(name)
     return Settings(**values)
+
+
+def check_setting(name: str, value: object) -> None:
+    """Check one value by itself, whatever the other settings are.
+
+    Raises:
+        SettingInvalid: the name is unknown, or the value is of the wrong type or out of bounds.
+    """
+    _check(_setting_called(name), value)
 
 
 def setting_from_text(name: str, text: str) -> float | int:

@@ -197,7 +197,9 @@ class StatusView(Struct, frozen=True, kw_only=True):
     threads: dict[str, str]
     """Name of each thread that is watched → "alive" or "dead"."""
     limits: dict[str, int | float]
-    """As in Welcome, and the settings that bound something, under their names."""
+    """As in Welcome, and max_running_actions."""
+    settings: dict[str, int | float] = field(default_factory=dict[str, int | float])
+    """What the conductor goes by: every setting under its name; `castiron settings` says what each means."""
     timers: dict[str, float] = field(default_factory=dict[str, float])
     """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
     queues: dict[str, Gauge] = field(default_factory=dict[str, Gauge])

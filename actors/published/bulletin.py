@@ -5,7 +5,7 @@ Gathers the parts' own counters when somebody asks; keeps nothing and decides no
 
 from collections import Counter
 from dataclasses import asdict
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
@@ -22,19 +22,6 @@ from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
 from castiron.transport.replies import Gauge, StatusView, Welcome
 from castiron.transport.vocabulary import PowerState
-
-BOUNDS: Final = (
-    "max_running_actions",
-    "node_mailbox_limit",
-    "fleet_mailbox_limit",
-    "max_waiters",
-    "ipmi_max_logins",
-    "event_retention_count",
-    "node_history_max_entries",
-    "hung_turn_s",
-    "slow_turn_s",
-)
-"""Settings that bound something, for `limits`."""
 
 
 class Bulletin:
@@ -100,7 +87,8 @@ class Bulletin:
             drivers=drivers,
             transport=dict(self.front_door.counters()),
             threads=self.watch.states(),
-            limits={**self.welcome().limits, **{name: getattr(services.settings, name) for name in BOUNDS}},
+            limits={**self.welcome().limits, "max_running_actions": services.settings.max_running_actions},
+            settings=asdict(services.settings),
             timers=dict(services.clock.counters()),
             queues=self._of_queues(drivers),
             mailboxes=self._of_mailboxes(),
