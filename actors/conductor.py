@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from pykka import Timeout
 
+import castiron
 from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
@@ -180,6 +181,7 @@ class Conductor:
             if self._is_started:
                 self._is_started = False
                 self._close()
+                log.info("conductor %s has stopped", self._conductor_id)
 
     def _close(self) -> None:
         self._is_stopping = True
@@ -266,6 +268,9 @@ class Conductor:
         watch.start()
         parts.add_quick(watch.stop)
         self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
+        told = "conductor %s (castiron %s) listens on %s; %d nodes, %d open requests, store %s"
+        counts = len(services.directory), board.open_count()
+        log.info(told, store.conductor, castiron.__version__, front_door.endpoint, *counts, store.path or "in memory")
 
     def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
         nursery = Nursery(services, kin)

@@ -4,13 +4,14 @@ Only references live here; each part is built by the conductor and described in 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.nodes.permits import Permits
+from castiron.actors.nodes.troubles import Troubles
 from castiron.actors.published.board import Board
 from castiron.actors.settings import Settings
 from castiron.actors.supervision.directory import Directory
@@ -62,3 +63,5 @@ class Services:
     new_id: Callable[[], str]
     load: Callable[[NodeUUID, Callable[[Loaded], None]], None]
     """Read a node from the store, behind everything that was submitted before, and tell; off the caller's thread."""
+    troubles: Troubles = field(default_factory=Troubles)
+    """What the log says of BMCs that fail."""

@@ -101,7 +101,7 @@ class PatientHandler(logging.Handler):
             self.handleError(record)
             return
         with self._changed:
-            if len(self._lines) >= self._max_lines:
+            if self._is_closed or len(self._lines) >= self._max_lines:
                 self._dropped_count += 1
             else:
                 self._lines.append(line)
@@ -127,7 +127,14 @@ class PatientHandler(logging.Handler):
                 self._stream.write("".join(f"{line}\n" for line in lines))
                 self._stream.flush()
             except (OSError, ValueError):  # nobody reads any more, or it was closed: there is nowhere to say so
-                return
+                return self._give_up()
+        return None
+
+    def _give_up(self) -> None:
+        with self._changed:
+            self._is_closed, self._is_writing = True, False
+            self._lines.clear()
+            self._changed.notify_all()
 
     def _take(self) -> list[str] | None:
         """Wait for lines, and take all of them; None: it is time to end."""

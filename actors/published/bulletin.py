@@ -160,6 +160,7 @@ class Bulletin:
             **{word: by_power[word] for word in (*(state.value for state in PowerState), "unknown")},
             "maintenance": sum(record.maintenance for record in records),
             "fault": sum(record.fault is not None for record in records),
+            "failing": self._services.troubles.failing(),
         }
 
 

@@ -1,6 +1,7 @@
 """Peers that misbehave, limits, and the front door's own life."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -149,7 +150,7 @@ def test_where_a_message_comes_from_is_told(world: World, peer: RawPeer) -> None
     peer.ask(PING)
 
     seen = world.conductor.requesters[-1]
-    assert seen.requester == ("ipc" if world.endpoint.startswith("ipc") else "tcp:127.0.0.1")
+    assert seen.requester == (f"ipc:uid={os.getuid()}" if world.endpoint.startswith("ipc") else "tcp:127.0.0.1")
     assert seen.name == "me/1"
 
 
@@ -206,7 +207,7 @@ class Clumsy:
     """A handler that does what handlers must not."""
 
     def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
-        assert peer.requester == "ipc"
+        assert peer.requester == f"ipc:uid={os.getuid()}"
         match verb:
             case verbs.Ping():
                 answer.final(replies.Pong(boot_id="b"), 1)
@@ -268,7 +269,7 @@ def test_answers_of_many_threads_all_arrive(tmp_path_factory: pytest.TempPathFac
     class Threaded:
         def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
             assert isinstance(verb, verbs.Ping)
-            assert peer.requester == "ipc"
+            assert peer.requester == f"ipc:uid={os.getuid()}"
             threading.Thread(target=answer.final, args=(replies.Pong(boot_id="b"), 1)).start()
 
     door = FrontDoor(f"ipc://{tmp_path_factory.mktemp('threads')}/door", Threaded(), now=time.monotonic)
