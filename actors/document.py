@@ -8,12 +8,12 @@ come in: a table of another machine. Must not: prose that no table yields.
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
-from castiron.actors.settings import Settings
+from castiron.actors.settings import Settings, default_in_words
 
 PHASES: Final[Mapping[Phase, str]] = {
     Phase.LOOK: "looking",
@@ -75,23 +75,24 @@ def rules() -> str:
 def times() -> str:
     """Return the settings that a power action goes by."""
     known = {item.name: item for item in fields(Settings)}
-    rows = ((f"`{name}`", f"{known[name].default:g}", known[name].metadata["meaning"]) for name in TIMES)
+    rows = ((f"`{name}`", default_in_words(known[name]), known[name].metadata["meaning"]) for name in TIMES)
     return _table(("setting", "default", "meaning"), rows)
 
 
 def settings() -> str:
     """Return every setting."""
     rows = (
-        (
-            f"`{item.name}`",
-            f"{item.default:,.15g}",
-            f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}",
-            "seconds" if item.name.endswith("_s") else "count",
-            item.metadata["meaning"],
-        )
+        (f"`{item.name}`", default_in_words(item), *_bounds_and_unit(item), item.metadata["meaning"])
         for item in fields(Settings)
     )
     return _table(("setting", "default", "bounds", "unit", "meaning"), rows)
+
+
+def _bounds_and_unit(item: "Field[Any]") -> tuple[str, str]:
+    if isinstance(item.default, bool):
+        return "true, false", ""
+    bounds = f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}"
+    return bounds, "seconds" if item.name.endswith("_s") else "count"
 
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {

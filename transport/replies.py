@@ -81,6 +81,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
     last_error: str | None
     power_state_change_timeout_s: float | None
     soft_power_off_timeout_s: float | None
+    power_check_interval_s: float | None
+    """Nil: the conductor's; 0: no checks."""
+    power_check_failures: int
+    """Checks in a row that got no power state."""
     created_at: float
     updated_at: float
     revision: int
@@ -188,6 +192,9 @@ class StatusView(Struct, frozen=True, kw_only=True):
     did not do what it was asked last, as far as the log has told it."""
     requests: dict[str, int]
     """open, running, waiting_for_permit, waiters."""
+    checks: dict[str, int | float | None]
+    """Power checks: agreed, corrected, forced, failed, faulted, recovered, skipped; of the latest ones per_s, and
+    late_p50_ms and late_p99_ms, nil while there are none."""
     actors: dict[str, Any]
     """nodes, restarts, put_aside, threads, ready (actors that wait for a turn), turns, slow_turns, and more."""
     drivers: dict[str, Any]
@@ -199,7 +206,7 @@ class StatusView(Struct, frozen=True, kw_only=True):
     """Name of each thread that is watched → "alive" or "dead"."""
     limits: dict[str, int | float]
     """As in Welcome, and max_running_actions."""
-    settings: dict[str, int | float] = field(default_factory=dict[str, int | float])
+    settings: dict[str, bool | int | float] = field(default_factory=dict[str, bool | int | float])
     """What the conductor goes by: every setting under its name; `castiron settings` says what each means."""
     timers: dict[str, float] = field(default_factory=dict[str, float])
     """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
@@ -215,8 +222,6 @@ class StatusView(Struct, frozen=True, kw_only=True):
     process: dict[str, int] = field(default_factory=dict[str, int])
     """rss_bytes, threads, descriptors: what the operating system says about the conductor; what it does not say is
     missing."""
-    checks: dict[str, float] | None = None
-    """Power checks; nil: this conductor makes none."""
 
 
 AnyResult = (

@@ -83,6 +83,7 @@ class Bulletin:
                 "waiting_for_permit": services.permits.waiting,
                 "waiters": services.board.waiting(),
             },
+            checks={**services.checks.counts(), **services.checks.pace()._asdict()},
             actors={**self._dispatcher.counters(), **asdict(self._tally), "nodes": len(services.directory)},
             drivers=drivers,
             transport=dict(self.front_door.counters()),

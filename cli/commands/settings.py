@@ -75,7 +75,7 @@ def settings(
     elif shared().is_json:
         show_json([asdict(row) for row in rows])
     else:
-        show_table(_HEAD, [[row.name, word(row.value), word(row.default), row.source, row.meaning] for row in rows])
+        show_table(_HEAD, [[row.name, _shown(row.value), _shown(row.default), row.source, row.meaning] for row in rows])
 
 
 def configured(config: Path | None, places: Mapping[str, str | None], settings: Iterable[str]) -> Configuration:
@@ -94,9 +94,9 @@ def configured(config: Path | None, places: Mapping[str, str | None], settings: 
 
 def setting_lines() -> list[tuple[str, str]]:
     """Return each setting's name, and its meaning with its default."""
-    from castiron.actors.settings import Settings  # noqa: PLC0415 - so that the other commands' help stays quick
+    from castiron.actors.settings import default_in_words  # noqa: PLC0415 - so that the other commands' help stays quick
 
-    return [(item.name, f"{item.metadata['meaning']} [default: {item.default:g}]") for item in fields(Settings)]
+    return [(item.name, f"{item.metadata['meaning']} [default: {default_in_words(item)}]") for item in _items()]
 
 
 def read_settings(given: Mapping[str, Given]) -> "Settings":
@@ -142,6 +142,11 @@ def _bounds(row: Row) -> str:
     return "" if row.least is None or row.most is None else f"; {row.least:,.15g} to {row.most:,.15g}"
 
 
+def _shown(value: Any) -> str:
+    """Return a value for a cell, as it would be typed."""
+    return _toml(value) if isinstance(value, bool) else word(value)
+
+
 def _toml(value: Any) -> str:
     """Return a value as TOML has it. A basic string of TOML is one of JSON's, but for DEL."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -180,6 +185,7 @@ def _place(name: str, value: str | None, source: str) -> Row:
 
 
 def _setting(item: Any, value: float, source: str) -> Row:
+    is_switch = isinstance(item.default, bool)
     return Row(
         name=item.name,
         table="settings",
@@ -187,8 +193,8 @@ def _setting(item: Any, value: float, source: str) -> Row:
         default=item.default,
         source=source,
         unit="seconds" if item.name.endswith("_s") else None,
-        least=item.metadata["least"],
-        most=item.metadata["most"],
+        least=None if is_switch else item.metadata["least"],
+        most=None if is_switch else item.metadata["most"],
         meaning=item.metadata["meaning"],
     )
 

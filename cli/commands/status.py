@@ -60,7 +60,7 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "started": f"{moment(view.started_at, now)}, up {length(view.uptime_s)}",
         "nodes": _counts(view.nodes),
         "requests": _counts(view.requests),
-        "checks": _counts(view.checks or {}),
+        "checks": _counts(view.checks),
         "timers": _timers(view.timers),
         "queues": ", ".join(_gauge(name, gauge) for name, gauge in view.queues.items()),
         "mailboxes": _counts(view.mailboxes),

@@ -1,8 +1,10 @@
 """`castiron settings` tells what `castiron serve` would go by, and writes files that give the same."""
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,12 +106,13 @@ def test_the_file_of_the_defaults_changes_nothing(run: Run, tmp_path: Path) -> N
     assert all(f"\n# {name} = " in path.read_text() for name in ALL)
 
 
+numbers: dict[type[object], Callable[[Any, Any], st.SearchStrategy[Any]]] = {int: st.integers, float: st.floats}
 values = st.fixed_dictionaries(
     {},
     optional={
-        item.name: (st.integers if isinstance(item.default, int) else st.floats)(
-            item.metadata["least"], item.metadata["most"]
-        )
+        item.name: st.booleans()
+        if isinstance(item.default, bool)
+        else numbers[type(item.default)](item.metadata["least"], item.metadata["most"])
         for item in fields(Settings)
     },
 )
