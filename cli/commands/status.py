@@ -62,7 +62,7 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "requests": _counts(view.requests),
         "checks": _counts(view.checks),
         "timers": _timers(view.timers),
-        "queues": ", ".join(_gauge(name, gauge) for name, gauge in view.queues.items()),
+        "queues": _queues(view.queues),
         "mailboxes": _counts(view.mailboxes),
         "slow turns": _slow(view.slow_turns),
         "actors": _counts(view.actors),
@@ -84,9 +84,16 @@ def _timers(figures: Mapping[str, float]) -> str:
     )
 
 
+def _queues(gauges: Mapping[str, Gauge]) -> str:
+    """Return what is in use with its bound, then the names of what is empty."""
+    used = [_gauge(name, gauge) for name, gauge in gauges.items() if gauge.used]
+    empty = [name.replace("_", " ") for name, gauge in gauges.items() if not gauge.used]
+    return ", ".join(used) + (f"; empty: {', '.join(empty)}" if empty else "")
+
+
 def _gauge(name: str, gauge: Gauge) -> str:
     bound = "" if gauge.limit is None else f" of {gauge.limit}"
-    setting = "" if gauge.setting is None or not gauge.used else f" ({gauge.setting})"
+    setting = "" if gauge.setting is None else f" ({gauge.setting})"
     return f"{gauge.used}{bound} {name.replace('_', ' ')}{setting}"
 
 

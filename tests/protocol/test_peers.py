@@ -11,10 +11,10 @@ import zmq
 
 from castiron.transport import replies, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
-from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.frontdoor import FrontDoor, ipc_requester
 from castiron.transport.doors.listener import SEND_HIGH_WATER_MARK
 from castiron.transport.frames import FINAL, HEADER
-from castiron.transport.session import Limits
+from castiron.transport.session import Limits, Session
 from tests.protocol.conftest import House, Opener, World
 from tests.support.raw_peer import RawPeer, packed
 
@@ -292,3 +292,40 @@ def test_a_req_socket_that_is_closed_in_the_middle_costs_nothing(house: House) -
     with RawPeer(house.endpoint) as peer:
         assert peer.ask(PING).result
         assert house.door.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("address", "requester"),
+    [
+        ("localhost:1000:100:4711", "ipc:uid=1000"),
+        ("a:b:0:0:1", "ipc:uid=0"),
+        ("unknown", "ipc"),
+        ("localhost:root:0:1", "ipc"),
+        ("", "ipc"),
+    ],
+)
+def test_a_peer_on_a_unix_socket_is_who_the_kernel_says_or_unknown(address: str, requester: str) -> None:
+    assert ipc_requester(address) == requester
+
+
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [
+        ("", "ipc:uid=7"),
+        ("me/1", "ipc:uid=7 (me/1)"),
+        ("x) ipc:uid=0 (root\n\x1b[2J", "ipc:uid=7 (x ipc:uid=0 root[2J)"),
+        ("y" * 255, f"ipc:uid=7 ({'y' * 64})"),
+    ],
+)
+def test_what_a_peer_calls_itself_stands_behind_what_is_known_and_cannot_pass_for_it(name: str, who: str) -> None:
+    assert PeerInfo("ipc:uid=7", name).who == who
+
+
+def test_somebody_who_comes_back_under_the_id_of_another_has_not_their_name() -> None:
+    session = Session[str](0.0, requester="ipc:uid=7")
+    session.name = "me/1"
+
+    session.came_from("ipc:uid=7")
+    assert session.name == "me/1"
+    session.came_from("ipc:uid=0")
+    assert (session.requester, session.name) == ("ipc:uid=0", "")
