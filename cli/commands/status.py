@@ -132,7 +132,11 @@ def _counts(values: Mapping[str, Any]) -> str:
 
 def _count(name: str, value: Any) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:.10g} {name}" if is_number else f"{name} {word(value)}"
+    return f"{_figure(value)} {name}" if is_number else f"{name} {word(value)}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _driver(counts: Any) -> str:
