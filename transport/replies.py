@@ -192,7 +192,7 @@ class StatusView(Struct, frozen=True, kw_only=True):
     did not do what it was asked last, as far as the log has told it."""
     requests: dict[str, int]
     """open, running, waiting_for_permit, waiters."""
-    checks: dict[str, int | float | None]
+    checks: dict[str, Any]
     """Power checks: agreed, corrected, forced, failed, faulted, recovered, skipped; of the latest ones per_s, and
     late_p50_ms and late_p99_ms, nil while there are none."""
     actors: dict[str, Any]
