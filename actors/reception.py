@@ -265,7 +265,7 @@ class Reception:
                 question(library)
             except Exception:
                 error_id = self._services.new_id()
-                log.exception("the store could not be read", extra={"error_id": error_id})
+                log.exception("%s: the store could not be read", error_id, extra={"error_id": error_id})
                 message = f"The store could not be read. The conductor's log has the details, under {error_id}."
                 answer.fail(InternalError(message, error_id=error_id), seq)
 

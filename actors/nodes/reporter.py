@@ -85,7 +85,8 @@ class Reporter:
             return
         error_id = self._services.new_id()
         log.error(
-            "%s of node %s: %s",
+            "%s: %s of node %s: %s",
+            error_id,  # here, too: who embeds a conductor may not show what a record carries beside its message
             type(message).__name__,
             self._uuid,
             reason,

@@ -192,7 +192,7 @@ class SupervisorActor(DispatchedActor):
             now, error_id = self._services.clock.now(), self._services.new_id()
             change = put_aside(loaded.record, loaded.requests, now, len(child.failures), error_id=error_id)
             extra = {"node": loaded.record.name, "node_uuid": uuid, "error_id": error_id}
-            log.error("node %s is put aside: %s", loaded.record.name, child.reason, extra=extra)
+            log.error("%s: node %s is put aside: %s", error_id, loaded.record.name, child.reason, extra=extra)
             self._services.writer.submit(change, partial(self._tell_aside, change))
         else:
             self._tally.restarts += 1

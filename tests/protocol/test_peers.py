@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import zmq
@@ -14,8 +15,9 @@ from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.doors.frontdoor import FrontDoor, ipc_requester
 from castiron.transport.doors.listener import SEND_HIGH_WATER_MARK
 from castiron.transport.frames import FINAL, HEADER
-from castiron.transport.session import Limits, Session
+from castiron.transport.session import DEFAULT_LIMITS, Limits, Session
 from tests.protocol.conftest import House, Opener, World
+from tests.support.deadline import until as comes_about
 from tests.support.raw_peer import RawPeer, packed
 
 PING = {"verb": "ping"}
@@ -329,3 +331,24 @@ def test_somebody_who_comes_back_under_the_id_of_another_has_not_their_name() ->
     assert session.name == "me/1"
     session.came_from("ipc:uid=0")
     assert (session.requester, session.name) == ("ipc:uid=0", "")
+
+
+def test_a_change_is_ascribed_to_whoever_sends_it_though_another_had_the_same_routing_id() -> None:
+    house = House("tcp://127.0.0.1:0", DEFAULT_LIMITS)
+    port = house.endpoint.rpartition(":")[2]
+
+    def tries_to_create(source: str, name: str) -> bool:
+        """Ask as a peer with a routing id of its choice; nobody answers while the last one has not quite gone."""
+        with RawPeer(f"tcp://{source}:0;127.0.0.1:{port}", identity=b"the same") as peer:
+            peer.say(b"1", {"verb": "hello", "client": source})
+            if peer.is_quiet(0.2):
+                return False
+            peer.receive()
+            peer.say(b"2", {"verb": "node.create", "name": name, "driver": "fake"})
+            peer.receive()
+        return True
+
+    for source in ("127.0.0.2", "127.0.0.3"):
+        comes_about(partial(tries_to_create, source, f"n-{source}"))
+        assert house.conductor.requesters[-1] == PeerInfo(f"tcp:{source}", source)
+    house.close()

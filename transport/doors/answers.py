@@ -133,7 +133,7 @@ class Outbox:
             return codec.encode_reply(outcome, seq)
         except Exception:  # whatever is wrong with the result, its asker gets an answer
             error_id = self._new_error_id()
-            log.exception("the answer to %s cannot be encoded", tag, extra={"error_id": error_id})
+            log.exception("%s: the answer to %s cannot be encoded", error_id, tag, extra={"error_id": error_id})
             return codec.encode_reply(internal_error(error_id), seq)
 
     def doubled(self, tag: str) -> None:

@@ -243,7 +243,8 @@ class FrontDoor:
         if verb.makes_work and self._is_draining:
             message = "The conductor is stopping and accepts nothing new. Ask again once it is back."
             raise ConductorDraining(message, retry_after_s=RETRY_AFTER_S, applied=Applied.NO)
-        if verb.makes_work:  # a peer may have come back under a routing id that was somebody else's: look each time
+        if verb.makes_work or isinstance(verb, Hello):
+            # Not only at the first message: a routing id may have been somebody else's before.
             session.came_from(self._requester(frame))
         if isinstance(verb, Hello):
             session.name = verb.client
@@ -257,7 +258,7 @@ class FrontDoor:
         except Exception:
             error_id = self._new_error_id()
             extra = {"error_id": error_id, "requester": peer.who}
-            log.exception("the handler failed at %s", tag_of(verb), extra=extra)
+            log.exception("%s: the handler failed at %s", error_id, tag_of(verb), extra=extra)
             if answer.is_open:
                 answer.fail(internal_error(error_id), NO_EVENT)
 

@@ -200,3 +200,12 @@ def test_a_line_is_written_for_an_outcome(caplog: pytest.LogCaptureFixture) -> N
     (record,) = caplog.records
     assert (record.levelno, record.getMessage()) == (logging.WARNING, f"n1: {SILENT.message}")
     assert vars(record)["node"] == "n1"
+
+
+def test_a_bmc_that_comes_and_goes_is_told_to_be_well_once_a_minute(told: Told) -> None:
+    told.fails(0.0)
+    assert len(told.answers(1.0)) == 1
+    assert len(told.fails(2.0, BUSY)) == 1
+
+    assert [told.answers(at) for at in (3.0, 30.0, 60.0)] == [[], [], []]
+    assert told.answers(61.0) == ["n1: its BMC does as it is told again, after 59 s and 1 bmc.busy"]
