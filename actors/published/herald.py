@@ -7,7 +7,7 @@ log carries the numbers under which the same is found elsewhere: event, request,
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from castiron.actors.core.views import event_view
 from castiron.actors.published.board import Board
@@ -81,4 +81,4 @@ def extra_of(event: EventView) -> dict[str, Any]:
 
 def _error(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     error = payload.get("error")
-    return error if isinstance(error, Mapping) else {}
+    return cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else {}

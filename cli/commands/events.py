@@ -83,7 +83,7 @@ def details(payload: dict[str, Any]) -> str:
     parts = [str(cast("dict[str, Any]", error).get("code", "error"))] if isinstance(error, dict) else []
     changes = cast("dict[str, dict[str, Any]]", payload.get("changes") or {})
     parts += [f"{name}: {word(one.get('from'))} -> {word(one.get('to'))}" for name, one in changes.items()]
-    said = _SAID_ELSEWHERE | (_SAID_BY_CHANGES if changes else frozenset())
+    said = _SAID_ELSEWHERE | _SAID_BY_CHANGES if changes else _SAID_ELSEWHERE
     parts += [f"{key}={word(value)}" for key, value in payload.items() if key not in said]
     parts += [f"by {payload['requester']}"] if payload.get("requester") else []
     return ", ".join(parts)

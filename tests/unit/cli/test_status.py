@@ -60,7 +60,7 @@ def test_what_is_used_is_told_with_its_bound_and_its_setting() -> None:
 
 def test_slow_turns_are_named_and_what_nobody_saw_is_unknown() -> None:
     view = status()
-    latest = {"count": 2, "running": [], "actor": "NodeActor", "message": None, "lasted_s": 1.25}
+    latest: dict[str, Any] = {"count": 2, "running": [], "actor": "NodeActor", "message": None, "lasted_s": 1.25}
     running = [{"actor": "FleetActor", "message": "SetNode", "lasts_s": 3.0}]
 
     assert changed(view)["slow turns"] == "none"
