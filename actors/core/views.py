@@ -31,7 +31,7 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         properties=dict(record.properties),
         extra=dict(record.extra),
         power_state=record.power_state,
-        power_state_at=record.power_state_at,
+        power_state_at=state.power_state_at,
         target_power_state=record.target_power_state,
         provision_state=record.provision_state,
         target_provision_state=record.target_provision_state,
