@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from pykka import Timeout
 
+import castiron
 from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
@@ -185,6 +186,7 @@ class Conductor:
             if self._is_started:
                 self._is_started = False
                 self._close()
+                log.info("conductor %s has stopped", self._conductor_id)
 
     def _close(self) -> None:
         self._is_stopping = True
@@ -207,7 +209,11 @@ class Conductor:
         parts.add(archive.stop)
         clock = SystemClock()
         parts.add(clock.stop)
-        dispatcher = PoolDispatcher(settings.dispatcher_threads, throughput=settings.dispatcher_throughput)
+        dispatcher = PoolDispatcher(
+            settings.dispatcher_threads,
+            throughput=settings.dispatcher_throughput,
+            slow_turn_s=settings.slow_turn_s,
+        )
         parts.add(dispatcher.stop)
         drivers = self._make_drivers(clock, settings)
         for driver in drivers.values():
@@ -233,7 +239,13 @@ class Conductor:
         pruning.start()
         parts.add_quick(pruning.stop)
         bulletin = Bulletin(
-            services=services, store=store, writer=writer, dispatcher=dispatcher, tally=tally, boot_id=boot_id
+            services=services,
+            store=store,
+            writer=writer,
+            archive=archive,
+            dispatcher=dispatcher,
+            tally=tally,
+            boot_id=boot_id,
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
@@ -252,6 +264,7 @@ class Conductor:
                 "front door": front_door.is_alive,
                 **{f"{name} driver": driver.is_alive for name, driver in drivers.items()},
             },
+            slow_turn_s=settings.slow_turn_s,
             hung_turn_s=settings.hung_turn_s,
             failed=self._fail,
         )
@@ -262,6 +275,9 @@ class Conductor:
         watch.start()
         parts.add_quick(watch.stop)
         self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
+        told = "conductor %s (castiron %s) listens on %s; %d nodes, %d open requests, store %s"
+        counts = len(services.directory), board.open_count()
+        log.info(told, store.conductor, castiron.__version__, front_door.endpoint, *counts, store.path or "in memory")
 
     def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
         nursery = Nursery(services, kin)

@@ -1,4 +1,4 @@
-"""The tables of docs/power.md and docs/checks.md, made from the rules that the code follows.
+"""The tables of docs/power.md, docs/checks.md and docs/guides/settings.md, made from what the code follows.
 
     python -m castiron.actors.document docs/power.md
 
@@ -8,9 +8,9 @@ come in: a table of another machine. Must not: prose that no table yields.
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
 from castiron.actors.settings import Settings, default_in_words
@@ -110,6 +110,22 @@ def results() -> str:
     return _table(("result", "what it means"), ((f"`{result}`", RESULTS[result]) for result in CheckResult))
 
 
+def settings() -> str:
+    """Return every setting."""
+    rows = (
+        (f"`{item.name}`", default_in_words(item), *_bounds_and_unit(item), item.metadata["meaning"])
+        for item in fields(Settings)
+    )
+    return _table(("setting", "default", "bounds", "unit", "meaning"), rows)
+
+
+def _bounds_and_unit(item: "Field[Any]") -> tuple[str, str]:
+    if isinstance(item.default, bool):
+        return "true, false", ""
+    bounds = f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}"
+    return bounds, "seconds" if item.name.endswith("_s") else "count"
+
+
 def _settings(names: Iterable[str]) -> str:
     known = {item.name: item for item in fields(Settings)}
     rows = ((f"`{name}`", default_in_words(known[name]), known[name].metadata["meaning"]) for name in names)
@@ -122,6 +138,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "times": times,
     "checks": checks,
     "results": results,
+    "settings": settings,
 }
 
 

@@ -151,7 +151,7 @@ class FleetActor(DispatchedActor):
 
     def _give_up(self, asked: Asked, reason: str) -> None:
         error_id = self._services.new_id()
-        log.error("%s: the fleet's actor failed at a message: %s", error_id, reason)
+        log.error("%s: the fleet's actor failed at a message: %s", error_id, reason, extra={"error_id": error_id})
         message = "The fleet's actor failed at this message and is replaced; the conductor's log says why."
         asked.refused(InternalError(message, applied=Applied.UNKNOWN, error_id=error_id), self._services.board.seq)
 

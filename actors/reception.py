@@ -4,6 +4,7 @@ Runs on the front door's thread, so it never waits: reads are look-ups, changes 
 node here.
 """
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol, assert_never
@@ -51,6 +52,8 @@ from castiron.transport.verbs import (
 )
 from castiron.transport.vocabulary import UUID_FORM, EventSeq, Instant, NodeUUID, ReplyWish, RequestID
 
+log = logging.getLogger(__name__)
+
 
 class Desk(Protocol):
     """What only the conductor can say about itself."""
@@ -76,7 +79,7 @@ class Reception:
     def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         """Answer a verb, or see to it that somebody will. Never blocks; raises nothing of ours."""
         try:
-            self._handle(verb, peer.requester, answer)
+            self._handle(verb, peer.who, answer)
         except CastironError as error:
             answer.fail(error, self._seq)
 
@@ -128,7 +131,7 @@ class Reception:
             del library
             answer.final(self._desk.status(), self._seq)
 
-        self._archive.ask(_careful(question, answer, self._seq))
+        self._ask(question, answer, self._seq)
 
     def _tell_fleet(self, message: CreateNode | SetNode) -> None:
         try:
@@ -171,7 +174,7 @@ class Reception:
             except CastironError as error:
                 answer.fail(error, seq)
 
-        self._archive.ask(_careful(question, answer, seq))
+        self._ask(question, answer, seq)
 
     def _submit(self, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
         node = self._node(verb.node).state
@@ -210,7 +213,7 @@ class Reception:
                 return answer.fail(_request_not_found(request_id), self._seq)
             return answer.final(request_view(request), self._seq)
 
-        self._archive.ask(_careful(question, answer, self._seq))
+        self._ask(question, answer, self._seq)
 
     def _wait_for_request(self, verb: RequestWait, answer: Answer) -> None:
         request_id = RequestID(verb.request)
@@ -234,7 +237,7 @@ class Reception:
             listed = RequestListed(requests=[self._request_view(request) for request in page], next_marker=marker)
             return answer.final(listed, self._seq)
 
-        self._archive.ask(_careful(question, answer, self._seq))
+        self._ask(question, answer, self._seq)
 
     def _list_events(self, verb: EventList, answer: Answer) -> None:
         nodes = None if verb.nodes is None else frozenset(self._uuid(node) for node in verb.nodes)
@@ -243,7 +246,7 @@ class Reception:
         def question(library: Library) -> None:
             answer.final(events_page(library, verb, nodes, types), self._seq)
 
-        self._archive.ask(_careful(question, answer, self._seq))
+        self._ask(question, answer, self._seq)
 
     def _tell_history(self, verb: NodeHistory, answer: Answer) -> None:
         uuid = self._uuid(verb.node)
@@ -254,7 +257,21 @@ class Reception:
                 return answer.fail(node_not_found(verb.node), self._seq)
             return answer.final(page, self._seq)
 
-        self._archive.ask(_careful(question, answer, self._seq))
+        self._ask(question, answer, self._seq)
+
+    def _ask(self, question: Callable[[Library], None], answer: Answer, seq: EventSeq) -> None:
+        """Put a question to the archive; whoever asked is answered even if the store cannot be read."""
+
+        def asked(library: Library) -> None:
+            try:
+                question(library)
+            except Exception:
+                error_id = self._services.new_id()
+                log.exception("%s: the store could not be read", error_id, extra={"error_id": error_id})
+                message = f"The store could not be read. The conductor's log has the details, under {error_id}."
+                answer.fail(InternalError(message, error_id=error_id), seq)
+
+        self._archive.ask(asked)
 
     def _uuid(self, name_or_uuid: str) -> NodeUUID:
         """Return a node's uuid; of a node that is no more only the uuid itself is known, and its events may be kept.
@@ -266,19 +283,6 @@ class Reception:
         if published is None and not UUID_FORM.match(name_or_uuid):
             raise node_not_found(name_or_uuid)
         return NodeUUID(name_or_uuid) if published is None else published.state.record.uuid
-
-
-def _careful(question: Callable[[Library], None], answer: Answer, seq: EventSeq) -> Callable[[Library], None]:
-    """Answer even if the store cannot be read."""
-
-    def asked(library: Library) -> None:
-        try:
-            question(library)
-        except Exception:
-            answer.fail(InternalError("The store could not be read; the conductor's log says why."), seq)
-            raise
-
-    return asked
 
 
 def _request_not_found(request_id: str) -> RequestNotFound:

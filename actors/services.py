@@ -4,7 +4,7 @@ Only references live here; each part is built by the conductor and described in 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.nodes.permits import Permits
+from castiron.actors.nodes.troubles import Troubles
 from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.settings import Settings
@@ -67,3 +68,5 @@ class Services:
     checks: Checks
     load: Callable[[NodeUUID, Callable[[Loaded], None]], None]
     """Read a node from the store, behind everything that was submitted before, and tell; off the caller's thread."""
+    troubles: Troubles = field(default_factory=Troubles)
+    """What the log says of BMCs that fail."""

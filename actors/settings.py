@@ -75,6 +75,9 @@ class Settings:
     dispatcher_throughput: int = _setting(
         32, "messages that an actor handles before its thread moves on", least=1, most=10_000
     )
+    slow_turn_s: float = _setting(
+        0.5, "seconds from which on a turn of an actor counts as slow, and is told", least=0.01, most=600.0
+    )
     hung_turn_s: float = _setting(
         10.0, "seconds after which a turn of an actor counts as hung and the actor is replaced", least=0.1, most=600.0
     )
@@ -173,6 +176,15 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     for name in values:
         _setting_called(name)
     return Settings(**values)
+
+
+def check_setting(name: str, value: object) -> None:
+    """Check one value by itself, whatever the other settings are.
+
+    Raises:
+        SettingInvalid: the name is unknown, or the value is of the wrong type or out of bounds.
+    """
+    _check(_setting_called(name), value)
 
 
 def setting_from_text(name: str, text: str) -> float:

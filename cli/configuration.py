@@ -5,6 +5,8 @@
     store = "/var/lib/castiron.db"    CASTIRON_STORE                              --store
     key_file = "/etc/castiron.key"    CASTIRON_KEY_FILE                           --key-file
     listen = "tcp://127.0.0.1:5570"   CASTIRON_ENDPOINT                           --listen
+    log_level = "info"                CASTIRON_LOG_LEVEL                          --log-level
+    log_format = "text"               CASTIRON_LOG_FORMAT                         --log-format
     [settings]
     command_timeout_s = 10            CASTIRON_COMMAND_TIMEOUT_S                  --set command_timeout_s=10
 
@@ -23,14 +25,17 @@ from castiron.cli.output.faults import Stop
 
 PREFIX: Final = "CASTIRON_"
 
-LOG_VARIABLE: Final = "CASTIRON_LOG"
-
-_PLACES: Final[Mapping[str, str]] = {
+PLACES: Final[Mapping[str, str]] = {
     "store": "CASTIRON_STORE",
     "key_file": "CASTIRON_KEY_FILE",
     "listen": "CASTIRON_ENDPOINT",
+    "log_level": "CASTIRON_LOG_LEVEL",
+    "log_format": "CASTIRON_LOG_FORMAT",
 }
 """Name in the [conductor] table → environment variable."""
+
+DEFAULT: Final = "default"
+"""Where a value comes from that nobody gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,14 @@ class Configuration:
     """What was given; what was not is missing."""
 
     places: dict[str, str] = field(default_factory=dict[str, str])
-    """store, key_file, listen."""
+    """Name in the [conductor] table → text."""
     settings: dict[str, Given] = field(default_factory=dict[str, Given])
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+    """Name of a place or a setting → where its value comes from, as "environment CASTIRON_STORE"."""
+
+    def source(self, name: str) -> str:
+        """Return where the value of a place or a setting comes from."""
+        return self.sources.get(name, DEFAULT)
 
     def add_file(self, path: Path) -> None:
         """Take in a TOML file.
@@ -61,12 +72,14 @@ class Configuration:
         for table in tables:
             _check_name(f"{path}: the table", table, ("conductor", "settings"))
         for name, value in _table(path, tables, "conductor").items():
-            _check_name(f"{path}: [conductor]", name, _PLACES)
+            _check_name(f"{path}: [conductor]", name, PLACES)
             if not isinstance(value, str):
                 _refuse(f"{path}: [conductor] {name} is not text. Put it in quotes.")
             self.places[name] = value
+            self.sources[name] = f"file {path}"
         for name, value in _table(path, tables, "settings").items():
             self.settings[name] = Given(value, f"{path}: ", is_text=False)
+            self.sources[name] = f"file {path}"
 
     def add_environment(self, environment: Mapping[str, str], setting_names: Collection[str]) -> None:
         """Take in the variables that begin with CASTIRON_.
@@ -78,31 +91,49 @@ class Configuration:
         Raises:
             Stop: one of them means nothing.
         """
-        known = {*_PLACES.values(), LOG_VARIABLE, *(PREFIX + name.upper() for name in setting_names)}
-        places = {variable: name for name, variable in _PLACES.items()}
+        known = {*PLACES.values(), *(PREFIX + name.upper() for name in setting_names)}
+        places = {variable: name for name, variable in PLACES.items()}
         for variable, text in environment.items():
             if not variable.startswith(PREFIX):
                 continue
             _check_name("the environment variable", variable, known)
-            if variable in places and text:
-                self.places[places[variable]] = text
-            elif variable not in places and variable != LOG_VARIABLE:
-                name = variable.removeprefix(PREFIX).lower()
+            name = places.get(variable, variable.removeprefix(PREFIX).lower())
+            if variable not in places:
                 self.settings[name] = Given(text, f"{variable}: ", is_text=True)
+            elif text:
+                self.places[name] = text
+            else:
+                continue
+            self.sources[name] = f"environment {variable}"
 
     def add_flags(self, places: Mapping[str, str | None], settings: Iterable[str]) -> None:
         """Take in the command line.
 
         Args:
-            places: store, key_file, listen; None where they were not given.
+            places: names of the [conductor] table; None where they were not given.
             settings: NAME=VALUE each.
         """
-        self.places |= {name: value for name, value in places.items() if value is not None}
+        given = {name: value for name, value in places.items() if value is not None}
+        self.places |= given
+        self.sources |= {name: f"option --{name.replace('_', '-')}" for name in given}
         for text in settings:
             name, separator, value = text.partition("=")
             if not separator:
                 _refuse(f"--set takes NAME=VALUE; {text!r} has no equals sign.")
             self.settings[name] = Given(value, "--set ", is_text=True)
+            self.sources[name] = "option --set"
+
+
+def chosen(given: Configuration, name: str, words: Collection[str], default: str) -> str:
+    """Return a place whose value is one of some words.
+
+    Raises:
+        Stop: it is another one.
+    """
+    word = given.places.get(name, default).lower()
+    if word not in words:
+        raise Stop(f"{given.source(name)}: {name} is one of {', '.join(words)}; not {word!r}.", Exit.CONFIGURATION)
+    return word
 
 
 def default_store(environment: Mapping[str, str]) -> Path:

@@ -32,7 +32,9 @@ _COMMANDS: Final = {
     "ping": "castiron.cli.commands.status",
     "request": "castiron.cli.commands.request",
     "serve": "castiron.cli.commands.serve",
+    "settings": "castiron.cli.commands.settings",
     "status": "castiron.cli.commands.status",
+    "store": "castiron.cli.commands.store",
 }
 """Sub-command → the module that holds it under its own name."""
 

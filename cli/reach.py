@@ -1,8 +1,10 @@
 """How a command reaches its conductor: one look whether somebody listens, then the client."""
 
+import getpass
 import logging
 import os
 
+import castiron
 from castiron.cli.options import Shared
 from castiron.transport.clients.client import TIMEOUT_S, Client
 from castiron.transport.endpoint import default_endpoint, parse_endpoint, probe, why_silent
@@ -28,7 +30,16 @@ def connect(shared: Shared, *, timeout_s: float | None = None) -> Client:
     endpoint = shared.endpoint or default_endpoint(os.environ)
     if (absent := absence(endpoint)) is not None:
         raise absent
-    return Client(endpoint, timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S)
+    return Client(endpoint, timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S, name=own_name())
+
+
+def own_name() -> str:
+    """Return what this command calls itself: the program, and the person who types, also behind sudo."""
+    try:
+        person = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        person = str(os.getuid())
+    return f"castiron/{castiron.__version__} {person}"
 
 
 def absence(endpoint: str) -> ConductorLost | None:

@@ -74,7 +74,7 @@ def _open_database(database: Database, lock: StoreLock, key_file: KeyFile, steps
     if (verdict := database.pragma("quick_check(1)")) != "ok":
         raise StoreUnusable(f"{database.path} is damaged ({verdict}). Restore it from a backup")
     identity = migrations.found(database, newest=newest)
-    key = _key(identity, key_file, database.path)
+    key = key_of(identity, key_file, database.path)
     migrations.migrate(database, identity.schema_version, steps)
     return Opened(database, migrations.found(database, newest=newest), key, lock)
 
@@ -105,7 +105,12 @@ def _make(database: Database, conductor: str, key: Key, steps: Sequence[Step]) -
     migrations.make(database, identity, steps)
 
 
-def _key(identity: Identity, key_file: KeyFile, path: Path | None) -> Key:
+def key_of(identity: Identity, key_file: KeyFile, path: Path | None) -> Key:
+    """Return the key that a store's secrets are encrypted with.
+
+    Raises:
+        SecretsUnreadable: the key file is missing, open to others, or does not hold it.
+    """
     for key in key_file.read():
         if key.id == identity.key_id and Sealer(key).open(_CHECKED_ROW, identity.key_check) == identity.conductor:
             return key

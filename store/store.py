@@ -5,6 +5,7 @@ memory, where there is one connection, they take turns. How a store is found and
 is writer's.
 """
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -90,6 +91,20 @@ class Store:
     def size_bytes(self) -> int:
         """Return what the store takes on disk, write-ahead log included, or in memory."""
         return self._reader.size_bytes()
+
+    def wal_bytes(self) -> int:
+        """Return what the write-ahead log takes of that; it grows while a backup reads an old state."""
+        return self._reader.wal_bytes()
+
+    def free_bytes(self) -> int | None:
+        """Return what is free on the store's disk for whoever owns it; None: in memory, or the system does not say."""
+        if self.path is None:
+            return None
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError:
+            return None
+        return disk.f_bavail * disk.f_frsize
 
     def latest_seq(self) -> EventSeq:
         """Return the number of the latest event; 0: there has been none."""

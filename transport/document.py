@@ -104,7 +104,13 @@ def _arguments(fields: list[FieldShape]) -> Iterator[str]:
 
 
 def _results() -> Iterator[str]:
-    used: list[type[Struct]] = [*dict.fromkeys(replies.RESULTS.values()), replies.RequestSummary, EventView, Heartbeat]
+    used: list[type[Struct]] = [
+        *dict.fromkeys(replies.RESULTS.values()),
+        replies.RequestSummary,
+        replies.Gauge,
+        EventView,
+        Heartbeat,
+    ]
     for struct in used:
         yield f"#### {struct.__name__}"
         yield ""

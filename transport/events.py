@@ -38,7 +38,7 @@ _BOOT: Final = ("requester", "boot_device", "persistent", "uefi")
 
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),
-    EventType.NODE_UPDATE_END: ("requester", "changed", "previous_name"),
+    EventType.NODE_UPDATE_END: ("requester", "changed", "changes", "previous_name"),
     EventType.NODE_DELETE_END: ("requester",),
     EventType.POWER_SET_START: _POWER,
     EventType.POWER_SET_END: (*_POWER, "power_state_at", "sent"),
@@ -55,7 +55,7 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
         "previous_reason",
         "previous_fault",
     ),
-    EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error"),
+    EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
 }
 """Type → keys that its payload may have, in Ironic's words where it has them."""

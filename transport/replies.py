@@ -27,7 +27,8 @@ class RequestView(Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
     """As sent, secrets masked."""
     requester: str
-    """Where the request came from, as the conductor saw it: "ipc", or the peer's address."""
+    """Who asked: "ipc:uid=1000" as the system says, or "tcp:" and the peer's address; then in parentheses what the peer
+    called itself in its hello, which nobody has checked."""
     state: RequestState
     accepted_at: float
     """This and the other times: seconds since 1970-01-01 UTC."""
@@ -163,6 +164,17 @@ class Pong(Struct, frozen=True, kw_only=True):
     boot_id: str
 
 
+class Gauge(Struct, frozen=True, kw_only=True):
+    """How full something is that has a bound."""
+
+    used: int
+    """Now."""
+    limit: int | None = None
+    """The bound; nil: it has none of its own."""
+    setting: str | None = None
+    """The setting that holds the bound; nil: it is fixed, or the operating system's."""
+
+
 class StatusView(Struct, frozen=True, kw_only=True):
     """The conductor itself. Counts are since its start."""
 
@@ -173,23 +185,43 @@ class StatusView(Struct, frozen=True, kw_only=True):
     uptime_s: float
     endpoint: str
     store: dict[str, Any]
-    """path, size_bytes, schema_version, state ("ok" or why it cannot be written), commits, events_seq."""
+    """path, size_bytes, wal_bytes (its part of size_bytes), free_bytes (of the disk), schema_version, state ("ok" or
+    why it cannot be written), backlog, changes, commits, failures, events_seq."""
     nodes: dict[str, int]
-    """total, and nodes by power state: "power on", "power off", "unknown"; maintenance, fault."""
+    """total, and nodes by power state: "power on", "power off", "unknown"; maintenance, fault; failing: those whose BMC
+    did not do what it was asked last, as far as the log has told it."""
     requests: dict[str, int]
-    """running, queued, waiters."""
+    """open, running, waiting_for_permit, waiters."""
     checks: dict[str, Any]
     """Power checks: agreed, corrected, forced, failed, faulted, recovered, skipped; of the latest ones per_s, and
     late_p50_ms and late_p99_ms, nil while there are none."""
     actors: dict[str, Any]
-    """count, restarts, put_aside, threads, backlog (messages waiting), slow_turns."""
+    """nodes, restarts, put_aside, threads, ready (actors that wait for a turn), turns, slow_turns, and more."""
     drivers: dict[str, Any]
-    """For each driver its own counts; ipmi: sessions, logins, in_flight, sent, received, retransmitted, dropped."""
+    """For each driver its own counts; ipmi: sessions, logging_in, login_queue, logins, in_flight, sent, received,
+    retransmitted, dropped, and more."""
     transport: dict[str, int]
     """peers, received, answered, malformed, dropped, in_flight; events_published, events_waiting, events_skipped."""
     threads: dict[str, str]
-    """Name of each thread that is watched → "alive", or how often it was replaced."""
+    """Name of each thread that is watched → "alive" or "dead"."""
     limits: dict[str, int | float]
+    """As in Welcome, and max_running_actions."""
+    settings: dict[str, bool | int | float] = field(default_factory=dict[str, bool | int | float])
+    """What the conductor goes by: every setting under its name; `castiron settings` says what each means."""
+    timers: dict[str, float] = field(default_factory=dict[str, float])
+    """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
+    queues: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
+    """Whatever has a bound, and how full it is."""
+    mailboxes: dict[str, Any] = field(default_factory=dict[str, Any])
+    """waiting (messages, all nodes), longest, and node, whose it is; nil: nothing waits."""
+    slow_turns: dict[str, Any] = field(default_factory=dict[str, Any])
+    """count (turns of actors that took slow_turn_s or more), and of the latest: actor, message (nil: unknown),
+    lasted_s; running: those that go on now."""
+    events: dict[str, int] = field(default_factory=dict[str, int])
+    """oldest_seq and latest_seq of those that are kept."""
+    process: dict[str, int] = field(default_factory=dict[str, int])
+    """rss_bytes, threads, descriptors: what the operating system says about the conductor; what it does not say is
+    missing."""
 
 
 AnyResult = (

@@ -67,7 +67,7 @@ class Session(Generic[Item]):
     Attributes:
         in_flight: id of each message without a last reply → what its keeper stored with it.
         name: what the peer called itself; empty until it said so.
-        requester: where its messages come from, as "ipc" or "tcp:127.0.0.1".
+        requester: where its messages come from, as "ipc:uid=1000" or "tcp:127.0.0.1".
     """
 
     __slots__ = ("_heard_at", "_silence_s", "in_flight", "name", "requester")
@@ -91,6 +91,11 @@ class Session(Generic[Item]):
     def allow_silence(self, silence_s: float) -> None:
         """Adopt what the other side says about when a peer is gone."""
         self._silence_s = silence_s
+
+    def came_from(self, requester: str) -> None:
+        """Note where a message came from; if not from where the others did, it is somebody else, without a name yet."""
+        if requester != self.requester:
+            self.requester, self.name = requester, ""
 
     def heard(self, now: float) -> None:
         """Note a sign of life: anything that came from the peer."""

@@ -22,18 +22,21 @@ from castiron.transport.vocabulary import (
 )
 
 
-def put_aside(record: NodeRecord, requests: list[RequestRecord], now: Instant, failures: int) -> Change:
+def put_aside(
+    record: NodeRecord, requests: list[RequestRecord], now: Instant, failures: int, *, error_id: str
+) -> Change:
     """Return the change that puts a node aside.
 
     Args:
         record: the node as it is on disk.
         requests: those of the node that have not ended.
         failures: how often its actor failed.
+        error_id: under which the log says why; it is in the event and in the errors of the requests.
     """
     reason = f"Its actor failed {failures} times in a short time; the conductor's log says why."
-    ended = tuple(_ended(request, reason, now) for request in requests)
+    ended = tuple(_ended(request, reason, now, error_id) for request in requests)
     events = [_error(record, request, now) for request in ended if _was_announced(request)]
-    fault = {"fault": Fault.ACTOR_FAILURE.value, "reason": reason}
+    fault = {"fault": Fault.ACTOR_FAILURE.value, "reason": reason, "error_id": error_id}
     events.append(
         EventDraft(type=EventType.NODE_FAULT_SET, at=now, node_uuid=record.uuid, node_name=record.name, payload=fault)
     )
@@ -69,9 +72,10 @@ def _was_announced(request: RequestRecord) -> bool:
     return request.started_at is not None and request.verb in EVENTS
 
 
-def _ended(request: RequestRecord, reason: str, now: Instant) -> RequestRecord:
+def _ended(request: RequestRecord, reason: str, now: Instant, error_id: str) -> RequestRecord:
     applied = Applied.UNKNOWN if _was_announced(request) else Applied.NO
-    error = InternalError(f"The node was put aside. {reason}", details={"node": request.node_name}, applied=applied)
+    message, details = f"The node was put aside. {reason}", {"node": request.node_name}
+    error = InternalError(message, details=details, applied=applied, error_id=error_id)
     return replace(
         request, state=RequestState.FAILED, ended_at=now, error=error.to_wire(), applied=applied, progress={}
     )

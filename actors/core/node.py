@@ -8,10 +8,11 @@ before its latest recovery, is ignored by its ticket. One function a message; wi
 """
 
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from castiron.actors.core import maintenance
 from castiron.actors.core.aside import taken_back
+from castiron.actors.core.audit import told_changes
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import (
     Accept,
@@ -262,7 +263,11 @@ def _amend(draft: Draft, message: Amend) -> None:
         if "driver_info" in changes:
             draft.order(Renew())
         draft.record(**changes)
-        told = {"changed": sorted(changes.keys() - {"secret_keys"}), "requester": message.requester}
+        told: dict[str, Any] = {
+            "changed": sorted(changes.keys() - {"secret_keys"}),
+            "changes": told_changes(state.record, changes),
+            "requester": message.requester,
+        }
         if "name" in changes:
             told["previous_name"] = state.record.name
         draft.tell(EventType.NODE_UPDATE_END, told)

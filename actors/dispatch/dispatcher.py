@@ -42,6 +42,17 @@ class SlowTurn:
     """For how long the turn has been going on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lasted:
+    """A slow turn that has ended."""
+
+    actor: str
+    """The actor's class and urn."""
+    message: str | None
+    """The kind of message that was in hand when somebody looked; None: unknown, it ended before anybody did."""
+    lasted_s: float
+
+
 class Dispatcher(Protocol):
     """Gives turns. Any thread may call any method."""
 
@@ -71,6 +82,10 @@ class Dispatcher(Protocol):
 
     def stuck(self, longer_than_s: float) -> list[SlowTurn]:
         """Return the turns that have been going on for so long, the longest first."""
+        ...
+
+    def lasted(self) -> Lasted | None:
+        """Return the latest slow turn that has ended; None: there has been none."""
         ...
 
     def replace_hung(self, turn: SlowTurn) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pykka import Future
 
-from castiron.actors.dispatch.dispatcher import Runnable, SlowTurn
+from castiron.actors.dispatch.dispatcher import Lasted, Runnable, SlowTurn
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,9 @@ THROUGHPUT: Final = 32
 
 MAX_THREADS: Final = 64
 """How far a pool grows while its workers wait for answers or hang; beyond it more threads cure nothing."""
+
+SLOW_TURN_S: Final = 0.5
+"""A turn is some 0.1 ms; one that takes this long has met a bug, or a machine without time for us."""
 
 
 class Worker(threading.Thread):
@@ -37,6 +40,7 @@ class Worker(threading.Thread):
         self.since_s = 0.0
         self.is_blocked = False
         self.is_replaced = False
+        self.seen: tuple[int, str] = (-1, "")  # a turn of its own, and the message in hand when somebody looked
 
     def run(self) -> None:
         """Serve the pool until it says to leave."""
@@ -68,6 +72,7 @@ class PoolDispatcher:
         threads: how many work at the same time; 1 or more.
         throughput: messages a turn; 1 or more.
         max_threads: how many there may ever be, with those that wait and those that hang.
+        slow_turn_s: seconds from which on a turn counts as slow.
         name: what the threads' names begin with.
         monotonic: seconds, never going backwards; measures turns.
     """
@@ -78,6 +83,7 @@ class PoolDispatcher:
         *,
         throughput: int = THROUGHPUT,
         max_threads: int = MAX_THREADS,
+        slow_turn_s: float = SLOW_TURN_S,
         name: str = "castiron-dispatcher",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,6 +92,7 @@ class PoolDispatcher:
         self._threads = threads
         self._throughput = throughput
         self._max_threads = max_threads
+        self._slow_turn_s = slow_turn_s
         self._name = name
         self._monotonic = monotonic
         self._ready: SimpleQueue[Runnable | None] = SimpleQueue()  # None: one worker is to ask whether it may leave
@@ -93,7 +100,8 @@ class PoolDispatcher:
         self._workers: list[Worker] = []
         self._is_stopping = False
         self._started_count = self._peak_count = self._starved_count = 0
-        self._replaced_count = self._mended_count = self._crash_count = 0
+        self._replaced_count = self._mended_count = self._crash_count = self._slow_count = 0
+        self._lasted: Lasted | None = None
         self._turns_of_those_who_left = 0
         with self._lock:
             self._fill()
@@ -117,8 +125,8 @@ class PoolDispatcher:
     def counters(self) -> Mapping[str, int]:
         """Return threads as they are now, and the rest since the start.
 
-        `starved` counts waits that began when the pool could grow no further; `crashes` actors ended by something that
-        is not an Exception.
+        `slow_turns` counts turns that took slow_turn_s or more; `lasted` tells of the latest. `starved` counts waits
+        that began when the pool could grow no further; `crashes` actors ended by something that is not an Exception.
         """
         with self._lock:
             return {
@@ -127,6 +135,7 @@ class PoolDispatcher:
                 "threads_hung": sum(worker.is_replaced for worker in self._workers),
                 "threads_peak": self._peak_count,
                 "ready": self._ready.qsize(),
+                "slow_turns": self._slow_count,
                 "turns": self._turns_of_those_who_left + sum(worker.turns for worker in self._workers),
                 "starved": self._starved_count,
                 "replaced": self._replaced_count,
@@ -149,6 +158,7 @@ class PoolDispatcher:
             turn, since_s, runnable = worker.turns, worker.since_s, worker.runnable
             if runnable is not None and now_s - since_s >= longer_than_s:
                 slow.append(SlowTurn(worker.name, turn, runnable, *runnable.doing(), now_s - since_s))
+                worker.seen = (turn, slow[-1].message)
         return sorted(slow, key=lambda turn: -turn.lasts_s)
 
     def replace_hung(self, turn: SlowTurn) -> bool:
@@ -200,10 +210,23 @@ class PoolDispatcher:
                 runnable.run_turn(self._throughput)
             except BaseException:
                 log.exception("a turn of %s raised, which turns must not", runnable.doing()[0])
+            if (lasted_s := self._monotonic() - worker.since_s) >= self._slow_turn_s:
+                self._note(worker, runnable, lasted_s)
             worker.runnable = runnable = None
             worker.turns += 1
             if worker.is_replaced and self._may_leave(worker):
                 return
+
+    def lasted(self) -> Lasted | None:
+        """Return the latest slow turn that has ended; None: there has been none. Any thread."""
+        return self._lasted
+
+    def _note(self, worker: Worker, runnable: Runnable, lasted_s: float) -> None:
+        """Note a slow turn that has ended. What it was busy with is known only if somebody looked meanwhile."""
+        turn, message = worker.seen
+        with self._lock:
+            self._slow_count += 1
+            self._lasted = Lasted(runnable.doing()[0], message if turn == worker.turns else None, lasted_s)
 
     def set_blocked(self, worker: Worker, *, is_blocked: bool) -> None:
         """Grow while the worker waits; let a surplus worker go afterwards. For `Worker` only."""

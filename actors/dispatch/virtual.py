@@ -12,7 +12,7 @@ from typing import Any, Final
 from pykka import Future
 
 from castiron.actors.dispatch.clock import Timer, TimerHeap
-from castiron.actors.dispatch.dispatcher import Runnable, SlowTurn
+from castiron.actors.dispatch.dispatcher import Lasted, Runnable, SlowTurn
 from castiron.actors.dispatch.future import DispatchedFuture
 from castiron.transport.vocabulary import Instant, Seconds
 
@@ -78,6 +78,10 @@ class SimDispatcher:
     def stuck(self, longer_than_s: float) -> list[SlowTurn]:  # noqa: ARG002 - the contract's
         """Return nothing: whoever could ask is waiting for the turn itself."""
         return []
+
+    def lasted(self) -> Lasted | None:
+        """Return None: in virtual time no turn takes any."""
+        return None
 
     def replace_hung(self, turn: SlowTurn) -> bool:  # noqa: ARG002 - the contract's
         """Return False: there is no thread to replace."""
@@ -185,6 +189,7 @@ class VirtualClock:
             "due": self._due_count,
             "failed": self._heap.failed_count,
             "late_max_ms": 0.0,
+            "late_p50_ms": 0.0,
             "late_p99_ms": 0.0,
         }
 

@@ -113,6 +113,10 @@ class NodeActor(DispatchedActor):
     def _decide(self, message: Message) -> None:
         if isinstance(message, TimerDue):
             self._timers.pop(message.ticket, None)
+        if isinstance(message, Heard):
+            self._services.troubles.tell(
+                self.uuid, self._state.record.name, message.outcome, self._services.clock.now()
+            )
         self._undecided = message
         decision = decide(self._state, message, self._services.clock.now(), self._services.settings)
         self._state = decision.state

@@ -84,7 +84,14 @@ class Reporter:
         if not isinstance(message, UsersMessage):
             return
         error_id = self._services.new_id()
-        log.error("%s: %s of node %s: %s", error_id, type(message).__name__, self._uuid, reason)
+        log.error(
+            "%s: %s of node %s: %s",
+            error_id,  # here, too: who embeds a conductor may not show what a record carries beside its message
+            type(message).__name__,
+            self._uuid,
+            reason,
+            extra={"error_id": error_id, "node_uuid": self._uuid, "request": getattr(message, "request_id", None)},
+        )
         text = "The node's actor failed at this message; nothing was changed. The conductor's log says why."
         error = InternalError(text, details={"node": self._uuid}, applied=Applied.NO, error_id=error_id)
         message.reply_to.refused(error, self._services.board.seq)

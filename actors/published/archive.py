@@ -113,6 +113,10 @@ class Archive:
             )
         self._line.put(question)
 
+    def waiting(self) -> int:
+        """Return how many questions wait."""
+        return self._line.qsize()
+
     def is_alive(self) -> bool:
         """Return whether questions are being answered."""
         return self._thread.is_alive()

@@ -5,18 +5,22 @@ Gathers the parts' own counters when somebody asks; keeps nothing and decides no
 
 from collections import Counter
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
+from castiron.actors.dispatch.mailbox import Mailbox
+from castiron.actors.published import process
+from castiron.actors.published.archive import MAX_QUESTIONS, Archive
 from castiron.actors.services import Services
 from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch
 from castiron.store.store import Store
-from castiron.store.writer import Writer
+from castiron.store.writer import MAX_BACKLOG, Writer
 from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
-from castiron.transport.replies import StatusView, Welcome
+from castiron.transport.replies import Gauge, StatusView, Welcome
 from castiron.transport.vocabulary import PowerState
 
 
@@ -32,6 +36,7 @@ class Bulletin:
         services: Services,
         store: Store,
         writer: Writer,
+        archive: Archive,
         dispatcher: Dispatcher,
         tally: Tally,
         boot_id: str,
@@ -39,6 +44,7 @@ class Bulletin:
         self._services = services
         self._store = store
         self._writer = writer
+        self._archive = archive
         self._dispatcher = dispatcher
         self._tally = tally
         self._boot_id = boot_id
@@ -61,6 +67,7 @@ class Bulletin:
     def status(self) -> StatusView:
         """Say how the conductor is. O(all nodes): asked by people, now and then."""
         services = self._services
+        drivers = {name: dict(driver.counters()) for name, driver in services.drivers.items()}
         return StatusView(
             conductor=services.conductor,
             boot_id=self._boot_id,
@@ -78,17 +85,65 @@ class Bulletin:
             },
             checks={**services.checks.counts(), **services.checks.pace()._asdict()},
             actors={**self._dispatcher.counters(), **asdict(self._tally), "nodes": len(services.directory)},
-            drivers={name: dict(driver.counters()) for name, driver in services.drivers.items()},
+            drivers=drivers,
             transport=dict(self.front_door.counters()),
             threads=self.watch.states(),
             limits={**self.welcome().limits, "max_running_actions": services.settings.max_running_actions},
+            settings=asdict(services.settings),
+            timers=dict(services.clock.counters()),
+            queues=self._of_queues(drivers),
+            mailboxes=self._of_mailboxes(),
+            slow_turns=self._of_slow_turns(),
+            events={"oldest_seq": self._store.oldest_seq(), "latest_seq": self._store.latest_seq()},
+            process=process.figures(),
         )
+
+    def _of_queues(self, drivers: dict[str, dict[str, int]]) -> dict[str, Gauge]:
+        services, door = self._services, self.front_door
+        settings, counters, limits = services.settings, door.counters(), door.limits
+        ipmi = drivers.get("ipmi", {})
+        return {
+            "actions": _held(services.permits.in_use, settings.max_running_actions, "max_running_actions"),
+            "actions_waiting": Gauge(used=services.permits.waiting),
+            "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),
+            "logins": _held(ipmi.get("logging_in", 0), settings.ipmi_max_logins, "ipmi_max_logins"),
+            "logins_waiting": Gauge(used=ipmi.get("login_queue", 0)),
+            "writer": Gauge(used=self._writer.backlog(), limit=MAX_BACKLOG),
+            "archive": Gauge(used=self._archive.waiting(), limit=MAX_QUESTIONS),
+            "peers": Gauge(used=counters["peers"], limit=limits.peers),
+            "in_flight": Gauge(used=counters["in_flight"], limit=limits.in_flight),
+            "events_waiting": Gauge(used=counters.get("events_waiting", 0), limit=MAX_WAITING),
+            "descriptors": Gauge(used=process.figures().get("descriptors", 0), limit=process.descriptor_limit()),
+        }
+
+    def _of_mailboxes(self) -> dict[str, Any]:
+        services = self._services
+        waiting = [
+            (cast("Mailbox", owner.ref.actor_inbox).waiting(), uuid)
+            for uuid, owner in services.directory.owners()
+            if owner.ref is not None
+        ]
+        longest, uuid = max(waiting, default=(0, ""))
+        published = services.board.node(uuid) if longest else None
+        node = None if published is None else published.state.record.name
+        return {"waiting": sum(count for count, _ in waiting), "longest": longest, "node": node}
+
+    def _of_slow_turns(self) -> dict[str, Any]:
+        running = self._dispatcher.stuck(self._services.settings.slow_turn_s)
+        latest = self._dispatcher.lasted()
+        return {
+            "count": self._dispatcher.counters().get("slow_turns", 0),
+            "running": [{"actor": turn.actor, "message": turn.message, "lasts_s": turn.lasts_s} for turn in running],
+            **({} if latest is None else asdict(latest)),
+        }
 
     def _of_store(self) -> dict[str, Any]:
         counters = self._writer.counters()
         return {
             "path": None if self._store.path is None else str(self._store.path),
             "size_bytes": self._store.size_bytes(),
+            "wal_bytes": self._store.wal_bytes(),
+            "free_bytes": self._store.free_bytes(),
             "schema_version": self._store.schema_version,
             "state": self._writer.state(),
             "backlog": self._writer.backlog(),
@@ -106,4 +161,9 @@ class Bulletin:
             **{word: by_power[word] for word in (*(state.value for state in PowerState), "unknown")},
             "maintenance": sum(record.maintenance for record in records),
             "fault": sum(record.fault is not None for record in records),
+            "failing": self._services.troubles.failing(),
         }
+
+
+def _held(used: int, limit: int, setting: str) -> Gauge:
+    return Gauge(used=used, limit=limit, setting=setting)

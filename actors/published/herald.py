@@ -1,16 +1,27 @@
-"""From the writer to the front door: what has landed on disk, in the order of its numbers, each event once.
+"""From the writer to the front door and the log: what has landed on disk, in the order of its numbers, each event once.
 
 Called on the writer's thread after each group of commits, before anybody else hears of them; so it does little: it
-tells the board what is to be shown, and hands the events on. They are encoded on the front door's thread.
+tells the board what is to be shown, and hands the events on. They are encoded on the front door's thread. A line of the
+log carries the numbers under which the same is found elsewhere: event, request, node, error_id.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, cast
 
 from castiron.actors.core.views import event_view
 from castiron.actors.published.board import Board
 from castiron.store.records import Commit
 from castiron.transport.events import EventView
+from castiron.transport.vocabulary import EventType
+
+log = logging.getLogger(__name__)
+
+WARNED: Final = frozenset({EventType.POWER_STATE_CORRECTED, EventType.NODE_FAULT_SET})
+"""Events that somebody should look at though they tell of no failure of a request."""
+
+_SAID: Final = ("to_power", "from_power", "power_state", "boot_device", "driver", "maintenance", "fault", "reason")
+"""Keys of payloads that belong into a line."""
 
 
 class Stream(Protocol):
@@ -31,4 +42,43 @@ class Herald:
     def landed(self, commits: Sequence[Commit]) -> None:
         """Announce a group of commits."""
         self._board.landed(commits)
-        self._stream.publish([event_view(event) for commit in commits for event in commit.events])
+        happened = [event_view(event) for commit in commits for event in commit.events]
+        self._stream.publish(happened)
+        for event in happened:
+            level = level_of(event.type)
+            if log.isEnabledFor(level):
+                log.log(level, "%s", line_of(event), extra=extra_of(event))
+
+
+def level_of(type_: str) -> int:
+    """Return how loud an event is: what failed or should be looked at, what was done, what has begun."""
+    if type_.endswith(".error") or type_ in WARNED:
+        return logging.WARNING
+    return logging.DEBUG if type_.endswith(".start") else logging.INFO
+
+
+def line_of(event: EventView) -> str:
+    """Return an event in a line: what happened to which node, how, and who asked."""
+    payload = event.payload
+    error = _error(payload)
+    parts = [f"{error.get('code')}: {error.get('message')}"] if error else []
+    parts += [f"{key} {payload[key]}" for key in _SAID if payload.get(key) is not None]
+    parts += [f"changed {', '.join(payload['changes'])}"] if payload.get("changes") else []
+    parts += [f"by {payload['requester']}"] if payload.get("requester") else []
+    return f"{event.node or 'conductor'}: {event.type}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def extra_of(event: EventView) -> dict[str, Any]:
+    """Return what connects the line with the event, the request, the node, and an internal error's own line."""
+    return {
+        "event": event.seq,
+        "node": event.node,
+        "node_uuid": event.node_uuid,
+        "request": event.request,
+        "error_id": event.payload.get("error_id") or _error(event.payload).get("error_id"),
+    }
+
+
+def _error(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    error = payload.get("error")
+    return cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else {}

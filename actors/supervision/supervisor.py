@@ -67,6 +67,8 @@ class Child:
     """What is remembered of a node whose actor has failed."""
 
     failures: tuple[Instant, ...] = ()
+    reason: str = ""
+    """Of the latest failure."""
     aside: bool = False
     leftovers: list[UsersMessage] = field(default_factory=list[UsersMessage])
 
@@ -144,15 +146,16 @@ class SupervisorActor(DispatchedActor):
         self._forget_old_failures(now)
         child = self._children.setdefault(message.uuid, Child())
         child.leftovers.extend(message.leftovers)
+        child.reason = message.reason
         child.failures, verdict = judge(child.failures, now, self._policy)
         match verdict:
             case Restart(after_s=after_s):
-                log.error(
-                    "node %s: its actor failed (%s); a successor in %.2f s", message.uuid, message.reason, after_s
-                )
+                told = "node %s: its actor failed (%s); a successor in %.2f s"
+                log.error(told, message.uuid, message.reason, after_s, extra={"node_uuid": message.uuid})
                 self._later(after_s, message.uuid)
             case PutAside(failures=failures):
-                log.error("node %s: its actor failed (%s), %d times; put aside", message.uuid, message.reason, failures)
+                told = "node %s: its actor failed (%s), %d times; it is to be put aside"
+                log.error(told, message.uuid, message.reason, failures, extra={"node_uuid": message.uuid})
                 child.aside = True
                 self._load(message.uuid)
         return None
@@ -179,12 +182,17 @@ class SupervisorActor(DispatchedActor):
     def _found(self, uuid: NodeUUID, loaded: Loaded) -> None:
         child = self._children.setdefault(uuid, Child())
         if isinstance(loaded, Exception):
-            log.error("node %s: could not be read from the store (%s); trying again", uuid, loaded)
+            log.error(
+                "node %s: could not be read from the store (%s); trying again", uuid, loaded, extra={"node_uuid": uuid}
+            )
             self._later(self._policy.delay_max_s, uuid)
         elif loaded.record is None:
             self._see_off(uuid, loaded.seq)
         elif child.aside:
-            change = put_aside(loaded.record, loaded.requests, self._services.clock.now(), len(child.failures))
+            now, error_id = self._services.clock.now(), self._services.new_id()
+            change = put_aside(loaded.record, loaded.requests, now, len(child.failures), error_id=error_id)
+            extra = {"node": loaded.record.name, "node_uuid": uuid, "error_id": error_id}
+            log.error("%s: node %s is put aside: %s", error_id, loaded.record.name, child.reason, extra=extra)
             self._services.writer.submit(change, partial(self._tell_aside, change))
         else:
             self._tally.restarts += 1
@@ -211,7 +219,9 @@ class SupervisorActor(DispatchedActor):
             return None
         uuid = update.record.uuid
         if not isinstance(message.outcome, Commit):
-            log.error("node %s: could not be put aside (%s); trying again", uuid, message.outcome)
+            log.error(
+                "node %s: could not be put aside (%s); trying again", uuid, message.outcome, extra={"node_uuid": uuid}
+            )
             return self._later(self._policy.delay_max_s, uuid)
         self._tally.put_aside += 1
         owner = self._services.directory.owner(uuid)

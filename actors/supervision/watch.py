@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from castiron.actors.dispatch.dispatcher import SlowTurn
-from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.dispatch.pool import SLOW_TURN_S, PoolDispatcher
 from castiron.actors.nodes.node import NodeActor
 from castiron.actors.supervision.kin import Hung, Seat
 
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 ROUND_S: Final = 1.0
 """Between two looks: with the restart delays of the supervisor, a successor is there within two seconds."""
+
+TELL_ROUNDS: Final = 60
+"""Looks between two lines about slow turns: a minute."""
 
 IsAlive = Callable[[], bool]
 
@@ -33,6 +36,7 @@ class Watch:
         dispatcher: PoolDispatcher,
         supervisor: Seat,
         threads: Mapping[str, IsAlive],
+        slow_turn_s: float = SLOW_TURN_S,
         hung_turn_s: float,
         failed: Callable[[str], None],
     ) -> None:
@@ -40,12 +44,17 @@ class Watch:
 
         Args:
             threads: what must live, by the name that people read.
+            slow_turn_s: seconds from which on a turn counts as slow.
             hung_turn_s: seconds after which a turn counts as hung.
             failed: told, once, what died.
         """
         self._dispatcher = dispatcher
         self._supervisor = supervisor
         self._threads = threads
+        self._slow_turn_s = min(slow_turn_s, hung_turn_s)
+        self._slow_told = 0
+        self._told_round = -TELL_ROUNDS
+        self._round = 0
         self._hung_turn_s = hung_turn_s
         self._failed = failed
         self._stop = threading.Event()
@@ -70,7 +79,9 @@ class Watch:
         replaced = self._dispatcher.mend()
         if replaced:
             log.error("%d dispatcher threads had died and were replaced", replaced)
-        stuck = self._dispatcher.stuck(self._hung_turn_s)
+        slow = self._dispatcher.stuck(self._slow_turn_s)  # whoever is seen here can be named once it has ended
+        self._tell_slow()
+        stuck = [turn for turn in slow if turn.lasts_s >= self._hung_turn_s]
         for turn in stuck:
             self._report(turn)
         if len(stuck) >= self._dispatcher.counters()["threads"]:
@@ -79,6 +90,21 @@ class Watch:
             if not is_alive():
                 return self._give_up(f"the {name} has died")
         return None
+
+    def _tell_slow(self) -> None:
+        """Tell of slow turns that have ended, in a line a minute at the most."""
+        self._round += 1
+        count, latest = self._dispatcher.counters()["slow_turns"], self._dispatcher.lasted()
+        if latest is None or count == self._slow_told or self._round - self._told_round < TELL_ROUNDS:
+            return
+        log.warning(
+            "%d slow turns since the last such line; the latest was %s in %s, %.1f s",
+            count - self._slow_told,
+            latest.actor,
+            latest.message or "a message that ended before anybody looked",
+            latest.lasted_s,
+        )
+        self._slow_told, self._told_round = count, self._round
 
     def _report(self, turn: SlowTurn) -> None:
         if not self._dispatcher.replace_hung(turn):

@@ -19,7 +19,8 @@ from castiron.transport.verbs import EventList, Hello, NodeList
 _COLUMNS: Final = "{:>8}  {}  {:<31}  {:<16}  {}"
 """Widths are not known before the last event has come; these fit most."""
 
-_SAID_ELSEWHERE: Final = frozenset({"requester", "error", "power_state_at"})
+_SAID_ELSEWHERE: Final = frozenset({"requester", "error", "power_state_at", "changes"})
+_SAID_BY_CHANGES: Final = frozenset({"changed", "previous_name"})
 
 
 @click.command("events", cls=Command, verbs=(EventList, Hello, NodeList))
@@ -77,9 +78,12 @@ def _line(event: EventView, given: Shared) -> str:
 
 
 def details(payload: dict[str, Any]) -> str:
-    """Return a payload in a few words: what failed first, then the values, then who asked."""
+    """Return a payload in a few words: what failed first, then what changed, the values, and who asked."""
     error = payload.get("error")
     parts = [str(cast("dict[str, Any]", error).get("code", "error"))] if isinstance(error, dict) else []
-    parts += [f"{key}={word(value)}" for key, value in payload.items() if key not in _SAID_ELSEWHERE]
+    changes = cast("dict[str, dict[str, Any]]", payload.get("changes") or {})
+    parts += [f"{name}: {word(one.get('from'))} -> {word(one.get('to'))}" for name, one in changes.items()]
+    said = _SAID_ELSEWHERE | _SAID_BY_CHANGES if changes else _SAID_ELSEWHERE
+    parts += [f"{key}={word(value)}" for key, value in payload.items() if key not in said]
     parts += [f"by {payload['requester']}"] if payload.get("requester") else []
     return ", ".join(parts)

@@ -5,20 +5,20 @@ the garbage collector.
 """
 
 import gc
-import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from castiron.cli.configuration import LOG_VARIABLE, Configuration, Given, default_store
+from castiron.cli.commands.settings import CONDUCTOR, configured, read_settings, setting_lines
+from castiron.cli.configuration import Configuration, chosen, default_store
+from castiron.cli.logs import FORMATS, LEVELS, logging_to_stderr
 from castiron.cli.options import Command, shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop, tell
@@ -27,7 +27,6 @@ from castiron.transport.errors import EndpointRefused
 
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
-    from castiron.actors.settings import Settings
 
 STOP_S: Final = 10.0
 """How long an orderly stop may take; systemd would wait for 90 s, a person does not."""
@@ -42,14 +41,13 @@ frozen, this ended the collector's pauses."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """A hang-up ends it, too: settings are read at the start only."""
 
-_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-
-
 _SOURCES: Final = [
-    ("FILE", "tables [conductor] with store, key_file, listen, and [settings] with the settings"),
-    ("CASTIRON_...", "STORE, KEY_FILE, ENDPOINT, and each setting, as CASTIRON_COMMAND_TIMEOUT_S=10"),
-    ("options", "--store, --key-file, --listen, and each setting, as --set command_timeout_s=10"),
-    (LOG_VARIABLE, "how much is logged to standard error: debug, info, warning, error [default: info]"),
+    (
+        "FILE",
+        "tables [conductor] with store, key_file, listen, log_level, log_format, and [settings] with the settings",
+    ),
+    ("CASTIRON_...", "STORE, KEY_FILE, ENDPOINT, LOG_LEVEL, LOG_FORMAT, and each setting, as CASTIRON_HUNG_TURN_S=10"),
+    ("options", "--store, --key-file, --listen, --log-level, --log-format, and each setting, as --set hung_turn_s=10"),
 ]
 
 
@@ -62,13 +60,7 @@ class _Serve(Command):
         with formatter.section("What it is told, in rising order"):
             formatter.write_dl(_SOURCES)
         with formatter.section("Settings"):
-            formatter.write_dl(_setting_lines())
-
-
-def _setting_lines() -> list[tuple[str, str]]:
-    from castiron.actors.settings import Settings, default_in_words  # noqa: PLC0415 - so that the other commands' help stays quick
-
-    return [(item.name, f"{item.metadata['meaning']} [default: {default_in_words(item)}]") for item in fields(Settings)]
+            formatter.write_dl(setting_lines())
 
 
 @click.command(cls=_Serve)
@@ -86,43 +78,24 @@ def _setting_lines() -> list[tuple[str, str]]:
     help="ipc:///path or tcp://127.0.0.1:PORT. [default: CASTIRON_ENDPOINT, else castiron/conductor.ipc in "
     "$XDG_RUNTIME_DIR, else ~/.castiron/conductor.ipc]",
 )
+@click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error. [default: info; with -v debug]")
+@click.option("--log-format", metavar="FORMAT", help="text, or json: an object a line. [default: text]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the list below. Repeatable.")
-def serve(
-    config: Path | None, store: str | None, key_file: str | None, listen: str | None, settings: tuple[str, ...]
-) -> None:
+def serve(config: Path | None, settings: tuple[str, ...], **places: str | None) -> None:
     """Run the conductor until SIGINT, SIGTERM or SIGHUP.
 
     Prints one line when it listens. The first signal stops it in order, within 10 seconds; a second one at once. What
     is under way is on disk, and is taken up again at the next start.
     """
     given = shared()
-    configuration = Configuration()
-    if config is not None:
-        configuration.add_file(config)
-    configuration.add_environment(os.environ, _setting_names())
-    places = {"store": store, "key_file": key_file, "listen": listen or given.endpoint}
-    configuration.add_flags(places, settings)
-    _log(given.verbosity, os.environ)
-    with _signals_held() as signals:
+    places["listen"] = places["listen"] or given.endpoint
+    places["log_level"] = places["log_level"] or ("debug" if given.verbosity else None)
+    configuration = configured(config, places, settings)
+    level = chosen(configuration, "log_level", LEVELS, CONDUCTOR["log_level"][0])
+    form = chosen(configuration, "log_format", FORMATS, CONDUCTOR["log_format"][0])
+    # The log's thread must hold the signals back, as all others do.
+    with _signals_held() as signals, logging_to_stderr(level, form):
         _run(_conductor(configuration), signals)
-
-
-def _setting_names() -> list[str]:
-    return [name for name, _ in _setting_lines()]
-
-
-def _settings(given: Mapping[str, Given]) -> "Settings":
-    """Read all settings, and say of a wrong one where it came from."""
-    from castiron.actors.settings import SettingInvalid, setting_from_text, settings_from  # noqa: PLC0415 - as above
-
-    values: dict[str, Any] = {}
-    for name, one in given.items():
-        try:
-            values[name] = setting_from_text(name, one.value) if one.is_text else one.value
-            settings_from({name: values[name]})
-        except SettingInvalid as error:
-            raise Stop(f"{one.origin}{error}", Exit.CONFIGURATION) from None
-    return settings_from(values)
 
 
 def _conductor(configuration: Configuration) -> "Conductor":
@@ -130,7 +103,7 @@ def _conductor(configuration: Configuration) -> "Conductor":
     from castiron.actors.conductor import Conductor  # noqa: PLC0415 - the store, the drivers and the actors: 300 ms
 
     places = configuration.places
-    settings = _settings(configuration.settings)
+    settings = read_settings(configuration.settings)
     listen = str(parse_endpoint(places["listen"])) if "listen" in places else None
     key_path = Path(places["key_file"]).expanduser() if "key_file" in places else None
     return Conductor(store=_store(places), key_path=key_path, endpoint=listen, settings=settings)
@@ -211,20 +184,3 @@ def _signals_held() -> Generator[Collection[signal.Signals]]:
         yield signals
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _OneLine(logging.Formatter):
-    """A record is a line, with its traceback, so that lines can be counted and searched."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        return super().format(record).replace("\n", " | ")
-
-
-def _log(verbosity: int, environment: Mapping[str, str]) -> None:
-    word = environment.get(LOG_VARIABLE, "").lower() or "info"
-    if word not in _LEVELS:
-        raise Stop(f"{LOG_VARIABLE} is one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
-    handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if verbosity else _LEVELS[word], handlers=[handler])

@@ -2,45 +2,127 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from threading import Event
+from typing import Any, Final, cast
 
 import click
 
-from castiron.cli.options import Command, shared
+from castiron.cli.options import Command, Shared, shared
 from castiron.cli.output.render import length, moment, show_json, show_record, word
 from castiron.cli.reach import connect
-from castiron.transport.replies import StatusView
+from castiron.transport.replies import Gauge, StatusView
 from castiron.transport.verbs import Hello, Ping, Status
+
+_MIB: Final = 1_048_576
 
 
 @click.command(cls=Command, verbs=(Status,))
-def status() -> None:
-    """Show how the conductor is: nodes by power state, requests, queues, threads, store, limits."""
-    with connect(shared()) as client:
-        view = client.status()
-    if shared().is_json:
+@click.option(
+    "--watch",
+    "every_s",
+    type=click.FloatRange(min=0.2),
+    metavar="SECONDS",
+    help="Show it again and again, with this long in between, until Ctrl-C.",
+)
+def status(every_s: float | None) -> None:
+    """Show how the conductor is: nodes by state, sessions, queues, timers, store, limits.
+
+    What each line means, and what to watch, is in docs/guides/operating.md.
+    """
+    given = shared()
+    with connect(given) as client:
+        _show(client.status(), given)
+        while every_s is not None:
+            try:
+                Event().wait(every_s)
+            except KeyboardInterrupt:
+                return
+            if given.is_json:
+                _show(client.status(), given)
+            else:
+                view = client.status()
+                click.clear()
+                _show(view, given)
+
+
+def _show(view: StatusView, given: Shared) -> None:
+    if given.is_json:
         show_json(view)
     else:
-        show_record(_lines(view, time.time()))
+        show_record(lines(view, time.time()))
 
 
-def _lines(view: StatusView, now: float) -> dict[str, str]:
-    return {
-        "conductor": view.conductor,
-        "version": view.version,
+def lines(view: StatusView, now: float) -> dict[str, str]:
+    """Return a status in words, by what it is about."""
+    told = {
+        "conductor": f"{view.conductor} (castiron {view.version})",
         "endpoint": view.endpoint,
-        "started": moment(view.started_at, now),
-        "up": length(view.uptime_s),
+        "started": f"{moment(view.started_at, now)}, up {length(view.uptime_s)}",
         "nodes": _counts(view.nodes),
         "requests": _counts(view.requests),
         "checks": _counts(view.checks),
+        "timers": _timers(view.timers),
+        "queues": _queues(view.queues),
+        "mailboxes": _counts(view.mailboxes),
+        "slow turns": _slow(view.slow_turns),
         "actors": _counts(view.actors),
-        "store": _counts(view.store),
+        "store": _store(view.store),
+        "events": _counts(view.events),
         **{f"driver {name}": _driver(counts) for name, counts in view.drivers.items()},
         "transport": _counts(view.transport),
+        "process": _process(view.process),
         "threads": _counts(view.threads),
         "limits": _counts(view.limits),
     }
+    return {name: text for name, text in told.items() if text != "-"}
+
+
+def _timers(figures: Mapping[str, float]) -> str:
+    return ", ".join(
+        f"{value:.1f} ms {name.removesuffix('_ms').replace('_', ' ')}" if name.endswith("_ms") else f"{value:g} {name}"
+        for name, value in figures.items()
+    )
+
+
+def _queues(gauges: Mapping[str, Gauge]) -> str:
+    """Return what is in use with its bound, then the names of what is empty."""
+    used = [_gauge(name, gauge) for name, gauge in gauges.items() if gauge.used]
+    empty = [name.replace("_", " ") for name, gauge in gauges.items() if not gauge.used]
+    return ", ".join(used) + (f"; empty: {', '.join(empty)}" if empty else "")
+
+
+def _gauge(name: str, gauge: Gauge) -> str:
+    bound = "" if gauge.limit is None else f" of {gauge.limit}"
+    setting = "" if gauge.setting is None else f" ({gauge.setting})"
+    return f"{gauge.used}{bound} {name.replace('_', ' ')}{setting}"
+
+
+def _slow(figures: Mapping[str, Any]) -> str:
+    if not figures.get("count") and not figures.get("running"):
+        return "none"
+    told = f"{figures.get('count', 0)}"
+    if "lasted_s" in figures:
+        told += f"; the latest: {figures['actor']} in {figures['message'] or 'unknown'}, {figures['lasted_s']:.1f} s"
+    running = [f"{turn['actor']} in {turn['message']} for {turn['lasts_s']:.1f} s" for turn in figures["running"]]
+    return told + (f"; now: {', '.join(running)}" if running else "")
+
+
+def _store(figures: Mapping[str, Any]) -> str:
+    sizes = {name: value for name, value in figures.items() if name.endswith("_bytes") and value is not None}
+    others = {name: value for name, value in figures.items() if not name.endswith("_bytes")}
+    told = [f"{_size(value)} {name.removesuffix('_bytes')}" for name, value in sizes.items()]
+    return ", ".join([*told, _counts(others)])
+
+
+def _process(figures: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{_size(value)} {name.removesuffix('_bytes')}" if name.endswith("_bytes") else f"{value} {name}"
+        for name, value in figures.items()
+    )
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / _MIB:,.1f} MiB"
 
 
 def _counts(values: Mapping[str, Any]) -> str:
@@ -50,7 +132,11 @@ def _counts(values: Mapping[str, Any]) -> str:
 
 def _count(name: str, value: Any) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value} {name}" if is_number else f"{name} {word(value)}"
+    return f"{_figure(value)} {name}" if is_number else f"{name} {word(value)}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _driver(counts: Any) -> str:

@@ -6,8 +6,8 @@ its lock.
 """
 
 import sqlite3
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final, cast
@@ -37,6 +37,11 @@ _PRAGMAS: Final = (
     ("journal_size_limit", MAX_WAL_KEPT_BYTES),
 )
 
+_READER_PRAGMAS: Final = (("query_only", "on"),)
+
+_UNREADABLE: Final = (peewee.DatabaseError, sqlite3.DatabaseError)
+"""What reading raises: peewee's error where a statement begins, SQLite's own where its rows are fetched."""
+
 _UNSTORABLE: Final = (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)
 """What a value raises that SQLite cannot bind: an object, an integer beyond 64 bits, half a surrogate pair."""
 
@@ -58,7 +63,7 @@ class Database:
 
     Args:
         path: the file; it must exist. None: a new one in memory.
-        read_only: refuse every change.
+        read_only: refuse every change, and take the file as it is.
 
     Raises:
         StoreUnusable: SQLite cannot open it, or cannot set it up.
@@ -67,7 +72,7 @@ class Database:
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self.path: Final = path
         self.lock: Final = RLock()
-        pragmas = (*_PRAGMAS, ("query_only", "on")) if read_only else _PRAGMAS
+        pragmas = _READER_PRAGMAS if read_only else _PRAGMAS
         self._peewee: Final[Any] = _SQLite(
             ":memory:" if path is None else str(path),
             pragmas=pragmas,
@@ -92,7 +97,7 @@ class Database:
             self._check_open()
             try:
                 found: list[Row] = self._peewee.execute(query).fetchall()
-            except peewee.DatabaseError as error:
+            except _UNREADABLE as error:
                 raise self._unusable(error) from None
         return found
 
@@ -111,6 +116,65 @@ class Database:
                     yield
             except peewee.DatabaseError as error:
                 raise self._unwritable(error) from None
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """See the database as it is now until the block has ended, whatever others commit meanwhile; holds the lock.
+
+        Nobody waits for it; but the write-ahead log cannot be cut back meanwhile, and grows.
+
+        Raises:
+            StoreClosed: the connection is closed.
+            StoreUnusable: the file is damaged or cannot be read.
+        """
+        with self.lock:
+            self._check_open()
+            try:
+                self._peewee.execute_sql("BEGIN")
+                self._peewee.execute_sql("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # a look makes the snapshot
+            except _UNREADABLE as error:
+                raise self._unusable(error) from None
+            try:
+                yield
+            finally:
+                self._peewee.execute_sql("ROLLBACK")
+
+    def found(self, sql: str, row: Row = ()) -> list[Row]:
+        """Return what a statement finds. Raises as `rows`."""
+        with self.lock:
+            self._check_open()
+            try:
+                found: list[Row] = self._peewee.execute_sql(sql, row).fetchall()
+            except _UNREADABLE as error:
+                raise self._unusable(error) from None
+        return found
+
+    def copy_to(self, path: Path, *, pages: int, told: Callable[[int, int], None]) -> None:
+        """Copy the database as it is now into an empty file, so many pages at a time.
+
+        Inside a `snapshot`: otherwise each commit of somebody else would make the copy begin anew. The copy is one
+        file, complete in itself, and has been read once and found sound.
+
+        Args:
+            told: how many pages are left, and how many there are, after each step.
+
+        Raises:
+            StoreUnwritable: the copy cannot be written.
+            StoreUnusable: the database cannot be read, or the copy is not sound.
+        """
+        connection: sqlite3.Connection = self._peewee.connection()
+        try:
+            with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+                copy.execute("PRAGMA journal_mode = off")  # what is left of a copy that was cut short is thrown away
+                connection.backup(copy, pages=pages, progress=lambda _, left, total: told(left, total))
+                copy.execute("PRAGMA journal_mode = delete")  # or a second file would belong to it
+                (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError as error:
+            raise StoreUnwritable(f"{path} cannot be written: {error_text(error)}") from None
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(error) from None
+        if verdict != "ok":
+            raise StoreUnusable(f"{self._name()} is damaged ({verdict}). Restore it from an earlier backup")
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -144,8 +208,16 @@ class Database:
         """Return what the database takes: file and write-ahead log, or memory."""
         if self.path is None:
             return int(self.pragma("page_count") * self.pragma("page_size"))
-        parts = (self.path, self.path.with_name(f"{self.path.name}-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists())
+        return self.path.stat().st_size + self.wal_bytes()
+
+    def wal_bytes(self) -> int:
+        """Return what the write-ahead log takes; 0 in memory, where there is none."""
+        if self.path is None:
+            return 0
+        try:
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def pragma(self, name: str, value: int | str | None = None) -> Any:
         """Return a setting of SQLite's, after changing it to `value` if there is one.
@@ -193,7 +265,7 @@ class Database:
         # An operational error is the world's (locked, no rights, no space); any other means that the content is wrong.
         remedy = (
             "See that the conductor may read and write it, and that nothing else holds it"
-            if isinstance(error, peewee.OperationalError)
+            if isinstance(error, (peewee.OperationalError, sqlite3.OperationalError))
             else "Restore it from a backup, or choose another path"
         )
         return StoreUnusable(f"{self._name()} cannot be used: {error_text(error)}. {remedy}")

@@ -1,5 +1,6 @@
 """The stream of a whole conductor under load: replay and live without a gap, snapshots that fit, bounded memory."""
 
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Generator
@@ -9,6 +10,7 @@ from typing import Self
 
 import pytest
 
+import castiron
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
@@ -165,7 +167,8 @@ def test_everything_that_was_asked_for_says_who_asked(conductor: Conductor) -> N
         "node.boot_device_set.end",
         "node.delete.end",
     ]
-    assert all(event.payload["requester"] == "ipc" for event in history)
+    who = f"ipc:uid={os.getuid()} (castiron-python/{castiron.__version__})"
+    assert [event.payload["requester"] for event in history] == [who] * 7
 
 
 def test_events_are_counted_and_none_is_skipped(conductor: Conductor) -> None:

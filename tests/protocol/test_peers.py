@@ -1,20 +1,23 @@
 """Peers that misbehave, limits, and the front door's own life."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import zmq
 
 from castiron.transport import replies, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
-from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.frontdoor import FrontDoor, ipc_requester
 from castiron.transport.doors.listener import SEND_HIGH_WATER_MARK
 from castiron.transport.frames import FINAL, HEADER
-from castiron.transport.session import Limits
+from castiron.transport.session import DEFAULT_LIMITS, Limits, Session
 from tests.protocol.conftest import House, Opener, World
+from tests.support.deadline import until as comes_about
 from tests.support.raw_peer import RawPeer, packed
 
 PING = {"verb": "ping"}
@@ -149,7 +152,7 @@ def test_where_a_message_comes_from_is_told(world: World, peer: RawPeer) -> None
     peer.ask(PING)
 
     seen = world.conductor.requesters[-1]
-    assert seen.requester == ("ipc" if world.endpoint.startswith("ipc") else "tcp:127.0.0.1")
+    assert seen.requester == (f"ipc:uid={os.getuid()}" if world.endpoint.startswith("ipc") else "tcp:127.0.0.1")
     assert seen.name == "me/1"
 
 
@@ -206,7 +209,7 @@ class Clumsy:
     """A handler that does what handlers must not."""
 
     def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
-        assert peer.requester == "ipc"
+        assert peer.requester == f"ipc:uid={os.getuid()}"
         match verb:
             case verbs.Ping():
                 answer.final(replies.Pong(boot_id="b"), 1)
@@ -268,7 +271,7 @@ def test_answers_of_many_threads_all_arrive(tmp_path_factory: pytest.TempPathFac
     class Threaded:
         def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
             assert isinstance(verb, verbs.Ping)
-            assert peer.requester == "ipc"
+            assert peer.requester == f"ipc:uid={os.getuid()}"
             threading.Thread(target=answer.final, args=(replies.Pong(boot_id="b"), 1)).start()
 
     door = FrontDoor(f"ipc://{tmp_path_factory.mktemp('threads')}/door", Threaded(), now=time.monotonic)
@@ -291,3 +294,61 @@ def test_a_req_socket_that_is_closed_in_the_middle_costs_nothing(house: House) -
     with RawPeer(house.endpoint) as peer:
         assert peer.ask(PING).result
         assert house.door.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("address", "requester"),
+    [
+        ("localhost:1000:100:4711", "ipc:uid=1000"),
+        ("a:b:0:0:1", "ipc:uid=0"),
+        ("unknown", "ipc"),
+        ("localhost:root:0:1", "ipc"),
+        ("", "ipc"),
+    ],
+)
+def test_a_peer_on_a_unix_socket_is_who_the_kernel_says_or_unknown(address: str, requester: str) -> None:
+    assert ipc_requester(address) == requester
+
+
+@pytest.mark.parametrize(
+    ("name", "who"),
+    [
+        ("", "ipc:uid=7"),
+        ("me/1", "ipc:uid=7 (me/1)"),
+        ("x) ipc:uid=0 (root\n\x1b[2J", "ipc:uid=7 (x ipc:uid=0 root[2J)"),
+        ("y" * 255, f"ipc:uid=7 ({'y' * 64})"),
+    ],
+)
+def test_what_a_peer_calls_itself_stands_behind_what_is_known_and_cannot_pass_for_it(name: str, who: str) -> None:
+    assert PeerInfo("ipc:uid=7", name).who == who
+
+
+def test_somebody_who_comes_back_under_the_id_of_another_has_not_their_name() -> None:
+    session = Session[str](0.0, requester="ipc:uid=7")
+    session.name = "me/1"
+
+    session.came_from("ipc:uid=7")
+    assert session.name == "me/1"
+    session.came_from("ipc:uid=0")
+    assert (session.requester, session.name) == ("ipc:uid=0", "")
+
+
+def test_a_change_is_ascribed_to_whoever_sends_it_though_another_had_the_same_routing_id() -> None:
+    house = House("tcp://127.0.0.1:0", DEFAULT_LIMITS)
+    port = house.endpoint.rpartition(":")[2]
+
+    def tries_to_create(source: str, name: str) -> bool:
+        """Ask as a peer with a routing id of its choice; nobody answers while the last one has not quite gone."""
+        with RawPeer(f"tcp://{source}:0;127.0.0.1:{port}", identity=b"the same") as peer:
+            peer.say(b"1", {"verb": "hello", "client": source})
+            if peer.is_quiet(0.2):
+                return False
+            peer.receive()
+            peer.say(b"2", {"verb": "node.create", "name": name, "driver": "fake"})
+            peer.receive()
+        return True
+
+    for source in ("127.0.0.2", "127.0.0.3"):
+        comes_about(partial(tries_to_create, source, f"n-{source}"))
+        assert house.conductor.requesters[-1] == PeerInfo(f"tcp:{source}", source)
+    house.close()

@@ -16,11 +16,15 @@ _lib: Any = msgpack
 class RawPeer:
     """One socket with a context of its own, so that it can vanish like a process."""
 
-    def __init__(self, endpoint: str, kind: int = zmq.DEALER, *, receive_hwm: int = 1000) -> None:
+    def __init__(
+        self, endpoint: str, kind: int = zmq.DEALER, *, receive_hwm: int = 1000, identity: bytes = b""
+    ) -> None:
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVHWM, receive_hwm)
+        if identity:
+            self.socket.setsockopt(zmq.ROUTING_ID, identity)
         self.socket.connect(endpoint)
 
     def __enter__(self) -> Self:

@@ -1,18 +1,21 @@
 """The pages that are made from tables are in step with them."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, Do, Happening, Phase
 from castiron.actors.document import HAPPENINGS, ORDERS, PHASES, RESULTS, TABLES, main, rewritten
+from castiron.actors.settings import Settings
 from castiron.transport.vocabulary import CheckResult
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "power.md"
+PAGES = ("power.md", "checks.md", "guides/settings.md")
 
 
-@pytest.mark.parametrize("name", ["power.md", "checks.md"])
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_in_step_with_the_code(name: str) -> None:
     page = (DOCS / name).read_text(encoding="utf-8")
 
@@ -20,7 +23,7 @@ def test_a_page_is_in_step_with_the_code(name: str) -> None:
 
 
 def test_every_table_is_on_one_of_the_pages() -> None:
-    pages = [(DOCS / name).read_text(encoding="utf-8") for name in ("power.md", "checks.md")]
+    pages = [(DOCS / name).read_text(encoding="utf-8") for name in PAGES]
 
     assert {name for name in TABLES if sum(f"<!-- {name}: from the code -->" in page for page in pages) == 1} == set(
         TABLES
@@ -32,6 +35,10 @@ def test_every_word_of_the_tables_has_its_words_for_people() -> None:
     assert set(HAPPENINGS) == set(Happening)
     assert set(ORDERS) == set(Do)
     assert set(RESULTS) == set(CheckResult)
+
+
+def test_every_setting_has_a_row() -> None:
+    assert all(f"| `{item.name}` |" in TABLES["settings"]() for item in fields(Settings))
 
 
 def test_every_rule_and_every_target_has_a_row() -> None:

@@ -46,13 +46,19 @@ class Client:
     """
 
     def __init__(
-        self, endpoint: str | None = None, *, timeout_s: float = TIMEOUT_S, now: Callable[[], float] = time.monotonic
+        self,
+        endpoint: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        name: str | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the conversation. Sends nothing: the first call finds out whether somebody answers.
 
         Args:
             endpoint: ipc://… or tcp://127.0.0.1:PORT; None: CASTIRON_ENDPOINT, else the default (see endpoint.py).
             timeout_s: for each answer; waiting for a request has its own.
+            name: what it calls itself, which is kept with what it asks for; None: castiron-python and the version.
             now: seconds of a clock that never goes back.
 
         Raises:
@@ -63,7 +69,7 @@ class Client:
         self._timeout_s = timeout_s
         self._now = now
         self._streams: WeakSet[EventStream] = WeakSet()
-        self._conversation = Conversation(where, name=f"castiron-python/{castiron.__version__}", now=now)
+        self._conversation = Conversation(where, name=name or f"castiron-python/{castiron.__version__}", now=now)
         self.requests = Requests(self._conversation, timeout_s=timeout_s, now=now)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 

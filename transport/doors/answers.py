@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -24,13 +24,23 @@ from castiron.transport.vocabulary import ReplyWish
 log = logging.getLogger(__name__)
 
 
+MAX_NAME: Final = 64
+"""Characters of a peer's name that are kept with each request and event: it stands in hundreds of them."""
+
+
 class PeerInfo(NamedTuple):
     """Who asks."""
 
     requester: str
-    """Where the message came from: "ipc", or "tcp:" and the address."""
+    """Where the message came from: "ipc:uid=" and who the system says it is, or "tcp:" and the address."""
     name: str
-    """What the peer called itself in its last hello; empty if it did not. For logs only: anybody may say anything."""
+    """What the peer called itself in its last hello; empty if it did not. Anybody may say anything."""
+
+    @property
+    def who(self) -> str:
+        """Who asks, in a line for requests, events and the log: where from, and in parentheses what it calls itself."""
+        name = "".join(one for one in self.name[:MAX_NAME] if one.isprintable() and one not in "()").strip()
+        return f"{self.requester} ({name})" if name else self.requester
 
 
 class Handler(Protocol):
@@ -123,7 +133,7 @@ class Outbox:
             return codec.encode_reply(outcome, seq)
         except Exception:  # whatever is wrong with the result, its asker gets an answer
             error_id = self._new_error_id()
-            log.exception("%s: the answer to %s cannot be encoded", error_id, tag)
+            log.exception("%s: the answer to %s cannot be encoded", error_id, tag, extra={"error_id": error_id})
             return codec.encode_reply(internal_error(error_id), seq)
 
     def doubled(self, tag: str) -> None:

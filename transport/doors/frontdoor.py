@@ -22,7 +22,7 @@ from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CastironError, ConductorDraining, FrameMalformed
 from castiron.transport.frames import MAX_FRAMES, Envelope
 from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session
-from castiron.transport.verbs import AnyVerb, Hello
+from castiron.transport.verbs import AnyVerb, Hello, tag_of
 from castiron.transport.vocabulary import Applied
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,9 @@ LINGER_MS: Final = 500
 
 _MORE: Final = zmq.SNDMORE | zmq.NOBLOCK
 """Put together once: they are enumerations, and send_multipart takes 2 µs a message for it."""
+
+_CREDENTIALS: Final = 3
+"""uid, gid and pid."""
 
 NO_EVENT: Final = 0
 """Event number of an answer that the front door gives itself: it takes no event into account."""
@@ -215,18 +218,21 @@ class FrontDoor:
         try:
             if session is None:
                 session = self._peers.admit(key, self._requester(first), now)
-            self._judge(key, session, envelope)
+            self._judge(key, session, envelope, first)
         except CastironError as error:
             self._refuse(router, key, envelope, error)
         return True
 
     def _requester(self, frame: zmq.Frame) -> str:
         if self._wanted.is_ipc:
-            return "ipc"
-        return f"tcp:{frame.get('Peer-Address')}"
+            return ipc_requester(_peer_address(frame))
+        return f"tcp:{_peer_address(frame)}"
 
-    def _judge(self, key: bytes, session: Session[Answer], envelope: Envelope) -> None:
+    def _judge(self, key: bytes, session: Session[Answer], envelope: Envelope, frame: zmq.Frame) -> None:
         """Let a message in.
+
+        Args:
+            frame: one of the message's, which knows where it came from.
 
         Raises:
             CastironError: why not.
@@ -237,6 +243,9 @@ class FrontDoor:
         if verb.makes_work and self._is_draining:
             message = "The conductor is stopping and accepts nothing new. Ask again once it is back."
             raise ConductorDraining(message, retry_after_s=RETRY_AFTER_S, applied=Applied.NO)
+        if verb.makes_work or isinstance(verb, Hello):
+            # Not only at the first message: a routing id may have been somebody else's before.
+            session.came_from(self._requester(frame))
         if isinstance(verb, Hello):
             session.name = verb.client
         answer = Answer(self._outbox, key, envelope, verb)
@@ -248,7 +257,8 @@ class FrontDoor:
             self._handler.handle(verb, peer, answer)
         except Exception:
             error_id = self._new_error_id()
-            log.exception("%s: the handler failed", error_id)
+            extra = {"error_id": error_id, "requester": peer.who}
+            log.exception("%s: the handler failed at %s", error_id, tag_of(verb), extra=extra)
             if answer.is_open:
                 answer.fail(internal_error(error_id), NO_EVENT)
 
@@ -284,3 +294,20 @@ class FrontDoor:
             self._vanished += 1
         else:
             self._answered += 1
+
+
+def ipc_requester(peer_address: str) -> str:
+    """Return who is at the other end of a Unix socket, as the kernel says (SO_PEERCRED): "ipc:uid=1000".
+
+    libzmq tells of such a peer "host:uid:gid:pid"; where it does not, only "ipc" is known.
+    """
+    _, *numbers = peer_address.rsplit(":", 3)
+    is_known = len(numbers) == _CREDENTIALS and all(number.isdecimal() for number in numbers)
+    return f"ipc:uid={numbers[0]}" if is_known else "ipc"
+
+
+def _peer_address(frame: zmq.Frame) -> str:
+    try:
+        return str(frame.get("Peer-Address"))
+    except zmq.ZMQError:  # the system did not say
+        return "unknown"

@@ -98,8 +98,8 @@ class IPMIDriver:
         self._post(partial(self._engine.forget, node))
 
     def counters(self) -> Mapping[str, int]:
-        """Return the engine's counts and gauges; see counters.Counters. Any thread."""
-        return self._engine.counters.snapshot()
+        """Return the engine's counts and gauges; see Engine.snapshot. Any thread."""
+        return self._engine.snapshot()
 
     def is_alive(self) -> bool:
         """Return whether the engine's thread lives. Any thread."""

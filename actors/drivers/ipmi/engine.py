@@ -7,7 +7,7 @@ ends that BMC's session and calls, and nothing else.
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -138,6 +138,14 @@ class Engine:
         owned, self._owned = self._owned, {}
         for each in owned.values():
             self._retire(each.bmc, stopping())
+
+    def snapshot(self) -> Mapping[str, int]:
+        """Return what it has counted, and two gauges of now. Any thread.
+
+        logging_in: BMCs that hold a place to log in. login_queue: those that have answered, and wait for one.
+        """
+        logins = self._services.logins
+        return {**self.counters.snapshot(), "logging_in": logins.in_use, "login_queue": logins.waiting}
 
     @property
     def is_finished(self) -> bool:

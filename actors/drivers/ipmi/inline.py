@@ -88,8 +88,8 @@ class InlineIPMIDriver:
         self._post(partial(self._engine.receive, receiver, datagram))
 
     def counters(self) -> Mapping[str, int]:
-        """Return the engine's counts and gauges; see counters.Counters."""
-        return self._engine.counters.snapshot()
+        """Return the engine's counts and gauges; see Engine.snapshot."""
+        return self._engine.snapshot()
 
     def is_alive(self) -> bool:
         """Return True: there is no thread that could die."""

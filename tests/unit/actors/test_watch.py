@@ -7,7 +7,7 @@ import pytest
 
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.supervision.kin import Seat
-from castiron.actors.supervision.watch import Watch
+from castiron.actors.supervision.watch import TELL_ROUNDS, Watch
 from tests.support.deadline import until
 
 
@@ -100,3 +100,31 @@ def test_it_looks_by_itself_and_stops_when_told(room: Room) -> None:
     room.watch.stop()
 
     assert not [thread for thread in threading.enumerate() if thread.name == "castiron-watch"]
+
+
+def test_a_slow_turn_is_counted_and_named_if_somebody_saw_it(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = PoolDispatcher(1, slow_turn_s=0.0)
+    watch = Watch(dispatcher=dispatcher, supervisor=Seat(), threads={}, slow_turn_s=0.0, hung_turn_s=60.0, failed=print)
+    seen, unseen = Sleeper(), Sleeper()
+    dispatcher.schedule(seen)
+    assert seen.began.wait(20)
+    watch.look()
+
+    seen.woken.set()
+    until(lambda: dispatcher.counters()["slow_turns"] == 1)
+
+    lasted = dispatcher.lasted()
+    assert lasted is not None
+    assert (lasted.actor, lasted.message) == ("sleeper", "sleep")
+    assert lasted.lasted_s > 0.0
+    unseen.woken.set()
+    dispatcher.schedule(unseen)
+    until(lambda: dispatcher.counters()["slow_turns"] == 2)
+    assert (lasted := dispatcher.lasted()) is not None
+    assert lasted.message is None, "what is unknown is called unknown"
+    for _ in range(TELL_ROUNDS):
+        watch.look()
+    slow = [record.getMessage() for record in caplog.records if "slow turns" in record.getMessage()]
+    assert len(slow) == 1, "a line a minute at the most"
+    assert slow[0].startswith("2 slow turns since the last such line; the latest was sleeper in a message that ended")
+    dispatcher.stop(5.0)

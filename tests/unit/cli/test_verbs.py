@@ -35,6 +35,7 @@ VERBS_OF = {
     "request list": {"request.list"},
     "request show": {"request.show"},
     "request wait": {"request.wait", "request.show"},
+    "settings": {"status"},
     "status": {"status"},
 }
 

@@ -20,7 +20,7 @@ def running(number: int = 1, verb: str = "node.power.set") -> RequestRecord:
 
 
 def put(record: NodeRecord | None = None, *requests: RequestRecord) -> NodeRecord:
-    change = put_aside(record or plain_node(), list(requests), NOW, 6)
+    change = put_aside(record or plain_node(), list(requests), NOW, 6, error_id="e-1")
     assert isinstance(change.node, NodeUpdate)
     return change.node.record
 
@@ -39,7 +39,7 @@ def test_everything_that_had_not_ended_ends_as_failed_and_says_whether_it_was_ap
     reading = running(2, "node.boot_device.get")
     waiting = plain_request(3, state=RequestState.QUEUED)
 
-    change = put_aside(plain_node(), [running(1), reading, waiting], NOW, 6)
+    change = put_aside(plain_node(), [running(1), reading, waiting], NOW, 6, error_id="e-1")
 
     assert [request.applied for request in change.requests] == [Applied.UNKNOWN, Applied.NO, Applied.NO]
     for request in change.requests:
@@ -54,14 +54,15 @@ def test_for_each_start_that_was_announced_there_is_an_error_and_then_the_fault(
     record = plain_node(power_state=PowerState.OFF, target_power_state=PowerState.ON)
     waiting = plain_request(3, state=RequestState.QUEUED)
 
-    change = put_aside(record, [running(1), running(2, "node.boot_device.get"), waiting], NOW, 6)
+    change = put_aside(record, [running(1), running(2, "node.boot_device.get"), waiting], NOW, 6, error_id="e-1")
 
     assert [event.type for event in change.events] == [EventType.POWER_SET_ERROR, EventType.NODE_FAULT_SET]
     error, fault = change.events
     assert error.request_id == running(1).id
     told = {"requester": "ipc", "to_power": "power on", "power_state": "power off"}
     assert error.payload == {**told, "error": change.requests[0].error}
-    assert fault.payload == {"fault": "actor failure", "reason": REASON}
+    assert fault.payload == {"fault": "actor failure", "reason": REASON, "error_id": "e-1"}
+    assert error.payload["error"]["error_id"] == "e-1", "one id through answer, event and log"
     assert isinstance(change.node, NodeUpdate)
     assert change.node.record.node_seq == record.node_seq + 2
 
@@ -70,7 +71,7 @@ def test_a_request_that_this_version_does_not_understand_ends_as_well() -> None:
     strange = plain_request(1, arguments={"target": "sideways"}, state=RequestState.RUNNING, started_at=Instant(1.0))
     device = plain_request(2, verb="node.boot_device.set", arguments={}, started_at=Instant(1.0))
 
-    change = put_aside(plain_node(), [strange, device], NOW, 6)
+    change = put_aside(plain_node(), [strange, device], NOW, 6, error_id="e-1")
 
     assert [event.type for event in change.events[:2]] == [EventType.POWER_SET_ERROR, EventType.BOOT_DEVICE_SET_ERROR]
 

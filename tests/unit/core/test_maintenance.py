@@ -76,7 +76,7 @@ def test_the_event_tells_what_was_and_what_is() -> None:
 @pytest.mark.parametrize("given", [HEALTHY, FAULTY, {**FAULTY, "fault": Fault.ACTOR_FAILURE}])
 @pytest.mark.parametrize("reason", [None, "disk"])
 def test_what_was_set_by_hand_outlives_a_failing_actor(given: dict[str, Any], reason: str | None) -> None:
-    change = put_aside(after(given, reason), [], Instant(9000.0), 6)
+    change = put_aside(after(given, reason), [], Instant(9000.0), 6, error_id="e-1")
     assert isinstance(change.node, NodeUpdate)
 
     back = replace(change.node.record, **taken_back(change.node.record))

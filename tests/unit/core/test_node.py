@@ -561,7 +561,11 @@ def test_attributes_change_while_the_node_is_busy() -> None:
 
     assert node.record.extra == {"rack": "r1"}
     assert node.effects == [TellFleet(applied=True), AnswerNode("asked")]
-    assert node.events[-1].payload == {"changed": ["extra"], "requester": "ipc"}
+    assert node.events[-1].payload == {
+        "changed": ["extra"],
+        "changes": {"extra.rack": {"from": None, "to": "r1"}},
+        "requester": "ipc",
+    }
 
 
 @pytest.mark.parametrize(
@@ -584,7 +588,12 @@ def test_a_new_name_is_told_with_the_previous_one() -> None:
 
     assert node.record.name == "new"
     assert node.events[0].node_name == "new"
-    assert node.events[0].payload == {"changed": ["name"], "requester": "ipc", "previous_name": "n1"}
+    assert node.events[0].payload == {
+        "changed": ["name"],
+        "changes": {"name": {"from": "n1", "to": "new"}},
+        "requester": "ipc",
+        "previous_name": "n1",
+    }
 
 
 def test_new_driver_info_drops_the_session_and_tells_no_secret() -> None:

@@ -18,7 +18,7 @@ class Logins:
     """Places for logins, given in the order in which they were asked for."""
 
     def __init__(self, limit: int = DEFAULT_MAX_LOGINS) -> None:
-        self._free = limit
+        self._limit = self._free = limit
         # A dict is a queue that one can leave from the middle. Bounded by the number of BMCs.
         self._queue: dict[Applicant, None] = {}
 
@@ -35,6 +35,16 @@ class Logins:
         """Give a place back."""
         self._free += 1
         self._grant()
+
+    @property
+    def in_use(self) -> int:
+        """How many log in now. Any thread."""
+        return self._limit - self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place now. Any thread."""
+        return len(self._queue)
 
     def _grant(self) -> None:
         while self._free and self._queue:

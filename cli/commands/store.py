@@ -1,0 +1,125 @@
+"""`castiron store`: the conductor's file: copied while it is in use, checked, described."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import click
+
+from castiron.cli.configuration import default_store
+from castiron.cli.options import Command, Group, is_terminal, shared
+from castiron.cli.output.exits import Exit
+from castiron.cli.output.faults import Stop, tell
+from castiron.cli.output.render import show_json, show_record, word
+
+_MIB: Final = 1_048_576
+
+_store_option = click.option(
+    "--store", type=click.Path(path_type=Path), metavar="PATH", help="The SQLite file. [default: as `castiron serve`]"
+)
+
+
+@click.group("store", cls=Group)
+def store() -> None:
+    """Back up, check and describe the file that a conductor keeps everything in. It may be running meanwhile."""
+
+
+@store.command("backup", cls=Command)
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+@_store_option
+@click.option("--force", is_flag=True, help="Replace FILE if it is an earlier backup.")
+def _backup(target: Path, store: Path | None, *, force: bool) -> None:
+    """Copy the store to FILE, as it is now; the conductor goes on meanwhile, and waits for nothing.
+
+    FILE appears when it is complete and on disk. The KEY FILE IS NOT IN IT: without it, nobody can read the BMCs'
+    passwords. Keep a copy of it in another place. To restore: `castiron serve --store FILE --key-file KEYFILE`, FILE
+    being a copy of the backup, and the old conductor stopped for good.
+    """
+    from castiron.store.backup import back_up  # noqa: PLC0415 - peewee and cryptography: 100 ms
+
+    with _told():
+        copied = back_up(_path(store), target, replace=force, told=_progress)
+    if shared().is_json:
+        return show_json({**asdict(copied), "path": str(copied.path), "has_key": False})
+    size = f"{copied.size_bytes / _MIB:,.1f} MiB"
+    click.echo(f"{copied.path}: {size}, all up to event {copied.seq}, of conductor {copied.conductor}")
+    tell(f"the key file is NOT in the backup. Keep key {copied.key_id} in another place: without it no password opens.")
+    return None
+
+
+@store.command("check", cls=Command)
+@_store_option
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Try whether its key opens the secrets. [default: beside the store, .key, if it is there]",
+)
+def _check(store: Path | None, key_file: Path | None) -> int:
+    """Check a store, or a backup of one: is the file sound, does what it says fit together, does the key open it?
+
+    Changes nothing. Exits with 65 if something is wrong.
+    """
+    from castiron.store.checkup import check  # noqa: PLC0415 - as above
+
+    path = _path(store)
+    key_path = key_file or (Path(named) if store is None and (named := os.environ.get("CASTIRON_KEY_FILE")) else None)
+    with _told():
+        result = check(path, key_path)
+    if shared().is_json:
+        show_json({"store": str(path), **asdict(result)})
+    else:
+        for finding in result.findings:
+            click.echo(f"{path}: {finding}")
+        secrets = (
+            "no key file to try" if result.secrets_read is None else f"secrets of {result.secrets_read} rows readable"
+        )
+        if not result.findings:
+            click.echo(f"{path}: sound; {secrets}")
+    return Exit.BAD_DATA if result.findings else Exit.OK
+
+
+@store.command("show", cls=Command)
+@_store_option
+def _show(store: Path | None) -> None:
+    """Say what a store, or a backup of one, is and holds: whose it is, its version, sizes and counts."""
+    from castiron.store.checkup import describe  # noqa: PLC0415 - as above
+
+    with _told():
+        described = describe(_path(store))
+    if shared().is_json:
+        return show_json(described)
+    return show_record({name.replace("_", " "): word(value) for name, value in described.items()})
+
+
+def _path(given: Path | None) -> Path:
+    return given or Path(os.environ.get("CASTIRON_STORE") or default_store(os.environ))
+
+
+def _progress(left: int, total: int) -> None:
+    if is_terminal("stderr"):
+        end = "\r" if left else "\r\x1b[K"
+        click.echo(f"{100 * (total - left) // max(1, total)} %{end}" if left else end, nl=False, err=True)
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """Tell the store's failures as a command does."""
+    from castiron.store.errors import SecretsUnreadable, StoreError  # noqa: PLC0415 - as above
+
+    try:
+        yield
+    except SecretsUnreadable as error:
+        raise Stop(_sentence(error), Exit.DENIED) from None
+    except StoreError as error:
+        raise Stop(_sentence(error), Exit.CANNOT_CREATE) from None
+    except KeyboardInterrupt:
+        raise Stop("Interrupted. Nothing was left behind.", Exit.INTERRUPTED) from None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if not text.startswith("/") else f"{text}."
