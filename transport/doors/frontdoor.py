@@ -223,7 +223,10 @@ class FrontDoor:
     def _requester(self, frame: zmq.Frame) -> str:
         if self._wanted.is_ipc:
             return "ipc"
-        return f"tcp:{frame.get('Peer-Address')}"
+        try:
+            return f"tcp:{frame.get('Peer-Address')}"
+        except zmq.ZMQError:  # it speaks ZMTP 1.0, of whose peers ZeroMQ knows nothing
+            return "tcp:unknown"
 
     def _judge(self, key: bytes, session: Session[Answer], envelope: Envelope) -> None:
         """Let a message in.
