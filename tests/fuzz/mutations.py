@@ -9,7 +9,7 @@ import random
 import struct
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from castiron.transport.frames import HEADER, MAX_ID_BYTES, MAX_MESSAGE_BYTES
 from tests.fuzz import corpus
@@ -73,7 +73,11 @@ def _inner_edge(dice: Dice, fields: dict[str, Any]) -> None:
     if not inner:
         return _edge(dice, fields)
     within: Any = dice.choice(inner)
-    keys: list[Any] = [*range(len(within))] if isinstance(within, list) else [*within, "ipmi_address", "fake_fault", "k"]
+    keys: list[Any] = (
+        [*range(len(cast("list[Any]", within)))]
+        if isinstance(within, list)
+        else [*within, "ipmi_address", "fake_fault", "k"]
+    )
     within[dice.choice(keys)] = edge(dice)
     return None
 
