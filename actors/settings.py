@@ -75,8 +75,14 @@ class Settings:
     dispatcher_throughput: int = _setting(
         32, "messages that an actor handles before its thread moves on", least=1, most=10_000
     )
+    slow_turn_s: float = _setting(
+        1.0, "seconds after which a turn of an actor is named in the log and counted", least=0.01, most=600.0
+    )
     hung_turn_s: float = _setting(
-        10.0, "seconds after which a turn of an actor counts as hung and the actor is replaced", least=0.1, most=600.0
+        10.0,
+        "seconds after which a turn of an actor counts as hung and the actor is replaced; a thread is named",
+        least=0.1,
+        most=600.0,
     )
     restart_intensity: int = _setting(
         5, "failures of one node's actor within restart_period_s after which the node is put aside", least=1, most=1000

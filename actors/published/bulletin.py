@@ -77,12 +77,20 @@ class Bulletin:
                 "waiters": services.board.waiting(),
             },
             checks={**services.checks.counts(), **services.checks.pace()._asdict()},
-            actors={**self._dispatcher.counters(), **asdict(self._tally), "nodes": len(services.directory)},
+            actors=self._of_actors(),
             drivers={name: dict(driver.counters()) for name, driver in services.drivers.items()},
             transport=dict(self.front_door.counters()),
             threads=self.watch.states(),
             limits={**self.welcome().limits, "max_running_actions": services.settings.max_running_actions},
         )
+
+    def _of_actors(self) -> dict[str, int]:
+        return {
+            **self._dispatcher.counters(),
+            **asdict(self._tally),
+            **self.watch.counters(),
+            "nodes": len(self._services.directory),
+        }
 
     def _of_store(self) -> dict[str, Any]:
         counters = self._writer.counters()

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -29,6 +30,7 @@ from castiron.transport.errors import (
 )
 from castiron.transport.vocabulary import (
     Instant,
+    PowerState,
     RequestID,
     RequestState,
     Revision,
@@ -334,7 +336,7 @@ def test_a_plug_in_that_fails_at_checking_costs_one_answer_and_not_the_fleet(hou
 def test_the_fleets_actor_is_replaced_again_and_again_while_nodes_come_go_and_are_renamed(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.with_nodes()
+    house.with_nodes(replace(QUICK, restart_intensity=1000))  # no pauses
     stop = threading.Event()
     outcomes: list[str] = []
 
@@ -368,6 +370,60 @@ def test_the_fleets_actor_is_replaced_again_and_again_while_nodes_come_go_and_ar
             for name in (f"c{number}", f"d{number}"):
                 client.nodes.create(name, driver="fake")  # every name is free
     house.audit()
+
+
+def test_a_fleets_actor_that_keeps_failing_is_replaced_more_and_more_rarely_and_the_nodes_go_on(house: House) -> None:
+    client = house.with_nodes()
+
+    def check_bug(_: object) -> None:
+        raise ZeroDivisionError
+
+    house.driver.check_bug = check_bug
+    answers: Counter[str] = Counter()
+    began = time.monotonic()
+    while answers["conductor.overloaded"] < 20:
+        with pytest.raises((InternalError, ConductorOverloaded)) as caught:
+            client.nodes.create("n4", driver="fake")
+        answers[caught.value.code] += 1
+        assert isinstance(caught.value, InternalError) or caught.value.retry_after_s is not None
+    assert client.nodes.power("n1", "power on").wait(timeout_s=5).state == "succeeded"
+    restarts, took_s = client.status().actors["fleet_restarts"], time.monotonic() - began
+    house.driver.check_bug = lambda _: None
+
+    assert QUICK.restart_intensity <= restarts <= QUICK.restart_intensity + 3 + took_s / QUICK.restart_delay_max_s
+    assert insist(lambda: client.nodes.create("n4", driver="fake")) == "ok"
+    assert insist(lambda: client.nodes.set("n1", name="n5")) == "ok"
+    assert house.conductor.failure is None
+    house.audit()
+
+
+def test_the_power_check_of_a_replaced_actor_goes_on_and_its_neighbours_were_never_late(house: House) -> None:
+    checked = replace(QUICK, sync_power_state_interval_s=0.2, power_check_start_spread_s=0.0)
+    client = house.with_nodes(checked)
+    asked = Asking(house)
+    until(lambda: asked.count(0) >= 2 and asked.count(1) >= 2)
+
+    house.driver.bugs[house.uuids[0]] = once(fail)
+    until(lambda: client.status().actors["restarts"] == 1)
+    before = asked.count(0)
+    house.driver.bmc(house.uuids[0]).power = PowerState.ON  # behind everybody's back
+
+    until(lambda: asked.count(0) >= before + 3)
+    until(lambda: client.nodes.show("n1").power_state == "power on")
+    assert client.status().actors["restarts"] == 1
+    house.audit()
+
+
+class Asking:
+    """How often each node's power state was read."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def count(self, node: int) -> int:
+        calls = list(self._house.driver.calls)
+        uuid = self._house.uuids[node]
+        return sum(call.target.node == uuid and isinstance(call.operation, GetPower) for call in calls)
 
 
 def insist(verb: Callable[[], object]) -> str:

@@ -9,7 +9,7 @@ import random
 import struct
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from castiron.transport.frames import HEADER, MAX_ID_BYTES, MAX_MESSAGE_BYTES
 from tests.fuzz import corpus
@@ -73,11 +73,8 @@ def _inner_edge(dice: Dice, fields: dict[str, Any]) -> None:
     if not inner:
         return _edge(dice, fields)
     within: Any = dice.choice(inner)
-    keys: list[Any] = (
-        [*range(len(cast("list[Any]", within)))]
-        if isinstance(within, list)
-        else [*within, "ipmi_address", "fake_fault", "k"]
-    )
+    is_map = hasattr(within, "keys")
+    keys: list[Any] = [*within, "ipmi_address", "fake_fault", "k"] if is_map else [*range(len(within))]
     within[dice.choice(keys)] = edge(dice)
     return None
 

@@ -84,6 +84,7 @@ class FrontDoor:
         self._peers: Peers[bytes, Answer] = Peers(limits)
         self._is_draining = False
         self._is_stopping = False
+        self._beats = 0
         self._received = self._answered = self._malformed = self._refused = self._vanished = self._slow = 0
         self._thread: threading.Thread | None = None
 
@@ -119,6 +120,15 @@ class FrontDoor:
         if self._thread is not None:
             self._thread.join(timeout_s)
         return not self.is_alive()
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """Its thread; None before `start`."""
+        return self._thread
+
+    def beats(self) -> int:
+        """Return how often it has begun or ended its work after a wait: odd while at work. Any thread."""
+        return self._beats
 
     def is_alive(self) -> bool:
         """Return whether its thread runs."""
@@ -168,6 +178,7 @@ class FrontDoor:
     def _turn(self, router: "zmq.Socket[bytes]", poller: zmq.Poller) -> None:
         """Wait for something to do, and do it: answers out, messages in, answers to those out, the silent forgotten."""
         ready: dict[Any, int] = dict(poller.poll(self._patience_ms()))
+        self._beats += 1
         if self._outbox.fileno() in ready:
             self._outbox.heed()
         self._send_answers(router)
@@ -180,6 +191,7 @@ class FrontDoor:
             self._publisher.turn(self._now())
         for answer in self._peers.expire(self._now()):
             self._tell_gone(answer)
+        self._beats += 1
 
     def _patience_ms(self) -> int | None:
         now = self._now()
