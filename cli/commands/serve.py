@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from castiron.cli.configuration import LOG_VARIABLE, Configuration, Given, default_store
+from castiron.cli.descriptors import raise_limit
 from castiron.cli.options import Command, shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop, tell
@@ -103,6 +104,7 @@ def serve(
     places = {"store": store, "key_file": key_file, "listen": listen or given.endpoint}
     configuration.add_flags(places, settings)
     _log(given.verbosity, os.environ)
+    raise_limit()
     with _signals_held() as signals:
         _run(_conductor(configuration), signals)
 

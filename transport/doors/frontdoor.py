@@ -18,10 +18,11 @@ from castiron.transport import codec, frames
 from castiron.transport.doors.answers import Answer, Handler, Outbox, Outgoing, PeerInfo, internal_error
 from castiron.transport.doors.listener import Listener
 from castiron.transport.doors.publisher import Publisher
+from castiron.transport.doors.unread import LARGE_BYTES, Unread
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CastironError, ConductorDraining, FrameMalformed
 from castiron.transport.frames import MAX_FRAMES, Envelope
-from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session
+from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session, overloaded
 from castiron.transport.verbs import AnyVerb, Hello
 from castiron.transport.vocabulary import Applied
 
@@ -84,7 +85,8 @@ class FrontDoor:
         self._peers: Peers[bytes, Answer] = Peers(limits)
         self._is_draining = False
         self._is_stopping = False
-        self._beats = 0
+        self._unread = Unread()
+        self._beats = self._unread_refused = 0
         self._received = self._answered = self._malformed = self._refused = self._vanished = self._slow = 0
         self._thread: threading.Thread | None = None
 
@@ -139,6 +141,8 @@ class FrontDoor:
 
         peers: remembered now. in_flight: messages without a last reply now. received, answered: messages in, replies
         out. malformed: not of the protocol. refused: well-formed, and not let in (verb, argument, limit, draining).
+        unread_bytes: of large replies that wait for their peers, at the most. unread_refused: large replies that had
+        to give way to `conductor.overloaded`, because too many bytes wait.
         dropped: replies whose peer had vanished or did not read. late: answers given after their peer was taken for
         gone. doubled: second last replies, a bug. The events' figures are explained in Publisher.counters.
         """
@@ -149,6 +153,8 @@ class FrontDoor:
             "answered": self._answered,
             "malformed": self._malformed,
             "refused": self._refused,
+            "unread_bytes": self._unread.total_bytes,
+            "unread_refused": self._unread_refused,
             "dropped": self._vanished + self._slow,
             "late": self._outbox.late_count,
             "doubled": self._outbox.doubled_count,
@@ -288,11 +294,20 @@ class FrontDoor:
             self._send(router, reply)
 
     def _send(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
+        is_large = len(reply.body) >= LARGE_BYTES
+        if is_large and not self._unread.has_room(len(reply.body)):
+            self._unread_refused += 1
+            refusal = overloaded("unread_bytes", self._unread.limit_bytes)
+            reply, is_large = reply._replace(body=codec.encode_reply(refusal, NO_EVENT)), False
         *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
         try:
             for frame in head:
                 router.send(frame, _MORE)
-            router.send(body, zmq.NOBLOCK)
+            if is_large:
+                counted = zmq.Frame(body, track=True, copy=False, copy_threshold=0)
+                self._unread.note(reply.key, len(body), router.send(counted, zmq.NOBLOCK, copy=False, track=True))
+            else:
+                router.send(body, zmq.NOBLOCK)
         except zmq.Again:
             self._slow += 1
         except zmq.ZMQError:  # EHOSTUNREACH: the peer has disconnected
