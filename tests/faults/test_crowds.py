@@ -14,6 +14,7 @@ from castiron.transport.doors.unread import MAX_UNREAD_BYTES
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.frames import HEADER
+from castiron.transport.replies import StatusView
 from tests.fuzz.corpus import NODES
 from tests.fuzz.fortress import Fortress
 from tests.fuzz.vandals import GREETING, connected
@@ -71,7 +72,20 @@ def serves(client: Client, fortress: Fortress) -> None:
     client.ping()
     assert client.nodes.power(NODES[0], "power on").wait(timeout_s=20).state == "succeeded"
     assert fortress.footprint().rss_bytes < ROOM_BYTES
-    assert client.status().threads["front door"] == "alive"
+    assert patient_status(client).threads["front door"] == "alive"
+
+
+def patient_status(client: Client) -> StatusView:
+    """Ask how it is until it says so: a thousand long lists may stand before it, and then it says that they do."""
+    found: list[StatusView] = []
+
+    def asked() -> bool:
+        with contextlib.suppress(ConductorOverloaded):
+            found.append(client.status())
+        return bool(found)
+
+    until(asked, timeout_s=40)
+    return found[0]
 
 
 def can_list(client: Client) -> bool:
@@ -99,9 +113,9 @@ def test_a_thousand_clients_that_ask_for_long_lists_and_never_read(fortress: For
                 for one in sockets:
                     one.send_multipart([HEADER, b"%d" % number, ask])
                 client.ping()
-            until(lambda: client.status().transport["received"] > 4 * CROWD, timeout_s=40)
+            until(lambda: patient_status(client).transport["received"] > 4 * CROWD, timeout_s=40)
             serves(client, fortress)
-            counts = client.status().transport
+            counts = patient_status(client).transport
             assert counts["peers"] > CROWD
             assert counts["unread_bytes"] <= MAX_UNREAD_BYTES
             assert counts["unread_refused"] > 100

@@ -51,8 +51,8 @@ def connected(endpoint: Endpoint) -> socket.socket:
     """Connect as no ZeroMQ client does."""
     if endpoint.path is not None:
         made = socket.socket(socket.AF_UNIX)
+        made.connect(endpoint.path)  # blocking: it waits for room in the backlog, where a timeout would not let it
         made.settimeout(CONNECT_S)
-        made.connect(endpoint.path)
         return made
     host, _, port = str(endpoint).removeprefix("tcp://").rpartition(":")
     return socket.create_connection((host, int(port)), CONNECT_S)
