@@ -154,7 +154,7 @@ class FrontDoor:
             "malformed": self._malformed,
             "refused": self._refused,
             "unread_bytes": self._unread.total_bytes,
-            "unread_refused": self._unread_refused,
+            "unread_refused": self._unread_refused + self._outbox.crowded_count,
             "dropped": self._vanished + self._slow,
             "late": self._outbox.late_count,
             "doubled": self._outbox.doubled_count,
@@ -295,7 +295,7 @@ class FrontDoor:
 
     def _send(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
         is_large = len(reply.body) >= LARGE_BYTES
-        if is_large and not self._unread.has_room(len(reply.body)):
+        if is_large and reply.kind == frames.FINAL and not self._unread.has_room(len(reply.body)):
             self._unread_refused += 1
             refusal = overloaded("unread_bytes", self._unread.limit_bytes)
             reply, is_large = reply._replace(body=codec.encode_reply(refusal, NO_EVENT)), False
