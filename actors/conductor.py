@@ -6,8 +6,10 @@ garbage collector are the business of whoever runs it. No decision about nodes l
 """
 
 import logging
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -40,7 +42,7 @@ from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
 from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
-from castiron.actors.supervision.watch import Watch
+from castiron.actors.supervision.watch import Watch, Watched
 from castiron.store.records import RequestRecord
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
@@ -54,6 +56,9 @@ log = logging.getLogger(__name__)
 
 MakeDrivers = Callable[[Clock, Settings], Mapping[str, Driver]]
 """Makes the drivers of one conductor, by name."""
+
+LOOK_S: Final = 1.0
+"""Between two looks at the watch of whoever waits."""
 
 LAST_ANSWERS_S: Final = 1.0
 """Given to clients to take their last answers, within the time of an orderly stop."""
@@ -110,6 +115,7 @@ class Conductor:
         self._ended.set()
         self._failure: str | None = None
         self._front_door: FrontDoor | None = None
+        self._watch: Watch | None = None
         self._endpoint: str | None = None
         self._conductor_id: ConductorID | None = None
 
@@ -154,8 +160,18 @@ class Conductor:
         return Client(self.endpoint, timeout_s=timeout_s)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Block until it has failed or was stopped; return whether that came about in time."""
-        return self._ended.wait(timeout_s)
+        """Block until it has failed or was stopped; return whether that came about in time.
+
+        Whoever waits watches the watch, which watches everything else.
+        """
+        until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while not self._ended.wait(max(0.0, min(until_s - time.monotonic(), LOOK_S))):
+            watch = self._watch
+            if watch is not None and not watch.is_alive():
+                self._fail("the watch has died")
+            elif time.monotonic() >= until_s:
+                return False
+        return True
 
     def start(self) -> None:
         """Open the store, take up every node and what was under way, and open the front door.
@@ -193,7 +209,7 @@ class Conductor:
         try:
             self._parts.stop()
         finally:
-            self._front_door = None
+            self._front_door = self._watch = None
             self._ended.set()
 
     def _start_all(self) -> None:
@@ -254,18 +270,19 @@ class Conductor:
             publisher=publisher,
             new_error_id=self._new_id,
         )
+        threaded: dict[str, Watched] = {
+            "clock": clock,
+            "store writer": writer,
+            "archive": archive,
+            "front door": front_door,
+            **{f"{name} driver": driver for name, driver in drivers.items()},
+        }
         watch = Watch(
             dispatcher=dispatcher,
             supervisor=kin.supervisor,
-            threads={
-                "clock": clock.is_alive,
-                "store writer": writer.is_alive,
-                "archive": archive.is_alive,
-                "front door": front_door.is_alive,
-                **{f"{name} driver": driver.is_alive for name, driver in drivers.items()},
-            },
-            slow_turn_s=settings.slow_turn_s,
+            parts=threaded,
             hung_turn_s=settings.hung_turn_s,
+            slow_turn_s=settings.slow_turn_s,
             failed=self._fail,
         )
         bulletin.front_door, bulletin.watch = front_door, watch
@@ -274,6 +291,7 @@ class Conductor:
         self._front_door = front_door
         watch.start()
         parts.add_quick(watch.stop)
+        self._watch = watch
         self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
         told = "conductor %s (castiron %s) listens on %s; %d nodes, %d open requests, store %s"
         counts = len(services.directory), board.open_count()
@@ -290,7 +308,7 @@ class Conductor:
             open_requests.setdefault(request.node_uuid, []).append(request)
         for record in store.nodes():
             nursery.raise_node(state_from_store(record, open_requests.get(record.uuid, [])), services.board.seq)
-        seat_fleet(services, nursery, kin.fleet, self._fail)
+        seat_fleet(services, nursery, kin.fleet, tally, self._fail)
 
     def _fail(self, reason: str) -> None:
         """Give up: from now on nothing is certain but what is on disk. Whoever runs the conductor is woken.

@@ -79,7 +79,10 @@ class Settings:
         0.5, "seconds from which on a turn of an actor counts as slow, and is told", least=0.01, most=600.0
     )
     hung_turn_s: float = _setting(
-        10.0, "seconds after which a turn of an actor counts as hung and the actor is replaced", least=0.1, most=600.0
+        10.0,
+        "seconds after which a turn of an actor counts as hung and the actor is replaced; a thread is named",
+        least=0.1,
+        most=600.0,
     )
     restart_intensity: int = _setting(
         5, "failures of one node's actor within restart_period_s after which the node is put aside", least=1, most=1000

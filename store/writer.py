@@ -162,7 +162,7 @@ class ThreadedWriter:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Change, Done]] = deque()
         self._writing = 0
-        self._overloads = 0
+        self._overloads = self._beats = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="castiron-store-writer", daemon=True)
         self._thread.start()
@@ -182,6 +182,15 @@ class ThreadedWriter:
                 self._changed.notify()
         if refusal is not None:
             tell(done, refusal)
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread that writes."""
+        return self._thread
+
+    def beats(self) -> int:
+        """Return how often it has begun or ended a group: odd while it writes one, or tells of it. Any thread."""
+        return self._beats
 
     def is_alive(self) -> bool:
         """See Writer."""
@@ -213,7 +222,9 @@ class ThreadedWriter:
 
     def _run(self) -> None:
         while batch := self._next():
+            self._beats += 1
             self._desk.commit(batch)
+            self._beats += 1
 
     def _next(self) -> list[tuple[Change, Done]]:
         """Wait for changes and take as many as one transaction may hold; none: it is time to end."""

@@ -4,6 +4,7 @@ The index is what the fleet's actor knows of all nodes; the functions below judg
 node's own matters (is it busy, is the revision right) are its actor's to decide, not the fleet's.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,13 @@ UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I
 
 PLAIN: Final = ("power_state_change_timeout_s", "soft_power_off_timeout_s", "power_check_interval_s")
 """Attributes that are replaced, not merged."""
+
+FREE: Final = ("properties", "extra")
+"""Attributes that are merged, and hold what their users like."""
+
+MAX_FREE_BYTES: Final = 65_536
+"""What those of one node may take as JSON: as much as the largest message could bring at once. A page of 1,000 nodes
+still fits into the largest reply."""
 
 
 class Checker(Protocol):
@@ -240,11 +248,25 @@ def _new_driver_info(given: Mapping[str, Any], record: NodeRecord, drivers: Mapp
 
 def _new_attributes(given: Mapping[str, Any], record: NodeRecord) -> dict[str, Any]:
     attributes: dict[str, Any] = {key: given[key] for key in PLAIN if key in given}
-    if "properties" in given:
-        attributes["properties"] = _merged(record.properties, given["properties"])
-    if "extra" in given:
-        attributes["extra"] = _merged(record.extra, given["extra"])
-    return attributes
+    before: dict[str, Any] = {name: getattr(record, name) for name in FREE}
+    free = {name: _merged(before[name], given[name]) for name in FREE if name in given}
+    if free:
+        _judge_size(before, free)
+    return attributes | free
+
+
+def _judge_size(before: dict[str, Any], free: dict[str, Any]) -> None:
+    """Refuse what many small changes would make of a node; what makes it smaller is welcome."""
+    size = _size_bytes(before | free)
+    if size > MAX_FREE_BYTES and size > _size_bytes(before):
+        raise ArgumentInvalid(
+            f"properties and extra would take {size} bytes; the limit is {MAX_FREE_BYTES}. Remove something first.",
+            details={"path": f"$.{next(iter(free))}"},
+        )
+
+
+def _size_bytes(free: dict[str, Any]) -> int:
+    return len(json.dumps({name: dict(value) for name, value in free.items()}, ensure_ascii=False).encode())
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

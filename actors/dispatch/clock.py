@@ -168,7 +168,7 @@ class SystemClock:
         self._heap = TimerHeap()
         self._changed = threading.Condition()
         self._is_stopping = False
-        self._due_count = 0
+        self._beats = self._due_count = 0
         self._late_max_s = 0.0
         self._late_s: deque[float] = deque(maxlen=LATE_SAMPLES)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -190,6 +190,15 @@ class SystemClock:
             if first is None or at < first:
                 self._changed.notify()
         return timer
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread that calls."""
+        return self._thread
+
+    def beats(self) -> int:
+        """Return how often it has begun or ended a call: odd while in one. Any thread."""
+        return self._beats
 
     def is_alive(self) -> bool:
         """Return whether timers are still being called."""
@@ -228,8 +237,10 @@ class SystemClock:
         while due := self._wait_for_due():
             for timer in due:
                 late_s = self.now() - timer.at
+                self._beats += 1
                 if timer.fire():
                     self._count(late_s)
+                self._beats += 1
 
     def _wait_for_due(self) -> list[HeapTimer]:
         """Sleep until timers are due and take them out; none once the clock is stopping."""

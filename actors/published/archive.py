@@ -83,6 +83,7 @@ class Archive:
         self._library = library
         self._writer = writer
         self._line: SimpleQueue[Question | None] = SimpleQueue()  # None: end
+        self._beats = 0
         self._thread = threading.Thread(target=self._run, name="castiron-archive", daemon=True)
         self._thread.start()
 
@@ -117,6 +118,15 @@ class Archive:
         """Return how many questions wait."""
         return self._line.qsize()
 
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread that asks."""
+        return self._thread
+
+    def beats(self) -> int:
+        """Return how often it has begun or ended a question: odd while at one. Any thread."""
+        return self._beats
+
     def is_alive(self) -> bool:
         """Return whether questions are being answered."""
         return self._thread.is_alive()
@@ -128,10 +138,12 @@ class Archive:
 
     def _run(self) -> None:
         while (question := self._line.get()) is not None:
+            self._beats += 1
             try:
                 question(self._library)
             except Exception:
                 log.exception("a question to the store failed")
+            self._beats += 1
 
 
 def _load(uuid: NodeUUID, tell: Callable[[Loaded], None], library: Library) -> None:

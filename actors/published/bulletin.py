@@ -84,7 +84,7 @@ class Bulletin:
                 "waiters": services.board.waiting(),
             },
             checks={**services.checks.counts(), **services.checks.pace()._asdict()},
-            actors={**self._dispatcher.counters(), **asdict(self._tally), "nodes": len(services.directory)},
+            actors=self._of_actors(),
             drivers=drivers,
             transport=dict(self.front_door.counters()),
             threads=self.watch.states(),
@@ -135,6 +135,14 @@ class Bulletin:
             "count": self._dispatcher.counters().get("slow_turns", 0),
             "running": [{"actor": turn.actor, "message": turn.message, "lasts_s": turn.lasts_s} for turn in running],
             **({} if latest is None else asdict(latest)),
+        }
+
+    def _of_actors(self) -> dict[str, int]:
+        return {
+            **self.watch.counters(),
+            **self._dispatcher.counters(),
+            **asdict(self._tally),
+            "nodes": len(self._services.directory),
         }
 
     def _of_store(self) -> dict[str, Any]:

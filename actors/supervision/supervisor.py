@@ -23,6 +23,7 @@ from castiron.actors.dispatch.pooled import DispatchedActor, abandon, leftovers_
 from castiron.actors.nodes.place import owner_of
 from castiron.actors.nodes.reporter import Reporter
 from castiron.actors.services import Loaded, Services
+from castiron.actors.settings import Settings
 from castiron.actors.supervision.kin import AmendEnded, ChildFailed, Hung, Kin, NodeGone, Strayed, UsersMessage
 from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.store.errors import StoreError
@@ -75,10 +76,24 @@ class Child:
 
 @dataclass(slots=True)
 class Tally:
-    """What a supervisor has done since its start, for `status`. Written by the supervisor alone."""
+    """What has been done for failed actors since the start, for `status`."""
 
     restarts: int = 0
+    """Of nodes' actors; written by the supervisor alone."""
     put_aside: int = 0
+    """Nodes; written by the supervisor alone."""
+    fleet_restarts: int = 0
+    """Of the fleet's actor; written by whoever seats it."""
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return how patient the settings are."""
+    return Policy(
+        intensity=settings.restart_intensity,
+        period_s=settings.restart_period_s,
+        delay_initial_s=settings.restart_delay_initial_s,
+        delay_max_s=settings.restart_delay_max_s,
+    )
 
 
 SupervisorMessage = ChildFailed | Strayed | Hung | Replace | Found | Aside
@@ -101,13 +116,7 @@ class SupervisorActor(DispatchedActor):
         self._tally = tally
         self._failed = failed
         self._children: dict[NodeUUID, Child] = {}
-        settings = services.settings
-        self._policy = Policy(
-            intensity=settings.restart_intensity,
-            period_s=settings.restart_period_s,
-            delay_initial_s=settings.restart_delay_initial_s,
-            delay_max_s=settings.restart_delay_max_s,
-        )
+        self._policy = policy_of(services.settings)
 
     def on_receive(self, message: SupervisorMessage) -> None:
         """Decide about a message. Runs on a dispatcher thread; never blocks."""

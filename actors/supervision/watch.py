@@ -1,19 +1,22 @@
-"""The conductor's own watch: are its threads alive, and does a turn of an actor hang?
+"""The conductor's own watch: are its threads alive, do they come back, and does a turn of an actor last too long?
 
-One thread, once a second. A pool thread that died is replaced; a node's actor that hangs is reported to the supervisor
-and its thread's place filled; anything else that died cannot be rebuilt while the conductor runs, so the conductor is
-told to fail with a clear reason, which loses nothing: what was accepted is on disk. Looks only; decides nothing about
-nodes.
+One thread, once a second. A slow turn is named; a pool thread that died is replaced; a node's actor that hangs is
+reported to the supervisor and its thread's place filled. Any other thread that hangs is named with where it stands; one
+that has died, or hangs for good though it waits for nobody, cannot be rebuilt while the conductor runs, so the
+conductor is told to fail with a clear reason, which loses nothing: what was accepted is on disk. Looks only; decides
+nothing about nodes.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from castiron.actors.dispatch.dispatcher import SlowTurn
-from castiron.actors.dispatch.pool import SLOW_TURN_S, PoolDispatcher
+from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.nodes.node import NodeActor
+from castiron.actors.supervision.heartbeat import Beating, Heartbeats, Stay
 from castiron.actors.supervision.kin import Hung, Seat
 
 log = logging.getLogger(__name__)
@@ -21,10 +24,22 @@ log = logging.getLogger(__name__)
 ROUND_S: Final = 1.0
 """Between two looks: with the restart delays of the supervisor, a successor is there within two seconds."""
 
-TELL_ROUNDS: Final = 60
-"""Looks between two lines about slow turns: a minute."""
+GIVE_UP: Final = 3
+"""After so many times the bound of a hang, a thread that waits for nobody is given up."""
 
-IsAlive = Callable[[], bool]
+GIVE_UP_LOOKS: Final = 10
+"""And never sooner than this: a machine that is overloaded is not a thread that hangs."""
+
+MAY_WAIT: Final = frozenset({"store writer", "archive"})
+"""They wait for the disk, which a restart does not mend; they are named, and not given up."""
+
+
+class Watched(Protocol):
+    """A part with a thread. One that is also Beating is watched for hangs."""
+
+    def is_alive(self) -> bool:
+        """Return whether it does its work. Any thread."""
+        ...
 
 
 class Watch:
@@ -35,28 +50,31 @@ class Watch:
         *,
         dispatcher: PoolDispatcher,
         supervisor: Seat,
-        threads: Mapping[str, IsAlive],
-        slow_turn_s: float = SLOW_TURN_S,
+        parts: Mapping[str, Watched],
         hung_turn_s: float,
+        slow_turn_s: float = math.inf,
         failed: Callable[[str], None],
     ) -> None:
         """Prepare it.
 
         Args:
-            threads: what must live, by the name that people read.
-            slow_turn_s: seconds from which on a turn counts as slow.
-            hung_turn_s: seconds after which a turn counts as hung.
+            parts: what must live, by the name that people read; those that are Beating must also come back.
+            hung_turn_s: seconds after which a turn, or a thread's piece of work, counts as hung.
+            slow_turn_s: seconds after which a turn is named in the log; one that lasts a round longer is never missed.
             failed: told, once, what died.
         """
         self._dispatcher = dispatcher
         self._supervisor = supervisor
-        self._threads = threads
-        self._slow_turn_s = min(slow_turn_s, hung_turn_s)
-        self._slow_told = 0
-        self._told_round = -TELL_ROUNDS
-        self._round = 0
+        self._parts = parts
         self._hung_turn_s = hung_turn_s
+        self._slow_turn_s = slow_turn_s
         self._failed = failed
+        beating = {name: part for name, part in parts.items() if isinstance(part, Beating)}
+        self._heartbeats = Heartbeats(beating)
+        self._hung_looks = math.ceil(hung_turn_s / ROUND_S)
+        self._hung: dict[str, Stay] = {}
+        self._slow: set[tuple[str, int]] = set()
+        self._hung_count = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="castiron-watch", daemon=True)
 
@@ -71,40 +89,57 @@ class Watch:
             self._thread.join(ROUND_S * 2)
 
     def states(self) -> dict[str, str]:
-        """Return for each watched thread whether it lives, for `status`."""
-        return {name: "alive" if is_alive() else "dead" for name, is_alive in self._threads.items()}
+        """Return for each watched thread whether it lives, for `status`: alive, hung or dead. Any thread."""
+        hung = self._hung
+        return {
+            name: ("hung" if name in hung else "alive") if part.is_alive() else "dead"
+            for name, part in self._parts.items()
+        }
+
+    def counters(self) -> dict[str, int]:
+        """Return how many of the threads' pieces of work hung since the start. Any thread."""
+        return {"threads_hung_ever": self._hung_count}
+
+    def is_alive(self) -> bool:
+        """Return whether somebody looks."""
+        return self._thread.is_alive()
 
     def look(self) -> None:
         """Look once."""
         replaced = self._dispatcher.mend()
         if replaced:
             log.error("%d dispatcher threads had died and were replaced", replaced)
-        slow = self._dispatcher.stuck(self._slow_turn_s)  # whoever is seen here can be named once it has ended
-        self._tell_slow()
-        stuck = [turn for turn in slow if turn.lasts_s >= self._hung_turn_s]
+        self._name_slow()
+        stuck = self._dispatcher.stuck(self._hung_turn_s)
         for turn in stuck:
             self._report(turn)
         if len(stuck) >= self._dispatcher.counters()["threads"]:
             return self._give_up(f"all {len(stuck)} dispatcher threads hang")
-        for name, is_alive in self._threads.items():
-            if not is_alive():
+        for name, part in self._parts.items():
+            if not part.is_alive():
                 return self._give_up(f"the {name} has died")
-        return None
+        return self._look_for_hung()
 
-    def _tell_slow(self) -> None:
-        """Tell of slow turns that have ended, in a line a minute at the most."""
-        self._round += 1
-        count, latest = self._dispatcher.counters()["slow_turns"], self._dispatcher.lasted()
-        if latest is None or count == self._slow_told or self._round - self._told_round < TELL_ROUNDS:
-            return
-        log.warning(
-            "%d slow turns since the last such line; the latest was %s in %s, %.1f s",
-            count - self._slow_told,
-            latest.actor,
-            latest.message or "a message that ended before anybody looked",
-            latest.lasted_s,
-        )
-        self._slow_told, self._told_round = count, self._round
+    def _name_slow(self) -> None:
+        """Name each turn that is slow, once."""
+        going_on = {(turn.worker, turn.turn): turn for turn in self._dispatcher.stuck(self._slow_turn_s)}
+        for key, turn in going_on.items():
+            if key not in self._slow:
+                log.warning("%s is slow: %.1f s in %s, and not done", turn.actor, turn.lasts_s, turn.message)
+        self._slow = {*going_on}
+
+    def _look_for_hung(self) -> None:
+        stays = {stay.name: stay for stay in self._heartbeats.look() if stay.looks >= self._hung_looks}
+        for name, stay in stays.items():
+            if name not in self._hung:
+                self._hung_count += 1
+                log.error("the %s hangs for %.0f s at %s", name, stay.looks * ROUND_S, stay.where)
+        for name in self._hung.keys() - stays.keys():
+            log.warning("the %s goes on", name)
+        self._hung = stays
+        for name, stay in stays.items():
+            if name not in MAY_WAIT and stay.looks >= max(GIVE_UP * self._hung_looks, GIVE_UP_LOOKS):
+                self._give_up(f"the {name} hangs at {stay.where}")
 
     def _report(self, turn: SlowTurn) -> None:
         if not self._dispatcher.replace_hung(turn):

@@ -18,6 +18,7 @@ import click
 
 from castiron.cli.commands.settings import CONDUCTOR, configured, read_settings, setting_lines
 from castiron.cli.configuration import Configuration, chosen, default_store
+from castiron.cli.descriptors import raise_limit
 from castiron.cli.logs import FORMATS, LEVELS, logging_to_stderr
 from castiron.cli.options import Command, shared
 from castiron.cli.output.exits import Exit
@@ -95,6 +96,7 @@ def serve(config: Path | None, settings: tuple[str, ...], **places: str | None) 
     form = chosen(configuration, "log_format", FORMATS, CONDUCTOR["log_format"][0])
     # The log's thread must hold the signals back, as all others do.
     with _signals_held() as signals, logging_to_stderr(level, form):
+        raise_limit()
         _run(_conductor(configuration), signals)
 
 

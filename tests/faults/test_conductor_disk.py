@@ -1,6 +1,10 @@
 """A full disk: changes are refused and everything else goes on; when there is space again, so does the rest."""
 
+import errno
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,8 +13,8 @@ from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
 from castiron.transport.clients.client import Client
 from castiron.transport.errors import StoreUnavailable
-from castiron.transport.vocabulary import PowerState
-from tests.support.conductor_process import Audit, ConductorProcess, opened
+from castiron.transport.vocabulary import CheckResult, PowerState
+from tests.support.conductor_process import ROOT, Audit, ConductorProcess, opened
 from tests.support.deadline import until
 
 CHANGES: dict[str, Callable[[Client], object]] = {
@@ -68,6 +72,116 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
     audit.check()
     assert [node.name for node in audit.nodes] == ["n1", "n7", "n9"]
     assert len(audit.requests) == 3
+
+
+MOUNT = ("unshare", "-Urm", "sh", "-c", 'mount -t tmpfs -o size=2m none "$0" && exec "$@"')
+"""A disk of 2 MB of the conductor's own, in a namespace that any user may make where the kernel allows it."""
+
+
+class Cramped(ConductorProcess):
+    """A conductor whose store has such a disk."""
+
+    def wrapped(self, command: list[str], store: Path) -> list[str]:
+        return [*MOUNT, str(store.parent), *command]
+
+
+class SmallDisk:
+    """The disk of a conductor that runs, seen from outside."""
+
+    def __init__(self, conductor: ConductorProcess, folder: Path) -> None:
+        self._ballast = Path(f"/proc/{conductor.pid}/root{folder}/ballast")
+
+    def fill(self) -> None:
+        """Leave not a byte."""
+        with self._ballast.open("ab", buffering=0) as ballast:
+            for size in (65_536, 4_096, 1):
+                try:
+                    while ballast.write(b"x" * size):
+                        pass
+                except OSError as error:
+                    assert error.errno == errno.ENOSPC  # noqa: PT017 - each size ends so
+
+    def clear(self) -> None:
+        """Give it back."""
+        self._ballast.unlink()
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Path:
+    """A folder to mount a disk at; skips the test where that is not to be had."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    tried = subprocess.run([*MOUNT, str(folder), "true"], capture_output=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no small disk to be had here: {tried.stderr.decode().strip()}")
+    return folder
+
+
+def refused(change: Callable[[], object]) -> bool:
+    """Return whether the disk refused a change."""
+    try:
+        change()
+    except StoreUnavailable as error:
+        return error.retry_after_s is not None
+    return False
+
+
+def checked(client: Client) -> int:
+    """Return how many power checks have come to a result."""
+    return sum(client.status().checks[result] for result in CheckResult)
+
+
+def told(endpoint: str) -> str:
+    """Return what `castiron status` prints."""
+    command = [sys.executable, "-m", "castiron", "--endpoint", endpoint, "status"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True, timeout=30).stdout
+
+
+def test_on_a_disk_without_a_byte_left_checks_go_on_and_all_is_well_again_when_there_is_space(
+    tmp_path: Path, mount: Path
+) -> None:
+    endpoint = f"ipc://{tmp_path}/c.ipc"
+    settings = {
+        "sync_power_state_interval_s": 0.2,
+        "power_check_start_spread_s": 0.0,
+        "event_retention_count": 100,
+        "unknown_outcome_settle_s": 0.1,
+    }
+    with (
+        BMCFarm(bmcs=1) as farm,
+        Cramped(mount / "c.db", endpoint, **settings) as conductor,
+        conductor.client(10.0) as client,
+    ):
+        disk = SmallDisk(conductor, mount)
+        client.nodes.create("n1", driver_info=farm[0].driver_info)
+        client.nodes.create("n2", driver="fake")
+        until(lambda: all(node.power_state == "power off" for node in client.nodes.list()))
+
+        disk.fill()
+        until(lambda: refused(lambda: client.nodes.set("n2", extra={"ballast": "x" * 20_000})), timeout_s=30)
+        for name, change in CHANGES.items():
+            assert refused(partial(change, client)), name
+        done = checked(client)
+        until(lambda: checked(client) > done + 10)
+        with client.events(since=0, follow=False) as stream:
+            assert [event.seq for event in stream][:2] == [1, 2]
+        status = client.status()
+        assert (status.actors["restarts"], {*status.threads.values()}) == (0, {"alive"})
+        assert "full" in status.store["state"]
+        assert status.store["state"] in " ".join(told(endpoint).split())
+
+        farm[0].power = PowerState.ON  # behind its back; it cannot be written down
+        heard = client.status().drivers["ipmi"]["received"]
+        until(lambda: client.status().drivers["ipmi"]["received"] >= heard + 3)
+        assert client.nodes.show("n1").power_state == "power off"
+
+        disk.clear()
+        until(lambda: client.nodes.show("n1").power_state == "power on", timeout_s=20)
+        until(lambda: client.status().store["state"] == "ok")
+        assert not refused(lambda: client.nodes.create("n9", driver="fake"))
+        with client.events(since=0, follow=False, nodes=["n1"], types=["node.power_state_corrected.*"]) as stream:
+            assert [event.payload["power_state"] for event in stream] == ["power off", "power on"]
+        conductor.stop()
 
 
 def test_a_conductor_that_is_killed_while_its_disk_is_full_comes_back_with_what_was_accepted(tmp_path: Path) -> None:

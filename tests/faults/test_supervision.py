@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -29,6 +30,7 @@ from castiron.transport.errors import (
 )
 from castiron.transport.vocabulary import (
     Instant,
+    PowerState,
     RequestID,
     RequestState,
     Revision,
@@ -334,7 +336,7 @@ def test_a_plug_in_that_fails_at_checking_costs_one_answer_and_not_the_fleet(hou
 def test_the_fleets_actor_is_replaced_again_and_again_while_nodes_come_go_and_are_renamed(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.with_nodes()
+    house.with_nodes(replace(QUICK, restart_intensity=1000))  # no pauses
     stop = threading.Event()
     outcomes: list[str] = []
 
@@ -370,6 +372,60 @@ def test_the_fleets_actor_is_replaced_again_and_again_while_nodes_come_go_and_ar
     house.audit()
 
 
+def test_a_fleets_actor_that_keeps_failing_is_replaced_more_and_more_rarely_and_the_nodes_go_on(house: House) -> None:
+    client = house.with_nodes()
+
+    def check_bug(_: object) -> None:
+        raise ZeroDivisionError
+
+    house.driver.check_bug = check_bug
+    answers: Counter[str] = Counter()
+    began = time.monotonic()
+    while answers["conductor.overloaded"] < 20:
+        with pytest.raises((InternalError, ConductorOverloaded)) as caught:
+            client.nodes.create("n4", driver="fake")
+        answers[caught.value.code] += 1
+        assert isinstance(caught.value, InternalError) or caught.value.retry_after_s is not None
+    assert client.nodes.power("n1", "power on").wait(timeout_s=5).state == "succeeded"
+    restarts, took_s = client.status().actors["fleet_restarts"], time.monotonic() - began
+    house.driver.check_bug = lambda _: None
+
+    assert QUICK.restart_intensity <= restarts <= QUICK.restart_intensity + 3 + took_s / QUICK.restart_delay_max_s
+    assert insist(lambda: client.nodes.create("n4", driver="fake")) == "ok"
+    assert insist(lambda: client.nodes.set("n1", name="n5")) == "ok"
+    assert house.conductor.failure is None
+    house.audit()
+
+
+def test_the_power_check_of_a_replaced_actor_goes_on_and_its_neighbours_were_never_late(house: House) -> None:
+    checked = replace(QUICK, sync_power_state_interval_s=0.2, power_check_start_spread_s=0.0)
+    client = house.with_nodes(checked)
+    asked = Asking(house)
+    until(lambda: asked.count(0) >= 2 and asked.count(1) >= 2)
+
+    house.driver.bugs[house.uuids[0]] = once(fail)
+    until(lambda: client.status().actors["restarts"] == 1)
+    before = asked.count(0)
+    house.driver.bmc(house.uuids[0]).power = PowerState.ON  # behind everybody's back
+
+    until(lambda: asked.count(0) >= before + 3)
+    until(lambda: client.nodes.show("n1").power_state == "power on")
+    assert client.status().actors["restarts"] == 1
+    house.audit()
+
+
+class Asking:
+    """How often each node's power state was read."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def count(self, node: int) -> int:
+        calls = list(self._house.driver.calls)
+        uuid = self._house.uuids[node]
+        return sum(call.target.node == uuid and isinstance(call.operation, GetPower) for call in calls)
+
+
 def insist(verb: Callable[[], object]) -> str:
     """Ask again for as long as the conductor says that it is being mended."""
     pause = threading.Event()
@@ -393,3 +449,44 @@ def test_a_supervisor_that_is_gone_makes_the_conductor_give_up_and_say_so(house:
 
     assert house.conductor.wait(timeout_s=5)
     assert house.conductor.failure == "the supervisor was stopped"
+
+
+def test_a_clock_that_hangs_is_named_shown_and_forgotten_when_it_goes_on(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = house.with_nodes()
+    opened = threading.Event()
+    clock = house.driver._fake._clock
+
+    clock.call_at(clock.now(), lambda: stand_still(opened))
+    until(lambda: client.status().threads["clock"] == "hung")
+    opened.set()
+    until(lambda: client.status().threads["clock"] == "alive")
+
+    (named,) = [record.message for record in caplog.records if "hangs" in record.message]
+    assert named.startswith("the clock hangs for ")
+    assert "stand_still" in named
+    assert "the clock goes on" in caplog.text
+    assert (client.status().actors["threads_hung_ever"], house.conductor.failure) == (1, None)
+    assert client.nodes.power("n1", "power on").wait(timeout_s=5).state == "succeeded"
+
+
+def stand_still(opened: threading.Event) -> None:
+    opened.wait(20)
+
+
+def test_every_thread_of_a_conductor_counts_its_work() -> None:
+    with running_conductor() as conductor, conductor.client() as client:
+        client.nodes.create("n1", driver="ipmi", driver_info={"ipmi_address": "127.0.0.1", "ipmi_port": 9})
+        client.nodes.create("n2", driver="fake")
+        client.nodes.power("n1", "power on")
+        client.nodes.power("n2", "power on").wait(timeout_s=5)
+        client.nodes.history("n2")
+        assert conductor._watch is not None
+        parts = conductor._watch._heartbeats._parts
+
+        assert set(parts) == {"clock", "store writer", "archive", "front door", "ipmi driver"}
+        for part in parts.values():
+            assert part.beats() > 0
+            until(lambda part=part: part.beats() % 2 == 0)  # type: ignore[misc]  # a default binds the loop's value
+            assert part.thread is not None

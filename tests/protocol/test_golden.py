@@ -1,43 +1,15 @@
 """The golden vectors of PROTOCOL.md: its bytes mean what it says, and castiron writes those bytes."""
 
-import json
 import re
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-import castiron.transport
 from castiron.transport import codec, events, frames
 from castiron.transport.errors import from_wire
 from castiron.transport.frames import HEADER
 from castiron.transport.replies import RESULTS
+from tests.support.golden import Vector, vectors
 from tests.support.raw_peer import RawPeer, packed, unpacked
-
-DOCUMENT = Path(castiron.transport.__path__[0], "PROTOCOL.md").read_text()
-
-
-class Vector(NamedTuple):
-    title: str
-    frames: list[bytes]
-    meanings: list[str]
-
-    @property
-    def parts(self) -> list[bytes]:
-        return self.frames[1:] if self.frames[0] == b"" else self.frames
-
-    @property
-    def body(self) -> dict[str, Any]:
-        return dict(json.loads(self.meanings[-1]))
-
-
-def vectors() -> list[Vector]:
-    found: list[Vector] = []
-    for title, block in re.findall(r"^([^\n]+)\n\n```golden\n(.*?)```", DOCUMENT, re.MULTILINE | re.DOTALL):
-        rows = [line.split(" | ", 1) for line in block.splitlines()]
-        found.append(Vector(title, [bytes.fromhex(row[0].strip("- ")) for row in rows], [row[1] for row in rows]))
-    return found
-
 
 VECTORS = vectors()
 EVENTS = [one for one in VECTORS if one.parts[0] != HEADER]

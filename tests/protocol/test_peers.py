@@ -2,10 +2,12 @@
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 import zmq
@@ -14,8 +16,10 @@ from castiron.transport import replies, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.doors.frontdoor import FrontDoor, ipc_requester
 from castiron.transport.doors.listener import SEND_HIGH_WATER_MARK
+from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.frames import FINAL, HEADER
 from castiron.transport.session import DEFAULT_LIMITS, Limits, Session
+from tests.fuzz.vandals import OLD, connected
 from tests.protocol.conftest import House, Opener, World
 from tests.support.deadline import until as comes_about
 from tests.support.raw_peer import RawPeer, packed
@@ -154,6 +158,30 @@ def test_where_a_message_comes_from_is_told(world: World, peer: RawPeer) -> None
     seen = world.conductor.requesters[-1]
     assert seen.requester == (f"ipc:uid={os.getuid()}" if world.endpoint.startswith("ipc") else "tcp:127.0.0.1")
     assert seen.name == "me/1"
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:0", None])
+def test_a_peer_of_the_oldest_zeromq_of_whom_nothing_is_known_is_answered(
+    open_house: Opener, tmp_path: Path, endpoint: str | None
+) -> None:
+    house = open_house(endpoint or f"ipc://{tmp_path}/old")
+    with RawPeer(house.endpoint) as witness, connected(parse_endpoint(house.endpoint)) as old:
+        old.sendall(OLD + b"".join(bytes((len(part) + 1, more)) + part for part, more in OLD_PING))
+        until(lambda: house.door.counters()["received"] > 0, witness)
+
+        assert b"boot_id" in heard(old, b"boot_id")
+        assert witness.ask(PING).result
+
+
+OLD_PING = [(HEADER, 1), (b"1", 1), (packed(PING), 0)]
+
+
+def heard(stream: socket.socket, word: bytes) -> bytes:
+    """Return what came up to a word."""
+    data = b""
+    while word not in data and (more := stream.recv(4096)):
+        data += more
+    return data
 
 
 def test_what_is_counted_adds_up(house: House) -> None:

@@ -33,7 +33,12 @@ class ConductorProcess:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.endpoint = endpoint
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            self.wrapped(command, store),
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
 
     def __enter__(self) -> Self:
@@ -45,6 +50,16 @@ class ConductorProcess:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+
+    def wrapped(self, command: list[str], store: Path) -> list[str]:
+        """Return the command that is run; for those who prepare a place for the store first."""
+        del store
+        return command
+
+    @property
+    def pid(self) -> int:
+        """Its process's id."""
+        return self._process.pid
 
     def kill(self) -> None:
         """End it at once, between any two instructions."""

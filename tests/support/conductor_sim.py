@@ -169,7 +169,7 @@ class Simulation:
             nursery.raise_node(
                 state_from_store(record, self.store.open_requests_of(record.uuid)), self.services.board.seq
             )
-        seat_fleet(self.services, nursery, self.kin.fleet, give_up)
+        seat_fleet(self.services, nursery, self.kin.fleet, self.tally, give_up)
 
     def _load(self, uuid: NodeUUID, tell: Callable[[Loaded], None]) -> None:
         def read() -> None:

@@ -48,6 +48,10 @@ class Relay:
         assert self.client is not None
         self._front.sendto(datagram, self.client)
 
+    def fileno(self) -> int:
+        """Return the descriptor of the socket that clients speak to."""
+        return self._front.fileno()
+
     def wait_for_requests(self, count: int) -> list[bytes]:
         """Wait until the client has sent so many datagrams in all; return them."""
         with self._heard:

@@ -16,8 +16,10 @@ from typing import Final, NamedTuple, Protocol
 from msgspec import Struct
 
 from castiron.transport import codec, frames
+from castiron.transport.doors.unread import LARGE_BYTES
 from castiron.transport.errors import CastironError, InternalError
-from castiron.transport.frames import Envelope
+from castiron.transport.frames import MAX_REPLY_BYTES, Envelope
+from castiron.transport.session import overloaded
 from castiron.transport.verbs import AnyVerb, NodeRequest, tag_of
 from castiron.transport.vocabulary import ReplyWish
 
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 MAX_NAME: Final = 64
 """Characters of a peer's name that are kept with each request and event: it stands in hundreds of them."""
+MAX_LARGE_BYTES: Final = 2 * MAX_REPLY_BYTES
+"""Of large replies that wait for the front door's thread: two of the largest, as it sends one after the other."""
 
 
 class PeerInfo(NamedTuple):
@@ -82,6 +86,8 @@ class Outbox:
         self._lock = threading.Lock()
         self.doubled_count = 0
         self.late_count = 0
+        self.crowded_count = 0
+        self._large_bytes = 0
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when another thread has put something in."""
@@ -92,8 +98,8 @@ class Outbox:
         self._owner = threading.get_ident()
 
     def put(self, reply: Outgoing) -> None:
-        """Add a reply. Any thread; never blocks."""
-        self._waiting.append(reply)
+        """Add a reply; a large one that finds no room gives way to an error. Any thread; never blocks."""
+        self._waiting.append(reply if len(reply.body) < LARGE_BYTES else self._counted(reply))
         self.nudge()
 
     def nudge(self) -> None:
@@ -117,7 +123,20 @@ class Outbox:
     def take(self) -> Iterator[Outgoing]:
         """Yield what has been put in until nothing is left. The owner's thread only."""
         while self._waiting:
-            yield self._waiting.popleft()
+            reply = self._waiting.popleft()
+            if len(reply.body) >= LARGE_BYTES:
+                with self._lock:
+                    self._large_bytes -= len(reply.body)
+            yield reply
+
+    def _counted(self, reply: Outgoing) -> Outgoing:
+        size_bytes = len(reply.body)
+        with self._lock:
+            if self._large_bytes + size_bytes <= MAX_LARGE_BYTES or reply.kind != frames.FINAL:
+                self._large_bytes += size_bytes
+                return reply
+            self.crowded_count += 1
+        return reply._replace(body=codec.encode_reply(overloaded("unsent_bytes", MAX_LARGE_BYTES), 0))
 
     def close(self) -> None:
         """Let go of the descriptor; replies that come later go nowhere. Idempotent."""

@@ -18,10 +18,11 @@ from castiron.transport import codec, frames
 from castiron.transport.doors.answers import Answer, Handler, Outbox, Outgoing, PeerInfo, internal_error
 from castiron.transport.doors.listener import Listener
 from castiron.transport.doors.publisher import Publisher
+from castiron.transport.doors.unread import LARGE_BYTES, Unread
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CastironError, ConductorDraining, FrameMalformed
 from castiron.transport.frames import MAX_FRAMES, Envelope
-from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session
+from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session, overloaded
 from castiron.transport.verbs import AnyVerb, Hello, tag_of
 from castiron.transport.vocabulary import Applied
 
@@ -87,6 +88,8 @@ class FrontDoor:
         self._peers: Peers[bytes, Answer] = Peers(limits)
         self._is_draining = False
         self._is_stopping = False
+        self._unread = Unread()
+        self._beats = self._unread_refused = 0
         self._received = self._answered = self._malformed = self._refused = self._vanished = self._slow = 0
         self._thread: threading.Thread | None = None
 
@@ -123,6 +126,15 @@ class FrontDoor:
             self._thread.join(timeout_s)
         return not self.is_alive()
 
+    @property
+    def thread(self) -> threading.Thread | None:
+        """Its thread; None before `start`."""
+        return self._thread
+
+    def beats(self) -> int:
+        """Return how often it has begun or ended its work after a wait: odd while at work. Any thread."""
+        return self._beats
+
     def is_alive(self) -> bool:
         """Return whether its thread runs."""
         return self._thread is not None and self._thread.is_alive()
@@ -132,6 +144,8 @@ class FrontDoor:
 
         peers: remembered now. in_flight: messages without a last reply now. received, answered: messages in, replies
         out. malformed: not of the protocol. refused: well-formed, and not let in (verb, argument, limit, draining).
+        unread_bytes: of large replies that wait for their peers, at the most. unread_refused: large replies that had
+        to give way to `conductor.overloaded`, because too many bytes wait.
         dropped: replies whose peer had vanished or did not read. late: answers given after their peer was taken for
         gone. doubled: second last replies, a bug. The events' figures are explained in Publisher.counters.
         """
@@ -142,6 +156,8 @@ class FrontDoor:
             "answered": self._answered,
             "malformed": self._malformed,
             "refused": self._refused,
+            "unread_bytes": self._unread.total_bytes,
+            "unread_refused": self._unread_refused + self._outbox.crowded_count,
             "dropped": self._vanished + self._slow,
             "late": self._outbox.late_count,
             "doubled": self._outbox.doubled_count,
@@ -171,6 +187,7 @@ class FrontDoor:
     def _turn(self, router: "zmq.Socket[bytes]", poller: zmq.Poller) -> None:
         """Wait for something to do, and do it: answers out, messages in, answers to those out, the silent forgotten."""
         ready: dict[Any, int] = dict(poller.poll(self._patience_ms()))
+        self._beats += 1
         if self._outbox.fileno() in ready:
             self._outbox.heed()
         self._send_answers(router)
@@ -183,6 +200,7 @@ class FrontDoor:
             self._publisher.turn(self._now())
         for answer in self._peers.expire(self._now()):
             self._tell_gone(answer)
+        self._beats += 1
 
     def _patience_ms(self) -> int | None:
         now = self._now()
@@ -226,7 +244,7 @@ class FrontDoor:
     def _requester(self, frame: zmq.Frame) -> str:
         if self._wanted.is_ipc:
             return ipc_requester(_peer_address(frame))
-        return f"tcp:{_peer_address(frame)}"
+        return f"tcp:{_peer_address(frame) or 'unknown'}"
 
     def _judge(self, key: bytes, session: Session[Answer], envelope: Envelope, frame: zmq.Frame) -> None:
         """Let a message in.
@@ -283,11 +301,20 @@ class FrontDoor:
             self._send(router, reply)
 
     def _send(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
+        is_large = len(reply.body) >= LARGE_BYTES
+        if is_large and reply.kind == frames.FINAL and not self._unread.has_room(len(reply.body)):
+            self._unread_refused += 1
+            refusal = overloaded("unread_bytes", self._unread.limit_bytes)
+            reply, is_large = reply._replace(body=codec.encode_reply(refusal, NO_EVENT)), False
         *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
         try:
             for frame in head:
                 router.send(frame, _MORE)
-            router.send(body, zmq.NOBLOCK)
+            if is_large:
+                counted = zmq.Frame(body, track=True, copy=False, copy_threshold=0)
+                self._unread.note(reply.key, len(body), router.send(counted, zmq.NOBLOCK, copy=False, track=True))
+            else:
+                router.send(body, zmq.NOBLOCK)
         except zmq.Again:
             self._slow += 1
         except zmq.ZMQError:  # EHOSTUNREACH: the peer has disconnected

@@ -82,7 +82,7 @@ class NodeShow(Verb, frozen=True, kw_only=True, tag="node.show"):
 
 
 class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
-    """Change attributes of a node. A key of a map is set to its value, and removed where that is nil."""
+    """Change attributes of a node. A key of a map is set, or removed where nil; properties and extra hold 64 KiB."""
 
     node: NodeArgument
     name: NewName | UnsetType = UNSET

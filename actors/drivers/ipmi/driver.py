@@ -69,6 +69,7 @@ class IPMIDriver:
         )
         self._inbox: deque[Callable[[], None]] = deque()
         self._is_awake = False
+        self._beats = 0
         # Guards the inbox's end: what is in it when the thread ends is told so, and nothing comes in afterwards.
         self._ending = threading.Lock()
         self._has_ended = False
@@ -100,6 +101,15 @@ class IPMIDriver:
     def counters(self) -> Mapping[str, int]:
         """Return the engine's counts and gauges; see Engine.snapshot. Any thread."""
         return self._engine.snapshot()
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The engine's thread."""
+        return self._thread
+
+    def beats(self) -> int:
+        """Return how often the engine has begun or ended its work after a wait: odd while at work. Any thread."""
+        return self._beats
 
     def is_alive(self) -> bool:
         """Return whether the engine's thread lives. Any thread."""
@@ -144,7 +154,9 @@ class IPMIDriver:
             self._end()
 
     def _turn(self) -> None:
-        for fileno, _ in self._epoll.poll(self._patience_s()):
+        ready = self._epoll.poll(self._patience_s())
+        self._beats += 1
+        for fileno, _ in ready:
             index = self._sockets.get(fileno)
             if index is None:
                 os.eventfd_read(self._eventfd)
@@ -156,6 +168,7 @@ class IPMIDriver:
         for _ in range(min(len(self._inbox), MAX_INBOX_BATCH)):
             self._inbox.popleft()()
         self._engine.expire()
+        self._beats += 1
 
     def _patience_s(self) -> float | None:
         if self._inbox:

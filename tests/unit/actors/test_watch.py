@@ -1,13 +1,13 @@
 """The watch replaces what can be replaced, and says what died where nothing can."""
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 import pytest
 
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.supervision.kin import Seat
-from castiron.actors.supervision.watch import TELL_ROUNDS, Watch
+from castiron.actors.supervision.watch import Watch
 from tests.support.deadline import until
 
 
@@ -27,6 +27,47 @@ class Sleeper:
         return "sleeper", "sleep"
 
 
+class Heart:
+    """A part of a conductor: a thread that takes up a piece of work and does not end it until it is told."""
+
+    def __init__(self) -> None:
+        self.is_beating = True
+        self.count = 0
+        self.began = threading.Event()
+        self.freed = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def beats(self) -> int:
+        return self.count
+
+    def is_alive(self) -> bool:
+        return self.is_beating
+
+    def get_stuck(self) -> None:
+        self.count += 1
+        self.thread = threading.Thread(target=self._stand_here, args=("a-secret-value",))
+        self.thread.start()
+        assert self.began.wait(5)
+
+    def get_free(self) -> None:
+        self.freed.set()
+        if self.thread is not None:
+            self.thread.join(5)
+        self.count += 1
+
+    def _stand_here(self, password: str) -> None:
+        self.began.set()
+        self.freed.wait(20)
+        assert password
+
+
+class Mule:
+    """A part that lives, and does not count its work."""
+
+    def is_alive(self) -> bool:
+        return True
+
+
 class Room:
     """A pool of one thread, which may grow to two, under watch."""
 
@@ -34,12 +75,16 @@ class Room:
         self.dispatcher = PoolDispatcher(1, max_threads=2)
         self.failures: list[str] = []
         self.sleepers: list[Sleeper] = []
-        self.is_alive: dict[str, Callable[[], bool]] = {"heart": lambda: True}
-        self.watch = Watch(
+        self.heart = Heart()
+        self.watch = self.watch_for("heart")
+
+    def watch_for(self, name: str, *, hung_turn_s: float = 0.0, slow_turn_s: float = 100.0) -> Watch:
+        return Watch(
             dispatcher=self.dispatcher,
             supervisor=Seat(),
-            threads=self.is_alive,
-            hung_turn_s=0.0,
+            parts={name: self.heart, "mule": Mule()},
+            hung_turn_s=hung_turn_s,
+            slow_turn_s=slow_turn_s,
             failed=self.failures.append,
         )
 
@@ -56,21 +101,22 @@ def room() -> Generator[Room]:
     yield room
     for sleeper in room.sleepers:
         sleeper.woken.set()
+    room.heart.get_free()
     room.dispatcher.stop(5.0)
 
 
 def test_all_is_well(room: Room) -> None:
     room.watch.look()
 
-    assert (room.failures, room.watch.states()) == ([], {"heart": "alive"})
+    assert (room.failures, room.watch.states()) == ([], {"heart": "alive", "mule": "alive"})
 
 
 def test_a_thread_that_died_is_named(room: Room) -> None:
-    room.is_alive["heart"] = lambda: False
+    room.heart.is_beating = False
 
     room.watch.look()
 
-    assert (room.failures, room.watch.states()) == (["the heart has died"], {"heart": "dead"})
+    assert (room.failures, room.watch.states()) == (["the heart has died"], {"heart": "dead", "mule": "alive"})
 
 
 def test_something_else_than_a_nodes_actor_that_hangs_is_named(room: Room) -> None:
@@ -93,7 +139,7 @@ def test_when_every_thread_hangs_that_is_said(room: Room) -> None:
 
 def test_it_looks_by_itself_and_stops_when_told(room: Room) -> None:
     room.watch.start()
-    room.is_alive["heart"] = lambda: False
+    room.heart.is_beating = False
 
     until(lambda: room.failures == ["the heart has died"])
     room.watch.stop()
@@ -102,9 +148,9 @@ def test_it_looks_by_itself_and_stops_when_told(room: Room) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "castiron-watch"]
 
 
-def test_a_slow_turn_is_counted_and_named_if_somebody_saw_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_slow_turn_is_counted_and_named_if_somebody_saw_it() -> None:
     dispatcher = PoolDispatcher(1, slow_turn_s=0.0)
-    watch = Watch(dispatcher=dispatcher, supervisor=Seat(), threads={}, slow_turn_s=0.0, hung_turn_s=60.0, failed=print)
+    watch = Watch(dispatcher=dispatcher, supervisor=Seat(), parts={}, slow_turn_s=0.0, hung_turn_s=60.0, failed=print)
     seen, unseen = Sleeper(), Sleeper()
     dispatcher.schedule(seen)
     assert seen.began.wait(20)
@@ -122,9 +168,72 @@ def test_a_slow_turn_is_counted_and_named_if_somebody_saw_it(caplog: pytest.LogC
     until(lambda: dispatcher.counters()["slow_turns"] == 2)
     assert (lasted := dispatcher.lasted()) is not None
     assert lasted.message is None, "what is unknown is called unknown"
-    for _ in range(TELL_ROUNDS):
-        watch.look()
-    slow = [record.getMessage() for record in caplog.records if "slow turns" in record.getMessage()]
-    assert len(slow) == 1, "a line a minute at the most"
-    assert slow[0].startswith("2 slow turns since the last such line; the latest was sleeper in a message that ended")
     dispatcher.stop(5.0)
+
+
+def test_a_thread_that_hangs_is_named_once_with_where_it_stands_and_no_value(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = room.watch_for("heart", hung_turn_s=2.0)
+    watch.look()
+    room.heart.get_stuck()
+
+    for _ in range(3):
+        watch.look()
+    assert watch.states()["heart"] == "hung"
+    for _ in range(3):
+        watch.look()
+    named = [record for record in caplog.records if "hangs" in record.message]
+    room.heart.get_free()
+    watch.look()
+
+    assert (len(named), named[0].levelname) == (1, "ERROR")
+    assert "the heart hangs for 2 s at" in named[0].message
+    assert "_stand_here" in named[0].message
+    assert "a-secret-value" not in caplog.text
+    assert caplog.records[-1].message == "the heart goes on"
+    assert (watch.states()["heart"], watch.counters()["threads_hung_ever"], room.failures) == ("alive", 1, [])
+
+
+def test_a_thread_that_is_busy_with_one_thing_after_another_does_not_hang(room: Room) -> None:
+    for _ in range(20):
+        room.heart.count += 2
+        room.watch.look()
+    room.heart.count += 1
+    for _ in range(20):
+        room.heart.count += 2
+        room.watch.look()
+    room.heart.count += 1
+
+    assert (room.watch.counters()["threads_hung_ever"], room.failures) == (0, [])
+
+
+@pytest.mark.parametrize(("name", "looks"), [("heart", 11), ("store writer", None)])
+def test_a_thread_that_hangs_for_good_is_given_up_unless_it_waits_for_the_disk(
+    room: Room, name: str, looks: int | None
+) -> None:
+    watch = room.watch_for(name)
+    room.heart.get_stuck()
+    took = None
+    for count in range(1, 40):
+        watch.look()
+        took = took or (count if room.failures else None)
+
+    assert took == looks
+    assert all(reason.startswith("the heart hangs at ") for reason in room.failures)
+
+
+def test_a_slow_turn_is_named_once(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    watch = room.watch_for("heart", hung_turn_s=100.0, slow_turn_s=0.0)
+    room.hang()
+    watch.look()
+    watch.look()
+    room.sleepers[0].woken.set()
+    until(lambda: room.dispatcher.stuck(0.0) == [])
+    room.hang()
+    watch.look()
+
+    said = [record for record in caplog.records if "is slow" in record.message]
+    assert [record.levelname for record in said] == ["WARNING", "WARNING"]
+    assert said[0].message.startswith("sleeper is slow: ")
+    assert said[0].message.endswith(" s in sleep, and not done")

@@ -167,6 +167,23 @@ def test_maps_are_merged_and_nil_removes() -> None:
     assert not amendment.is_way_to_bmc
 
 
+def test_many_small_changes_do_not_make_a_node_that_no_single_one_could() -> None:
+    record = known(1, properties={"a": "x" * 30_000}, extra={"b": "x" * 30_000})
+
+    assert judged(NodeSet(node="n1", extra={"c": "x" * 5_000}), record).changes(record)
+    for more in (NodeSet(node="n1", extra={"c": "x" * 6_000}), NodeSet(node="n1", properties={"é": "é" * 3_000})):
+        with pytest.raises(ArgumentInvalid, match="limit is 65536") as caught:
+            judged(more, record)
+        assert caught.value.details["path"] in {"$.extra", "$.properties"}
+
+
+def test_a_node_that_is_too_large_may_shrink() -> None:
+    record = known(1, properties={"a": "x" * 80_000}, extra={"b": "x" * 80_000})
+
+    assert judged(NodeSet(node="n1", extra={"b": None}), record).changes(record) == {"extra": {}}
+    assert judged(NodeSet(node="n1", extra={"b": "y" * 79_000}), record).changes(record)
+
+
 def test_timeouts_are_replaced_and_nil_means_the_conductors() -> None:
     record = known(1, power_state_change_timeout_s=5.0)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castiron.actors.core.supervision import Policy, PutAside, Restart, judge
+from castiron.actors.core.supervision import LEAST_PAUSE_S, Policy, PutAside, Restart, judge, pause
 from castiron.transport.vocabulary import Instant
 
 POLICY = Policy(intensity=3, period_s=60.0, delay_initial_s=0.1, delay_max_s=0.3)
@@ -58,3 +58,29 @@ def test_the_largest_intensity_makes_no_wait_that_cannot_be_counted() -> None:
     _, verdict = judge(instants(*[99.0] * 999), Instant(100.0), policy)
 
     assert verdict == Restart(1.5)
+
+
+@pytest.mark.parametrize(
+    ("before", "wait_s"),
+    [
+        ((), 0.0),
+        ((98.0, 99.0), 0.0),
+        ((97.0, 98.0, 99.0), 0.1),
+        ((96.0,) * 4, 0.2),
+        ((96.0,) * 5, 0.3),
+        ((1.0,) * 9, 0.0),
+    ],
+)
+def test_what_must_not_stay_down_is_started_at_once_and_beyond_the_intensity_after_a_growing_wait(
+    before: tuple[float, ...], wait_s: float
+) -> None:
+    recent, waited_s = pause(instants(*before), Instant(100.0), POLICY)
+
+    assert waited_s == wait_s
+    assert recent == (*(second for second in before if second > 40.0), 100.0)
+
+
+def test_no_setting_makes_a_storm() -> None:
+    policy = Policy(intensity=1, period_s=60.0, delay_initial_s=0.0, delay_max_s=0.0)
+
+    assert pause(instants(99.0), Instant(100.0), policy)[1] == LEAST_PAUSE_S

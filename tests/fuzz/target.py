@@ -1,0 +1,57 @@
+"""The conductor under fire, as a process of its own, so that what it takes of the machine is its own.
+
+    python -m tests.fuzz.target STORE ENDPOINT
+
+Only the fake driver, for a mutated BMC address must lead nowhere; ids in order, so that a seed finds its requests
+again. Says "ready", and where it listens; ends when standard input does.
+"""
+
+import itertools
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from castiron.actors.conductor import Conductor
+from castiron.actors.dispatch.clock import Clock
+from castiron.actors.drivers.base import Driver
+from castiron.actors.drivers.fake import FakeDriver
+from castiron.actors.settings import Settings
+from tests.fuzz.corpus import request_id
+
+SETTINGS = Settings(
+    power_state_change_timeout_s=0.5,
+    soft_power_off_timeout_s=0.5,
+    command_timeout_s=0.5,
+    unknown_outcome_settle_s=0.05,
+    power_poll_initial_s=0.01,
+    power_poll_max_s=0.05,
+    event_retention_count=1_000,
+    request_retention_s=60.0,
+)
+"""Everything ends soon, and little is kept, so that what grows is seen."""
+
+
+def only_fake(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+    """Make the drivers."""
+    del settings
+    return {"fake": FakeDriver(clock)}
+
+
+def serve(store: str, endpoint: str) -> None:
+    """Run it until nobody writes to standard input any more."""
+    numbers = itertools.count(1)
+    conductor = Conductor(
+        store=Path(store),
+        endpoint=endpoint,
+        settings=SETTINGS,
+        drivers=only_fake,
+        new_id=lambda: request_id(next(numbers)),
+    )
+    with conductor:
+        sys.stdout.write(f"ready {conductor.endpoint}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])
