@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "ping": "castiron.cli.commands.status",
     "request": "castiron.cli.commands.request",
     "serve": "castiron.cli.commands.serve",
+    "simulate": "castiron.cli.commands.simulate",
     "status": "castiron.cli.commands.status",
 }
 """Sub-command → the module that holds it under its own name."""

@@ -12,8 +12,8 @@ from castiron.store.records import NodeRecord, RequestRecord
 from castiron.testing.simulation.machines import Machine
 from castiron.transport.errors import CastironError
 from castiron.transport.events import EventView
-from castiron.transport.verbs import AnyVerb
-from castiron.transport.vocabulary import EventSeq, NodeUUID, RequestID
+from castiron.transport.verbs import AnyVerb, NodeRequest
+from castiron.transport.vocabulary import EventSeq, NodeUUID, ReplyWish, RequestID
 
 
 @dataclass(slots=True, eq=False)
@@ -34,9 +34,11 @@ class Question:
     """The conductor ended before it had said its last word."""
 
     def accepted(self, result: Any, seq: EventSeq) -> None:
-        """Hear that the request is on disk."""
+        """Hear that the request is on disk: the last word, if no more was wished for."""
         del seq
         self.accepted_id = result.id
+        if isinstance(self.verb, NodeRequest) and self.verb.replies is ReplyWish.ACCEPTED:
+            self.told_count += 1
 
     def final(self, result: Any, seq: EventSeq) -> None:
         """Hear the result."""

@@ -61,8 +61,9 @@ class Plan:
 
     @property
     def command(self) -> str:
-        """The command that runs it again, if all else is at its default."""
-        return f"castiron simulate --seed {self.seed} --nodes {self.nodes} --days {self.days:g}"
+        """The command that runs it again, if all that has no option is at its default."""
+        size = f"--nodes {self.nodes} --days {self.days!r} --ipmi-nodes {self.ipmi_nodes}"
+        return f"castiron simulate --seed {self.seed} {size}"
 
     def settings(self) -> Settings:
         """Return the conductor's settings: the defaults, but that no event may leave the store before it is judged."""

@@ -132,10 +132,10 @@ class Simulation:
         """End the conductor after so many turns, as SIGKILL does, and start another one on its store later.
 
         Args:
-            after_turns: as many turns as it still does, if it has so many to do now.
+            after_turns: as many turns as it still has, whenever that is: so it ends in the middle of something.
             down_s: seconds until the next one starts.
         """
-        if self.house is not None:
+        if self.house is not None and self._fuse is None:
             self._fuse = (after_turns, down_s)
 
     def fill_disk(self, *, is_full: bool) -> None:
@@ -178,9 +178,11 @@ class Simulation:
         if self._fuse is None:
             house.dispatcher.run_until_idle()
         else:
-            (turns, down_s), self._fuse = self._fuse, None
-            house.dispatcher.run_turns(turns)
-            self._crash(house, down_s)
+            turns, down_s = self._fuse
+            turns -= house.dispatcher.run_turns(turns)
+            self._fuse = (turns, down_s)
+            if not turns:
+                self._crash(house, down_s)
         if house.failure is not None:
             self.evidence.conductor_failures.append(house.failure)
             house.failure = None
@@ -188,7 +190,7 @@ class Simulation:
     def _crash(self, house: House, down_s: float) -> None:
         house.end()
         self._count(house)
-        self.house = None
+        self.house = self._fuse = None
         self.users.lose()
         self._store.close()
         since, up_at = self.clock.now(), Instant(self.clock.now() + down_s)

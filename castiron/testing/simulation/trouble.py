@@ -21,8 +21,8 @@ from castiron.transport.vocabulary import Instant, NodeUUID
 REPLACED_WITHIN_S: Final = 2.0
 """A failed actor has a successor by then (I8)."""
 
-MAX_FUSE: Final = 12
-"""A process that is killed may still do so many turns: enough to be in the middle of anything."""
+MAX_FUSE: Final = 40
+"""A process that is killed has so many turns left at most, three requests' worth: so it ends in the middle of one."""
 
 FAULTS: Final[Mapping[str, Callable[[Random], Faults]]] = MappingProxyType(
     {
