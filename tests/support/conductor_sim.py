@@ -215,7 +215,11 @@ class Simulation:
     def settle(self) -> None:
         """Let all that was begun come to its end."""
         self.writer.is_full = False
-        self.clock.run(self.dispatcher, until=Instant(self.clock.now() + LONG_S))
+        self.live(LONG_S)
+
+    def live(self, seconds: Seconds) -> None:
+        """Let time pass."""
+        self.clock.run(self.dispatcher, until=Instant(self.clock.now() + seconds))
 
     def check(self) -> Audit:
         """Check everything, once it has come to rest."""

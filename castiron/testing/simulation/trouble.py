@@ -155,6 +155,8 @@ class Trouble:
             owner is not None and owner.generation > generation and owner.ref is not None and owner.ref.is_alive()
         )
         at, after = self._clock.now() - REPLACED_WITHIN_S, _generations(house)
+        if self._struck[uuid] > at:
+            return  # and the successor was made to fail as well, which is looked at later
         spared = [other for other in before if self._struck.get(other, 0.0) < at - REPLACED_WITHIN_S]
         others = tuple(other for other in spared if other in after and before[other] != after[other])
         self._evidence.failures.append(Failure(at, uuid, is_replaced, others))
