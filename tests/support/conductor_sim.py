@@ -41,6 +41,7 @@ SETTINGS: Final = Settings(
     power_state_change_timeout_s=5.0,
     unknown_outcome_settle_s=1.0,
     max_running_actions=2,
+    sync_power_state_interval_s=0.0,
 )
 LONG_S: Final = Seconds(120.0)
 """Longer than anything that was begun can take."""

@@ -72,6 +72,8 @@ class DirectDriver:
             self._tell(pending, NotDone(error=superseded(call.target), applied=Applied.NO))
             return
         line = self._lines.setdefault(call.target.node, deque())
+        for other in [waiting for waiting in reversed(line) if waiting.call.gives_way]:
+            self._fail(other, BMCBusy("Somebody asks for more than a look."))
         line.append(pending)
         pending.timers.append(self._clock.call_at(call.deadline, partial(self._be_late, pending)))
         if len(line) == 1:

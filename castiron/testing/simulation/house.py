@@ -20,6 +20,7 @@ from castiron.actors.nodes.permits import Permits
 from castiron.actors.pruning import Pruning
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
+from castiron.actors.published.checks import Checks
 from castiron.actors.published.herald import Herald, Stream
 from castiron.actors.reception import Reception
 from castiron.actors.services import Services
@@ -66,7 +67,7 @@ class Ground:
 
     clock: VirtualClock
     rng: Random
-    """Draws who has the next turn."""
+    """Draws who has the next turn, and spreads the checks."""
     new_id: Callable[[], str]
     settings: Settings
     drivers: MakeDrivers
@@ -107,6 +108,8 @@ class House:
             directory=Directory(),
             settings=ground.settings,
             new_id=ground.new_id,
+            rng=ground.rng,
+            checks=Checks(self._clock.now),
             load=archive.load,
         )
         self.kin = Kin(fleet=Seat(), supervisor=Seat())
