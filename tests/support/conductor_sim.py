@@ -4,6 +4,7 @@ The actors, the board, the directory, the permits, the committer and the store a
 not there. So any order in which the conductor's threads could meet can be drawn, and a failure replays from its seed.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -89,6 +90,7 @@ class Simulation:
             settings=replace(SETTINGS, restart_intensity=restart_intensity),
             drivers=self._drivers,
             stream=self,
+            lateness=Counter(),
         )
         self.heard: list[Heard] = []
         self._start()

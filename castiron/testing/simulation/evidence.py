@@ -3,6 +3,7 @@
 Plain data; who judges is invariants'.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -99,6 +100,8 @@ class Evidence:
     failures: list[Failure] = field(default_factory=list[Failure])
     conductor_failures: list[str] = field(default_factory=list[str])
     """Why a conductor gave up, if one did."""
+    lateness: Counter[float] = field(default_factory=Counter[float])
+    """How late power checks began, in seconds, to the millisecond → how many."""
     left_over: dict[str, int] = field(default_factory=dict[str, int])
     """What the last conductor still held when all had come to rest; nothing, if all is well."""
     counts: dict[str, int] = field(default_factory=dict[str, int])

@@ -4,6 +4,7 @@ Only what has a thread or a socket is replaced by what stands for it in virtual 
 process does that is killed: nothing of it runs on, its timers call nobody, its actors are dead; what is on disk stays.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +32,7 @@ from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.store.store import Store
 from castiron.testing.simulation.disk import SimArchive, SimWriter
-from castiron.transport.vocabulary import Instant, NodeUUID
+from castiron.transport.vocabulary import CheckResult, Instant, NodeUUID
 
 PRUNING_PAUSE_S: Final = 3_600.0
 """Between two rounds that found nothing to remove: once a minute would be half of a simulated week's work."""
@@ -73,6 +74,21 @@ class Ground:
     drivers: MakeDrivers
     stream: Stream
     """Where events are published."""
+    lateness: Counter[float]
+    """Where is noted how late checks began."""
+
+
+class NotedChecks(Checks):
+    """Counts checks, and notes how late each began, where the conductor itself keeps the latest only."""
+
+    def __init__(self, now: Callable[[], Instant], lateness: Counter[float]) -> None:
+        super().__init__(now)
+        self._lateness = lateness
+
+    def count(self, result: CheckResult, late_s: float) -> None:
+        """Count a check that has ended; see Checks."""
+        super().count(result, late_s)
+        self._lateness[round(late_s, 3)] += 1
 
 
 class House:
@@ -109,7 +125,7 @@ class House:
             settings=ground.settings,
             new_id=ground.new_id,
             rng=ground.rng,
-            checks=Checks(self._clock.now),
+            checks=NotedChecks(self._clock.now, ground.lateness),
             load=archive.load,
         )
         self.kin = Kin(fleet=Seat(), supervisor=Seat())

@@ -81,6 +81,7 @@ class Simulation:
             settings=self.evidence.settings,
             drivers=self._drivers,
             stream=self,
+            lateness=self.evidence.lateness,
         )
         self._fuse: tuple[int, float] | None = None
         self._disk_full_since: float | None = None
@@ -228,7 +229,8 @@ class Simulation:
 
     def _count(self, house: House) -> None:
         counts = self.evidence.counts
-        told = {"restarts of actors": house.tally.restarts, "nodes put aside": house.tally.put_aside, "starts": 1}
+        told = {f"checks: {what}": count for what, count in house.services.checks.counts().items()}
+        told |= {"restarts of actors": house.tally.restarts, "nodes put aside": house.tally.put_aside, "starts": 1}
         told |= {
             f"{name}: {what}": count
             for name, driver in house.drivers.items()
