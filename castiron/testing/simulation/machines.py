@@ -104,7 +104,8 @@ class Machine:
         if faults.silent or self.bmc.is_restarting(now) or faults.loses(rng):
             return None
         message = Message(netfn, command, data, b"\0\0", 0)
-        for _ in range(2 if faults.duplicates(rng) else 1):
+        answer = execute(device, self._session, message, now)
+        if faults.duplicates(rng):
             answer = execute(device, self._session, message, now)
         self._note(now, faults.wrong_power_count)
         return None if faults.loses(rng) else (faults.delay_s(rng), answer)

@@ -111,13 +111,17 @@ class Simulation:
         for machine in self.machines:
             self.users.ask(create(machine))
         self.live(1.0)
-        until = Instant(STARTED_AT + self.plan.duration_s)
+        until = self.at(self.plan.duration_s)
         self._trouble.begin(until)
         self.users.come(self.plan.request_mean_s, until)
         while self.clock.now() < until:
             self.live(min(HARVEST_S, until - self.clock.now()))
         self.live(CALM_S)
         return self.gather()
+
+    def at(self, seconds: float) -> Instant:
+        """Return the instant so many seconds after the beginning."""
+        return Instant(STARTED_AT + seconds)
 
     def live(self, seconds: float) -> None:
         """Let time pass, and everybody do what is theirs to do."""

@@ -27,12 +27,13 @@ def checks_are_in_time(evidence: Evidence, hold: Hold) -> None:
 
 def changes_are_noticed(evidence: Evidence, hold: Hold) -> None:
     """Judge that a change behind our back is told by exactly one event within one interval."""
-    every_s = evidence.settings.sync_power_state_interval_s
-    quiet = _Quiet(evidence)
+    settings, quiet = evidence.settings, _Quiet(evidence)
+    every_s = settings.sync_power_state_interval_s
+    rarest_s = max(every_s, settings.power_check_backoff_max_s, settings.power_failure_recovery_interval_s)
     for uuid, machine in quiet.homes.items():
         for power in machine.powers:
             due_at = power.at + every_s + SLACK_S
-            if power.by_hand and every_s and quiet.is_quiet(uuid, power.at - 2 * every_s, due_at, but=power.at):
+            if power.by_hand and every_s and quiet.is_quiet(uuid, power.at - rarest_s - every_s, due_at, but=power.at):
                 told = quiet.told(uuid, EventType.POWER_STATE_CORRECTED, power.at, due_at)
                 states = [event.payload.get("power_state") for event in told]
                 said = f"{machine.name} was switched to {power.state} at {power.at}, and was told as {states}"
@@ -47,13 +48,11 @@ def silence_becomes_a_fault(evidence: Evidence, hold: Hold) -> None:
     addresses = {machine.bmc_address: uuid for uuid, machine in quiet.homes.items()}
     for span in evidence.faults:
         uuid, due_at = addresses.get(span.whose), span.begin + patience_s
-        if span.what in _SILENCE and uuid is not None and span.end > due_at:
-            if quiet.is_quiet(uuid, span.begin - SLACK_S, due_at, but=span.begin):
-                told = quiet.told(uuid, EventType.NODE_FAULT_SET, span.begin, due_at)
-                hold(
-                    len(told) == 1,
-                    f"{span.whose} was {span.what} from {span.begin} on, and {len(told)} faults were set",
-                )
+        if uuid is None or span.what not in _SILENCE or span.end <= due_at:
+            continue
+        if quiet.is_quiet(uuid, span.begin - SLACK_S, due_at, but=span.begin):
+            told = quiet.told(uuid, EventType.NODE_FAULT_SET, span.begin, due_at)
+            hold(len(told) == 1, f"{span.whose} was {span.what} from {span.begin} on: {len(told)} faults were set")
 
 
 def faults_are_left(evidence: Evidence, hold: Hold) -> None:
