@@ -29,7 +29,7 @@ class Plan:
     """So many nodes are reached by the real IPMI engine, packet by packet; the others by the `direct` driver."""
     dead_percent: float = 5.0
     """Of the BMCs, so many never answer until the calm at the end."""
-    check_interval_s: float = 10 * MINUTE_S
+    check_interval_s: float = 15 * MINUTE_S
     """Between two power checks of one node. The default of conductors, 25 s, would be 2.4 million in a week of 100."""
     request_mean_s: float = 4 * HOUR_S
     """Between two wishes of users about one node."""

@@ -37,6 +37,9 @@ STARTED_AT: Final = Instant(1_700_000_000.0)
 HARVEST_S: Final = 12 * HOUR_S
 """How often requests are read out of the store: it forgets them two days after their end."""
 
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
+"""Where files cost no disk: no power cut is simulated, so nothing need survive one."""
+
 PAGE: Final = 10_000
 """Events, or requests, that are read at a time."""
 
@@ -52,6 +55,7 @@ class Simulation:
         clock: its time.
         machines: its machines.
         users: who asks the conductor.
+        trouble: what goes wrong.
         house: the conductor, if there is one.
         evidence: what is known by now.
     """
@@ -68,7 +72,7 @@ class Simulation:
         self.machines = _machines(plan)
         self.evidence = Evidence(settings=plan.settings(), machines=self.machines)
         self.users = Users(plan.rng("users"), self.clock, self.machines, lambda: self.house)
-        self._trouble = Trouble(plan, self.clock, self.machines, self, self.evidence)
+        self.trouble = Trouble(plan, self.clock, self.machines, self, self.evidence)
         self._by_address: Mapping[str, Machine] = {machine.bmc_address: machine for machine in self.machines}
         self._responders: dict[SocketAddress, Responder] = {
             (machine.host, PORT): machine.receive for machine in self.machines if machine.driver == "ipmi"
@@ -86,7 +90,8 @@ class Simulation:
         self._fuse: tuple[int, float] | None = None
         self._disk_full_since: float | None = None
         self._stack = ExitStack()
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="castiron-")))
+        where = MEMORY if MEMORY.is_dir() else None
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="castiron-", dir=where)))
         self._path = store or folder / "castiron.db"
         self._store = self._open()
         self._stack.callback(self._close_store)
@@ -112,7 +117,7 @@ class Simulation:
             self.users.ask(create(machine))
         self.live(1.0)
         until = self.at(self.plan.duration_s)
-        self._trouble.begin(until)
+        self.trouble.begin(until)
         self.users.come(self.plan.request_mean_s, until)
         while self.clock.now() < until:
             self.live(min(HARVEST_S, until - self.clock.now()))
@@ -132,6 +137,11 @@ class Simulation:
             self._take_turns()
         self.clock.run_until(until)
         self._harvest()
+
+    def take_turns(self, count: int) -> None:
+        """Give the conductor's parts so many turns, and let no time pass."""
+        if self.house is not None and self._fuse is None:
+            self.house.dispatcher.run_turns(count)
 
     def kill(self, after_turns: int, down_s: float) -> None:
         """End the conductor after so many turns, as SIGKILL does, and start another one on its store later.

@@ -71,7 +71,7 @@ class Trouble:
         self._evidence = evidence
         self._until = 0.0
         self._ailing: dict[str, tuple[str, float]] = {}
-        self._struck: dict[NodeUUID, float] = {}
+        self._struck: dict[NodeUUID, list[float]] = {}
 
     def begin(self, until: float) -> None:
         """Make trouble from now on, until an instant; then all is well again."""
@@ -79,7 +79,7 @@ class Trouble:
         self._until = until
         dead_rng = plan.rng("dead")
         for machine in dead_rng.sample(list(self._machines), round(count * plan.dead_percent / 100)):
-            self._ail(machine, "dead", Faults(silent=True))
+            self.ail(machine, "dead", Faults(silent=True))
         for kind, mean_s, happen in (
             ("faults", plan.fault_mean_s / count, self._fault),
             ("presses", plan.press_mean_s / count, self._press),
@@ -110,14 +110,17 @@ class Trouble:
         if kind == "cold reset":
             machine.bmc.cold_reset(now + min(length_s, 90.0))
             length_s = min(length_s, 90.0)
-        self._ail(machine, kind, faults)
-        self._clock.call_at(Instant(now + length_s), partial(self._recover, machine))
+        self.ail(machine, kind, faults)
+        self._clock.call_at(Instant(now + length_s), partial(self.recover, machine))
 
-    def _ail(self, machine: Machine, kind: str, faults: Faults) -> None:
+    def ail(self, machine: Machine, kind: str, faults: Faults) -> None:
+        """Have something wrong with a machine's BMC from now on; what was wrong before has ended."""
+        self.recover(machine)
         self._ailing[machine.bmc_address] = (kind, self._clock.now())
         machine.bmc.faults = faults
 
-    def _recover(self, machine: Machine) -> None:
+    def recover(self, machine: Machine) -> None:
+        """Have nothing wrong with a machine's BMC any more. Idempotent."""
         ailment = self._ailing.pop(machine.bmc_address, None)
         if ailment is not None:
             kind, since = ailment
@@ -133,11 +136,22 @@ class Trouble:
         owners = [] if house is None else house.services.directory.owners()
         if house is None or not owners:
             return
-        uuid, owner = owners[int(which * len(owners))]
-        if owner.ref is None:
+        uuid, _ = owners[int(which * len(owners))]
+        self.strike(house, uuid, is_hung=is_hung)
+
+    def strike(self, house: House, node: str, *, is_hung: bool) -> None:
+        """Make a node's actor fail, if it has one, and look later what became of it.
+
+        Args:
+            node: name or uuid.
+            is_hung: it is taken for hanging; else it is stopped.
+        """
+        found = house.owner(node)
+        if found is None or found[1].ref is None:
             return
         others = _generations(house)
-        self._struck[uuid] = self._clock.now()
+        uuid, owner = found
+        self._struck.setdefault(uuid, []).append(self._clock.now())
         if is_hung:
             house.declare_hung(uuid)
         else:
@@ -155,11 +169,17 @@ class Trouble:
             owner is not None and owner.generation > generation and owner.ref is not None and owner.ref.is_alive()
         )
         at, after = self._clock.now() - REPLACED_WITHIN_S, _generations(house)
-        if self._struck[uuid] > at:
-            return  # and the successor was made to fail as well, which is looked at later
-        spared = [other for other in before if self._struck.get(other, 0.0) < at - REPLACED_WITHIN_S]
+        if self._struck[uuid][-1] > at or self._is_put_aside(uuid, at):
+            return  # the successor was made to fail as well, which is looked at later; or there is to be none
+        spared = [other for other in before if self._struck.get(other, [0.0])[-1] < at - REPLACED_WITHIN_S]
         others = tuple(other for other in spared if other in after and before[other] != after[other])
         self._evidence.failures.append(Failure(at, uuid, is_replaced, others))
+
+    def _is_put_aside(self, uuid: NodeUUID, at: float) -> bool:
+        """Return whether a node's actor has failed too often by then for another successor."""
+        settings = self._evidence.settings
+        lately = [struck for struck in self._struck[uuid] if at - settings.restart_period_s <= struck <= at]
+        return len(lately) > settings.restart_intensity
 
     def _kill(self, rng: Random) -> None:
         self._stage.kill(rng.randrange(MAX_FUSE), rng.uniform(0.1, self._plan.down_max_s))
@@ -171,7 +191,7 @@ class Trouble:
 
     def _end(self) -> None:
         for machine in self._machines:
-            self._recover(machine)
+            self.recover(machine)
         self._stage.fill_disk(is_full=False)
 
 
