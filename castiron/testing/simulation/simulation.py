@@ -25,7 +25,7 @@ from castiron.testing.simulation.evidence import Evidence, Span
 from castiron.testing.simulation.house import Ground, House
 from castiron.testing.simulation.machines import PORT, Machine
 from castiron.testing.simulation.network import Responder, SimNetwork
-from castiron.testing.simulation.plan import CALM_S, HOUR_S, Plan
+from castiron.testing.simulation.plan import CALM_S, HOUR_S, MINUTE_S, Plan
 from castiron.testing.simulation.trouble import Trouble
 from castiron.testing.simulation.users import Users, create
 from castiron.transport.events import EventView
@@ -115,7 +115,7 @@ class Simulation:
         """Enrol all machines, let the plan's time pass with its trouble, and then the calm; return the evidence."""
         for machine in self.machines:
             self.users.ask(create(machine))
-        self.live(1.0)
+        self.live(MINUTE_S)
         until = self.at(self.plan.duration_s)
         self.trouble.begin(until)
         self.users.come(self.plan.request_mean_s, until)

@@ -47,10 +47,14 @@ def silence_becomes_a_fault(evidence: Evidence, hold: Hold) -> None:
     patience_s = (settings.power_state_sync_max_retries + 1) * every_s + settings.command_timeout_s + SLACK_S
     addresses = {machine.bmc_address: uuid for uuid, machine in quiet.homes.items()}
     for span in evidence.faults:
-        uuid, due_at = addresses.get(span.whose), span.begin + patience_s
-        if uuid is None or span.what not in _SILENCE or span.end <= due_at:
+        uuid = addresses.get(span.whose)
+        if uuid is None or span.what not in _SILENCE:
             continue
-        if quiet.is_quiet(uuid, span.begin - SLACK_S, due_at, but=span.begin):
+        # A conductor that starts again counts anew.
+        starts = [span.begin, *(outage.end + TICK_S for outage in evidence.outages if outage.begin > span.begin)]
+        dues = [at + patience_s for at in starts if quiet.is_quiet(uuid, at, at + patience_s, but=span.begin)]
+        due_at = min(dues, default=span.end)
+        if due_at < span.end:
             told = quiet.told(uuid, EventType.NODE_FAULT_SET, span.begin, due_at)
             hold(len(told) == 1, f"{span.whose} was {span.what} from {span.begin} on: {len(told)} faults were set")
 
