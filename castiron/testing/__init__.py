@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     )
     from castiron.testing.control import FarmControl
     from castiron.testing.farm import BMCFarm
-    from castiron.testing.running import running_conductor
+    from castiron.testing.running import impatient_drivers, running_conductor
     from castiron.testing.simulated import SimulatedBMC
     from castiron.testing.simulation.evidence import Evidence
     from castiron.testing.simulation.invariants import INVARIANTS, Verdict, judge
     from castiron.testing.simulation.plan import Plan
     from castiron.testing.simulation.report import Report, log_lines, simulate
     from castiron.testing.simulation.simulation import Simulation
+    from castiron.testing.stumbling import Stumbling
     from castiron.testing.words import FAULT_WORDS, read_faults
 
 _HOME: Final = {
@@ -51,7 +52,9 @@ _HOME: Final = {
     "judge": "castiron.testing.simulation.invariants",
     "log_lines": "castiron.testing.simulation.report",
     "simulate": "castiron.testing.simulation.report",
+    "Stumbling": "castiron.testing.stumbling",
     "FAULT_WORDS": "castiron.testing.words",
+    "impatient_drivers": "castiron.testing.running",
     "read_faults": "castiron.testing.words",
     "running_conductor": "castiron.testing.running",
 }
@@ -75,7 +78,9 @@ __all__ = [
     "Report",
     "SimulatedBMC",
     "Simulation",
+    "Stumbling",
     "Verdict",
+    "impatient_drivers",
     "judge",
     "log_lines",
     "read_faults",
