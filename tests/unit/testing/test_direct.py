@@ -92,7 +92,7 @@ def test_a_silent_bmc_is_asked_three_times_and_given_up(desk: Desk) -> None:
 
 
 def test_a_lost_read_is_repeated_and_a_lost_control_is_not(desk: Desk) -> None:
-    outcomes = []
+    outcomes: list[Outcome] = []
     for _ in range(40):
         desk.machine.bmc.faults = Faults(loss_percent=50.0)
         before = desk.controls
