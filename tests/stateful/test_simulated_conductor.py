@@ -7,7 +7,6 @@ A longer run, with new examples: CASTIRON_EXAMPLES=5000 python -m pytest tests/s
 """
 
 import os
-from typing import Any
 
 import pykka
 import pytest
@@ -53,6 +52,11 @@ FAULTS = st.sampled_from(
     ]
 )
 TIMES = st.sampled_from([0.01, 0.5, 3.0, 20.0, 90.0, 700.0])
+
+
+def must_hold(simulation: Simulation, *, but: str = "") -> None:
+    broken = {one.name: one.violations for one in judge(simulation.gather()) if not one.held and one.name != but}
+    assert broken == {}
 
 
 class SimulatedConductor(RuleBasedStateMachine):
@@ -152,11 +156,10 @@ class SimulatedConductor(RuleBasedStateMachine):
                 simulation.trouble.recover(machine)
             simulation.fill_disk(is_full=False)
             simulation.live(HOUR_S)
+            must_hold(simulation, but="records")  # a node whose actor failed too often waits for another conductor
             simulation.kill(0, down_s=1.0)  # what was put aside is taken back by the next conductor
             simulation.live(HOUR_S)
-            evidence: Any = simulation.gather()
-        broken = {verdict.name: verdict.violations for verdict in judge(evidence) if not verdict.held}
-        assert broken == {}
+            must_hold(simulation)
 
 
 SimulatedConductor.TestCase.settings = settings(

@@ -12,6 +12,7 @@ from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.testing.simulation.evidence import Question
 from castiron.testing.simulation.house import House
 from castiron.testing.simulation.machines import Machine
+from castiron.testing.simulation.plan import HOUR_S
 from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.verbs import (
     AnyVerb,
@@ -27,6 +28,9 @@ from castiron.transport.verbs import (
     RequestList,
 )
 from castiron.transport.vocabulary import Instant, PowerTarget, ReplyWish
+
+PATIENCE_S: Final = HOUR_S / 2
+"""No answer takes longer: a shutdown has ten minutes, and a power action that follows it one."""
 
 Wish = Callable[[Random, Machine], AnyVerb]
 
@@ -117,9 +121,13 @@ class Users:
             self._clock.call_at(Instant(at), lambda: self._wish(mean_s, until))
 
     def lose(self) -> None:
-        """Hear no more of what has not been answered yet: the conductor is gone."""
+        """Hear no more of what has not been answered yet: the conductor is gone.
+
+        What was asked longer than PATIENCE_S ago should have been answered long since, and is not excused.
+        """
+        since = self._clock.now() - PATIENCE_S
         for question in self.questions:
-            if not question.told_count:
+            if not question.told_count and question.asked_at >= since:
                 question.is_lost = True
 
     def _wish(self, mean_s: float, until: float) -> None:
