@@ -169,4 +169,5 @@ SimulatedConductor.TestCase.settings = settings(
     derandomize=not EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-TestSimulatedConductor = pytest.mark.timeout(0 if EXAMPLES else 180)(SimulatedConductor.TestCase)
+# A failure takes up to five minutes to be made small, and must not be cut off before it is shown.
+TestSimulatedConductor = pytest.mark.timeout(0 if EXAMPLES else 600)(SimulatedConductor.TestCase)
