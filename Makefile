@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format bench fuzz clean
+.PHONY: help demo test check format bench fuzz simulate clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ MESSAGES ?= 10000000
 SEED ?= 1
 fuzz: $(VENV)/dev  ## send MESSAGES random and mutated messages to a conductor; stops at the first fault
 	$(BIN)/python -m tests.fuzz --messages $(MESSAGES) --seed $(SEED)
+
+simulate: $(VENV)/run  ## simulate weeks with new seeds until one fails or Ctrl-C
+	while $(BIN)/castiron simulate; do :; done; exit 1
 
 lock: $(VENV)/dev  ## choose the versions that make installs anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements/run.in -o requirements/run.txt

@@ -6,7 +6,7 @@ Each step is one short piece of work on the archive's thread; between two steps 
 from typing import Final, Protocol
 
 from castiron.actors.dispatch.clock import Clock, Timer
-from castiron.actors.published.archive import Archive, Library
+from castiron.actors.published.archive import Asking, Library
 from castiron.actors.settings import Settings
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import Instant
@@ -15,7 +15,7 @@ STEP: Final = 200
 """Rows removed at once: a few milliseconds."""
 
 PAUSE_S: Final = 60.0
-"""Between two rounds that found nothing left to remove."""
+"""Between two rounds that found nothing left to remove, unless told otherwise."""
 
 SHORT_PAUSE_S: Final = 0.2
 """Between two steps of one round."""
@@ -34,19 +34,26 @@ class Shelf(Protocol):
 
 
 class Pruning:
-    """Orders a step, and after it the next."""
+    """Orders a step, and after it the next.
 
-    def __init__(self, shelf: Shelf, archive: Archive, clock: Clock, settings: Settings) -> None:
+    Args:
+        pause_s: between two rounds that found nothing left to remove.
+    """
+
+    def __init__(
+        self, shelf: Shelf, archive: Asking, clock: Clock, settings: Settings, *, pause_s: float = PAUSE_S
+    ) -> None:
         self._shelf = shelf
         self._archive = archive
         self._clock = clock
         self._settings = settings
+        self._pause_s = pause_s
         self._timer: Timer | None = None
         self._stopped = False
 
     def start(self) -> None:
         """Begin after the first pause."""
-        self._order(PAUSE_S)
+        self._order(self._pause_s)
 
     def stop(self) -> None:
         """Order nothing more. Idempotent."""
@@ -62,7 +69,7 @@ class Pruning:
         try:
             self._archive.ask(self._step)
         except ConductorOverloaded:
-            self._order(PAUSE_S)  # users go first
+            self._order(self._pause_s)  # users go first
 
     def _step(self, library: Library) -> None:
         del library
@@ -77,6 +84,6 @@ class Pruning:
             )
             more = STEP in (requests, events)
         except Exception:
-            self._order(PAUSE_S)
+            self._order(self._pause_s)
             raise
-        self._order(SHORT_PAUSE_S if more else PAUSE_S)
+        self._order(SHORT_PAUSE_S if more else self._pause_s)

@@ -17,7 +17,7 @@ from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
-from castiron.actors.published.archive import Archive, Library
+from castiron.actors.published.archive import Asking, Library
 from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
 from castiron.actors.published.listing import Listing
@@ -70,7 +70,7 @@ class Desk(Protocol):
 class Reception:
     """Handles verbs. One thread calls `handle`; answers may come from any."""
 
-    def __init__(self, services: Services, fleet: Seat, archive: Archive, desk: Desk) -> None:
+    def __init__(self, services: Services, fleet: Seat, archive: Asking, desk: Desk) -> None:
         self._services = services
         self._fleet = fleet
         self._archive = archive

@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "request": "castiron.cli.commands.request",
     "serve": "castiron.cli.commands.serve",
     "settings": "castiron.cli.commands.settings",
+    "simulate": "castiron.cli.commands.simulate",
     "status": "castiron.cli.commands.status",
     "store": "castiron.cli.commands.store",
 }

@@ -79,6 +79,10 @@ class Mailbox:
         self._dispatcher = dispatcher
         self._limit = limit
 
+    def is_attached_to(self, dispatcher: Dispatcher) -> bool:
+        """Return whether it is this dispatcher that gives turns."""
+        return self._dispatcher is dispatcher
+
     def open(self, owner: Runnable) -> None:
         """Owe `owner` its first turn, whether or not a message waits. Keeps it alive until `close`."""
         self._owner = owner

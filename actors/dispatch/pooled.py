@@ -131,6 +131,13 @@ def abandon(ref: ActorRef[Any]) -> None:
     cast("Mailbox", ref.actor_inbox).refuse_waiting()
 
 
+def abandon_all(dispatcher: Dispatcher) -> None:
+    """Give up every actor of a dispatcher that gives no more turns, as if their process had ended. O(all actors)."""
+    for ref in ActorRegistry.get_all():
+        if isinstance(ref.actor_inbox, Mailbox) and ref.actor_inbox.is_attached_to(dispatcher):
+            abandon(ref)
+
+
 def leftovers_of(ref: ActorRef[Any]) -> list[Any]:
     """Shut the mailbox of an actor that has failed, is stopping, or hangs, and return what it has not looked at.
 

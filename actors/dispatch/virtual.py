@@ -48,6 +48,15 @@ class SimDispatcher:
         """
         return self._run(lambda: not self._ready, limit)
 
+    def run_turns(self, count: int) -> int:
+        """Give up to `count` turns, as if the world stood still then; return how many there were.
+
+        Raises:
+            KeyboardInterrupt: as `run_until_idle`.
+        """
+        left = iter(range(count))
+        return self._run(lambda: not self._ready or next(left, None) is None, count + 1)
+
     def schedule(self, runnable: Runnable) -> None:
         """Owe `runnable` one turn."""
         self._ready.append(runnable)

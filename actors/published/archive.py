@@ -76,6 +76,22 @@ class Library(Protocol):
         ...
 
 
+class Asking(Protocol):
+    """Where questions to the store are put. Any thread."""
+
+    def ask(self, question: Question) -> None:
+        """Put a question; it is answered elsewhere, later.
+
+        Raises:
+            ConductorOverloaded: as many wait as may.
+        """
+        ...
+
+    def waiting(self) -> int:
+        """Return how many questions wait."""
+        ...
+
+
 class Archive:
     """Asks the store on a thread of its own, which starts at once. Any thread may call; nothing blocks but `stop`."""
 
@@ -96,7 +112,7 @@ class Archive:
 
         def behind(outcome: Commit | StoreError) -> None:
             del outcome  # an empty change commits nothing; it only keeps its place in the line
-            self._line.put(partial(_load, uuid, tell))
+            self._line.put(partial(tell_node, uuid, tell))
 
         self._writer.submit(Change(), behind)
 
@@ -146,7 +162,8 @@ class Archive:
             self._beats += 1
 
 
-def _load(uuid: NodeUUID, tell: Callable[[Loaded], None], library: Library) -> None:
+def tell_node(uuid: NodeUUID, tell: Callable[[Loaded], None], library: Library) -> None:
+    """Read a node and its open requests, and tell them, or why they could not be read. Blocks on the disk."""
     try:
         seq = library.latest_seq()  # first: what is read after it is no older
         loaded: Loaded = OnDisk(library.node(uuid), library.open_requests_of(uuid), seq)

@@ -11,7 +11,7 @@ import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.published import process
-from castiron.actors.published.archive import MAX_QUESTIONS, Archive
+from castiron.actors.published.archive import MAX_QUESTIONS, Asking
 from castiron.actors.services import Services
 from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch
@@ -36,7 +36,7 @@ class Bulletin:
         services: Services,
         store: Store,
         writer: Writer,
-        archive: Archive,
+        archive: Asking,
         dispatcher: Dispatcher,
         tally: Tally,
         boot_id: str,

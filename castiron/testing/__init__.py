@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from castiron.testing.farm import BMCFarm
     from castiron.testing.running import impatient_drivers, running_conductor
     from castiron.testing.simulated import SimulatedBMC
+    from castiron.testing.simulation.evidence import Evidence
+    from castiron.testing.simulation.invariants import INVARIANTS, Verdict, judge
+    from castiron.testing.simulation.plan import Plan
+    from castiron.testing.simulation.report import Report, log_lines, simulate
+    from castiron.testing.simulation.simulation import Simulation
     from castiron.testing.stumbling import Stumbling
     from castiron.testing.words import FAULT_WORDS, read_faults
 
@@ -38,6 +43,15 @@ _HOME: Final = {
     "LongTail": "castiron.testing.bmc",
     "Refusal": "castiron.testing.bmc",
     "SimulatedBMC": "castiron.testing.simulated",
+    "Evidence": "castiron.testing.simulation.evidence",
+    "INVARIANTS": "castiron.testing.simulation.invariants",
+    "Plan": "castiron.testing.simulation.plan",
+    "Report": "castiron.testing.simulation.report",
+    "Simulation": "castiron.testing.simulation.simulation",
+    "Verdict": "castiron.testing.simulation.invariants",
+    "judge": "castiron.testing.simulation.invariants",
+    "log_lines": "castiron.testing.simulation.report",
+    "simulate": "castiron.testing.simulation.report",
     "Stumbling": "castiron.testing.stumbling",
     "FAULT_WORDS": "castiron.testing.words",
     "impatient_drivers": "castiron.testing.running",
@@ -48,21 +62,30 @@ _HOME: Final = {
 __all__ = [
     "BMC",
     "FAULT_WORDS",
+    "INVARIANTS",
     "BMCFarm",
     "BMCSettings",
     "ChassisAction",
     "CommandKind",
     "Control",
+    "Evidence",
     "FarmControl",
     "Faults",
     "Forgery",
     "LongTail",
+    "Plan",
     "Refusal",
+    "Report",
     "SimulatedBMC",
+    "Simulation",
     "Stumbling",
+    "Verdict",
     "impatient_drivers",
+    "judge",
+    "log_lines",
     "read_faults",
     "running_conductor",
+    "simulate",
 ]
 
 

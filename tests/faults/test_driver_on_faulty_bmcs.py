@@ -25,10 +25,10 @@ from castiron.actors.drivers.ipmi.sessions.session import Session
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.testing import BMCFarm, CommandKind, Faults, Forgery, LongTail, Refusal, SimulatedBMC
 from castiron.testing.bmc import BMC, BMCSettings
+from castiron.testing.simulation.network import SimNetwork
 from castiron.transport.errors import BMCError, DeadlineExceeded
 from castiron.transport.vocabulary import Applied, Instant, PowerControl, PowerState, Seconds
 from tests.support.driver_calls import Caller, Ticket
-from tests.support.sim_network import SimNetwork
 
 READ, ON, OFF = GetPower(), SetPower(PowerControl.ON), SetPower(PowerControl.OFF)
 HASTY: Final = Timing(waits_s=(0.1, 0.2, 0.3), control_wait_s=0.5, close_waits_s=(0.1,))

@@ -113,12 +113,12 @@ def test_a_rename_that_waits_at_an_actor_which_is_put_aside_gives_its_name_back(
     simulation.create("a")
     simulation.dispatcher.run_until_idle()
     simulation.declare_hung("a")
-    simulation.clock.run(simulation.dispatcher)
+    simulation.live(Seconds(2.0))
 
     renamed = simulation.set("a", name="b")
     simulation.run(1)  # the fleet has judged, and the node has not looked
     simulation.declare_hung("a")
-    simulation.clock.run(simulation.dispatcher)
+    simulation.live(Seconds(2.0))
 
     assert renamed.told in (["NodeInMaintenance"], ["ConductorOverloaded"], ["final"])
     assert simulation.tally.put_aside == 1

@@ -4,8 +4,8 @@ The actors, the board, the directory, the permits, the committer and the store a
 not there. So any order in which the conductor's threads could meet can be drawn, and a failure replays from its seed.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -16,27 +16,24 @@ import pykka
 from castiron.actors.asking import Asked
 from castiron.actors.core.messages import Remove, Submit
 from castiron.actors.delivery import deliver, node_not_found
+from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.mailbox import Mailbox
-from castiron.actors.dispatch.pooled import abandon
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
-from castiron.actors.fleet import CreateNode, FleetActor, SetNode, being_replaced, seat_fleet
-from castiron.actors.nodes.permits import Permits
-from castiron.actors.published.archive import Library
-from castiron.actors.published.board import Board
-from castiron.actors.published.checks import Checks
+from castiron.actors.drivers.base import Driver
+from castiron.actors.fleet import CreateNode, FleetActor, SetNode, being_replaced
 from castiron.actors.published.waiting import Wait
-from castiron.actors.services import Loaded, OnDisk, Services, Written
+from castiron.actors.services import Services
 from castiron.actors.settings import Settings
-from castiron.actors.supervision.directory import Directory
-from castiron.actors.supervision.kin import Hung, Kin, Seat
-from castiron.actors.supervision.nursery import Nursery, state_from_store
-from castiron.actors.supervision.supervisor import SupervisorActor, Tally
-from castiron.store.errors import StoreUnwritable
-from castiron.store.records import Change, RequestRecord
+from castiron.actors.supervision.kin import Kin
+from castiron.actors.supervision.supervisor import Tally
+from castiron.store.records import RequestRecord
 from castiron.store.store import Store
+from castiron.testing.simulation.disk import SimWriter
+from castiron.testing.simulation.house import Ground, House
 from castiron.transport.errors import CastironError
+from castiron.transport.events import EventView
 from castiron.transport.verbs import NodeCreate, NodePowerSet, NodeSet
-from castiron.transport.vocabulary import EventSeq, Instant, NodeUUID, PowerTarget, RequestID, Seconds
+from castiron.transport.vocabulary import EventSeq, Instant, PowerTarget, RequestID, Seconds
 from tests.support.conductor_plugin import BuggyDriver
 from tests.support.conductor_process import Audit
 from tests.support.store_records import counting_ids
@@ -49,56 +46,6 @@ SETTINGS: Final = Settings(
 )
 LONG_S: Final = Seconds(120.0)
 """Longer than anything that was begun can take."""
-
-
-class SimWriter:
-    """Commits with the real committer, one change a turn, when the dispatcher draws its turn.
-
-    `is_full`: it refuses, as for a full disk. `is_held`: it waits until a test gives it a turn.
-    """
-
-    def __init__(self, store: Store, dispatcher: SimDispatcher) -> None:
-        self._store = store
-        self._dispatcher = dispatcher
-        self._line: deque[tuple[Change, Written]] = deque()
-        self.is_full = False
-        self.is_dead = False
-        self.is_held = False
-
-    def submit(self, change: Change, done: Written) -> None:
-        self._line.append((change, done))
-        if not self.is_held:
-            self._dispatcher.schedule(self)
-
-    def run_turn(self, messages: int) -> None:
-        del messages
-        change, done = self._line.popleft()
-        if self.is_dead:
-            return
-        if self.is_full and change != Change():
-            done(StoreUnwritable("the disk is full."))
-        else:
-            done(self._store.committer.commit([change])[0])
-
-    def backlog(self) -> int:
-        return len(self._line)
-
-    def doing(self) -> tuple[str, str]:
-        return "writer", "commit"
-
-
-class Errand:
-    """Something that a helper thread would do, at a moment that the seed draws."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call = call
-
-    def run_turn(self, messages: int) -> None:
-        del messages
-        self._call()
-
-    def doing(self) -> tuple[str, str]:
-        return "errand", "call"
 
 
 class Heard:
@@ -133,51 +80,51 @@ class Simulation:
 
     def __init__(self, seed: int, *, restart_intensity: int = 1000) -> None:
         self.rng = Random(seed)
-        self._settings = replace(SETTINGS, restart_intensity=restart_intensity)
         self._new_id = counting_ids()
         self.store = Store.open(None, key_path=None, new_id=self._new_id)
         self.clock = VirtualClock(Instant(1000.0))
+        self._ground = Ground(
+            clock=self.clock,
+            rng=self.rng,
+            new_id=self._new_id,
+            settings=replace(SETTINGS, restart_intensity=restart_intensity),
+            drivers=self._drivers,
+            stream=self,
+            lateness=Counter(),
+        )
         self.heard: list[Heard] = []
         self._start()
 
     def _start(self) -> None:
-        self.dispatcher = SimDispatcher(self.rng)
-        self.writer = SimWriter(self.store, self.dispatcher)
-        self.driver = BuggyDriver(self.clock)
-        self.tally = Tally()
-        self.given_up: list[str] = []
-        self.services = Services(
-            conductor=self.store.conductor,
-            clock=self.clock,
-            dispatcher=self.dispatcher,
-            writer=self.writer,
-            permits=Permits(SETTINGS.max_running_actions),
-            drivers={"fake": self.driver},
-            board=Board(max_waiters=100, seq=self.store.latest_seq()),
-            directory=Directory(),
-            settings=self._settings,
-            new_id=self._new_id,
-            rng=self.rng,
-            checks=Checks(self.clock.now),
-            load=self._load,
-        )
-        self.kin = Kin(fleet=Seat(), supervisor=Seat())
-        nursery = Nursery(self.services, self.kin)
-        give_up = self.given_up.append
-        self.kin.supervisor.take(SupervisorActor.start(self.services, self.kin, nursery, self.tally, give_up))
-        for record in self.store.nodes():
-            nursery.raise_node(
-                state_from_store(record, self.store.open_requests_of(record.uuid)), self.services.board.seq
-            )
-        seat_fleet(self.services, nursery, self.kin.fleet, self.tally, give_up)
+        self.house = House(self._ground, self.store)
 
-    def _load(self, uuid: NodeUUID, tell: Callable[[Loaded], None]) -> None:
-        def read() -> None:
-            library: Library = self.store
-            seq = library.latest_seq()
-            tell(OnDisk(library.node(uuid), library.open_requests_of(uuid), seq))
+    def _drivers(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+        del settings
+        self.driver = BuggyDriver(clock)
+        return {"fake": self.driver}
 
-        self.writer.submit(Change(), lambda _: self.dispatcher.schedule(Errand(read)))
+    def publish(self, happened: Sequence[EventView]) -> None:
+        """Take what the conductor publishes; what is stored is what is checked."""
+
+    @property
+    def dispatcher(self) -> SimDispatcher:
+        return self.house.dispatcher
+
+    @property
+    def writer(self) -> SimWriter:
+        return self.house.writer
+
+    @property
+    def services(self) -> Services:
+        return self.house.services
+
+    @property
+    def kin(self) -> Kin:
+        return self.house.kin
+
+    @property
+    def tally(self) -> Tally:
+        return self.house.tally
 
     # What users do.
 
@@ -233,21 +180,15 @@ class Simulation:
 
     def stop_actor(self, name: str) -> None:
         """Stop a node's actor behind everybody's back."""
-        ref = self._ref(name)
-        if ref is not None:
-            ref.stop(block=False)
+        self.house.stop_actor(name)
 
     def declare_hung(self, name: str) -> None:
         """Have a node taken from its actor."""
-        published = self.services.board.node(name)
-        owner = None if published is None else self.services.directory.owner(published.state.record.uuid)
-        if published is not None and owner is not None:
-            uuid = published.state.record.uuid
-            self.kin.supervisor.tell(Hung(uuid=uuid, generation=owner.generation, reason="declared"))
+        self.house.declare_hung(name)
 
     def stop_fleet(self) -> None:
         """Stop the fleet's actor behind everybody's back."""
-        for ref in pykka.ActorRegistry.get_by_class(FleetActor):
+        for ref in self._fleets():
             ref.stop(block=False)
 
     def break_driver(self, name: str) -> None:
@@ -264,42 +205,35 @@ class Simulation:
 
     def crash(self) -> None:
         """Pull the plug: what is not on disk is gone. A new conductor starts on the same store."""
-        self.writer.is_dead = True
-        for ref in pykka.ActorRegistry.get_all():
-            abandon(ref)
-        while self.clock.next_at() is not None:
-            self.clock.step()
-        self.driver.stop(0)
+        self.house.end()
         self.heard = [heard for heard in self.heard if heard.told]  # nobody tells the others any more
         self._start()
-
-    def _ref(self, name: str) -> "pykka.ActorRef[Any] | None":
-        published = self.services.board.node(name)
-        owner = None if published is None else self.services.directory.owner(published.state.record.uuid)
-        return None if owner is None else owner.ref
 
     # What then must hold.
 
     def run(self, turns: int) -> None:
         """Give some turns."""
-        left = iter(range(turns))
-        self.dispatcher._run(lambda: next(left, None) is None or not self.dispatcher.backlog(), turns + 1)
+        self.dispatcher.run_turns(turns)
 
     def settle(self) -> None:
         """Let all that was begun come to its end."""
         self.writer.is_full = False
-        self.clock.run(self.dispatcher, until=Instant(self.clock.now() + LONG_S))
+        self.live(LONG_S)
+
+    def live(self, seconds: Seconds) -> None:
+        """Let time pass."""
+        self.clock.run(self.dispatcher, until=Instant(self.clock.now() + seconds))
 
     def check(self) -> Audit:
         """Check everything, once it has come to rest."""
         audit = Audit(self.store)
         audit.check()
-        assert self.given_up == []
+        assert self.house.failure is None
         self._check_answers(audit)
         services = self.services
         assert (services.permits.in_use, services.permits.waiting) == (0, 0)
         assert (services.board.waiting(), services.board.open_count()) == (0, 0)
-        assert self.clock.counters()["waiting"] == 0
+        assert len(self._timers()) == 1  # that of the next pruning
         by_uuid = {node.uuid: node for node in audit.nodes}
         assert {published.state.record.uuid for published in services.board.nodes()} == set(by_uuid)
         for published in services.board.nodes():
@@ -317,11 +251,21 @@ class Simulation:
 
     def check_index(self) -> None:
         """Check that the fleet's actor knows the names that there are, and no others."""
-        (ref,) = pykka.ActorRegistry.get_by_class(FleetActor)
+        (ref,) = self._fleets()
         fleet: Any = _owner_of(ref)
         assert fleet._underway == {}
         assert fleet._index._names == {node.name: node.uuid for node in self.store.nodes()}
         assert fleet._index._pending == {}
+
+    def _fleets(self) -> list[Any]:
+        """Return the fleet's actors of this simulation: the registry has those of others, too."""
+        found: list[Any] = pykka.ActorRegistry.get_by_class(FleetActor)
+        return [ref for ref in found if ref.actor_inbox.is_attached_to(self.dispatcher)]
+
+    def _timers(self) -> list[Any]:
+        """Return the timers that the present conductor has ordered."""
+        calls: list[Any] = [timer.call for _, _, timer in self.clock._heap._entries if timer.call is not None]
+        return [call for call in calls if call.func.__self__ is self.house._clock]
 
     def _check_answers(self, audit: Audit) -> None:
         known = {request.id for request in audit.requests}

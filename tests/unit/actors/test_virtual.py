@@ -255,3 +255,26 @@ def test_the_parts_that_only_threads_need_are_at_peace() -> None:
     assert clock.is_alive()
     assert (simulation.stuck(0), simulation.mend()) == ([], 0)
     assert (simulation.stop(0), clock.stop(0)) == ([], [])
+
+
+def test_a_few_turns_are_given_and_no_more() -> None:
+    dispatcher, done = SimDispatcher(), list[int]()
+
+    class Worker:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def run_turn(self, messages: int) -> None:
+            del messages
+            done.append(self.number)
+
+        def doing(self) -> tuple[str, str]:
+            return "worker", "work"
+
+    for number in range(3):
+        dispatcher.schedule(Worker(number))
+
+    assert dispatcher.run_turns(2) == 2
+    assert (done, dispatcher.backlog()) == ([0, 1], 1)
+    assert dispatcher.run_turns(5) == 1
+    assert dispatcher.run_turns(0) == 0

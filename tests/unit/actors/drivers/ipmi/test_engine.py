@@ -27,6 +27,7 @@ from castiron.testing.bmc import BMC, Answers, BMCSettings, Device, controller
 from castiron.testing.bmc.commands import execute
 from castiron.testing.bmc.wire.rmcp import Message
 from castiron.testing.bmc.wire.session import Session
+from castiron.testing.simulation.network import SimNetwork
 from castiron.transport.errors import (
     BMCBusy,
     BMCCredentials,
@@ -37,7 +38,6 @@ from castiron.transport.errors import (
 )
 from castiron.transport.vocabulary import Applied, BootDevice, Instant, NodeUUID, PowerControl, PowerState, Seconds
 from tests.support.driver_calls import Caller, Ticket
-from tests.support.sim_network import SimNetwork
 
 ON = SetPower(PowerControl.ON)
 STEADY = Timing(jitter=0)

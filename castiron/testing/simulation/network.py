@@ -1,5 +1,9 @@
-"""A network without sockets, in virtual time: between the IPMI engine and BMCs that are functions of bytes."""
+"""A network without sockets, in virtual time: between the IPMI engine and BMCs that are functions of bytes.
 
+Nothing decides here whether a BMC answers; datagrams are carried, and counted.
+"""
+
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -12,28 +16,36 @@ from castiron.testing.bmc import Answers
 from castiron.transport.vocabulary import Instant
 
 SOURCE: Final = ("127.0.0.1", 40_000)
+"""Where all datagrams to BMCs come from."""
+
 TRIP_S: Final = 0.001
+"""From a question to the answer of a BMC that takes no time."""
+
+KEPT: Final = 10_000
+"""Datagrams that are remembered, the latest: enough for a test to look at."""
 
 Responder = Callable[[bytes, tuple[str, int], float], Answers]
 """A BMC's `receive`."""
 
 
 class SimNetwork:
-    """Carries datagrams. One way for each address, so a second node on it is refused.
+    """Carries datagrams. One way for each address, so a second node on it is refused. One thread: the clock's.
 
     Attributes:
         bmcs: (host, port) → who answers there; nobody does elsewhere.
-        sent: when each datagram left, and to where.
+        sent: when each datagram left, and to where; the latest.
         has_route: whether anything can be sent at all.
         is_lost: judges each datagram to a BMC before it leaves.
+        driver: who is handed what arrives; set it before anything is sent.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self.bmcs: dict[SocketAddress, Responder] = {}
-        self.sent: list[tuple[Instant, SocketAddress, bytes]] = []
+    driver: InlineIPMIDriver
+
+    def __init__(self, clock: Clock, bmcs: dict[SocketAddress, Responder] | None = None) -> None:
+        self.bmcs: dict[SocketAddress, Responder] = {} if bmcs is None else bmcs
+        self.sent: deque[tuple[Instant, SocketAddress, bytes]] = deque(maxlen=KEPT)
         self.has_route = True
         self.is_lost: Callable[[bytes], bool] = lambda _: False
-        self.driver: InlineIPMIDriver | None = None
         self._clock = clock
         self._receivers: dict[SocketAddress, Receiver] = {}
 
@@ -62,5 +74,4 @@ class SimNetwork:
 
     def arrive(self, sender: SocketAddress, datagram: bytes) -> None:
         """Hand a datagram to the driver, as if from an address."""
-        assert self.driver is not None
         self.driver.deliver(self._receivers.get(sender), datagram)

@@ -1,0 +1,133 @@
+"""Judges of the power checks: in time, whatever else is dead, and true. Pure.
+
+What is judged is only what can be expected: a change counts if nothing else happened to its node or to the conductor
+around it.
+"""
+
+from collections import defaultdict
+from typing import Final
+
+from castiron.testing.simulation.evidence import Evidence
+from castiron.testing.simulation.judges.homes import TICK_S, Hold, machines_of
+from castiron.testing.simulation.machines import Machine
+from castiron.transport.events import EventView
+from castiron.transport.vocabulary import EventType, Fault, NodeUUID
+
+SLACK_S: Final = 1.0
+"""For the way to a BMC and back, a login, and a commit."""
+
+_SILENCE: Final = frozenset({"dead", "silent"})
+
+
+def checks_are_in_time(evidence: Evidence, hold: Hold) -> None:
+    """Judge I6: no check begins late, whichever BMCs are dead."""
+    for late_s, count in evidence.lateness.items():
+        hold(late_s <= TICK_S, f"{count} checks began {late_s:.3f} s late")
+
+
+def changes_are_noticed(evidence: Evidence, hold: Hold) -> None:
+    """Judge that a change behind our back is told by exactly one event within one interval."""
+    settings, quiet = evidence.settings, _Quiet(evidence)
+    every_s = settings.sync_power_state_interval_s
+    rarest_s = max(every_s, settings.power_check_backoff_max_s, settings.power_failure_recovery_interval_s)
+    for uuid, machine in quiet.homes.items():
+        for power in machine.powers:
+            due_at = power.at + every_s + SLACK_S
+            if power.by_hand and every_s and quiet.is_quiet(uuid, power.at - rarest_s - every_s, due_at, but=power.at):
+                told = quiet.told(uuid, EventType.POWER_STATE_CORRECTED, power.at, due_at)
+                states = [event.payload.get("power_state") for event in told]
+                said = f"{machine.name} was switched to {power.state} at {power.at}, and was told as {states}"
+                hold(states == [power.state], said)
+
+
+def silence_becomes_a_fault(evidence: Evidence, hold: Hold) -> None:
+    """Judge that a BMC that stays silent becomes a fault, after as many checks as the settings say."""
+    settings, quiet = evidence.settings, _Quiet(evidence)
+    every_s = max(settings.sync_power_state_interval_s, settings.power_check_backoff_max_s)
+    patience_s = (settings.power_state_sync_max_retries + 1) * every_s + settings.command_timeout_s + SLACK_S
+    addresses = {machine.bmc_address: uuid for uuid, machine in quiet.homes.items()}
+    for span in evidence.faults:
+        uuid = addresses.get(span.whose)
+        if uuid is None or span.what not in _SILENCE:
+            continue
+        # A conductor that starts again counts anew.
+        starts = [span.begin, *(outage.end + TICK_S for outage in evidence.outages if outage.begin > span.begin)]
+        dues = [at + patience_s for at in starts if quiet.is_quiet(uuid, at, at + patience_s, but=span.begin)]
+        due_at = min(dues, default=span.end)
+        if due_at < span.end:
+            told = quiet.told(uuid, EventType.NODE_FAULT_SET, span.begin, due_at)
+            hold(len(told) == 1, f"{span.whose} was {span.what} from {span.begin} on: {len(told)} faults were set")
+
+
+def faults_are_left(evidence: Evidence, hold: Hold) -> None:
+    """Judge that a node recovers by itself once its BMC answers again."""
+    quiet = _Quiet(evidence)
+    recovery_s = evidence.settings.power_failure_recovery_interval_s + SLACK_S
+    for event in evidence.events:
+        if event.type != EventType.NODE_FAULT_SET or event.payload.get("fault") != Fault.POWER_FAILURE:
+            continue
+        uuid = NodeUUID(event.node_uuid or "")
+        well_at = quiet.well_at(uuid, event.at)
+        if well_at is not None and quiet.is_quiet(uuid, well_at + TICK_S, well_at + recovery_s):
+            told = quiet.told(uuid, EventType.NODE_FAULT_CLEARED, event.at, well_at + recovery_s)
+            hold(bool(told), f"{event.node} answers since {well_at}, and still has the fault of event {event.seq}")
+
+
+def records_are_true(evidence: Evidence, hold: Hold) -> None:
+    """Judge that in the end, with nothing wrong any more, each node's record says what its machine does."""
+    if not evidence.settings.sync_power_state_interval_s:
+        return
+    by_address = {machine.bmc_address: machine for machine in evidence.machines}
+    for node in evidence.nodes:
+        machine = by_address.get(node.bmc_address or "")
+        if machine is not None:
+            state = machine.power(evidence.ended_at)
+            hold(node.power_state is state, f"{node.name} is in {state}, and its record says {node.power_state}")
+            hold(node.fault is None, f"{node.name} has the fault {node.fault}, and nothing is wrong with it")
+
+
+class _Quiet:
+    """When nothing happened to a node: only then can be told what must follow from one thing."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.homes: dict[NodeUUID, Machine] = machines_of(evidence)
+        self._outages = evidence.outages
+        self._events: dict[str, list[EventView]] = defaultdict(list)
+        self._moments: dict[str, list[float]] = defaultdict(list)
+        self._spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for event in evidence.events:
+            self._events[event.node_uuid or ""].append(event)
+            if event.type in (EventType.NODE_CREATE_END, EventType.NODE_DELETE_END):
+                self._moments[event.node_uuid or ""].append(event.at)
+        for failure in evidence.failures:
+            self._moments[failure.node_uuid].append(failure.at)
+        for request in evidence.requests.values():
+            self._spans[request.node_uuid].append((request.accepted_at, request.ended_at or evidence.ended_at))
+        faults: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for span in evidence.faults:
+            faults[span.whose].append((span.begin, span.end))
+        for uuid, machine in self.homes.items():
+            self._spans[uuid] += faults[machine.bmc_address]
+            self._moments[uuid] += [power.at for power in machine.powers if power.by_hand]
+        self._faults = faults
+
+    def is_quiet(self, uuid: NodeUUID, begin: float, end: float, *, but: float | None = None) -> bool:
+        """Return whether the node existed and nothing happened to it within a span, but what began at an instant."""
+        events = self._events[uuid]
+        if not events or events[0].at > begin or (events[-1].type == EventType.NODE_DELETE_END and events[-1].at < end):
+            return False
+        if any(outage.begin <= end and outage.end >= begin for outage in self._outages):
+            return False
+        if any(begin <= at <= end and at != but for at in self._moments[uuid]):
+            return False
+        return not any(since <= end and until >= begin and since != but for since, until in self._spans[uuid])
+
+    def told(self, uuid: NodeUUID, kind: EventType, begin: float, end: float) -> list[EventView]:
+        """Return a node's events of a type within a span."""
+        return [event for event in self._events[uuid] if event.type == kind and begin < event.at <= end]
+
+    def well_at(self, uuid: NodeUUID, at: float) -> float | None:
+        """Return when what was wrong with the node's BMC at an instant ended; None if nothing was, or is known."""
+        machine = self.homes.get(uuid)
+        spans = [] if machine is None else self._faults[machine.bmc_address]
+        return next((end for begin, end in spans if begin <= at <= end), None)

@@ -1,0 +1,370 @@
+"""Each judge of a simulation is content with what is right, and finds what is wrong in a log made by hand."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from castiron.actors.settings import Settings
+from castiron.store.records import NodeRecord, RequestRecord
+from castiron.testing import INVARIANTS, Evidence, Verdict, judge
+from castiron.testing.simulation.evidence import Failure, Question, Span
+from castiron.testing.simulation.machines import Machine
+from castiron.transport.errors import ConductorOverloaded, NodeLocked
+from castiron.transport.events import EventView
+from castiron.transport.verbs import NodePowerSet
+from castiron.transport.vocabulary import (
+    EventType,
+    Fault,
+    Instant,
+    NodeName,
+    NodeSeq,
+    PowerState,
+    PowerTarget,
+    RequestID,
+    RequestState,
+)
+from tests.support.store_records import node_uuid, plain_node, plain_request
+
+NODE = node_uuid(1)
+BEGAN, HOUR = 10_000.0, 3_600.0
+PRESSED = BEGAN + 3 * HOUR
+SILENT, HEALED = BEGAN + 5 * HOUR, BEGAN + 7 * HOUR
+ENDED = BEGAN + 10 * HOUR
+SETTINGS = Settings(sync_power_state_interval_s=600.0)
+
+
+def event(kind: EventType, at: float, request: str | None = None, **payload: object) -> EventView:
+    return EventView(seq=0, type=kind, at=at, node="n001", node_uuid=NODE, request=request, payload=payload)
+
+
+def numbered(events: list[EventView]) -> list[EventView]:
+    return [
+        EventView(
+            seq=number,
+            node_seq=number,
+            type=one.type,
+            at=one.at,
+            node=one.node,
+            node_uuid=one.node_uuid,
+            request=one.request,
+            payload=one.payload,
+        )
+        for number, one in enumerate(events, start=1)
+    ]
+
+
+def request(number: int, **changes: object) -> RequestRecord:
+    at = Instant(BEGAN + 100.0 * number)
+    usual = plain_request(
+        number,
+        node_name=NodeName("n001"),
+        requester=f"user-{number}",
+        state=RequestState.SUCCEEDED,
+        accepted_at=at,
+        started_at=at,
+        ended_at=Instant(at + 1.0),
+        deadline_at=Instant(at + 60.0),
+    )
+    return replace(usual, **changes)  # type: ignore[arg-type]  # whatever a test breaks
+
+
+def question(number: int, **changes: object) -> Question:
+    asked = Question(f"user-{number}", NodePowerSet(node="n001", target=PowerTarget.ON), BEGAN, told_count=1)
+    for name, value in changes.items():
+        setattr(asked, name, value)
+    return asked
+
+
+def good() -> Evidence:
+    """One machine: switched on for a user, off by hand, silent for two hours."""
+    machine = Machine(0, "direct", Random(0))
+    on = request(1)
+    machine.bmc.device.chassis.set_power(PowerState.ON)
+    machine.powers.append(machine.powers[0]._replace(at=BEGAN + 100.5, state=PowerState.ON))
+    machine.press(PRESSED)
+    events = numbered(
+        [
+            event(EventType.NODE_CREATE_END, BEGAN, requester="user-0"),
+            event(EventType.POWER_SET_START, BEGAN + 100.0, on.id, requester="user-1"),
+            event(EventType.POWER_SET_END, BEGAN + 101.0, on.id, requester="user-1"),
+            event(EventType.POWER_STATE_CORRECTED, PRESSED + 300.0, power_state="power off"),
+            event(EventType.NODE_FAULT_SET, SILENT + 2400.0, fault=Fault.POWER_FAILURE.value),
+            event(EventType.NODE_FAULT_CLEARED, HEALED + 200.0, fault=Fault.POWER_FAILURE.value),
+        ]
+    )
+    busy = ConductorOverloaded("Try again.", details={"limit": 5, "what": "fleet"}, retry_after_s=0.5)
+    return Evidence(
+        settings=SETTINGS,
+        ended_at=ENDED,
+        events=events,
+        published=list(events),
+        requests={on.id: on},
+        nodes=[node(machine, node_seq=NodeSeq(len(events)))],
+        questions=[question(1, accepted_id=on.id), question(2, error=busy)],
+        machines=[machine],
+        faults=[Span("silent", SILENT, HEALED, machine.bmc_address)],
+        failures=[Failure(BEGAN + 9 * HOUR, NODE, is_replaced=True)],
+        lateness=Counter({0.0: 100}),
+        left_over={"permits": 0},
+    )
+
+
+def node(machine: Machine, **changes: object) -> NodeRecord:
+    usual = plain_node(name=NodeName("n001"), bmc_address=machine.bmc_address, power_state=PowerState.OFF)
+    return replace(usual, **changes)  # type: ignore[arg-type]  # whatever a test breaks
+
+
+def add(evidence: Evidence, *requests: RequestRecord) -> None:
+    evidence.requests.update({one.id: one for one in requests})
+
+
+def log(evidence: Evidence, *more: EventView, without: EventType | None = None) -> None:
+    kept = [one for one in evidence.events if one.type != without]
+    evidence.events = numbered(sorted([*kept, *more], key=lambda one: one.at))
+    evidence.published = list(evidence.events)
+    evidence.nodes = [replace(one, node_seq=NodeSeq(len(evidence.events))) for one in evidence.nodes]
+
+
+def two_at_once(evidence: Evidence) -> None:
+    log(evidence, event(EventType.POWER_SET_START, BEGAN + 100.5, "another"))
+
+
+def two_ends(evidence: Evidence) -> None:
+    log(evidence, event(EventType.POWER_SET_ERROR, BEGAN + 102.0, request(1).id))
+
+
+def no_end(evidence: Evidence) -> None:
+    log(evidence, without=EventType.POWER_SET_END)
+
+
+def events_of_nobody(evidence: Evidence) -> None:
+    log(evidence, event(EventType.BOOT_DEVICE_SET_END, BEGAN + 500.0, "nobody's"))
+
+
+def forgotten(evidence: Evidence) -> None:
+    evidence.questions.append(question(3, accepted_id="22222222-0000-4000-8000-000000000099"))
+
+
+def never_ended(evidence: Evidence) -> None:
+    add(evidence, request(2, verb="node.boot_device.get", arguments={}, state=RequestState.RUNNING, ended_at=None))
+
+
+def left_with_a_target(evidence: Evidence) -> None:
+    evidence.nodes = [replace(evidence.nodes[0], target_power_state=PowerState.ON)]
+
+
+def twice_the_same_key(evidence: Evidence) -> None:
+    add(evidence, request(2, key="once"), request(3, key="once"))
+
+
+def refused_and_stored(evidence: Evidence) -> None:
+    add(evidence, request(2, id=RequestID("refused")))
+    evidence.questions[1].error = NodeLocked("Busy.")
+
+
+def refused_and_told(evidence: Evidence) -> None:
+    log(evidence, event(EventType.NODE_UPDATE_END, BEGAN + 50.0, requester="user-2"))
+
+
+def a_late_check(evidence: Evidence) -> None:
+    evidence.lateness[0.2] += 1
+
+
+def a_late_timeout(evidence: Evidence) -> None:
+    late = Instant(BEGAN + 200.0 + 61.0)
+    add(evidence, request(2, state=RequestState.FAILED, ended_at=late, error={"code": "bmc.unreachable"}))
+
+
+def no_successor(evidence: Evidence) -> None:
+    evidence.failures.append(Failure(BEGAN + HOUR, NODE, is_replaced=False))
+
+
+def a_neighbour_went(evidence: Evidence) -> None:
+    evidence.failures.append(Failure(BEGAN + HOUR, NODE, is_replaced=True, neighbours_replaced=(node_uuid(2),)))
+
+
+def left_maintenance_told(evidence: Evidence) -> None:
+    log(
+        evidence,
+        event(EventType.MAINTENANCE_SET_END, BEGAN + 10.0, maintenance=True, requester="user-9"),
+        event(EventType.NODE_UPDATE_END, BEGAN + 20.0, maintenance=False),
+    )
+    evidence.nodes = [replace(evidence.nodes[0], maintenance=True)]
+
+
+def left_maintenance_quietly(evidence: Evidence) -> None:
+    log(evidence, event(EventType.MAINTENANCE_SET_END, BEGAN + 10.0, maintenance=True, requester="user-9"))
+
+
+def a_gap(evidence: Evidence) -> None:
+    evidence.events = [one for one in evidence.events if one.seq != 2]
+    evidence.published = list(evidence.events)
+
+
+def unpublished(evidence: Evidence) -> None:
+    evidence.published.pop(2)
+
+
+def a_wrong_count(evidence: Evidence) -> None:
+    evidence.nodes = [replace(evidence.nodes[0], node_seq=NodeSeq(99))]
+
+
+def busy_for_ever(evidence: Evidence) -> None:
+    evidence.questions[1].error = ConductorOverloaded("Busy.", details={"limit": 5, "what": "fleet"})
+
+
+def busy_for_no_reason(evidence: Evidence) -> None:
+    evidence.questions[1].error = ConductorOverloaded("Busy.", retry_after_s=1.0)
+
+
+def ran_too_long(evidence: Evidence) -> None:
+    add(evidence, request(2, ended_at=Instant(BEGAN + 300.0)))
+
+
+def never_answered(evidence: Evidence) -> None:
+    evidence.questions[0].told_count = 0
+
+
+def answered_twice(evidence: Evidence) -> None:
+    evidence.questions[0].told_count = 2
+
+
+def never_on(evidence: Evidence) -> None:
+    evidence.machines[0].powers[1:2] = []
+
+
+def unnoticed(evidence: Evidence) -> None:
+    log(evidence, without=EventType.POWER_STATE_CORRECTED)
+
+
+def noticed_twice(evidence: Evidence) -> None:
+    log(evidence, event(EventType.POWER_STATE_CORRECTED, PRESSED + 400.0, power_state="power off"))
+
+
+def noticed_late(evidence: Evidence) -> None:
+    late = event(EventType.POWER_STATE_CORRECTED, PRESSED + 602.0, power_state="power off")
+    log(evidence, late, without=EventType.POWER_STATE_CORRECTED)
+
+
+def noticed_wrongly(evidence: Evidence) -> None:
+    wrong = event(EventType.POWER_STATE_CORRECTED, PRESSED + 300.0, power_state="power on")
+    log(evidence, wrong, without=EventType.POWER_STATE_CORRECTED)
+
+
+def no_fault(evidence: Evidence) -> None:
+    log(evidence, without=EventType.NODE_FAULT_SET)
+
+
+def never_taken_back(evidence: Evidence) -> None:
+    log(evidence, without=EventType.NODE_FAULT_CLEARED)
+
+
+def a_wrong_record(evidence: Evidence) -> None:
+    evidence.nodes = [replace(evidence.nodes[0], power_state=PowerState.ON)]
+
+
+def a_fault_for_nothing(evidence: Evidence) -> None:
+    evidence.nodes = [replace(evidence.nodes[0], fault=Fault.POWER_FAILURE)]
+
+
+def a_permit_is_left(evidence: Evidence) -> None:
+    evidence.left_over["permits"] = 1
+
+
+def gave_up(evidence: Evidence) -> None:
+    evidence.conductor_failures.append("the supervisor failed")
+
+
+BREAKS: list[tuple[str, Callable[[Evidence], None]]] = [
+    ("I1", two_at_once),
+    ("I2", two_ends),
+    ("I2", no_end),
+    ("I2", events_of_nobody),
+    ("I3", forgotten),
+    ("I3", never_ended),
+    ("I3", left_with_a_target),
+    ("I4", twice_the_same_key),
+    ("I5", refused_and_stored),
+    ("I5", refused_and_told),
+    ("I6", a_late_check),
+    ("I7", a_late_timeout),
+    ("I8", no_successor),
+    ("I8", a_neighbour_went),
+    ("I9", left_maintenance_told),
+    ("I9", left_maintenance_quietly),
+    ("I10", a_gap),
+    ("I10", unpublished),
+    ("I10", a_wrong_count),
+    ("I11", busy_for_ever),
+    ("I11", busy_for_no_reason),
+    ("I12", ran_too_long),
+    ("answers", never_answered),
+    ("answers", answered_twice),
+    ("truth", never_on),
+    ("noticed", unnoticed),
+    ("noticed", noticed_twice),
+    ("noticed", noticed_late),
+    ("noticed", noticed_wrongly),
+    ("faults", no_fault),
+    ("recovery", never_taken_back),
+    ("records", a_wrong_record),
+    ("records", a_fault_for_nothing),
+    ("rest", a_permit_is_left),
+    ("rest", gave_up),
+]
+
+
+def verdicts(evidence: Evidence) -> dict[str, Verdict]:
+    return {verdict.name: verdict for verdict in judge(evidence)}
+
+
+def test_what_is_right_is_held_and_each_judge_had_something_to_judge() -> None:
+    found = verdicts(good())
+
+    assert {name: verdict.violations for name, verdict in found.items() if not verdict.held} == {}
+    assert {name for name, verdict in found.items() if not verdict.judged_count} <= {"I4", "I7", "I9"}
+
+
+@pytest.mark.parametrize(("name", "spoil"), BREAKS, ids=[f"{name}-{spoil.__name__}" for name, spoil in BREAKS])
+def test_a_judge_finds_what_is_wrong(name: str, spoil: Callable[[Evidence], None]) -> None:
+    evidence = good()
+
+    spoil(evidence)
+
+    verdict = verdicts(evidence)[name]
+    assert not verdict.held
+    assert verdict.violation_count >= len(verdict.violations) >= 1
+
+
+def test_there_is_a_broken_log_for_each_judge() -> None:
+    assert {name for name, _ in BREAKS} == set(INVARIANTS)
+
+
+def test_what_runs_over_its_time_while_there_is_no_conductor_is_not_judged() -> None:
+    evidence = good()
+    ran_too_long(evidence)
+
+    evidence.outages.append(Span("no conductor", BEGAN + 250.0, BEGAN + 290.0))
+
+    assert verdicts(evidence)["I12"].held
+
+
+def test_what_a_user_did_not_hear_of_a_killed_conductor_is_not_judged() -> None:
+    evidence = good()
+    never_answered(evidence)
+
+    evidence.questions[0].is_lost = True
+
+    assert verdicts(evidence)["answers"].held
+
+
+def test_a_success_that_was_lied_about_is_not_judged() -> None:
+    evidence = good()
+    never_on(evidence)
+
+    evidence.machines[0].lies.append(BEGAN + 100.5)
+
+    assert verdicts(evidence)["truth"].held
