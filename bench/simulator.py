@@ -103,8 +103,7 @@ def bmcs(count: int, *, silent_percent: int = 0, loss_percent: int = 0, seed: in
     try:
         program = built()
     except CannotBuild as reason:
-        with apart(_serve_python, count, seed) as process:
-            farm = PythonBMCs(process, str(reason))
+        with python_bmcs(count, seed=seed, reason=str(reason)) as farm:
             farm.silence(silent_numbers(count, silent_percent))
             if loss_percent:
                 farm.lose(loss_percent)
@@ -113,6 +112,13 @@ def bmcs(count: int, *, silent_percent: int = 0, loss_percent: int = 0, seed: in
         options = {"silent": silent_percent, "loss": loss_percent, "seed": seed}
         with Simulator(program, count, **options) as simulator:
             yield simulator
+
+
+@contextmanager
+def python_bmcs(count: int, *, seed: int = 1, reason: str = "") -> Generator[BMCs]:
+    """Serve BMCs by castiron's own farm, in a process of its own."""
+    with apart(_serve_python, count, seed) as process:
+        yield PythonBMCs(process, reason)
 
 
 def silent_numbers(count: int, percent: int) -> list[int]:

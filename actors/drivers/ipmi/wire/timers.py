@@ -28,6 +28,9 @@ class Timers(Generic[H]):
         self._heap: list[tuple[Instant, int, H]] = []
         self._order = itertools.count()
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
     def arm(self, holder: H, at: Instant) -> None:
         """Fire for the holder at `at` or, if its entry is earlier than that, when that fires."""
         if holder.timer_at is None or at < holder.timer_at:
