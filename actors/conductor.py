@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
@@ -29,6 +30,7 @@ from castiron.actors.pruning import Pruning
 from castiron.actors.published.archive import Archive
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
+from castiron.actors.published.checks import Checks
 from castiron.actors.published.herald import Herald
 from castiron.actors.reception import Reception
 from castiron.actors.services import Services
@@ -79,6 +81,7 @@ class Conductor:
         settings: Settings | None = None,
         drivers: MakeDrivers = make_drivers,
         new_id: Callable[[], str] = new_uuid,
+        rng: Random | None = None,
     ) -> None:
         """Prepare it; nothing is opened yet.
 
@@ -89,6 +92,7 @@ class Conductor:
             settings: None: all at their defaults.
             drivers: makes the drivers.
             new_id: makes ids of nodes, requests and starts; each must be new.
+            rng: spreads power checks; None: seeded by the system.
         """
         self._store_path = store
         self._key_path = key_path
@@ -96,6 +100,7 @@ class Conductor:
         self._settings = settings or Settings()
         self._make_drivers = drivers
         self._new_id = new_id
+        self._rng = rng or Random()  # noqa: S311 - no secret is drawn from it
         self._parts = Parts(self._settings.graceful_shutdown_timeout_s)
         self._changing = threading.Lock()
         self._is_started = False
@@ -218,6 +223,8 @@ class Conductor:
             directory=Directory(),
             settings=settings,
             new_id=self._new_id,
+            rng=self._rng,
+            checks=Checks(clock.now),
             load=archive.load,
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
-from castiron.actors.settings import Settings
+from castiron.actors.settings import Settings, default_in_words
 
 PHASES: Final[Mapping[Phase, str]] = {
     Phase.LOOK: "looking",
@@ -75,7 +75,7 @@ def rules() -> str:
 def times() -> str:
     """Return the settings that a power action goes by."""
     known = {item.name: item for item in fields(Settings)}
-    rows = ((f"`{name}`", f"{known[name].default:g}", known[name].metadata["meaning"]) for name in TIMES)
+    rows = ((f"`{name}`", default_in_words(known[name]), known[name].metadata["meaning"]) for name in TIMES)
     return _table(("setting", "default", "meaning"), rows)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pykka import ActorDeadError, ActorRef
 
@@ -39,6 +39,9 @@ from castiron.transport.verbs import NodeCreate, NodeSet
 from castiron.transport.vocabulary import Applied, EventType, NodeSeq, NodeUUID
 
 log = logging.getLogger(__name__)
+
+FIRST_CHECK_WITHIN_S: Final = 1.0
+"""A new node is looked at soon: whoever made it known looks at it next. Many at once are spread by being made."""
 
 RETRY_AFTER_S = 0.5
 """A failed fleet actor has a successor within milliseconds."""
@@ -182,7 +185,7 @@ class FleetActor(DispatchedActor):
         record, outcome = message.record, message.outcome
         if isinstance(outcome, Commit):
             state = NodeState(record=record)
-            self._nursery.raise_node(state, outcome.seq)
+            self._nursery.raise_node(state, outcome.seq, check_within_s=FIRST_CHECK_WITHIN_S)
             self._underway.pop(record.uuid, None)
             return message.asked.answer.final(node_view(state, self._services.clock.now()), outcome.seq)
         self._underway.pop(record.uuid, None)

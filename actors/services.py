@@ -5,6 +5,7 @@ Only references live here; each part is built by the conductor and described in 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Protocol
 
 from castiron.actors.dispatch.clock import Clock
@@ -12,6 +13,7 @@ from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.published.board import Board
+from castiron.actors.published.checks import Checks
 from castiron.actors.settings import Settings
 from castiron.actors.supervision.directory import Directory
 from castiron.store.errors import StoreError
@@ -60,5 +62,8 @@ class Services:
     directory: Directory
     settings: Settings
     new_id: Callable[[], str]
+    rng: Random
+    """Spreads what would otherwise happen to many nodes at once."""
+    checks: Checks
     load: Callable[[NodeUUID, Callable[[Loaded], None]], None]
     """Read a node from the store, behind everything that was submitted before, and tell; off the caller's thread."""

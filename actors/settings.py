@@ -4,15 +4,19 @@ The rooms get the values handed in; nobody reads a file or an environment variab
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 DAY_S: Final = 86_400.0
 
 
 def _setting(default: float, meaning: str, *, least: float, most: float) -> Any:
     return field(default=default, metadata={"meaning": meaning, "least": least, "most": most})
+
+
+def _switch(meaning: str, *, default: bool) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "least": False, "most": True})
 
 
 class SettingInvalid(ValueError):
@@ -40,6 +44,26 @@ class Settings:
         least=0.0,
         most=600.0,
     )
+    sync_power_state_interval_s: float = _setting(
+        25.0, "seconds between two power checks of a machine; 0: none", least=0.0, most=DAY_S
+    )
+    power_check_start_spread_s: float = _setting(
+        10.0, "seconds over which the first checks, and logins, are spread at a start", least=0.0, most=3600.0
+    )
+    power_check_backoff_max_s: float = _setting(
+        300.0, "the most that the interval grows to by doubling while a BMC gives no power state", least=0.0, most=DAY_S
+    )
+    power_state_sync_max_retries: int = _setting(
+        3, "checks in a row that may fail; one more, and the node gets the fault `power failure`", least=0, most=1000
+    )
+    power_failure_recovery_interval_s: float = _setting(
+        300.0, "seconds between two checks of a node with the fault `power failure`; 0: none", least=0.0, most=DAY_S
+    )
+    force_power_state_during_sync: bool = _switch(
+        "drive a machine that is found in another power state back to the one on record, instead of following it",
+        default=False,
+    )
+    power_check_in_maintenance: bool = _switch("check machines whose maintenance was set by hand, too", default=False)
     max_running_actions: int = _setting(
         10_000, "actions that may run at once; further ones wait in their node's queue", least=1, most=1_000_000
     )
@@ -108,11 +132,33 @@ ORDERED: Final = (
 """Pairs of settings of which the first must not be more than the second."""
 
 
+class _Kind(NamedTuple):
+    words: str
+    takes: tuple[type[object], ...]
+    read: Callable[[str], float]
+
+
+_TRUTHS: Final = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
+
+def _truth(text: str) -> bool:
+    return _TRUTHS[text.strip().lower()]
+
+
+_KINDS: Final[Mapping[type[object], _Kind]] = {
+    bool: _Kind("true or false", (bool,), _truth),
+    int: _Kind("a whole number", (int,), int),
+    float: _Kind("a number", (int, float), float),
+}
+
+
 def _check(item: "Field[Any]", value: object) -> None:
-    wanted = int if isinstance(item.default, int) else float
-    allowed = (int,) if wanted is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed):
-        raise SettingInvalid(f"{item.name}: {value!r} is not {'a whole number' if wanted is int else 'a number'}.")
+    kind = _kind(item)
+    if not isinstance(value, kind.takes) or (isinstance(value, bool) and bool not in kind.takes):
+        raise SettingInvalid(f"{item.name}: {value!r} is not {kind.words}.")
     least, most = item.metadata["least"], item.metadata["most"]
     if not least <= value <= most:
         raise SettingInvalid(f"{item.name}: {value!r} is out of bounds; it takes {least:,.15g} to {most:,.15g}.")
@@ -129,17 +175,28 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     return Settings(**values)
 
 
-def setting_from_text(name: str, text: str) -> float | int:
+def setting_from_text(name: str, text: str) -> float:
     """Convert a setting's value from the text of an environment variable or a flag. Bounds are not checked here.
 
     Raises:
-        SettingInvalid: the name is unknown, or the text is not a number of the right kind.
+        SettingInvalid: the name is unknown, or the text is not a value of the right kind.
     """
-    whole = isinstance(_setting_called(name).default, int)
+    kind = _kind(_setting_called(name))
     try:
-        return int(text) if whole else float(text)
-    except ValueError:
-        raise SettingInvalid(f"{name}: {text!r} is not {'a whole number' if whole else 'a number'}.") from None
+        return kind.read(text)
+    except (KeyError, ValueError):
+        raise SettingInvalid(f"{name}: {text!r} is not {kind.words}.") from None
+
+
+def default_in_words(item: "Field[Any]") -> str:
+    """Return a setting's default as a person types it."""
+    value: Any = item.default
+    return str(value).lower() if isinstance(value, bool) else f"{value:.15g}"
+
+
+def _kind(item: "Field[Any]") -> _Kind:
+    default: object = item.default
+    return _KINDS[type(default)]
 
 
 def _setting_called(name: str) -> "Field[Any]":

@@ -60,6 +60,8 @@ class NodeRecord:
     last_error: str | None = None
     power_state_change_timeout_s: float | None = None
     soft_power_off_timeout_s: float | None = None
+    power_check_interval_s: float | None = None
+    """None: the conductor's; 0.0: no checks."""
     created_at: Instant
     updated_at: Instant
     owner: ConductorID

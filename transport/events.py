@@ -38,7 +38,7 @@ _BOOT: Final = ("requester", "boot_device", "persistent", "uefi")
 
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),
-    EventType.NODE_UPDATE_END: ("requester", "changed", "previous_name", "maintenance", "maintenance_reason", "fault"),
+    EventType.NODE_UPDATE_END: ("requester", "changed", "previous_name"),
     EventType.NODE_DELETE_END: ("requester",),
     EventType.POWER_SET_START: _POWER,
     EventType.POWER_SET_END: (*_POWER, "power_state_at", "sent"),
@@ -48,7 +48,8 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.BOOT_DEVICE_SET_END: _BOOT,
     EventType.BOOT_DEVICE_SET_ERROR: (*_BOOT, "error"),
     EventType.MAINTENANCE_SET_END: ("requester", "maintenance", "reason"),
-    EventType.NODE_FAULT_SET: ("fault", "reason"),
+    EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error"),
+    EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
 }
 """Type → keys that its payload may have, in Ironic's words where it has them."""
 

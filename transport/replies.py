@@ -80,6 +80,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
     last_error: str | None
     power_state_change_timeout_s: float | None
     soft_power_off_timeout_s: float | None
+    power_check_interval_s: float | None
+    """Nil: the conductor's; 0: no checks."""
+    power_check_failures: int
+    """Checks in a row that got no power state."""
     created_at: float
     updated_at: float
     revision: int
@@ -174,6 +178,9 @@ class StatusView(Struct, frozen=True, kw_only=True):
     """total, and nodes by power state: "power on", "power off", "unknown"; maintenance, fault."""
     requests: dict[str, int]
     """running, queued, waiters."""
+    checks: dict[str, int | float | None]
+    """Power checks: agreed, corrected, forced, failed, faulted, recovered, skipped; of the latest ones per_s, and
+    late_p50_ms and late_p99_ms, nil while there are none."""
     actors: dict[str, Any]
     """count, restarts, put_aside, threads, backlog (messages waiting), slow_turns."""
     drivers: dict[str, Any]

@@ -34,6 +34,7 @@ NewName = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=255, description=
 NodeArgument = Annotated[str, Meta(min_length=1, max_length=255, description="name or uuid of a node")]
 RequestArgument = Annotated[str, Meta(min_length=1, max_length=64, description="id of a request")]
 TimeoutS = Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_S, description="seconds")]
+IntervalS = Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds; 0: none")]
 TypePattern = Annotated[str, Meta(pattern=r"^[a-z_.*]+\Z", max_length=64)]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIST, description="entries at the most")]
 DriverName = Annotated[str, Meta(min_length=1, max_length=64, description="how the BMC is spoken to: ipmi, fake")]
@@ -87,6 +88,7 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     extra: Attributes = field(default_factory=dict[str, Any])
     power_state_change_timeout_s: TimeoutS | None = None
     soft_power_off_timeout_s: TimeoutS | None = None
+    power_check_interval_s: IntervalS | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
 
     makes_work = True
@@ -123,6 +125,7 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
     extra: Attributes | UnsetType = UNSET
     power_state_change_timeout_s: TimeoutS | UnsetType | None = UNSET
     soft_power_off_timeout_s: TimeoutS | UnsetType | None = UNSET
+    power_check_interval_s: IntervalS | UnsetType | None = UNSET
     revision: Annotated[int, Meta(ge=1, description="change only if the node still has this revision")] | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
 

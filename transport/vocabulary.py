@@ -109,6 +109,25 @@ class Fault(StrEnum):
     """Its actor failed more often than the supervisor allows."""
 
 
+class CheckResult(StrEnum):
+    """What came of a power check."""
+
+    AGREED = "agreed"
+    """The machine was in the power state on record."""
+    CORRECTED = "corrected"
+    """It was not, and the record follows it."""
+    FORCED = "forced"
+    """It was not, and is driven back."""
+    FAILED = "failed"
+    """Its BMC gave no power state."""
+    FAULTED = "faulted"
+    """The same, once too often: the node has a fault now."""
+    RECOVERED = "recovered"
+    """The BMC of a node with a fault answered."""
+    SKIPPED = "skipped"
+    """A request looks at the machine itself."""
+
+
 class RequestState(StrEnum):
     """The life of a request: accepted, queued, running, then one of the four final ones."""
 
@@ -205,3 +224,5 @@ class EventType(StrEnum):
     """A node was put into maintenance, or taken out of it."""
     NODE_FAULT_SET = "node.fault_set.success"
     """The conductor put the node aside."""
+    NODE_FAULT_CLEARED = "node.fault_cleared.success"
+    """The reason is gone, and the node is taken back."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from castiron.actors.core.effects import Decision, Effect
+from castiron.actors.core.effects import AcquirePermit, Decision, Effect
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.store.records import Change, EventDraft, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, Revision
@@ -43,6 +43,19 @@ class Draft:
         """See to it that the request is committed as it is now."""
         self._requests[request.id] = request
         self._commit = True
+
+    def enqueue(self, request: RequestRecord) -> None:
+        """Put a request that has been taken on behind those that wait, and see to it that it is committed."""
+        self.keep(request)
+        self.state = replace(self.state, queue=(*self.state.queue, request))
+        self.ask_for_permit()
+
+    def ask_for_permit(self) -> None:
+        """Ask for a permit for the first request, unless there is none or it has been asked for."""
+        first = self.state.first
+        if first is not None and self.state.permit is None:
+            self.state = replace(self.state, permit=first.id)
+            self.order(AcquirePermit(first.id))
 
     def remove(self) -> None:
         """See to it that the node is removed from the store."""

@@ -11,7 +11,7 @@ from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Operation
 from castiron.store.records import Change, RequestRecord
 from castiron.transport.errors import CastironError
-from castiron.transport.vocabulary import Instant, NodeName, RequestID
+from castiron.transport.vocabulary import CheckResult, Instant, NodeName, RequestID
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,17 @@ class CallDriver:
     ticket: Ticket
     operation: Operation
     deadline: Instant
+    gives_way: bool = False
+    """Nobody waits for it: it ends as soon as somebody wants something of the same BMC."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Say TimerDue with this ticket at this time."""
+    """Say TimerDue with this ticket at this time, or earlier by a part of `early_s` that the shell draws."""
 
     ticket: Ticket
     at: Instant
+    early_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,17 @@ class CancelTimer:
     """Do not, if it has not been said yet."""
 
     ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Count a power check that has ended."""
+
+    result: CheckResult
+    late_s: float
+    """How late it began."""
+    error: CastironError | None = None
+    """Why there was no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,7 @@ Effect = (
     | CallDriver
     | SetTimer
     | CancelTimer
+    | Checked
     | Renew
     | TellFleet
     | Retire

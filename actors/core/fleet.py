@@ -20,7 +20,7 @@ from castiron.transport.vocabulary import ConductorID, Instant, NodeName, NodeUU
 UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """What no node may be called, as in Ironic: it could be another node's uuid, and nodes are found by either."""
 
-PLAIN: Final = ("power_state_change_timeout_s", "soft_power_off_timeout_s")
+PLAIN: Final = ("power_state_change_timeout_s", "soft_power_off_timeout_s", "power_check_interval_s")
 """Attributes that are replaced, not merged."""
 
 
@@ -141,6 +141,7 @@ def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, driver
         extra=verb.extra,
         power_state_change_timeout_s=verb.power_state_change_timeout_s,
         soft_power_off_timeout_s=verb.soft_power_off_timeout_s,
+        power_check_interval_s=verb.power_check_interval_s,
         created_at=newcomer.now,
         updated_at=newcomer.now,
         owner=newcomer.owner,

@@ -11,7 +11,7 @@ from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
 from castiron.store.records import NodeRecord
 from castiron.transport.verbs import AnyNodeRequest
-from castiron.transport.vocabulary import NodeName, RequestID
+from castiron.transport.vocabulary import Instant, NodeName, RequestID
 
 ReplyTo = Any
 """Whom to answer; the core only passes it on."""
@@ -87,6 +87,9 @@ class Recover:
 
     is_control: ClassVar[bool] = True
 
+    check_within_s: float | None = None
+    """When the machine is to be looked at for the first time; None: as the settings say."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermitGranted:
@@ -105,6 +108,8 @@ class Heard:
 
     ticket: Ticket
     outcome: Outcome
+    spare_id: RequestID | None = None
+    """An id for the request that may follow from it; drawn by the shell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,8 @@ class TimerDue:
     is_control: ClassVar[bool] = True
 
     ticket: Ticket
+    at: Instant = Instant(0.0)
+    """When it was to come."""
 
 
 Message = Submit | Amend | Remove | Recover | PermitGranted | Heard | TimerDue

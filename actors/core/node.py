@@ -10,11 +10,11 @@ before its latest recovery, is ignored by its ticket. One function a message; wi
 from dataclasses import replace
 from typing import Final, assert_never
 
+from castiron.actors.core import check as checks
 from castiron.actors.core.aside import taken_back
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import (
     Accept,
-    AcquirePermit,
     AnswerNode,
     CallDriver,
     CancelTimer,
@@ -44,7 +44,7 @@ from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import arguments_of, tag_of
-from castiron.transport.vocabulary import EventType, Instant, RequestState
+from castiron.transport.vocabulary import EventType, Fault, Instant, RequestState
 
 LAST_WORD_S: Final = 0.25
 """After an action's time, for the driver's last outcome, which says better than a timer why there was no answer."""
@@ -63,20 +63,22 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
         case TimerDue():
             _timer_due(draft, message, settings)
         case Recover():
-            _recover(draft)
+            _recover(draft, message, settings)
         case Amend():
             _amend(draft, message)
         case Remove():
             _remove(draft, message)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)
+    checks.tend(draft, settings)
     return draft.finish()
 
 
 def suspend(state: NodeState) -> NodeState:
     """Return the node with what is under way put back into the hands of whoever recovers it, and no permit held."""
     interrupted = state.interrupted if state.active is None else state.active.request
-    return replace(state, active=None, interrupted=interrupted, permit=None)
+    check = replace(state.check, is_begun=False, timer=None, call=None)
+    return replace(state, active=None, interrupted=interrupted, permit=None, check=check)
 
 
 def _submit(draft: Draft, message: Submit) -> None:
@@ -94,18 +96,8 @@ def _submit(draft: Draft, message: Submit) -> None:
         state=RequestState.QUEUED,
         accepted_at=draft.now,
     )
-    draft.keep(request)
-    draft.state = replace(draft.state, queue=(*draft.state.queue, request))
     draft.order(Accept(message.reply_to, request))
-    return _acquire(draft)
-
-
-def _acquire(draft: Draft) -> None:
-    """Ask for a permit for the first request, unless there is none or it has been asked for."""
-    first = draft.state.first
-    if first is not None and draft.state.permit is None:
-        draft.state = replace(draft.state, permit=first.id)
-        draft.order(AcquirePermit(first.id))
+    return draft.enqueue(request)
 
 
 def _permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> None:
@@ -114,6 +106,7 @@ def _permit_granted(draft: Draft, message: PermitGranted, settings: Settings) ->
         return draft.order(ReleasePermit(message.request_id))  # nobody wants it any more
     if draft.state.active is not None:
         return None  # told twice; it is held already
+    checks.overtake(draft)
     action = action_for(first, draft.state.record, settings)
     if draft.state.interrupted is not None:
         action, following = action.resume(first.progress, draft.now)
@@ -137,6 +130,8 @@ def _started(draft: Draft, request: RequestRecord) -> RequestRecord:
 
 
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
+    if checks.is_heard(draft.state, message):
+        return checks.heard(draft, message, settings)
     active = draft.state.active
     if active is None or active.call != message.ticket:
         return None
@@ -149,6 +144,8 @@ def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
 
 
 def _timer_due(draft: Draft, message: TimerDue, settings: Settings) -> None:
+    if checks.is_due(draft.state, message):
+        return checks.start(draft, message, settings)
     active = draft.state.active
     if active is None:
         return None
@@ -228,18 +225,21 @@ def _end(draft: Draft, active: Active, request: RequestRecord, error: CastironEr
         draft.tell(events.error if error else events.end, payload, request)
     draft.state = replace(draft.state, active=None, permit=None)
     draft.order(ReleasePermit(request.id))
-    _acquire(draft)
+    draft.ask_for_permit()
 
 
-def _recover(draft: Draft) -> None:
+def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
     state = draft.state
     if state.leaving:
         return
     back = taken_back(state.record)
     if back:
         draft.record(**back)
-        draft.tell(EventType.NODE_UPDATE_END, {"changed": sorted(back), **back})
-    _acquire(draft)
+        draft.tell(
+            EventType.NODE_FAULT_CLEARED, {"fault": Fault.ACTOR_FAILURE.value, "power_state": state.record.power_state}
+        )
+    draft.ask_for_permit()
+    checks.begin(draft, settings, message.check_within_s)
 
 
 def _amend(draft: Draft, message: Amend) -> None:

@@ -4,7 +4,7 @@ Frozen: a decision makes a new state. May come in: what decisions need. Must not
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, NewType
+from typing import Any, Final, NewType
 
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.power import PowerAction
@@ -34,6 +34,32 @@ class Active:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Where the node's power check stands. Not on disk: a new owner begins anew."""
+
+    is_begun: bool = False
+    """The node is looked after: it is checked wherever it is to be."""
+    timer: Ticket | None = None
+    """The next check's."""
+    every_s: float = 0.0
+    """The interval that the timer was set for; 0.0: the node is not checked."""
+    call: Ticket | None = None
+    """The driver call of the check under way."""
+    started_at: Instant = Instant(0.0)
+    """When the latest check began."""
+    late_s: float = 0.0
+    """How late it began."""
+    failures: int = 0
+    """Checks in a row that got no power state."""
+    forced: int = 0
+    """Checks in a row that had to drive the machine back."""
+
+
+NOT_BEGUN: Final = Check()
+"""Before the node's owner has begun to look after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
     """One node, whole."""
 
@@ -45,6 +71,7 @@ class NodeState:
     active: Active | None = None
     permit: RequestID | None = None
     """The request, always `first`, that a permit was asked for or is held for."""
+    check: Check = NOT_BEGUN
     leaving: bool = False
     """Its removal was decided, and is on its way to the disk: nothing else is taken on."""
     tickets: int = 0

@@ -41,6 +41,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         last_error=record.last_error,
         power_state_change_timeout_s=record.power_state_change_timeout_s,
         soft_power_off_timeout_s=record.soft_power_off_timeout_s,
+        power_check_interval_s=record.power_check_interval_s,
+        power_check_failures=state.check.failures,
         created_at=record.created_at,
         updated_at=record.updated_at,
         revision=record.revision,

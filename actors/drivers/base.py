@@ -74,6 +74,8 @@ class Call:
     operation: Operation
     deadline: Instant
     """The outcome comes no later than one timer tick after this."""
+    gives_way: bool = False
+    """Nobody waits for it. When another call comes for its BMC it ends as BMCBusy, at the latest with its exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ answered.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -22,6 +22,7 @@ from castiron.actors.core.effects import (
     AnswerNode,
     CallDriver,
     CancelTimer,
+    Checked,
     Decision,
     Effect,
     Refuse,
@@ -46,7 +47,7 @@ from castiron.actors.supervision.kin import ChildFailed, Kin
 from castiron.store.errors import StoreError, StoreUnwritable
 from castiron.store.records import Commit
 from castiron.transport.errors import BMCUnsupported
-from castiron.transport.vocabulary import Applied, Instant, NodeUUID
+from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
 
@@ -153,12 +154,12 @@ class NodeActor(DispatchedActor):
                 self._place.give_back(request_id)
             case CallDriver():
                 self._call(effect)
-            case SetTimer(ticket=ticket, at=at):
-                self._timers[ticket] = self._call_at(at, TimerDue(ticket=ticket))
+            case SetTimer():
+                self._set_timer(effect)
             case CancelTimer(ticket=ticket):
-                timer = self._timers.pop(ticket, None)
-                if timer is not None:
-                    timer.cancel()
+                self._cancel_timer(ticket)
+            case Checked(result=result, late_s=late_s):
+                self._services.checks.count(result, late_s)
             case Renew():
                 self._forget()
             case Retire():
@@ -169,11 +170,22 @@ class NodeActor(DispatchedActor):
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
 
+    def _set_timer(self, effect: SetTimer) -> None:
+        early_s = effect.early_s * self._services.rng.random() if effect.early_s else 0.0
+        at = Instant(effect.at - early_s)
+        self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
+
+    def _cancel_timer(self, ticket: Ticket) -> None:
+        timer = self._timers.pop(ticket, None)
+        if timer is not None:
+            timer.cancel()
+
     def _call(self, effect: CallDriver) -> None:
         if not self._counts():
             return None  # hung in what came before; the successor looks for itself
         record = self._settled.record
-        heard = partial(_heard, self.actor_ref, effect.ticket)
+        new_id = self._services.new_id if self._services.settings.force_power_state_during_sync else None
+        heard = partial(_heard, self.actor_ref, effect.ticket, new_id)
         driver = self._services.drivers.get(record.driver)
         if driver is None:
             error = BMCUnsupported(
@@ -182,7 +194,8 @@ class NodeActor(DispatchedActor):
             )
             return heard(NotDone(error=error, applied=Applied.NO))
         target = Target(node=record.uuid, generation=self._generation, info=record.driver_info)
-        return driver.submit(Call(target=target, operation=effect.operation, deadline=effect.deadline), heard)
+        call = Call(target=target, operation=effect.operation, deadline=effect.deadline, gives_way=effect.gives_way)
+        return driver.submit(call, heard)
 
     def _forget(self) -> None:
         for driver in self._services.drivers.values():
@@ -243,8 +256,8 @@ def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
         log.debug("%s ended before it could be told %s", ref, type(message).__name__)
 
 
-def _heard(ref: ActorRef[Any], ticket: Ticket, outcome: Outcome) -> None:
-    _tell(ref, Heard(ticket=ticket, outcome=outcome))
+def _heard(ref: ActorRef[Any], ticket: Ticket, new_id: Callable[[], str] | None, outcome: Outcome) -> None:
+    _tell(ref, Heard(ticket=ticket, outcome=outcome, spare_id=None if new_id is None else RequestID(new_id())))
 
 
 def _landed(ref: ActorRef[Any], reporter: Reporter, batch: Batch, outcome: Commit | StoreError) -> None:

@@ -76,6 +76,7 @@ class Bulletin:
                 "waiting_for_permit": services.permits.waiting,
                 "waiters": services.board.waiting(),
             },
+            checks={**services.checks.counts(), **services.checks.pace()._asdict()},
             actors={**self._dispatcher.counters(), **asdict(self._tally), "nodes": len(services.directory)},
             drivers={name: dict(driver.counters()) for name, driver in services.drivers.items()},
             transport=dict(self.front_door.counters()),

@@ -34,14 +34,15 @@ class Nursery:
         self._services = services
         self._kin = kin
 
-    def raise_node(self, state: NodeState, seq: EventSeq) -> None:
-        """Start an actor for a node, publish the node, and tell the actor to recover if there is something to recover.
+    def raise_node(self, state: NodeState, seq: EventSeq, *, check_within_s: float | None = None) -> None:
+        """Start an actor for a node, publish the node, and tell the actor to recover what there is to recover.
 
         In this order: whoever sees the node can reach its actor.
 
         Args:
             state: the node as it is on disk.
             seq: the event number at which that holds.
+            check_within_s: when the machine is to be looked at; None: as the settings say.
         """
         services = self._services
         uuid = state.record.uuid
@@ -50,6 +51,5 @@ class Nursery:
         ref = NodeActor.start(services, self._kin, state, generation)
         services.directory.enter(uuid, generation, ref)
         services.board.admit(state, seq, requests, generation=generation)
-        if requests or state.record.fault is not None:
-            with suppress(ActorDeadError):  # a successor is on the way, who will be told
-                ref.tell(Recover())
+        with suppress(ActorDeadError):  # a successor is on the way, who will be told
+            ref.tell(Recover(check_within_s=check_within_s))

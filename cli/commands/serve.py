@@ -66,9 +66,9 @@ class _Serve(Command):
 
 
 def _setting_lines() -> list[tuple[str, str]]:
-    from castiron.actors.settings import Settings  # noqa: PLC0415 - so that the other commands' help stays quick
+    from castiron.actors.settings import Settings, default_in_words  # noqa: PLC0415 - so that the other commands' help stays quick
 
-    return [(item.name, f"{item.metadata['meaning']} [default: {item.default:g}]") for item in fields(Settings)]
+    return [(item.name, f"{item.metadata['meaning']} [default: {default_in_words(item)}]") for item in fields(Settings)]
 
 
 @click.command(cls=_Serve)

@@ -33,6 +33,7 @@ def _lines(view: StatusView, now: float) -> dict[str, str]:
         "up": length(view.uptime_s),
         "nodes": _counts(view.nodes),
         "requests": _counts(view.requests),
+        "checks": _counts(view.checks),
         "actors": _counts(view.actors),
         "store": _counts(view.store),
         **{f"driver {name}": _driver(counts) for name, counts in view.drivers.items()},

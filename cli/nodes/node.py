@@ -25,7 +25,11 @@ from castiron.transport.replies import NodeView
 from castiron.transport.verbs import NodeCreate, NodeDelete, NodeList, NodeSet, NodeShow
 
 _MAPS: Final = ("driver_info", "properties", "extra")
-_TIMEOUTS: Final = {"power-timeout": "power_state_change_timeout_s", "soft-timeout": "soft_power_off_timeout_s"}
+_OWN: Final = {
+    "power-timeout": "power_state_change_timeout_s",
+    "soft-timeout": "soft_power_off_timeout_s",
+    "check-interval": "power_check_interval_s",
+}
 
 _driver_info = click.option(
     "--driver-info",
@@ -56,6 +60,13 @@ _soft_timeout = click.option(
     metavar="SECONDS",
     help="How long its operating system may take to shut down. [default: the conductor's]",
 )
+_check_interval = click.option(
+    "--check-interval",
+    "power_check_interval_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="From one look at its power state to the next; 0: never look. [default: the conductor's]",
+)
 _force = click.option("--force", is_flag=True, help="Accept a BMC address that another node has.")
 
 
@@ -85,10 +96,11 @@ node.add_command(history)
 @_extra
 @_power_timeout
 @_soft_timeout
+@_check_interval
 @_force
 def _create(name: str | None, path: str | None, **given: Any) -> None:
     """Make a node known, or many. The BMC is not asked: a wrong password shows at the first use."""
-    fields = {key: value for key, value in _fields(given).items() if value}
+    fields = _fields(given)
     if (name is None) == (path is None):
         raise click.UsageError("Name a node, or a file of nodes with -f.")
     if name is not None:
@@ -175,11 +187,12 @@ def _print_node(view: NodeView, given: Shared) -> None:
 )
 @_power_timeout
 @_soft_timeout
+@_check_interval
 @click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Only if the node still has this revision.")
 @_force
 def _set(name: str, new_name: str | None, unset: tuple[str, ...], **given: Any) -> None:
     """Change attributes of a node; what is not named stays as it is."""
-    fields = {key: value for key, value in _fields(given).items() if value}
+    fields = _fields(given)
     for field, value in _unset(unset).items():
         fields[field] = value if value is None else value | fields.get(field, {})
     if new_name is not None:
@@ -216,13 +229,13 @@ def _ask(question: str) -> None:
 
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a verb from the options of the same names."""
+    """Return the fields of a verb from the options that were given; an interval of 0.0 was."""
     read = {
         "driver_info": text_pairs("--driver-info", given.pop("driver_info")),
         "properties": json_pairs("--property", given.pop("properties")),
         "extra": json_pairs("--extra", given.pop("extra")),
     }
-    return given | read
+    return {key: value for key, value in (given | read).items() if value or isinstance(value, float)}
 
 
 def _unset(names: Sequence[str]) -> dict[str, Any]:
@@ -232,9 +245,9 @@ def _unset(names: Sequence[str]) -> dict[str, Any]:
         group, _, key = name.partition(".")
         if group in _MAPS and key:
             fields[group] = {**fields.get(group, {}), key: None}
-        elif name in _TIMEOUTS:
-            fields[_TIMEOUTS[name]] = None
+        elif name in _OWN:
+            fields[_OWN[name]] = None
         else:
-            possible = [*(f"{one}.KEY" for one in _MAPS), *_TIMEOUTS]
+            possible = [*(f"{one}.KEY" for one in _MAPS), *_OWN]
             raise click.UsageError(f"--unset takes one of {', '.join(possible)}.")
     return fields

@@ -65,6 +65,8 @@ def node_lines(view: NodeView, now: float) -> dict[str, str]:
     return lines | {
         "power_state_change_timeout_s": word(view.power_state_change_timeout_s),
         "soft_power_off_timeout_s": word(view.soft_power_off_timeout_s),
+        "power_check_interval_s": word(view.power_check_interval_s),
+        "power_check_failures": str(view.power_check_failures),
         "created_at": moment(view.created_at, now),
         "updated_at": moment(view.updated_at, now),
         "revision": str(view.revision),

@@ -133,6 +133,7 @@ STEPS: Final = (
             "CREATE INDEX history_of_node ON node_history (node_uuid, node_seq)",
         ),
     ),
+    Step(3, ("ALTER TABLE nodes ADD COLUMN power_check_interval_s DOUBLE PRECISION",)),
 )
 
 

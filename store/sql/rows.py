@@ -71,6 +71,7 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         record.epoch,
         record.revision,
         record.node_seq,
+        record.power_check_interval_s,
     )
 
 
@@ -84,7 +85,7 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (uuid, name, driver, public, sealed, secret_keys, bmc_address, properties, extra, *observed) = row
     (power_state, power_state_at, target, provision_state, provision_target, *kept) = observed
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
-    (created_at, updated_at, owner, epoch, revision, node_seq) = stamps
+    (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s) = stamps
     with _Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
@@ -106,6 +107,7 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             last_error=last_error,
             power_state_change_timeout_s=power_timeout_s,
             soft_power_off_timeout_s=soft_timeout_s,
+            power_check_interval_s=check_interval_s,
             created_at=created_at,
             updated_at=updated_at,
             owner=owner,

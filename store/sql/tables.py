@@ -52,6 +52,7 @@ class Node(Model):
     epoch = BigIntegerField()
     revision = BigIntegerField()
     node_seq = BigIntegerField()
+    power_check_interval_s = DoubleField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "nodes"

@@ -23,6 +23,7 @@ from castiron.actors.fleet import CreateNode, FleetActor, SetNode, being_replace
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.published.archive import Library
 from castiron.actors.published.board import Board
+from castiron.actors.published.checks import Checks
 from castiron.actors.published.waiting import Wait
 from castiron.actors.services import Loaded, OnDisk, Services, Written
 from castiron.actors.settings import Settings
@@ -44,6 +45,7 @@ SETTINGS: Final = Settings(
     power_state_change_timeout_s=5.0,
     unknown_outcome_settle_s=1.0,
     max_running_actions=2,
+    sync_power_state_interval_s=0.0,
 )
 LONG_S: Final = Seconds(120.0)
 """Longer than anything that was begun can take."""
@@ -155,6 +157,8 @@ class Simulation:
             directory=Directory(),
             settings=self._settings,
             new_id=self._new_id,
+            rng=self.rng,
+            checks=Checks(self.clock.now),
             load=self._load,
         )
         self.kin = Kin(fleet=Seat(), supervisor=Seat())

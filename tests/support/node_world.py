@@ -7,12 +7,14 @@ Every decision is checked as it is made: what may be committed, what may be orde
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from castiron.actors.core.check import interval_s
 from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
     AnswerNode,
     CallDriver,
     CancelTimer,
+    Checked,
     Decision,
     Effect,
     Refuse,
@@ -26,7 +28,7 @@ from castiron.actors.core.machines.actions import EVENTS
 from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, Submit, TimerDue
 from castiron.actors.core.node import LAST_WORD_S, decide, suspend
 from castiron.actors.core.state import NodeState, Ticket
-from castiron.actors.drivers.base import NotDone, Outcome, SetPower
+from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings
 from castiron.store.records import Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.errors import CastironError
@@ -42,7 +44,9 @@ SETTINGS = Settings(
     power_poll_initial_s=0.5,
     power_poll_max_s=2.0,
     unknown_outcome_settle_s=3.0,
+    sync_power_state_interval_s=0.0,
 )
+"""Without power checks: they have a world of their own, and hypothesis meets both."""
 STARTS = {events.start for events in EVENTS.values()}
 ENDS = {event for events in EVENTS.values() for event in events} - STARTS
 RECOVERY_PAUSE_S = 1.0
@@ -59,6 +63,7 @@ class World:
     machine: Machine = field(default_factory=Machine)
     gusts: Iterator[Gust] = field(default_factory=lambda: weather([]))
     now: Instant = Instant(10_000.0)
+    settings: Settings = SETTINGS
     is_removed: bool = False
     writes_fail: bool = False
 
@@ -91,7 +96,7 @@ class World:
     def tell(self, message: Message) -> Decision:
         """Let the node decide, check the decision, commit it, and carry it out."""
         before = self.state
-        decision = decide(before, message, self.now, SETTINGS)
+        decision = decide(before, message, self.now, self.settings)
         self._check(before, decision)
         if decision.change is not None and self.writes_fail:
             self._break_off(before, decision)
@@ -124,12 +129,25 @@ class World:
         at, _, ticket = due
         self.now = max(self.now, at)
         if ticket in self.timers:
-            del self.timers[ticket]
-            self.tell(TimerDue(ticket=ticket))
+            due_at = self.timers.pop(ticket)
+            self.tell(TimerDue(ticket=ticket, at=due_at))
         else:
             _, outcome = self.calls.pop(ticket)
-            self.tell(Heard(ticket=ticket, outcome=outcome))
+            self._asked += 1
+            self.tell(Heard(ticket=ticket, outcome=outcome, spare_id=request_id(self._asked)))
         return True
+
+    def run_until(self, until: float) -> None:
+        """Let everything happen that is due by then, grants at once."""
+        while True:
+            if self.granted:
+                self.grant()
+                continue
+            due = (*self.timers.values(), *(at for at, _ in self.calls.values()), self.recover_at or until)
+            if min(due) >= until:
+                break
+            self.advance()
+        self.now = Instant(until)
 
     def crash(self, down_s: float = 1.0) -> None:
         """Lose everything but the disk, and start again from it."""
@@ -146,6 +164,9 @@ class World:
     def drain(self) -> None:
         """Let everything come to its end, in fair weather."""
         self.gusts, self.writes_fail = weather([]), False
+        self.settings = replace(self.settings, sync_power_state_interval_s=0.0, power_failure_recovery_interval_s=0.0)
+        if not self.is_removed:
+            self.tell(Recover())
         for _ in range(2000):
             if self.granted:
                 self.grant()
@@ -179,7 +200,11 @@ class World:
             assert change is None
             assert decision.state == before
         for effect in effects:
-            if isinstance(effect, CallDriver):
+            if isinstance(effect, CallDriver) and effect.gives_way:
+                check = decision.state.check
+                assert (check.call, effect.operation) == (effect.ticket, GetPower())
+                assert before.first is None, "a check that nobody needs"
+            elif isinstance(effect, CallDriver):
                 active = decision.state.active
                 assert active is not None
                 assert active.call == effect.ticket
@@ -203,6 +228,12 @@ class World:
         assert state.active is None or state.interrupted is None
         assert state.permit is None or (state.first is not None and state.permit == state.first.id)
         live = set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake}
+        if state.check.is_begun:
+            live.add(state.check.timer)
+            assert bool(interval_s(state, self.settings)) == (
+                state.check.timer in self.timers or bool(state.check.call)
+            )
+            assert state.check.timer is None or state.check.call is None
         assert set(self.timers) <= live, "a timer was forgotten"
         if state.active is not None:
             assert state.active.request == self.requests[state.active.request.id] == running[0]
@@ -258,7 +289,7 @@ class World:
                 self.replies.setdefault(reply_to, []).append(effect)
             case Retire(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Renew() | TellFleet():
+            case Renew() | TellFleet() | Checked():
                 pass
 
     def _call(self, call: CallDriver) -> None:

@@ -73,6 +73,7 @@ def full_node(number: int = 1) -> NodeRecord:
         last_error="",
         power_state_change_timeout_s=0.1,
         soft_power_off_timeout_s=600.0,
+        power_check_interval_s=0.0,
         epoch=3,
         node_seq=NodeSeq(0),
     )

@@ -64,6 +64,7 @@ class Nodes:
         extra: Mapping[str, Any] | None = None,
         power_state_change_timeout_s: float | None = None,
         soft_power_off_timeout_s: float | None = None,
+        power_check_interval_s: float | None = None,
         force: bool = False,
     ) -> NodeView:
         """Make a node known.
@@ -76,6 +77,7 @@ class Nodes:
             extra: free, about anything.
             power_state_change_timeout_s: for each power state to be reached; None: the conductor's.
             soft_power_off_timeout_s: for the operating system to shut down; None: the conductor's.
+            power_check_interval_s: from one look at its power state to the next; 0: none; None: the conductor's.
             force: accept a BMC address that another node has.
         """
         verb = NodeCreate(
@@ -86,6 +88,7 @@ class Nodes:
             extra=dict(extra or {}),
             power_state_change_timeout_s=power_state_change_timeout_s,
             soft_power_off_timeout_s=soft_power_off_timeout_s,
+            power_check_interval_s=power_check_interval_s,
             force=force,
         )
         return self._conversation.ask(verb, NodeView, self._timeout_s)
@@ -154,6 +157,7 @@ class Nodes:
         extra: Mapping[str, Any] | UnsetType = UNSET,
         power_state_change_timeout_s: float | UnsetType | None = UNSET,
         soft_power_off_timeout_s: float | UnsetType | None = UNSET,
+        power_check_interval_s: float | UnsetType | None = UNSET,
     ) -> NodeView:
         """Change attributes of a node; what is not named stays. In maps, a key with None is removed.
 
@@ -168,6 +172,7 @@ class Nodes:
             extra: keys to set or remove.
             power_state_change_timeout_s: None goes back to the conductor's.
             soft_power_off_timeout_s: None goes back to the conductor's.
+            power_check_interval_s: None goes back to the conductor's.
         """
         verb = NodeSet(
             node=node,
@@ -180,6 +185,7 @@ class Nodes:
             extra=dict(extra) if isinstance(extra, Mapping) else extra,
             power_state_change_timeout_s=power_state_change_timeout_s,
             soft_power_off_timeout_s=soft_power_off_timeout_s,
+            power_check_interval_s=power_check_interval_s,
         )
         return self._conversation.ask(verb, NodeView, self._timeout_s)
 

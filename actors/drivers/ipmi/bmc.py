@@ -104,6 +104,8 @@ class BMC:
             message = f"{MAX_WAITING} calls wait for {self._settings.address}. Try again later."
             pending.end(NotDone(error=BMCBusy(message, details=self._where), applied=Applied.NO))
             return
+        if not pending.call.gives_way:
+            self._make_way()
         self._calls.append(pending)
         self._services.counters.waiting += 1
         self._settle()
@@ -205,6 +207,19 @@ class BMC:
         if self._settings.on_demand and not self._calls and self._current is None and self._link.is_idle:
             self._link.close()
         self._changed(self)
+
+    def _make_way(self) -> None:
+        """End the calls that nobody waits for; what was asked already goes on to its end without them."""
+        for pending in [other for other in self._calls if other.call.gives_way]:
+            self._calls.remove(pending)
+            self._services.counters.waiting -= 1
+            self._end(pending, self._overtaken())
+        if self._current is not None and self._current.call.gives_way:
+            self._end_current(self._overtaken())
+            self._link.disown()
+
+    def _overtaken(self) -> BMCBusy:
+        return BMCBusy(f"Another call to {self._settings.address} came first.", details=self._where)
 
     def _is_ready(self) -> bool:
         if not self._calls or self._current is not None or self._is_pausing():

@@ -1,5 +1,6 @@
 """What a node's actor does about each message, and what holds whatever happens."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -350,7 +351,9 @@ def test_an_age_is_never_negative() -> None:
 
 def stale_messages(node: World) -> list[Message]:
     active = node.state.active
-    live = set[Ticket | None]() if active is None else {active.call, active.wake, active.limit}
+    live: set[Ticket | None] = {node.state.check.timer, node.state.check.call}
+    if active is not None:
+        live |= {active.call, active.wake, active.limit}
     tickets = [Ticket(number) for number in range(node.state.tickets + 3) if number not in live]
     saw_on = Done(value=PowerState.ON)
     return [
@@ -534,13 +537,8 @@ def test_a_node_that_was_put_aside_is_taken_back() -> None:
     node.tell(Recover())
 
     assert (node.record.maintenance, node.record.maintenance_reason, node.record.fault) == (False, None, None)
-    assert [event.type for event in node.events] == [EventType.NODE_UPDATE_END]
-    assert node.events[0].payload == {
-        "changed": ["fault", "maintenance", "maintenance_reason"],
-        "fault": None,
-        "maintenance": False,
-        "maintenance_reason": None,
-    }
+    assert [event.type for event in node.events] == [EventType.NODE_FAULT_CLEARED]
+    assert node.events[0].payload == {"fault": "actor failure", "power_state": None}
 
 
 # Changing and deleting the node.
@@ -711,8 +709,16 @@ class AnyNode(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
 
-    @initialize(power=st.sampled_from(PowerState))
-    def begin(self, power: PowerState) -> None:
+    @initialize(power=st.sampled_from(PowerState), every_s=st.sampled_from([0.0, 2.0, 25.0]), force=st.booleans())
+    def begin(self, power: PowerState, every_s: float, force: bool) -> None:
+        self.world.machine.power = power
+        self.world.settings = replace(
+            SETTINGS, sync_power_state_interval_s=every_s, force_power_state_during_sync=force
+        )
+        self.world.tell(Recover())
+
+    @rule(power=st.sampled_from(PowerState))
+    def change_behind_its_back(self, power: PowerState) -> None:
         self.world.machine.power = power
 
     @rule(verb=VERBS)

@@ -14,9 +14,9 @@ class Timing:
     """How long the one transmission of a chassis control is given. Some BMCs answer it only when it is carried out."""
     close_waits_s: tuple[float, ...] = (0.5, 0.5)
     """As waits_s, for a logout: nobody depends on its answer."""
-    keepalive_s: float = 24.0
-    """Idle time after which a session is spoken to. BMCs end one after 60 s ± 3 s (IPMI v2.0, 6.12.15); two
-    keepalives may be lost."""
+    keepalive_s: float = 30.0
+    """Idle time after which a session is spoken to. BMCs end one after 60 s ± 3 s (IPMI v2.0, 6.12.15). Longer than the
+    usual interval of power checks, which thereby are the keepalives; short enough that one may be lost."""
     fresh_s: float = 5.0
     """A chassis control goes only into a session that was heard from this recently; else the session is tried first
     with a read, so that a BMC that has forgotten it costs a login and not an unknown outcome."""

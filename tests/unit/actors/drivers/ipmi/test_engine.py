@@ -391,7 +391,7 @@ def test_an_idle_session_is_kept_alive_for_as_long_as_nothing_is_asked(lab: Lab)
 
     lab.wait(600)
 
-    assert bmc.device.command_count == commands + 25  # 601 s at one in 24 s
+    assert bmc.device.command_count == commands + 20  # 601 s at one in 30 s
     assert lab.ask(GetPower()) is PowerState.OFF
     assert lab.counted("logins") == 1
 

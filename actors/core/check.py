@@ -1,0 +1,237 @@
+"""The power check: when a node is looked at by itself, and what follows from what is seen.
+
+Each node has its own rhythm. A check is one read of the power state; it takes no permit, gives way to whoever asks for
+something, and writes nothing when it finds what is on record. A machine that is found otherwise is followed, or driven
+back where the settings say so. A BMC that stays silent is asked less and less often, then put into maintenance with the
+fault `power failure`, and taken out of it by its next answer; maintenance that was set by hand is left alone.
+
+Pure. May come in: a rule of the check. Must not: what an action does about a power state.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.effects import CallDriver, CancelTimer, Checked, SetTimer
+from castiron.actors.core.messages import Heard, TimerDue
+from castiron.actors.core.state import Check, NodeState, Ticket
+from castiron.actors.drivers.base import Done, GetPower, NotDone
+from castiron.actors.settings import Settings
+from castiron.store.records import RequestRecord
+from castiron.transport.errors import BMCFault, CastironError
+from castiron.transport.verbs import NodePowerSet, arguments_of, tag_of
+from castiron.transport.vocabulary import (
+    CheckResult,
+    EventType,
+    Fault,
+    Instant,
+    PowerState,
+    PowerTarget,
+    RequestID,
+    RequestState,
+)
+
+JITTER: Final = 0.05
+"""Of the interval, by how much a check may come early, so that checks that once coincided drift apart. Never late: the
+check keeps the session to the BMC alive."""
+
+REQUESTER: Final = "power check"
+"""Who asks for a power action that the settings demand."""
+
+
+def interval_s(state: NodeState, settings: Settings) -> float:
+    """Return the seconds from one check to the next, as the node stands; 0.0: it is not checked."""
+    record = state.record
+    if state.leaving or record.fault is Fault.ACTOR_FAILURE:
+        return 0.0
+    if record.maintenance and record.fault is Fault.POWER_FAILURE:
+        return settings.power_failure_recovery_interval_s
+    if record.maintenance and not settings.power_check_in_maintenance:
+        return 0.0
+    own_s = record.power_check_interval_s
+    usual_s = settings.sync_power_state_interval_s if own_s is None else own_s
+    failures = state.check.failures
+    if failures <= 1:
+        return usual_s
+    most_s = max(usual_s, settings.power_check_backoff_max_s)
+    return min(usual_s * 2.0 ** min(failures - 1, 32), most_s)
+
+
+def begin(draft: Draft, settings: Settings, within_s: float | None) -> None:
+    """Begin to check a node that has a new owner: soon, and spread, so that not all BMCs are logged in to at once.
+
+    Args:
+        within_s: the first check comes within this; None: within the settings' spread. Machines that were reachable
+            when they were last heard of are looked at in the first half of it.
+    """
+    draft.state = replace(draft.state, check=replace(draft.state.check, is_begun=True))
+    spread_s = settings.power_check_start_spread_s if within_s is None else within_s
+    tend(draft, settings, first_within_s=spread_s)
+
+
+def tend(draft: Draft, settings: Settings, first_within_s: float | None = None) -> None:
+    """Bring the check's timer in step with the node: after every decision, whatever has changed."""
+    check = draft.state.check
+    if not check.is_begun:
+        return
+    every_s = interval_s(draft.state, settings)
+    if every_s and (check.call is not None or (check.timer is not None and every_s == check.every_s)):
+        return
+    if check.timer is not None:
+        draft.order(CancelTimer(check.timer))
+    if not every_s:
+        draft.state = replace(draft.state, check=replace(check, timer=None, call=None, every_s=0.0))
+        return
+    timer = draft.ticket()
+    if first_within_s is not None:
+        draft.order(_first(draft, timer, min(first_within_s, every_s)))
+    else:
+        draft.order(SetTimer(timer, *_next(check, every_s, draft.now)))
+    draft.state = replace(draft.state, check=replace(check, timer=timer, call=None, every_s=every_s))
+
+
+def is_due(state: NodeState, message: TimerDue) -> bool:
+    """Return whether a timer is the check's."""
+    return state.check.timer == message.ticket
+
+
+def is_heard(state: NodeState, message: Heard) -> bool:
+    """Return whether an outcome is the check's, and still of interest."""
+    return state.check.call == message.ticket
+
+
+def start(draft: Draft, message: TimerDue, settings: Settings) -> None:
+    """Look at the machine, unless a request is about to."""
+    state = draft.state
+    late_s = max(0.0, draft.now - message.at)
+    check = replace(state.check, timer=None, started_at=draft.now, late_s=late_s)
+    if state.first is not None:
+        draft.state = replace(state, check=check)
+        draft.order(Checked(CheckResult.SKIPPED, late_s))
+        return
+    call = draft.ticket()
+    draft.state = replace(draft.state, check=replace(check, call=call))
+    deadline = Instant(draft.now + settings.command_timeout_s)
+    draft.order(CallDriver(call, GetPower(), deadline, gives_way=True))
+
+
+def overtake(draft: Draft) -> None:
+    """Have nothing to do with what a check that is under way will see: an action begins."""
+    check = draft.state.check
+    if check.call is not None:
+        draft.state = replace(draft.state, check=replace(check, call=None))
+        draft.order(Checked(CheckResult.SKIPPED, check.late_s))
+
+
+def heard(draft: Draft, message: Heard, settings: Settings) -> None:
+    """Take in what the machine's BMC answered, or that it did not."""
+    check = draft.state.check
+    draft.state = replace(draft.state, check=replace(check, call=None))
+    outcome = message.outcome
+    if isinstance(outcome, Done) and isinstance(outcome.value, PowerState):
+        result = _saw(draft, check, outcome.value, message.spare_id, settings)
+        draft.order(Checked(result, check.late_s))
+    else:
+        failure = outcome.error if isinstance(outcome, NotDone) else BMCFault("The driver gave no power state.")
+        result = _failed(draft, check, failure, settings)
+        draft.order(Checked(result, check.late_s, failure))
+
+
+def _first(draft: Draft, timer: Ticket, within_s: float) -> SetTimer:
+    record = draft.state.record
+    was_reachable = record.power_state is not None and record.fault is None
+    half_s = within_s / 2
+    return SetTimer(timer, Instant(draft.now + (half_s if was_reachable else within_s)), half_s)
+
+
+def _next(check: Check, every_s: float, now: Instant) -> tuple[Instant, float]:
+    """Return when the next check comes at the latest, and by how much it may come earlier.
+
+    An interval after the latest one began; one that took longer than that is followed by a whole interval, and never by
+    several at once. A node that was not checked before, and is from now on, is looked at now.
+    """
+    if not check.every_s:
+        return now, 0.0
+    at = check.started_at + every_s
+    return Instant(at if at > now else now + every_s), every_s * JITTER
+
+
+def _saw(draft: Draft, check: Check, seen: PowerState, spare_id: RequestID | None, settings: Settings) -> CheckResult:
+    record = draft.state.record
+    is_back = record.maintenance and record.fault is Fault.POWER_FAILURE
+    if is_back:
+        _clear_fault(draft, seen)
+    if seen is record.power_state:
+        _note(draft, failures=0, forced=0)
+        draft.state = draft.state.recording(power_state_at=draft.now)
+        return CheckResult.RECOVERED if is_back else CheckResult.AGREED
+    if settings.force_power_state_during_sync and record.power_state is not None and spare_id is not None:
+        return _force(draft, check, seen, spare_id, settings)
+    _note(draft, failures=0, forced=0)
+    corrected = {"from_power": record.power_state, "power_state": seen}
+    draft.record(power_state=seen, power_state_at=draft.now)
+    draft.tell(EventType.POWER_STATE_CORRECTED, corrected)
+    return CheckResult.RECOVERED if is_back else CheckResult.CORRECTED
+
+
+def _force(draft: Draft, check: Check, seen: PowerState, spare_id: RequestID, settings: Settings) -> CheckResult:
+    """Drive the machine back; one that does not stay there is given up as one that does not answer is."""
+    record, forced = draft.state.record, check.forced + 1
+    _note(draft, failures=0, forced=forced)
+    if forced > settings.power_state_sync_max_retries and not record.maintenance:
+        why = f"It was found at {seen} although it had been driven to {record.power_state} {forced - 1} times in a row."
+        _set_fault(draft, seen, why, None)
+        return CheckResult.FAULTED
+    if draft.state.first is not None:
+        return CheckResult.SKIPPED
+    verb = NodePowerSet(node=record.name, target=PowerTarget(str(record.power_state)))
+    draft.enqueue(
+        RequestRecord(
+            id=spare_id,
+            node_uuid=record.uuid,
+            node_name=record.name,
+            verb=tag_of(verb),
+            arguments=arguments_of(verb),
+            requester=REQUESTER,
+            state=RequestState.QUEUED,
+            accepted_at=draft.now,
+        )
+    )
+    return CheckResult.FORCED
+
+
+def _failed(draft: Draft, check: Check, error: CastironError, settings: Settings) -> CheckResult:
+    failures = check.failures + 1
+    _note(draft, failures=failures, forced=check.forced)
+    if failures <= settings.power_state_sync_max_retries or draft.state.record.maintenance:
+        return CheckResult.FAILED
+    why = f"Its BMC gave no power state {failures} times in a row. {error.message}"
+    _set_fault(draft, None, why, error)
+    return CheckResult.FAULTED
+
+
+def _note(draft: Draft, *, failures: int, forced: int) -> None:
+    check = draft.state.check
+    if (check.failures, check.forced) != (failures, forced):
+        draft.state = replace(draft.state, check=replace(check, failures=failures, forced=forced))
+
+
+def _set_fault(draft: Draft, seen: PowerState | None, why: str, error: CastironError | None) -> None:
+    """Put the node aside in one commit. What its power state is, is not known, unless it was seen."""
+    record = draft.state.record
+    draft.record(
+        maintenance=True,
+        maintenance_reason=why,
+        fault=Fault.POWER_FAILURE,
+        last_error=why,
+        power_state=seen,
+        power_state_at=None if seen is None else draft.now,
+    )
+    told = {"fault": Fault.POWER_FAILURE.value, "reason": why, "from_power": record.power_state, "power_state": seen}
+    failure = {} if error is None else {"error": error.to_wire()}
+    draft.tell(EventType.NODE_FAULT_SET, told | failure)
+
+
+def _clear_fault(draft: Draft, seen: PowerState) -> None:
+    draft.record(maintenance=False, maintenance_reason=None, fault=None, last_error=None)
+    draft.tell(EventType.NODE_FAULT_CLEARED, {"fault": Fault.POWER_FAILURE.value, "power_state": seen})

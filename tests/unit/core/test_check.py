@@ -1,0 +1,485 @@
+"""The power check, rule by rule: when a node is looked at, and what follows from what is seen."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from castiron.actors.core import check as checking
+from castiron.actors.core.check import JITTER, REQUESTER, interval_s
+from castiron.actors.core.effects import CallDriver, Checked, SetTimer
+from castiron.actors.core.messages import Amend, Amendment, Heard, Recover, Remove, TimerDue
+from castiron.actors.core.state import Check, NodeState
+from castiron.actors.drivers.base import Done, GetPower
+from castiron.actors.settings import Settings
+from castiron.transport.verbs import NodePowerSet
+from castiron.transport.vocabulary import (
+    CheckResult,
+    EventType,
+    Fault,
+    Instant,
+    PowerControl,
+    PowerState,
+    PowerTarget,
+    RequestState,
+)
+from tests.support.node_world import SETTINGS, World
+from tests.support.store_records import plain_node
+from tests.support.weather import Fate, Gust, Machine, weather
+
+EVERY_S = 25.0
+CHECKED = replace(SETTINGS, sync_power_state_interval_s=EVERY_S, power_check_start_spread_s=10.0)
+FORCING = replace(CHECKED, force_power_state_during_sync=True)
+SILENT = Gust(fate=Fate.LOST, takes_s=4.0)
+START = 10_000.0
+ON, OFF = PowerState.ON, PowerState.OFF
+
+
+def begun(settings: Settings = CHECKED, *, power: PowerState = ON, **record: Any) -> World:
+    """A node that has been started, its machine in the state on record."""
+    node = World(
+        record=replace(plain_node(), **{"power_state": power, **record}),
+        machine=Machine(power=power),
+        settings=settings,
+    )
+    node.tell(Recover())
+    return node
+
+
+def counted(node: World) -> list[CheckResult]:
+    """Let a check happen, and return what the decisions since then have counted."""
+    results: list[CheckResult] = []
+    while not results:
+        assert node.advance()
+        results = [effect.result for effect in node.effects if isinstance(effect, Checked)]
+    return results
+
+
+def checks(node: World, until: float) -> list[float]:
+    """Return when the checks up to then began."""
+    times: list[float] = []
+    while True:
+        due = [*node.timers.values(), *(at for at, _ in node.calls.values())]
+        if not due or min(due) > until:
+            return times
+        node.advance()
+        times += [node.now for effect in node.effects if isinstance(effect, CallDriver) and effect.gives_way]
+
+
+def kinds(node: World) -> list[EventType]:
+    return [event.type for event in node.events]
+
+
+def fail(node: World, times: int) -> list[CheckResult]:
+    node.gusts = weather([], afterwards=SILENT)
+    return [counted(node)[0] for _ in range(times)]
+
+
+# When.
+
+
+def test_a_machine_is_looked_at_once_in_each_interval() -> None:
+    node = begun()
+
+    times = checks(node, START + 10 + 4 * EVERY_S)
+
+    assert [round(later - earlier, 3) for earlier, later in pairwise(times)] == [EVERY_S] * 4
+
+
+@pytest.mark.parametrize(
+    ("record", "latest"),
+    [
+        ({"power_state": ON}, 5.0),
+        ({"power_state": None}, 10.0),
+        ({"power_state": ON, "fault": Fault.POWER_FAILURE}, 10.0),
+    ],
+)
+def test_at_a_start_the_machines_that_were_reachable_come_first_and_all_are_spread(
+    record: dict[str, Any], latest: float
+) -> None:
+    node = begun(maintenance="fault" in record, **record)
+
+    (timer,) = [effect for effect in node.effects if isinstance(effect, SetTimer)]
+    assert (timer.at, timer.early_s) == (START + latest, 5.0)
+
+
+def test_a_first_check_is_not_later_than_the_interval_and_may_be_asked_for_sooner() -> None:
+    short = begun(replace(CHECKED, sync_power_state_interval_s=2.0))
+    assert [(effect.at, effect.early_s) for effect in short.effects if isinstance(effect, SetTimer)] == [
+        (START + 1.0, 1.0)
+    ]
+    new = World(record=plain_node(), settings=CHECKED)
+    new.tell(Recover(check_within_s=1.0))
+
+    assert [(effect.at, effect.early_s) for effect in new.effects if isinstance(effect, SetTimer)] == [
+        (START + 1.0, 0.5)
+    ]
+
+
+def test_a_check_may_come_early_by_the_jitter_and_never_late() -> None:
+    node = begun()
+    counted(node)
+
+    (timer,) = [effect for effect in node.effects if isinstance(effect, SetTimer)]
+    check = node.state.check
+    assert (timer.at, timer.early_s) == (check.started_at + EVERY_S, EVERY_S * JITTER)
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, EVERY_S), (7.0, 7.0), (0.0, 0.0)])
+def test_a_nodes_own_interval_goes_before_the_conductors(own: float | None, expected: float) -> None:
+    assert interval_s(NodeState(record=plain_node(power_check_interval_s=own)), CHECKED) == expected
+
+
+def test_an_interval_of_nothing_means_no_checks() -> None:
+    node = begun(replace(CHECKED, sync_power_state_interval_s=0.0))
+
+    assert (node.timers, node.calls) == ({}, {})
+
+
+def test_a_new_interval_counts_at_once() -> None:
+    node = begun()
+    counted(node)
+    began = node.state.check
+
+    for own, due in ((5.0, [began.started_at + 5.0]), (0.0, []), (None, [node.now])):
+        amendment = Amendment(attributes={"power_check_interval_s": own})
+        node.tell(Amend(amendment=amendment, requester="ipc", reply_to="asked"))
+        assert list(node.timers.values()) == due
+
+
+def test_checks_do_not_overlap_and_a_slow_one_is_followed_by_a_whole_interval() -> None:
+    node = begun(replace(CHECKED, sync_power_state_interval_s=2.0))
+    node.gusts = weather([], afterwards=Gust(takes_s=3.0))
+
+    times = checks(node, START + 30)
+
+    assert {round(later - earlier, 3) for earlier, later in pairwise(times)} == {5.0}
+
+
+@pytest.mark.parametrize("pause_s", [EVERY_S + 1, 3600.0, 7 * 86_400.0])
+def test_a_late_check_runs_once_and_there_is_no_burst_after_a_pause(pause_s: float) -> None:
+    node = begun()
+    counted(node)
+    node.now = Instant(node.now + pause_s)  # nothing ran meanwhile; the timer comes late
+
+    times = checks(node, node.now + 3 * EVERY_S)
+
+    assert [round(later - earlier, 3) for earlier, later in pairwise(times)] == [EVERY_S] * 3
+
+
+def test_how_late_a_check_began_is_counted() -> None:
+    node = begun()
+    (ticket, at) = next(iter(node.timers.items()))
+    node.timers.clear()
+    node.now = Instant(at + 1.5)
+    node.tell(TimerDue(ticket=ticket, at=at))
+
+    node.advance()
+
+    assert [effect.late_s for effect in node.effects if isinstance(effect, Checked)] == [1.5]
+
+
+# What follows from it.
+
+
+def test_a_machine_in_the_state_on_record_costs_no_commit() -> None:
+    node = begun()
+    revision = node.record.revision
+
+    assert counted(node) == [CheckResult.AGREED]
+    assert (node.record.revision, node.events) == (revision, [])
+    assert node.state.record.power_state_at == node.now
+
+
+def test_a_machine_that_was_never_seen_is_recorded_and_told() -> None:
+    node = World(record=plain_node(), machine=Machine(power=ON), settings=CHECKED)
+    node.tell(Recover())
+
+    assert counted(node) == [CheckResult.CORRECTED]
+    assert (node.record.power_state, node.record.power_state_at) == (ON, node.now)
+    assert [(event.type, event.payload) for event in node.events] == [
+        (EventType.POWER_STATE_CORRECTED, {"from_power": None, "power_state": ON})
+    ]
+
+
+def test_a_change_behind_our_back_is_followed_with_one_event() -> None:
+    node = begun()
+    node.machine.power = OFF
+
+    node.run_until(START + 10 * EVERY_S)
+
+    assert node.record.power_state is OFF
+    assert [(event.type, event.payload) for event in node.events] == [
+        (EventType.POWER_STATE_CORRECTED, {"from_power": ON, "power_state": OFF})
+    ]
+    assert node.machine.arrived == []
+
+
+def test_a_machine_is_driven_back_where_that_is_wanted() -> None:
+    node = begun(FORCING)
+    node.machine.power = OFF
+
+    node.run_until(START + EVERY_S)
+
+    assert (node.machine.power, node.record.power_state) == (ON, ON)
+    assert node.machine.arrived == [PowerControl.ON]
+    assert kinds(node) == [EventType.POWER_SET_START, EventType.POWER_SET_END]
+    (request,) = node.requests.values()
+    assert (request.requester, request.state) == (REQUESTER, RequestState.SUCCEEDED)
+
+
+def test_a_machine_that_was_never_seen_is_not_driven_anywhere() -> None:
+    node = World(record=plain_node(), machine=Machine(power=ON), settings=FORCING)
+    node.tell(Recover())
+
+    assert counted(node) == [CheckResult.CORRECTED]
+    assert node.requests == {}
+
+
+def test_a_machine_that_does_not_stay_where_it_is_driven_is_given_up() -> None:
+    node = begun(FORCING)
+    for _ in range(FORCING.power_state_sync_max_retries):
+        node.machine.power = OFF
+        assert counted(node) == [CheckResult.FORCED]
+        while node.state.first is not None:
+            node.grant()
+            node.advance()
+    node.machine.power = OFF
+
+    assert counted(node) == [CheckResult.FAULTED]
+    assert (node.record.fault, node.record.power_state) == (Fault.POWER_FAILURE, OFF)
+    assert "3 times in a row" in str(node.record.maintenance_reason)
+
+
+def test_what_was_driven_back_and_stayed_counts_no_more() -> None:
+    node = begun(FORCING)
+    for _ in range(2 * FORCING.power_state_sync_max_retries):
+        node.machine.power = OFF
+        assert counted(node) == [CheckResult.FORCED]
+        node.run_until(node.now + 1)
+        assert counted(node) == [CheckResult.AGREED]
+
+    assert node.record.fault is None
+
+
+def test_a_silent_bmc_is_asked_less_and_less_often_and_then_put_into_maintenance() -> None:
+    node = begun()
+    node.gusts = weather([], afterwards=SILENT)
+
+    times = checks(node, START + 300)
+
+    assert [round(later - earlier, 3) for earlier, later in pairwise(times)] == [25.0, 50.0, 100.0]
+    record = node.record
+    assert (record.maintenance, record.fault, record.power_state) == (True, Fault.POWER_FAILURE, None)
+    assert record.maintenance_reason == record.last_error
+    assert "4 times in a row" in str(record.maintenance_reason)
+    assert kinds(node) == [EventType.NODE_FAULT_SET]
+    assert node.events[0].payload["error"]["code"] == "bmc.unreachable"
+    assert node.events[0].payload["from_power"] == ON
+
+
+@pytest.mark.parametrize("failures", range(40))
+def test_the_interval_of_a_silent_bmc_grows_to_its_limit(failures: int) -> None:
+    state = NodeState(record=plain_node(), check=Check(failures=failures))
+
+    assert interval_s(state, CHECKED) == min(300.0, EVERY_S * 2 ** max(0, failures - 1))
+    assert interval_s(replace(state, record=plain_node(power_check_interval_s=900.0)), CHECKED) == 900.0
+
+
+def test_an_answer_in_between_starts_the_count_again() -> None:
+    node = begun()
+
+    assert fail(node, 3) == [CheckResult.FAILED] * 3
+    node.gusts = weather([])
+    assert counted(node) == [CheckResult.AGREED]
+    assert fail(node, 4) == [CheckResult.FAILED] * 3 + [CheckResult.FAULTED]
+
+
+def test_how_many_failures_are_borne_is_a_setting() -> None:
+    node = begun(replace(CHECKED, power_state_sync_max_retries=0))
+
+    assert fail(node, 1) == [CheckResult.FAULTED]
+
+
+def test_a_driver_that_gives_no_power_state_has_failed() -> None:
+    node = begun()
+    ticket, at = node.timers.popitem()
+    node.tell(TimerDue(ticket=ticket, at=at))
+    ((call, _),) = node.calls.items()
+    node.calls.clear()
+
+    node.tell(Heard(ticket=call, outcome=Done(value=None)))
+
+    assert node.state.check.failures == 1
+
+
+# Fault and recovery.
+
+
+def test_a_node_with_a_power_failure_is_tried_again_and_taken_back() -> None:
+    node = begun()
+    fail(node, 4)
+    failed_at = node.state.check
+    fail(node, 2)
+    node.gusts = weather([])
+
+    times = checks(node, failed_at.started_at + 3 * 300.0 + 1)
+
+    assert times == [failed_at.started_at + 900.0]
+    record = node.record
+    assert (record.maintenance, record.maintenance_reason, record.fault) == (False, None, None)
+    assert (record.last_error, record.power_state) == (None, ON)
+    assert kinds(node) == [EventType.NODE_FAULT_SET, EventType.NODE_FAULT_CLEARED, EventType.POWER_STATE_CORRECTED]
+    assert list(node.timers.values()) == [times[0] + EVERY_S]
+
+
+def test_a_recovered_node_in_the_state_on_record_is_told_of_once() -> None:
+    node = begun(maintenance=True, maintenance_reason="silent", fault=Fault.POWER_FAILURE)
+
+    assert counted(node) == [CheckResult.RECOVERED]
+    assert kinds(node) == [EventType.NODE_FAULT_CLEARED]
+
+
+def test_a_machine_is_not_driven_back_while_somebody_else_wants_something_of_it() -> None:
+    node = begun(FORCING)
+    node.machine.power = OFF
+    node.advance()
+    node.submit(POWER_OFF)
+
+    assert counted(node) == [CheckResult.SKIPPED]
+    assert [request.requester for request in node.requests.values()] == ["ipc"]
+
+
+def test_without_recovery_a_fault_stays_until_somebody_looks() -> None:
+    node = begun(replace(CHECKED, power_failure_recovery_interval_s=0.0))
+    fail(node, 4)
+
+    assert (node.timers, node.calls) == ({}, {})
+
+
+def test_a_recovered_node_is_not_driven_to_what_it_was_once_in() -> None:
+    node = begun(FORCING)
+    fail(node, 4)
+    node.machine.power, node.gusts = OFF, weather([])
+
+    assert counted(node) == [CheckResult.RECOVERED]
+    assert (node.record.power_state, node.requests) == (OFF, {})
+
+
+@pytest.mark.parametrize("outcome", [SILENT, Gust()])
+def test_maintenance_that_was_set_by_hand_is_never_left_and_not_checked(outcome: Gust) -> None:
+    node = begun(maintenance=True, maintenance_reason="fan")
+    node.gusts = weather([], afterwards=outcome)
+
+    assert checks(node, START + 86_400) == []
+    assert (node.record.maintenance, node.record.maintenance_reason) == (True, "fan")
+
+
+@pytest.mark.parametrize("outcome", [SILENT, Gust()])
+def test_where_it_is_asked_for_machines_in_maintenance_are_looked_at_and_stay_in_it(outcome: Gust) -> None:
+    node = begun(replace(CHECKED, power_check_in_maintenance=True), maintenance=True, maintenance_reason="fan")
+    node.machine.power = OFF
+    node.gusts = weather([], afterwards=outcome)
+
+    assert len(checks(node, START + 7200)) > 20
+    assert (node.record.maintenance, node.record.maintenance_reason, node.record.fault) == (True, "fan", None)
+    assert node.record.power_state is (ON if outcome == SILENT else OFF)
+
+
+def test_a_node_that_is_put_aside_or_leaves_is_not_checked() -> None:
+    assert interval_s(NodeState(record=plain_node(fault=Fault.ACTOR_FAILURE, maintenance=True)), CHECKED) == 0.0
+    node = begun()
+
+    node.tell(Remove(requester="ipc", reply_to="asked"))
+
+    assert (node.timers, node.calls) == ({}, {})
+
+
+# Checks and requests.
+
+
+POWER_OFF = NodePowerSet(node="n1", target=PowerTarget.OFF)
+
+
+def test_a_request_that_has_not_ended_looks_for_itself() -> None:
+    node = begun()
+    node.submit(POWER_OFF)
+
+    assert counted(node) == [CheckResult.SKIPPED]
+    assert node.calls == {}
+    assert len(node.timers) == 1
+
+
+def test_a_request_overtakes_a_check_whose_answer_counts_for_nothing() -> None:
+    node = begun()
+    node.gusts = weather([Gust(takes_s=3.9)])
+    ticket, at = node.timers.popitem()
+    node.now = at
+    node.tell(TimerDue(ticket=ticket, at=at))
+    ((call, (_, seen)),) = node.calls.items()
+    node.submit(POWER_OFF)
+    node.grant()
+    assert [effect.result for effect in node.effects if isinstance(effect, Checked)] == [CheckResult.SKIPPED]
+    del node.calls[call]
+    node.run_until(node.now + 2)
+    assert node.record.power_state is OFF
+    before = node.state
+
+    decision = node.tell(Heard(ticket=call, outcome=seen))  # it saw the machine on, long ago
+
+    assert (decision.state, decision.effects, decision.change) == (before, (), None)
+    assert len(node.timers) == 1
+
+
+def test_while_a_commit_fails_checks_go_on() -> None:
+    node = begun()
+    node.machine.power = OFF
+    node.writes_fail = True
+
+    node.run_until(START + 3 * EVERY_S)
+    assert (node.record.power_state, node.events) == (ON, [])
+    node.writes_fail = False
+    node.run_until(START + 5 * EVERY_S)
+
+    assert (node.record.power_state, kinds(node)) == (OFF, [EventType.POWER_STATE_CORRECTED])
+
+
+@given(
+    moments=st.lists(st.tuples(st.floats(0.1, 40), st.sampled_from(PowerState), st.booleans()), min_size=1, max_size=30)
+)
+def test_the_record_follows_the_machine_within_an_interval_and_tells_each_change_once(
+    moments: list[tuple[float, PowerState, bool]],
+) -> None:
+    node = begun()
+    for after_s, power, is_silent in moments:
+        node.machine.power = power
+        node.gusts = weather([SILENT] if is_silent else [])
+        node.run_until(node.now + after_s)
+    node.gusts = weather([])
+    node.run_until(node.now + 300 + 2 * EVERY_S)
+
+    assert node.record.power_state is node.machine.power
+    told = [event.payload for event in node.events if "from_power" in event.payload]
+    assert all(payload["from_power"] != payload["power_state"] for payload in told)
+    assert [payload["from_power"] for payload in told[1:]] == [payload["power_state"] for payload in told[:-1]]
+
+
+def test_a_call_of_a_check_is_a_read_that_gives_way() -> None:
+    node = begun()
+    node.advance()
+
+    (call,) = [effect for effect in node.effects if isinstance(effect, CallDriver)]
+    assert (call.operation, call.gives_way) == (GetPower(), True)
+    assert call.deadline == node.now + CHECKED.command_timeout_s
+
+
+def test_a_node_whose_owner_has_not_begun_is_left_alone() -> None:
+    node = World(record=plain_node(), settings=CHECKED)
+
+    assert not checking.is_due(node.state, TimerDue(ticket=node.state.ticket()[1]))
+    node.submit(POWER_OFF)
+
+    assert [effect for effect in node.effects if isinstance(effect, SetTimer)] == []
