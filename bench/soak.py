@@ -81,6 +81,9 @@ class Plan:
         }
 
 
+USUAL: Final = Plan()
+
+
 class Sample(NamedTuple):
     """The conductor at one moment."""
 
@@ -343,7 +346,7 @@ def bounds_of(nodes: int, *, requests: int, checks: int) -> dict[str, Bound]:
         "sessions": Bound(growth=nodes / 10, ceiling=nodes, why="one a node; a tenth of the BMCs is ill"),
         "clock_live": Bound(growth=nodes / 10 + 20, ceiling=nodes * 3, why="the check's and an action's timers"),
         "clock_heap": Bound(growth=1_000 + nodes / 10, ceiling=nodes * 6 + 1_002, why="COMPACT_ABOVE cancelled ones"),
-        "engine_heap": Bound(growth=nodes / 2, ceiling=nodes * 40, why="stale entries until a keepalive is due"),
+        "engine_heap": Bound(growth=nodes / 4, ceiling=nodes * 4, why="patience, deadline, keepalive of a session"),
         "bmc_calls": Bound(growth=nodes / 10, ceiling=nodes * 2, why="one a node, and one that overtakes it"),
         "mailboxes": Bound(growth=nodes / 20, why="none waits for long"),
         "open_requests": Bound(growth=nodes / 10, ceiling=nodes, why="those that wait for ill BMCs"),
@@ -355,10 +358,10 @@ def bounds_of(nodes: int, *, requests: int, checks: int) -> dict[str, Bound]:
 
 
 @click.command()
-@click.option("--nodes", default=Plan.nodes, show_default=True)
-@click.option("--seconds", default=Plan.seconds, show_default=True, help="Warm-up included.")
-@click.option("--seed", default=Plan.seed, show_default=True, help="Of all that happens.")
-@click.option("--interval-s", default=Plan.interval_s, show_default=True, help="Between two checks of a node.")
+@click.option("--nodes", default=USUAL.nodes, show_default=True)
+@click.option("--seconds", default=USUAL.seconds, show_default=True, help="Warm-up included.")
+@click.option("--seed", default=USUAL.seed, show_default=True, help="Of all that happens.")
+@click.option("--interval-s", default=USUAL.interval_s, show_default=True, help="Between two checks of a node.")
 def main(*, nodes: int, seconds: float, seed: int, interval_s: float) -> None:
     """Soak a conductor; exit with 1 if anything of it grew, or was not in order at the end."""
     from bench import report  # noqa: PLC0415 - spawned processes load this file, and need no console
