@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test check format bench soak clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ format: $(VENV)/dev  ## rewrite the files as `make check` wants them
 
 bench: $(VENV)/dev  ## measure; prints a table and writes bench/results/
 	$(BIN)/python -m bench
+
+soak: $(VENV)/dev  ## ten minutes of faults on 2,000 nodes; fails if anything grew
+	$(BIN)/python -m bench.soak
 
 lock: $(VENV)/dev  ## choose the versions that make installs anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements/run.in -o requirements/run.txt

@@ -25,7 +25,9 @@ PARTS: Final = ("store", "start", "power", "api", "transport", "ipmi_engine", "c
 @click.option("--nodes", default=1_000, show_default=True, help="Nodes of the conductor that is measured.")
 @click.option("--seconds", default=2.0, show_default=True, help="For each rate of the API.")
 @click.option("--idle-seconds", default=25.0, show_default=True, help="Watch the conductor do nothing; 0: do not.")
-@click.option("--full", is_flag=True, help="Power checks at each interval, with each share of silent BMCs: half an hour.")
+@click.option(
+    "--full", is_flag=True, help="Power checks at each interval, with each share of silent BMCs: half an hour."
+)
 @click.option("--only", help=f"These parts only, separated by commas, of: {', '.join(PARTS)}.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write; default: bench/results/….json.")
 def main(*, nodes: int, seconds: float, idle_seconds: float, full: bool, only: str | None, file: Path | None) -> None:

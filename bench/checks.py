@@ -76,7 +76,7 @@ def measure(*, nodes: int, is_full: bool = False) -> dict[str, float]:
 
 
 def _first_checks(nodes: int) -> dict[str, float]:
-    """Start a conductor that checks all machines at once: a login, a check, and a commit of what was found, for each."""
+    """Start a conductor that checks all machines at once: for each a login, a check, a commit of what was found."""
 
     def work(stage: _Stage) -> dict[str, float]:
         cpu_s, began_s = stage.server.cpu_s(), time.monotonic()

@@ -60,7 +60,7 @@ def _exchange(pipe: "Connection[Any, Any]", where: tuple[str, int]) -> None:
     console = Console(lambda _: None, aes=bytes(16), k1=bytes(32))
     datagram = console.seal(ipmi_message(0, 1))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine, select.epoll() as poll:
-        mine.setblocking(False)
+        mine.settimeout(0)
         poll.register(mine, select.EPOLLIN)
         pipe.send(None)
         while isinstance(count := pipe.recv(), int):

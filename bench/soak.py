@@ -14,24 +14,22 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
 
 import click
-import zmq
 
 from bench.apart import Apart
 from bench.growth import Bound, Verdict, judge
 from bench.scene import conductor, endpoint_of, fill, names
 from bench.simulator import BMCs, bmcs, python_bmcs
+from bench.weather import Subscribers, Users, Weather
 from castiron.transport.clients.client import Client
-from castiron.transport.errors import CastironError
 from castiron.transport.replies import StatusView
-from castiron.transport.vocabulary import PowerState
 
 TICK_S: Final = 0.5
 """Between two turns of the weather, the users and the subscribers."""
@@ -43,18 +41,14 @@ SAMPLES: Final = 120
 """At the most; the judge's work grows with their square."""
 
 HEALING_S: Final = 120.0
-"""For all nodes to be in order once their BMCs are: a recovery interval, a login, on a machine that does other things."""
+"""For all nodes to be in order once their BMCs are: a recovery interval and a login, on a busy machine."""
 
 RECOVERY_S: Final = 10.0
 """Between two looks at a node with a fault; the default would see each at most once in a soak."""
 
-SUBSCRIBERS: Final = 8
-"""At once, at the most; each stays for some seconds."""
-
 REQUEST_KB: Final = 4.0
-REQUEST_BLOCKS: Final = 60.0
-"""What an ended request may take for as long as it is remembered, of which there are 10,000 at the most: that is no
-leak. Measured: 1.4 kB."""
+REQUEST_BLOCKS: Final = 30.0
+"""What an ended request may take: 10,000 of them are remembered, so that is no leak. Measured: 2.9 kB, 19 blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +72,7 @@ class Plan:
             "power_check_start_spread_s": min(self.interval_s, 10.0),
             "power_check_backoff_max_s": self.interval_s * 2,
             "power_failure_recovery_interval_s": RECOVERY_S,
+            "power_state_sync_max_retries": 1,
         }
 
 
@@ -128,107 +123,6 @@ def soak(plan: Plan) -> Report:
         return stage.run()
 
 
-@dataclass
-class Weather:
-    """What happens to BMCs, from a seed: each turn a few fall ill, and each illness passes."""
-
-    farm: BMCs
-    rng: Random
-    done: Counter[str] = field(default_factory=Counter[str])
-    silent_until_s: dict[int, float] = field(default_factory=dict[int, float])
-    loses_until_s: float = 0.0
-
-    def turn(self, now_s: float) -> None:
-        """Let a turn's share of things happen."""
-        bmcs = len(self.farm.infos)
-        back = [number for number, until_s in self.silent_until_s.items() if until_s <= now_s]
-        self.farm.silence(back, is_silent=False)
-        for number in back:
-            del self.silent_until_s[number]
-        # About a tenth of them are silent at any time: 5 to 40 s, so that some become faults and some do not.
-        room = bmcs // 10 - len(self.silent_until_s)
-        falling = self._draw("silent", min(room, 1 + bmcs // 200))
-        self.farm.silence(falling)
-        self.silent_until_s |= {number: now_s + self.rng.uniform(5, 40) for number in falling}
-        self.farm.reboot(self._draw("reboot", 1 + bmcs // 1_000))
-        self.farm.press(self._draw("button", 1 + bmcs // 1_000), self.rng.choice((PowerState.ON, PowerState.OFF)))
-        self._lose(now_s)
-
-    def heal(self) -> None:
-        """End every illness."""
-        self.farm.silence(list(self.silent_until_s), is_silent=False)
-        self.silent_until_s.clear()
-        self.farm.lose(0)
-
-    def _lose(self, now_s: float) -> None:
-        if self.loses_until_s <= now_s:
-            percent = self.rng.choice((0, 0, 2))
-            self.farm.lose(percent)
-            self.done["loss"] += percent > 0
-            self.loses_until_s = now_s + self.rng.uniform(3, 8)
-
-    def _draw(self, what: str, count: int) -> list[int]:
-        drawn = self.rng.sample(range(len(self.farm.infos)), max(0, count))
-        self.done[what] += len(drawn)
-        return drawn
-
-
-class Users:
-    """Asks for power and looks, as people do: mostly accepted, now and then refused, never waiting for a machine."""
-
-    def __init__(self, client: Client, nodes: Sequence[str], rng: Random, per_s: float) -> None:
-        self.told: Counter[str] = Counter()
-        self._client = client
-        self._nodes = nodes
-        self._rng = rng
-        self._share = per_s * TICK_S
-        self._owed = 0.0
-
-    def turn(self) -> None:
-        """Ask for as much as is due."""
-        self._owed += self._share
-        while self._owed >= 1:
-            self._owed -= 1
-            node = self._rng.choice(self._nodes)
-            try:
-                self._client.nodes.power(node, self._rng.choice(("power on", "power off")))
-                self.told["accepted"] += 1
-            except CastironError as refusal:
-                self.told[refusal.code] += 1
-        self._client.nodes.show(self._rng.choice(self._nodes))
-
-
-class Subscribers:
-    """Followers of the event stream that come and go; every fourth never reads."""
-
-    def __init__(self, endpoint: str, rng: Random) -> None:
-        self.heard = 0
-        self._context = zmq.Context[zmq.Socket[bytes]]()
-        self._endpoint = endpoint
-        self._rng = rng
-        self._sockets: list[tuple[float, bool, zmq.Socket[bytes]]] = []
-
-    def turn(self, now_s: float) -> None:
-        """Read what has come, let go who has been here long enough, and let one more come."""
-        for leaves_at_s, reads, socket in list(self._sockets):
-            if reads:
-                with suppress(zmq.Again):
-                    while socket.recv_multipart(zmq.NOBLOCK):
-                        self.heard += 1
-            if leaves_at_s <= now_s:
-                socket.close(linger=0)
-                self._sockets.remove((leaves_at_s, reads, socket))
-        if len(self._sockets) < SUBSCRIBERS:
-            socket = self._context.socket(zmq.SUB)
-            socket.setsockopt(zmq.SUBSCRIBE, b"")
-            socket.connect(self._endpoint)
-            self._sockets.append((now_s + self._rng.uniform(2, 10), self._rng.random() < 0.75, socket))
-
-    def end(self) -> None:
-        """Let all go. Idempotent."""
-        self._context.destroy(linger=0)
-
-
 class _Stage:
     """Everything of one soak while it runs."""
 
@@ -238,7 +132,7 @@ class _Stage:
         self._client = client
         self._farm = farm
         self._weather = Weather(farm, Random(f"{plan.seed}/weather"))
-        self._users = Users(client, names(plan.nodes), Random(f"{plan.seed}/users"), plan.requests_per_s)
+        self._users = Users(client, names(plan.nodes), Random(f"{plan.seed}/users"), plan.requests_per_s * TICK_S)
         events_endpoint = client.hello().events_endpoint
         if events_endpoint is None:
             raise RuntimeError("the conductor publishes no events")
@@ -253,8 +147,8 @@ class _Stage:
         judged_s = plan.seconds * (1 - WARM_UP)
         samples = self._go_on(judged_s, every_s=max(TICK_S, judged_s / SAMPLES))
         after, asked = self._client.status(), self._users.told.total() - asked
-        checks = {name: after.checks[name] - before.checks[name] for name in counts_of(after.checks)}
-        bounds = bounds_of(plan.nodes, requests=asked, checks=sum(checks.values()))
+        checks = counted(after.checks) - counted(before.checks)
+        bounds = bounds_of(plan.nodes, requests=asked, checks=checks.total())
         times_s = [sample.at_s for sample in samples]
         gauges = {name: [sample.gauges[name] for sample in samples] for name in samples[0].gauges}
         return Report(
@@ -315,9 +209,9 @@ class _Stage:
         return wrong
 
 
-def counts_of(checks: Mapping[str, Any]) -> list[str]:
-    """Return the names of what `status` counts of checks, and not of what it says of their pace."""
-    return [name for name, value in checks.items() if isinstance(value, int)]
+def counted(checks: Mapping[str, Any]) -> Counter[str]:
+    """Return what `status` counts of checks, without what it says of their pace."""
+    return Counter({name: value for name, value in checks.items() if isinstance(value, int)})
 
 
 def out_of_order(status: StatusView, nodes: int) -> list[str]:
@@ -339,7 +233,7 @@ def bounds_of(nodes: int, *, requests: int, checks: int) -> dict[str, Bound]:
         "rss_mb": Bound(growth=2.0 + requests * REQUEST_KB / 1e3, why="2 MB, and 4 kB for each remembered request"),
         "blocks": Bound(
             growth=5_000 + requests * REQUEST_BLOCKS + checks / 10,
-            why="5,000, 60 for each remembered request, one for each tenth check",
+            why="5,000, 30 for each remembered request, one for each tenth check",
         ),
         "descriptors": Bound(growth=5.0, why="subscribers come and go"),
         "threads": Bound(growth=0.5, why="none"),

@@ -20,9 +20,9 @@ H = TypeVar("H", bound=Holder)
 class Timers(Generic[H]):
     """The heap.
 
-    A wish that moves later is judged when the earlier entry fires; one that moves earlier is pushed in front of it. So a
-    holder's entries are a stack: whichever fires is the last of them, and one that is there already for some later time,
-    as for a keepalive, serves again. A session that is asked often leaves nothing behind.
+    A wish that moves later is judged when the earlier entry fires; one that moves earlier is pushed in front of it. So
+    a holder's entries are a stack: whichever fires is the last of them, and one that is there already for some later
+    time, as for a keepalive, serves again. A session that is asked often leaves nothing behind.
     """
 
     def __init__(self) -> None:
