@@ -1,4 +1,4 @@
-"""The tables of docs/power.md, made from the rules that the code follows.
+"""The tables of docs/power.md and docs/checks.md, made from the rules that the code follows.
 
     python -m castiron.actors.document docs/power.md
 
@@ -14,6 +14,7 @@ from typing import Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
 from castiron.actors.settings import Settings, default_in_words
+from castiron.transport.vocabulary import CheckResult
 
 PHASES: Final[Mapping[Phase, str]] = {
     Phase.LOOK: "looking",
@@ -34,6 +35,16 @@ HAPPENINGS: Final[Mapping[Happening, str]] = {
     Happening.SOFT_TIMED_OUT: "the time of a soft power off is over, and `hard_fallback` was asked for",
 }
 
+RESULTS: Final[Mapping[CheckResult, str]] = {
+    CheckResult.AGREED: "the machine is in the power state on record; nothing is written",
+    CheckResult.CORRECTED: "it is not, and the record follows it: `node.power_state_corrected.success`",
+    CheckResult.FORCED: "it is not, and is driven back by a request of its own, from `power check`",
+    CheckResult.FAILED: "its BMC gave no power state",
+    CheckResult.FAULTED: "the same, or it would not stay where it was driven, once too often: `node.fault_set.success`",
+    CheckResult.RECOVERED: "the BMC of a node with the fault `power failure` answered: `node.fault_cleared.success`",
+    CheckResult.SKIPPED: "a request looks at the machine itself, or came while the check was under way",
+}
+
 ORDERS: Final[Mapping[Do, str]] = {
     Do.READ: "read the state",
     Do.READ_LATER: "read the state after a wait",
@@ -52,6 +63,18 @@ TIMES: Final = (
     "power_poll_max_s",
 )
 """Settings that a power action goes by."""
+
+CHECKS: Final = (
+    "sync_power_state_interval_s",
+    "power_check_start_spread_s",
+    "power_check_backoff_max_s",
+    "power_state_sync_max_retries",
+    "power_failure_recovery_interval_s",
+    "force_power_state_during_sync",
+    "power_check_in_maintenance",
+    "command_timeout_s",
+)
+"""Settings that power checks go by."""
 
 
 def controls() -> str:
@@ -74,28 +97,50 @@ def rules() -> str:
 
 def times() -> str:
     """Return the settings that a power action goes by."""
+    return _settings(TIMES)
+
+
+def checks() -> str:
+    """Return the settings that power checks go by."""
+    return _settings(CHECKS)
+
+
+def results() -> str:
+    """Return what a power check can come to."""
+    return _table(("result", "what it means"), ((f"`{result}`", RESULTS[result]) for result in CheckResult))
+
+
+def _settings(names: Iterable[str]) -> str:
     known = {item.name: item for item in fields(Settings)}
-    rows = ((f"`{name}`", default_in_words(known[name]), known[name].metadata["meaning"]) for name in TIMES)
+    rows = ((f"`{name}`", default_in_words(known[name]), known[name].metadata["meaning"]) for name in names)
     return _table(("setting", "default", "meaning"), rows)
 
 
-TABLES: Final[Mapping[str, Callable[[], str]]] = {"controls": controls, "rules": rules, "times": times}
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "controls": controls,
+    "rules": rules,
+    "times": times,
+    "checks": checks,
+    "results": results,
+}
 
 
 def rewritten(page: str) -> str:
-    """Return the page with its tables as the code has them now.
+    """Return the page with those of the tables that it has as the code has them now.
 
     Raises:
-        ValueError: the page lacks a table's marks.
+        ValueError: the page has no table, or lacks the end of one.
     """
-    for name, table in TABLES.items():
-        begin, end = f"<!-- {name}: from the code -->\n", f"<!-- end of {name} -->\n"
-        before, begun, rest = page.partition(begin)
+    found = [name for name in TABLES if _marks(name)[0] in page]
+    if not found:
+        raise ValueError(f"the page has none of the tables {', '.join(TABLES)}")
+    for name in found:
+        begin, end = _marks(name)
+        before, _, rest = page.partition(begin)
         _, ended, after = rest.partition(end)
-        if not (begun and ended):
-            raise ValueError(
-                f"the page lacks the lines {begin.strip()} and {end.strip()}, between which a table belongs"
-            )
+        if not ended:
+            raise ValueError(f"the page lacks the line {end.strip()}, where a table ends")
+        table = TABLES[name]
         page = f"{before}{begin}\n{table()}\n{end}{after}"
     return page
 
@@ -104,6 +149,10 @@ def main(arguments: list[str]) -> None:
     """Rewrite the pages whose paths are given."""
     for path in map(Path, arguments):
         path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: from the code -->\n", f"<!-- end of {name} -->\n"
 
 
 def _then(rule: Rule) -> str:

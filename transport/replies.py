@@ -178,7 +178,7 @@ class StatusView(Struct, frozen=True, kw_only=True):
     """total, and nodes by power state: "power on", "power off", "unknown"; maintenance, fault."""
     requests: dict[str, int]
     """running, queued, waiters."""
-    checks: dict[str, int | float | None]
+    checks: dict[str, Any]
     """Power checks: agreed, corrected, forced, failed, faulted, recovered, skipped; of the latest ones per_s, and
     late_p50_ms and late_p99_ms, nil while there are none."""
     actors: dict[str, Any]

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     )
     from castiron.testing.control import FarmControl
     from castiron.testing.farm import BMCFarm
-    from castiron.testing.running import running_conductor
+    from castiron.testing.running import impatient_drivers, running_conductor
     from castiron.testing.simulated import SimulatedBMC
+    from castiron.testing.stumbling import Stumbling
     from castiron.testing.words import FAULT_WORDS, read_faults
 
 _HOME: Final = {
@@ -37,7 +38,9 @@ _HOME: Final = {
     "LongTail": "castiron.testing.bmc",
     "Refusal": "castiron.testing.bmc",
     "SimulatedBMC": "castiron.testing.simulated",
+    "Stumbling": "castiron.testing.stumbling",
     "FAULT_WORDS": "castiron.testing.words",
+    "impatient_drivers": "castiron.testing.running",
     "read_faults": "castiron.testing.words",
     "running_conductor": "castiron.testing.running",
 }
@@ -56,6 +59,8 @@ __all__ = [
     "LongTail",
     "Refusal",
     "SimulatedBMC",
+    "Stumbling",
+    "impatient_drivers",
     "read_faults",
     "running_conductor",
 ]

@@ -1,237 +1,41 @@
-"""`castiron demo`: a whole story on simulated BMCs, told and checked step by step.
-
-Nothing in it is staged: the BMCs speak IPMI over UDP, the conductor is a process of its own on a SQLite file, and
-SIGKILL is SIGKILL. What the story says is checked against what the BMCs saw; it ends with 0 only if all of it held.
-"""
+"""`castiron demo`: stories on simulated BMCs, told and checked step by step."""
 
 import os
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from castiron.transport.clients.client import Client
+from castiron.cli.stories.narrator import Narrator, StoryBroken
 from castiron.transport.errors import CastironError
-from castiron.transport.ranges import fold
-from castiron.transport.replies import RequestView
-from castiron.transport.verbs import NodePowerSet, RequestWait
-from castiron.transport.vocabulary import PowerTarget, RequestState
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from castiron.testing import BMCFarm, SimulatedBMC
-
-BMCS: Final = 20
-SILENT: Final = 7
-"""The BMC, counted from one, that never answers."""
-
-PATIENCE_S: Final = 4.0
-"""How long the story gives a machine to reach a power state: the silent one is given up after this."""
-
-START_S: Final = 15.0
-"""How long a conductor may take to start on a slow machine."""
-
-SHUTDOWN_S: Final = 2.0
-"""How long the simulated operating system takes to shut down: time enough to kill a conductor."""
-
-
-class StoryBroken(Exception):
-    """A step did not hold."""
+STORIES: Final = ("successor", "upkeep")
 
 
 @click.command()
-def demo() -> None:
-    """Show castiron at work on simulated BMCs, in half a minute."""
+@click.option(
+    "--story",
+    "chosen",
+    type=click.Choice(STORIES),
+    help="One of them only: successor (a conductor is killed in the middle of its work) or upkeep (machines, BMCs and "
+    "an actor fail, and are seen to).",
+)
+def demo(chosen: str | None) -> None:
+    """Show castiron at work on simulated BMCs, in half a minute or so. Ends with 0 only if every step held."""
     from rich.console import Console  # noqa: PLC0415 - other commands must not pay for it
 
-    from castiron.testing import BMCFarm, Faults  # noqa: PLC0415 - as above
+    from castiron.cli.stories.successor import tell_successor  # noqa: PLC0415 - as above
+    from castiron.cli.stories.upkeep import tell_upkeep  # noqa: PLC0415 - as above
 
+    tellers = {"successor": tell_successor, "upkeep": tell_upkeep}
     console = Console(highlight=False)
     began_at = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="castiron-demo-") as folder, BMCFarm(bmcs=BMCS) as farm:
-            farm[SILENT - 1].set_faults(Faults(silent=True))
-            _Story(console, farm, Path(folder)).tell()
+        for story in STORIES if chosen is None else (chosen,):
+            tellers[story](Narrator(console))
     except (StoryBroken, CastironError) as broken:
         console.print(f"\n[bold red]The story broke:[/] {broken}")
         sys.exit(os.EX_SOFTWARE)
     console.print(f"\n[bold green]Every step held.[/] It took {time.monotonic() - began_at:.1f} s.")
     console.print("Next: [bold]castiron farm[/] for BMCs of your own, [bold]castiron serve[/] for a conductor.")
-
-
-class _Story:
-    """The story and its props."""
-
-    def __init__(self, console: "Console", farm: "BMCFarm", folder: Path) -> None:
-        self._console = console
-        self._farm = farm
-        self._store = folder / "castiron.db"
-        self._log = folder / "conductor.log"
-        self._endpoint = f"ipc://{folder}/conductor.ipc"
-        self._names = [f"n{number:02d}" for number in range(1, BMCS + 1)]
-        self._silent_name = self._names[SILENT - 1]
-
-    def tell(self) -> None:
-        """Tell it from beginning to end.
-
-        Raises:
-            StoryBroken: a step did not hold.
-        """
-        self._say("1", f"{BMCS} BMCs speak IPMI 2.0 on UDP port {self._farm.port}; {self._silent_name}'s is silent.")
-        with self._conductor() as process, Client(self._endpoint) as client:
-            self._say("2", f"A conductor runs as process {process.pid}, with its store in one SQLite file.")
-            self._enrol(client)
-            self._power_on(client)
-            self._show(client)
-            request_id = self._begin_shutdown(client)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            self._say("7", f"SIGKILL to process {process.pid}, in the middle of it.")
-        with self._conductor() as process, Client(self._endpoint) as client:
-            self._say("8", f"A new conductor, process {process.pid}, starts on the same file …")
-            self._finish_shutdown(client, request_id)
-
-    def _enrol(self, client: Client) -> None:
-        began_at = time.monotonic()
-        for name, bmc in zip(self._names, self._farm, strict=True):
-            client.nodes.create(name, driver="ipmi", driver_info=bmc.driver_info)
-        took_ms = (time.monotonic() - began_at) * 1000
-        self._check(len(client.nodes.list()) == BMCS, "all nodes are known")
-        self._say("3", f"{fold(self._names)} are enrolled, {BMCS} commits to disk in {took_ms:.0f} ms.")
-
-    def _power_on(self, client: Client) -> None:
-        self._say("4", f"castiron node power on '{fold(self._names)}' --wait")
-        began_at = time.monotonic()
-        ended: dict[str, tuple[float, RequestView]] = {}
-        requests = self._submit(client)
-        with self._progress() as advance:
-            waits = (RequestWait(request=request_id, timeout_s=60.0) for request_id in requests)
-            for _, view in client.send_many(waits):
-                if not isinstance(view, RequestView):
-                    raise StoryBroken(f"a wait was answered with {view}")
-                ended[view.node] = (time.monotonic() - began_at, view)
-                advance()
-        took_s, silent = ended.pop(self._silent_name)
-        slowest_s = max(at for at, _ in ended.values())
-        succeeded = [view for _, view in ended.values() if view.state is RequestState.SUCCEEDED]
-        self._check(len(succeeded) == BMCS - 1, "every other node is powered on")
-        self._check(all(bmc.power == "power on" for bmc in self._others()), "and its BMC says the same")
-        error = silent.error or {}
-        self._check(error.get("code") == "bmc.unreachable", f"{self._silent_name} ends as bmc.unreachable")
-        self._check(error.get("applied") == "no", "and is known not to have been touched")
-        self._check(slowest_s < took_s, "and nobody waited for it")
-        self._note(f"{BMCS - 1} nodes: power on, the slowest after {slowest_s * 1000:.0f} ms, confirmed by its BMC")
-        self._note(f"{self._silent_name}: {error.get('message')} (given up after {took_s:.1f} s)")
-
-    def _submit(self, client: Client) -> list[str]:
-        verbs = [NodePowerSet(node=name, target=PowerTarget.ON, timeout_s=PATIENCE_S) for name in self._names]
-        requests: list[str] = []
-        for verb, view in client.send_many(verbs):
-            if not isinstance(view, RequestView):
-                raise StoryBroken(f"{verb} was refused: {view}")
-            requests.append(view.id)
-        return requests
-
-    def _show(self, client: Client) -> None:
-        from rich.table import Table  # noqa: PLC0415 - loaded with the console
-
-        table = Table("name", "power state", "provision state", "last error", box=None, padding=(0, 2, 0, 4))
-        nodes = client.nodes.list()
-        for node in (*nodes[:2], nodes[SILENT - 1], *nodes[-2:]):
-            table.add_row(node.name, node.power_state or "unknown", node.provision_state, node.last_error or "")
-        self._say("5", f"castiron node list (5 of {len(nodes)})")
-        self._console.print(table)
-
-    def _begin_shutdown(self, client: Client) -> str:
-        bmc = self._farm[0]
-        bmc.soft_off_s = SHUTDOWN_S
-        sent = len(bmc.controls)
-        request = client.nodes.power(self._names[0], PowerTarget.SOFT_OFF)
-        bmc.wait_for_controls(sent + 1, timeout_s=PATIENCE_S)
-        node = client.nodes.show(self._names[0])
-        step = None if node.active_request is None else node.active_request.step
-        self._check(step is not None, f"{self._names[0]} is at work")
-        self._say("6", f"{self._names[0]} was asked to shut down; its conductor is {step}.")
-        return request.id
-
-    def _finish_shutdown(self, client: Client, request_id: str) -> None:
-        request = client.requests.wait(request_id, timeout_s=30.0)
-        bmc = self._farm[0]
-        presses = [control.action.name for control in bmc.controls].count("SOFT_SHUTDOWN")
-        self._check(request.state is RequestState.SUCCEEDED, "the request that was under way is finished")
-        self._check(request.view.attempts > 1, "by a successor of the conductor that began it")
-        self._check(bmc.power == "power off", "the machine is off")
-        self._check(presses == 1, "and its power button was pressed exactly once")
-        self._note(f"{self._names[0]}: {request.state}, taken up on attempt {request.view.attempts}, one control sent.")
-
-    def _others(self) -> "list[SimulatedBMC]":
-        return [bmc for number, bmc in enumerate(self._farm, start=1) if number != SILENT]
-
-    @contextmanager
-    def _conductor(self) -> Generator["subprocess.Popen[bytes]"]:
-        """Run `castiron serve` until the end of the `with`, however that comes."""
-        command = [sys.executable, "-m", "castiron", "serve", "--store", str(self._store), "--listen", self._endpoint]
-        with self._log.open("w") as log, subprocess.Popen(command, stderr=log, stdout=log) as process:  # noqa: S603 - ours
-            try:
-                self._until_it_answers(process)
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.terminate()
-
-    def _until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            try:
-                with Client(self._endpoint, timeout_s=0.5) as client:
-                    client.hello()
-            except CastironError:
-                self._pause(process)
-            else:
-                return
-        raise StoryBroken(f"the conductor did not answer within {START_S:.0f} s; its log: {self._log.read_text()}")
-
-    def _pause(self, process: "subprocess.Popen[bytes]") -> None:
-        """Give a conductor that starts a moment, and notice if it has ended instead."""
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            return
-        raise StoryBroken(f"the conductor did not start: {self._log.read_text().strip()}")
-
-    @contextmanager
-    def _progress(self) -> Generator[Callable[[], None]]:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn  # noqa: PLC0415
-
-        columns = ("   ", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            task = progress.add_task("", total=BMCS)
-            yield lambda: progress.advance(task)
-
-    def _say(self, number: str, text: str) -> None:
-        self._console.print()
-        self._told(f"[bold cyan]{number}[/]  ", text)
-
-    def _note(self, text: str) -> None:
-        self._told("   [green]✓[/] ", text)
-
-    def _told(self, mark: str, text: str) -> None:
-        """Print a line; where it is too long for the terminal, it goes on below its own beginning."""
-        from rich.table import Table  # noqa: PLC0415 - loaded with the console
-
-        line = Table.grid()
-        line.add_row(mark, text)
-        self._console.print(line)
-
-    @staticmethod
-    def _check(held: bool, what: str) -> None:
-        if not held:
-            raise StoryBroken(f"it should be that {what}; it is not.")

@@ -5,14 +5,25 @@ from pathlib import Path
 import pytest
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, Do, Happening, Phase
-from castiron.actors.document import HAPPENINGS, ORDERS, PHASES, TABLES, main, rewritten
+from castiron.actors.document import HAPPENINGS, ORDERS, PHASES, RESULTS, TABLES, main, rewritten
+from castiron.transport.vocabulary import CheckResult
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "power.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = DOCS / "power.md"
 
 
-def test_the_page_is_in_step_with_the_code() -> None:
-    assert rewritten(PAGE.read_text(encoding="utf-8")) == PAGE.read_text(encoding="utf-8"), (
-        "run: python -m castiron.actors.document docs/power.md"
+@pytest.mark.parametrize("name", ["power.md", "checks.md"])
+def test_a_page_is_in_step_with_the_code(name: str) -> None:
+    page = (DOCS / name).read_text(encoding="utf-8")
+
+    assert rewritten(page) == page, f"run: python -m castiron.actors.document docs/{name}"
+
+
+def test_every_table_is_on_one_of_the_pages() -> None:
+    pages = [(DOCS / name).read_text(encoding="utf-8") for name in ("power.md", "checks.md")]
+
+    assert {name for name in TABLES if sum(f"<!-- {name}: from the code -->" in page for page in pages) == 1} == set(
+        TABLES
     )
 
 
@@ -20,6 +31,7 @@ def test_every_word_of_the_tables_has_its_words_for_people() -> None:
     assert set(PHASES) == set(Phase)
     assert set(HAPPENINGS) == set(Happening)
     assert set(ORDERS) == set(Do)
+    assert set(RESULTS) == set(CheckResult)
 
 
 def test_every_rule_and_every_target_has_a_row() -> None:
@@ -38,6 +50,8 @@ def test_a_page_is_rewritten_in_place(tmp_path: Path) -> None:
     assert "already there: nothing is sent" in page.read_text(encoding="utf-8")
 
 
-def test_a_page_without_a_tables_marks_is_told() -> None:
-    with pytest.raises(ValueError, match="the page lacks the lines <!-- controls: from the code -->"):
+def test_a_page_without_a_table_or_without_its_end_is_told() -> None:
+    with pytest.raises(ValueError, match="the page has none of the tables controls, "):
         rewritten("# nothing here\n")
+    with pytest.raises(ValueError, match="the page lacks the line <!-- end of controls -->"):
+        rewritten("<!-- controls: from the code -->\n")

@@ -384,6 +384,59 @@ def test_every_boot_setting_reads_back(lab: Lab, setting: BootSetting) -> None:
     assert lab.ask(GetBootDevice()) == setting
 
 
+def check(lab: Lab, host: str = "127.0.0.1") -> list[Outcome]:
+    """A read that nobody waits for."""
+    outcomes: list[Outcome] = []
+    login = {"ipmi_address": host, "ipmi_username": "admin", "ipmi_password": "secret"}
+    call = Call(
+        target=lab.caller.target(login, host, 1),
+        operation=GetPower(),
+        deadline=Instant(lab.clock.now() + 15.0),
+        gives_way=True,
+    )
+    lab.driver.submit(call, outcomes.append)
+    return outcomes
+
+
+def test_a_call_that_nobody_waits_for_ends_when_another_comes_and_its_exchange_goes_on(lab: Lab) -> None:
+    bmc = lab.bmc()
+    lab.ask(GetPower())
+    lab.wait(10)
+    commands = bmc.device.command_count
+
+    def slowly(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        return [(after_s + 0.5, answer) for after_s, answer in bmc.receive(datagram, source, now)]
+
+    lab.network.bmcs["127.0.0.1", 623] = slowly
+    given_up = check(lab)
+    lab.wait(0.1)
+
+    wanted = lab.submit(GetPower())
+    lab.wait(0)
+    (outcome,) = given_up
+    assert isinstance(outcome, NotDone)
+    assert isinstance(outcome.error, BMCBusy)
+    lab.wait(2.5)
+
+    assert wanted.value() is PowerState.OFF
+    assert bmc.device.command_count == commands + 2
+    assert lab.counted("logins") == 1
+
+
+def test_calls_that_nobody_waits_for_do_not_overtake_each_other_and_hold_nobody_up(lab: Lab) -> None:
+    first, second = check(lab), check(lab)
+    lab.wait(1.5)
+    assert (first, second) == ([], [])
+
+    wanted = lab.submit(GetPower())
+    lab.wait(0)
+
+    assert len(first) == len(second) == 1
+    lab.wait(SILENCE_S)
+    assert isinstance(wanted.failure().error, BMCUnreachable)
+    assert lab.counted("waiting") == lab.counted("in_flight") == 0
+
+
 def test_an_idle_session_is_kept_alive_for_as_long_as_nothing_is_asked(lab: Lab) -> None:
     bmc = lab.bmc()
     lab.ask(GetPower())
