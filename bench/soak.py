@@ -47,8 +47,8 @@ RECOVERY_S: Final = 10.0
 """Between two looks at a node with a fault; the default would see each at most once in a soak."""
 
 REQUEST_KB: Final = 4.0
-REQUEST_BLOCKS: Final = 30.0
-"""What an ended request may take: 10,000 of them are remembered, so that is no leak. Measured: 2.9 kB, 19 blocks."""
+REQUEST_BLOCKS: Final = 25.0
+"""What an ended request may take: 10,000 of them are remembered, so that is no leak. Measured: 2.9 kB, 18 blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,8 +232,8 @@ def bounds_of(nodes: int, *, requests: int, checks: int) -> dict[str, Bound]:
     return {
         "rss_mb": Bound(growth=2.0 + requests * REQUEST_KB / 1e3, why="2 MB, and 4 kB for each remembered request"),
         "blocks": Bound(
-            growth=5_000 + requests * REQUEST_BLOCKS + checks / 10,
-            why="5,000, 30 for each remembered request, one for each tenth check",
+            growth=1_000 + nodes + requests * REQUEST_BLOCKS + checks / 20,
+            why="1,000, one a node, 25 for each remembered request, one for each twentieth check",
         ),
         "descriptors": Bound(growth=5.0, why="subscribers come and go"),
         "threads": Bound(growth=0.5, why="none"),

@@ -7,7 +7,7 @@ import pytest
 
 from bench.soak import Plan, bounds_of, soak
 
-PLAN = Plan(nodes=200, seconds=60.0, seed=1, interval_s=2.0, requests_per_s=5.0, is_python=True)
+PLAN = Plan(nodes=200, seconds=60.0, seed=1, interval_s=2.0, requests_per_s=2.0, is_python=True)
 
 
 @pytest.mark.slow
