@@ -9,6 +9,7 @@ subscribers come, follow or never read, and go. After a warm-up, in which all of
 sampled; at the end everything is healed, and every node must be checked and in order again. `bench/growth.py` judges.
 """
 
+import json
 import os
 import tempfile
 import threading
@@ -90,6 +91,8 @@ class Report(NamedTuple):
     """What came of a soak."""
 
     verdicts: list[Verdict]
+    samples: list[Sample]
+    """All that the verdicts were made of, and what explains them: faults, load."""
     checks: Mapping[str, int]
     """Result → how many, while it was judged."""
     requests: Mapping[str, int]
@@ -153,6 +156,7 @@ class _Stage:
         gauges = {name: [sample.gauges[name] for sample in samples] for name in samples[0].gauges}
         return Report(
             verdicts=judge(times_s, gauges, bounds),
+            samples=samples,
             checks=checks,
             requests=dict(self._users.told),
             faults=dict(self._weather.done),
@@ -197,6 +201,10 @@ class _Stage:
                 "peers": status.transport["peers"],
                 "events_waiting": status.transport["events_waiting"],
                 "store_backlog": status.store["backlog"],
+                "faults": status.nodes["fault"],
+                "silent": len(self._weather.silent_until_s),
+                "late_p99_ms": status.checks["late_p99_ms"] or 0.0,
+                "load": os.getloadavg()[0],
             },
         )
 
@@ -256,13 +264,18 @@ def bounds_of(nodes: int, *, requests: int, checks: int) -> dict[str, Bound]:
 @click.option("--seconds", default=USUAL.seconds, show_default=True, help="Warm-up included.")
 @click.option("--seed", default=USUAL.seed, show_default=True, help="Of all that happens.")
 @click.option("--interval-s", default=USUAL.interval_s, show_default=True, help="Between two checks of a node.")
-def main(*, nodes: int, seconds: float, seed: int, interval_s: float) -> None:
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write all samples there.")
+def main(*, nodes: int, seconds: float, seed: int, interval_s: float, file: Path | None) -> None:
     """Soak a conductor; exit with 1 if anything of it grew, or was not in order at the end."""
     from bench import report  # noqa: PLC0415 - spawned processes load this file, and need no console
 
     os.nice(10)  # so that a long soak leaves the machine to others
     told = soak(Plan(nodes=nodes, seconds=seconds, seed=seed, interval_s=interval_s))
     report.show_soak(told)
+    if file is not None:
+        file.write_text(
+            json.dumps([{"at_s": sample.at_s, **sample.gauges} for sample in told.samples], indent=2) + "\n"
+        )
     raise SystemExit(not told.is_held)
 
 
