@@ -269,7 +269,6 @@ def main(*, nodes: int, seconds: float, seed: int, interval_s: float, file: Path
     """Soak a conductor; exit with 1 if anything of it grew, or was not in order at the end."""
     from bench import report  # noqa: PLC0415 - spawned processes load this file, and need no console
 
-    os.nice(10)  # so that a long soak leaves the machine to others
     told = soak(Plan(nodes=nodes, seconds=seconds, seed=seed, interval_s=interval_s))
     report.show_soak(told)
     if file is not None:
