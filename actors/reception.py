@@ -11,7 +11,7 @@ from typing import Protocol, assert_never
 from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
-from castiron.actors.core.messages import Remove, Submit
+from castiron.actors.core.messages import Remove, SetMaintenance, Submit
 from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
@@ -19,13 +19,14 @@ from castiron.actors.fleet import CreateNode, SetNode, being_replaced
 from castiron.actors.published.archive import Archive, Library
 from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
+from castiron.actors.published.listing import Listing
 from castiron.actors.published.waiting import Wait
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Seat
 from castiron.store.records import RequestRecord
 from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError, RequestNotFound
-from castiron.transport.replies import NodeListed, Pong, RequestListed, RequestView, StatusView, Welcome
+from castiron.transport.replies import Pong, RequestListed, RequestView, StatusView, Welcome
 from castiron.transport.verbs import (
     AnyNodeRequest,
     AnyVerb,
@@ -37,6 +38,8 @@ from castiron.transport.verbs import (
     NodeDelete,
     NodeHistory,
     NodeList,
+    NodeMaintenanceSet,
+    NodeMaintenanceUnset,
     NodePowerSet,
     NodeSet,
     NodeShow,
@@ -99,8 +102,11 @@ class Reception:
                 published = self._node(verb.node)
                 answer.final(node_view(published.state, self._services.clock.now()), published.seq)
             case NodeDelete():
-                remove = Remove(revision=verb.revision, requester=requester, reply_to=Asked(answer))
-                deliver(self._services, self._node(verb.node).state, remove)
+                self._remove(verb, requester, answer)
+            case NodeMaintenanceSet():
+                self._set_maintenance(verb, verb.reason, requester, answer)
+            case NodeMaintenanceUnset():
+                self._set_maintenance(verb, None, requester, answer)
             case NodePowerSet() | NodeBootDeviceSet() | NodeBootDeviceGet():
                 self._submit(verb, requester, answer)
             case RequestShow():
@@ -142,34 +148,30 @@ class Reception:
             raise node_not_found(name_or_uuid)
         return published
 
+    def _remove(self, verb: NodeDelete, requester: str, answer: Answer) -> None:
+        remove = Remove(revision=verb.revision, force=verb.force, requester=requester, reply_to=Asked(answer))
+        deliver(self._services, self._node(verb.node).state, remove)
+
+    def _set_maintenance(
+        self, verb: NodeMaintenanceSet | NodeMaintenanceUnset, reason: str | None, requester: str, answer: Answer
+    ) -> None:
+        is_set = isinstance(verb, NodeMaintenanceSet)
+        message = SetMaintenance(maintenance=is_set, reason=reason, requester=requester, reply_to=Asked(answer))
+        deliver(self._services, self._node(verb.node).state, message)
+
     def _list_nodes(self, verb: NodeList, answer: Answer) -> None:
-        def question(library: Library) -> None:
-            """Make a page's views, 20 ms of work for a thousand nodes, where nobody waits behind it."""
-            del library
-            now = self._services.clock.now()
-            nodes = [node_view(published.state, now) for published in found[: verb.limit]]
-            marker = nodes[-1].name if len(found) > verb.limit else None
-            answer.final(NodeListed(nodes=nodes, next_marker=marker), seq)
-
         seq = self._seq
-        if verb.nodes is None:
-            found = self._services.board.page(after=verb.marker, limit=verb.limit + 1)
-        else:
-            found = self._named(verb.nodes, verb.marker)
+        listing = Listing(verb, self._services.board)
+
+        def question(library: Library) -> None:
+            """Make a page, some 20 ms of work for a thousand nodes, where nobody waits behind it."""
+            del library
+            try:
+                answer.final(listing.page(self._services.clock.now()), seq)
+            except CastironError as error:
+                answer.fail(error, seq)
+
         self._archive.ask(_careful(question, answer, seq))
-
-    def _named(self, names: list[str], marker: str | None) -> list[Published]:
-        """Return the nodes of these names or uuids, each once, sorted by name, those behind the name `marker`.
-
-        Raises:
-            NodeNotFound: some are unknown; it names them all at once.
-        """
-        found = [(name, self._services.board.node(name)) for name in names]
-        unknown = [name for name, published in found if published is None]
-        if unknown:
-            raise node_not_found(", ".join(unknown[:20]) + (", …" if len(unknown) > 20 else ""))  # noqa: PLR2004
-        by_name = {published.state.record.name: published for _, published in found if published is not None}
-        return [by_name[name] for name in sorted(by_name) if marker is None or name > marker]
 
     def _submit(self, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
         node = self._node(verb.node).state

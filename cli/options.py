@@ -54,6 +54,21 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         ctx.meta[f"{_META}{param.name}"] = value
 
 
+_UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def _seconds(text: str) -> float:
+    """Read a length of time above 0: a number of seconds, or one with a unit, as 90s, 5m, 2h."""
+    unit_s = _UNITS.get(text[-1:])
+    try:
+        seconds = float(text if unit_s is None else text[:-1]) * (unit_s or 1.0)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise click.BadParameter(f"{text!r} is not a time above 0. Write seconds, or 90s, 5m, 2h.")
+    return seconds
+
+
 _OPTIONS: Final = (
     click.Option(
         ["--endpoint"],
@@ -72,11 +87,12 @@ _OPTIONS: Final = (
     ),
     click.Option(
         ["--timeout", "timeout_s"],
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="SECONDS",
+        type=_seconds,
+        metavar="TIME",
         expose_value=False,
         callback=_keep,
-        help="How long to wait for an answer [default: 5]; with --wait, for the end [default: however long it takes].",
+        help="How long to wait for an answer [default: 5]; with --wait, for the end [default: however long it takes]. "
+        "Seconds, or as 90s, 5m, 2h.",
     ),
     click.Option(
         ["-v", "--verbose", "verbosity"],

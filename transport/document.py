@@ -17,6 +17,7 @@ from castiron.transport import errors, events, frames, replies, verbs
 from castiron.transport.codec import MAX_DEPTH, MAX_ITEMS
 from castiron.transport.doors import publisher
 from castiron.transport.events import PAYLOADS, EventView, Heartbeat
+from castiron.transport.selection.conditions import Condition
 from castiron.transport.session import DEFAULT_LIMITS
 from castiron.transport.shapes import FieldShape, fields_of
 from castiron.transport.vocabulary import EventType
@@ -33,6 +34,7 @@ def refreshed(text: str) -> str:
     for name, lines in (
         ("limits", _limits()),
         ("verbs", _verbs()),
+        ("conditions", _conditions()),
         ("results", _results()),
         ("errors", _errors()),
         ("events", _events()),
@@ -115,6 +117,15 @@ def _results() -> Iterator[str]:
             default = "always there" if field.required else f"`{field.default}`"
             yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(meanings.get(field.name, ''))} |"
         yield ""
+
+
+def _conditions() -> Iterator[str]:
+    yield "| field | type | default | meaning |"
+    yield "|---|---|---|---|"
+    meanings = _docstrings(Condition)
+    for field in fields_of(Condition):
+        default = "required" if field.required else f"`{field.default}`"
+        yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(meanings[field.name])} |"
 
 
 def _errors() -> Iterator[str]:

@@ -9,7 +9,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound
       ConflictError          the world is in the way                        source=caller
-        NodeLocked  NodeInMaintenance  RevisionStale
+        NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
@@ -179,6 +179,13 @@ class RevisionStale(ConflictError):
     """The node has changed since the caller read it; read it again. details: node, have, want."""
 
     code = "node.stale"
+    retry = Retry.NEVER
+
+
+class NodeRemoved(ConflictError):
+    """The node was deleted before the request had ended. details: node, node_uuid, requester (of the deletion)."""
+
+    code = "node.deleted"
     retry = Retry.NEVER
 
 

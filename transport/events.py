@@ -47,7 +47,14 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.BOOT_DEVICE_SET_START: _BOOT,
     EventType.BOOT_DEVICE_SET_END: _BOOT,
     EventType.BOOT_DEVICE_SET_ERROR: (*_BOOT, "error"),
-    EventType.MAINTENANCE_SET_END: ("requester", "maintenance", "reason"),
+    EventType.MAINTENANCE_SET_END: (
+        "requester",
+        "maintenance",
+        "reason",
+        "previous_maintenance",
+        "previous_reason",
+        "previous_fault",
+    ),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
 }

@@ -49,7 +49,7 @@ def expand(text: str, *, limit: int = MAX_NAMES) -> list[str]:
     try:
         folded = _NodeSet(text, resolver=RESOLVER_NOGROUP)
         names = [str(name) for name in folded]
-    except NodeSetException as failure:
+    except (NodeSetException, ValueError) as failure:  # "0[-1]" escapes the parser as the latter
         raise _refused(text, str(failure)) from None
     wrong = next((name for name in names if not _NAME.match(name)), None)
     if wrong is not None:

@@ -42,7 +42,7 @@ class RequestView(Struct, frozen=True, kw_only=True):
     result: dict[str, Any] | None = None
     """What the verb promises, once it has succeeded."""
     error: dict[str, Any] | None = None
-    """A failure in the form of the wire, once it has failed."""
+    """A failure in the form of the wire, once it has failed, or why it was cancelled."""
 
 
 class RequestSummary(Struct, frozen=True, kw_only=True):
@@ -215,6 +215,8 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "node.show": NodeView,
     "node.set": NodeView,
     "node.delete": NodeDeleted,
+    "node.maintenance.set": NodeView,
+    "node.maintenance.unset": NodeView,
     "node.power.set": RequestView,
     "node.boot_device.set": RequestView,
     "node.boot_device.get": RequestView,

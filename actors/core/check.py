@@ -39,8 +39,12 @@ REQUESTER: Final = "power check"
 """Who asks for a power action that the settings demand."""
 
 
-def interval_s(state: NodeState, settings: Settings) -> float:
-    """Return the seconds from one check to the next, as the node stands; 0.0: it is not checked."""
+def interval_s(state: NodeState, failures: int, settings: Settings) -> float:
+    """Return the seconds from one check to the next, as the node stands; 0.0: it is not checked.
+
+    Args:
+        failures: checks in a row that got no power state.
+    """
     record = state.record
     if state.leaving or record.fault is Fault.ACTOR_FAILURE:
         return 0.0
@@ -50,7 +54,6 @@ def interval_s(state: NodeState, settings: Settings) -> float:
         return 0.0
     own_s = record.power_check_interval_s
     usual_s = settings.sync_power_state_interval_s if own_s is None else own_s
-    failures = state.check.failures
     if failures <= 1:
         return usual_s
     most_s = max(usual_s, settings.power_check_backoff_max_s)
@@ -64,30 +67,31 @@ def begin(draft: Draft, settings: Settings, within_s: float | None) -> None:
         within_s: the first check comes within this; None: within the settings' spread. Machines that were reachable
             when they were last heard of are looked at in the first half of it.
     """
-    draft.state = replace(draft.state, check=replace(draft.state.check, is_begun=True))
+    draft.check = replace(draft.check, is_begun=True)
     spread_s = settings.power_check_start_spread_s if within_s is None else within_s
     tend(draft, settings, first_within_s=spread_s)
 
 
 def tend(draft: Draft, settings: Settings, first_within_s: float | None = None) -> None:
     """Bring the check's timer in step with the node: after every decision, whatever has changed."""
-    check = draft.state.check
+    check = draft.check
     if not check.is_begun:
         return
-    every_s = interval_s(draft.state, settings)
+    every_s = interval_s(draft.state, check.failures, settings)
     if every_s and (check.call is not None or (check.timer is not None and every_s == check.every_s)):
         return
     if check.timer is not None:
         draft.order(CancelTimer(check.timer))
     if not every_s:
-        draft.state = replace(draft.state, check=replace(check, timer=None, call=None, every_s=0.0))
+        if check.every_s:
+            draft.check = replace(check, timer=None, call=None, every_s=0.0)
         return
     timer = draft.ticket()
     if first_within_s is not None:
         draft.order(_first(draft, timer, min(first_within_s, every_s)))
     else:
         draft.order(SetTimer(timer, *_next(check, every_s, draft.now)))
-    draft.state = replace(draft.state, check=replace(check, timer=timer, call=None, every_s=every_s))
+    draft.check = replace(check, timer=timer, call=None, every_s=every_s)
 
 
 def is_due(state: NodeState, message: TimerDue) -> bool:
@@ -102,39 +106,34 @@ def is_heard(state: NodeState, message: Heard) -> bool:
 
 def start(draft: Draft, message: TimerDue, settings: Settings) -> None:
     """Look at the machine, unless a request is about to."""
-    state = draft.state
     late_s = max(0.0, draft.now - message.at)
-    check = replace(state.check, timer=None, started_at=draft.now, late_s=late_s)
-    if state.first is not None:
-        draft.state = replace(state, check=check)
+    is_busy = draft.state.first is not None
+    call = None if is_busy else draft.ticket()
+    draft.check = replace(draft.check, timer=None, call=call, started_at=draft.now, late_s=late_s)
+    if call is None:
         draft.order(Checked(CheckResult.SKIPPED, late_s))
-        return
-    call = draft.ticket()
-    draft.state = replace(draft.state, check=replace(check, call=call))
-    deadline = Instant(draft.now + settings.command_timeout_s)
-    draft.order(CallDriver(call, GetPower(), deadline, gives_way=True))
+    else:
+        deadline = Instant(draft.now + settings.command_timeout_s)
+        draft.order(CallDriver(call, GetPower(), deadline, gives_way=True))
 
 
 def overtake(draft: Draft) -> None:
     """Have nothing to do with what a check that is under way will see: an action begins."""
-    check = draft.state.check
-    if check.call is not None:
-        draft.state = replace(draft.state, check=replace(check, call=None))
-        draft.order(Checked(CheckResult.SKIPPED, check.late_s))
+    if draft.check.call is not None:
+        draft.check = replace(draft.check, call=None)
+        draft.order(Checked(CheckResult.SKIPPED, draft.check.late_s))
 
 
 def heard(draft: Draft, message: Heard, settings: Settings) -> None:
     """Take in what the machine's BMC answered, or that it did not."""
-    check = draft.state.check
-    draft.state = replace(draft.state, check=replace(check, call=None))
     outcome = message.outcome
     if isinstance(outcome, Done) and isinstance(outcome.value, PowerState):
-        result = _saw(draft, check, outcome.value, message.spare_id, settings)
-        draft.order(Checked(result, check.late_s))
+        result = _saw(draft, outcome.value, message.spare_id, settings)
+        draft.order(Checked(result, draft.check.late_s))
     else:
         failure = outcome.error if isinstance(outcome, NotDone) else BMCFault("The driver gave no power state.")
-        result = _failed(draft, check, failure, settings)
-        draft.order(Checked(result, check.late_s, failure))
+        result = _failed(draft, failure, settings)
+        draft.order(Checked(result, draft.check.late_s, failure))
 
 
 def _first(draft: Draft, timer: Ticket, within_s: float) -> SetTimer:
@@ -156,28 +155,26 @@ def _next(check: Check, every_s: float, now: Instant) -> tuple[Instant, float]:
     return Instant(at if at > now else now + every_s), every_s * JITTER
 
 
-def _saw(draft: Draft, check: Check, seen: PowerState, spare_id: RequestID | None, settings: Settings) -> CheckResult:
+def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: Settings) -> CheckResult:
     record = draft.state.record
     is_back = record.maintenance and record.fault is Fault.POWER_FAILURE
     if is_back:
         _clear_fault(draft, seen)
     if seen is record.power_state:
-        _note(draft, failures=0, forced=0)
-        draft.state = draft.state.recording(power_state_at=draft.now)
+        draft.check = replace(draft.check, call=None, failures=0, forced=0, agreed_at=draft.now)
         return CheckResult.RECOVERED if is_back else CheckResult.AGREED
     if settings.force_power_state_during_sync and record.power_state is not None and spare_id is not None:
-        return _force(draft, check, seen, spare_id, settings)
-    _note(draft, failures=0, forced=0)
-    corrected = {"from_power": record.power_state, "power_state": seen}
+        return _force(draft, seen, spare_id, settings)
+    draft.check = replace(draft.check, call=None, failures=0, forced=0)
     draft.record(power_state=seen, power_state_at=draft.now)
-    draft.tell(EventType.POWER_STATE_CORRECTED, corrected)
+    draft.tell(EventType.POWER_STATE_CORRECTED, {"from_power": record.power_state, "power_state": seen})
     return CheckResult.RECOVERED if is_back else CheckResult.CORRECTED
 
 
-def _force(draft: Draft, check: Check, seen: PowerState, spare_id: RequestID, settings: Settings) -> CheckResult:
+def _force(draft: Draft, seen: PowerState, spare_id: RequestID, settings: Settings) -> CheckResult:
     """Drive the machine back; one that does not stay there is given up as one that does not answer is."""
-    record, forced = draft.state.record, check.forced + 1
-    _note(draft, failures=0, forced=forced)
+    record, forced = draft.state.record, draft.check.forced + 1
+    draft.check = replace(draft.check, call=None, failures=0, forced=forced)
     if forced > settings.power_state_sync_max_retries and not record.maintenance:
         why = f"It was found at {seen} although it had been driven to {record.power_state} {forced - 1} times in a row."
         _set_fault(draft, seen, why, None)
@@ -200,20 +197,14 @@ def _force(draft: Draft, check: Check, seen: PowerState, spare_id: RequestID, se
     return CheckResult.FORCED
 
 
-def _failed(draft: Draft, check: Check, error: CastironError, settings: Settings) -> CheckResult:
-    failures = check.failures + 1
-    _note(draft, failures=failures, forced=check.forced)
+def _failed(draft: Draft, error: CastironError, settings: Settings) -> CheckResult:
+    failures = draft.check.failures + 1
+    draft.check = replace(draft.check, call=None, failures=failures)
     if failures <= settings.power_state_sync_max_retries or draft.state.record.maintenance:
         return CheckResult.FAILED
     why = f"Its BMC gave no power state {failures} times in a row. {error.message}"
     _set_fault(draft, None, why, error)
     return CheckResult.FAULTED
-
-
-def _note(draft: Draft, *, failures: int, forced: int) -> None:
-    check = draft.state.check
-    if (check.failures, check.forced) != (failures, forced):
-        draft.state = replace(draft.state, check=replace(check, failures=failures, forced=forced))
 
 
 def _set_fault(draft: Draft, seen: PowerState | None, why: str, error: CastironError | None) -> None:

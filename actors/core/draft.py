@@ -18,7 +18,10 @@ class Draft:
 
     def __init__(self, state: NodeState, now: Instant) -> None:
         self.state = state
+        """All but what stands below, which joins it at the end: copies of a state are what a decision costs."""
+        self.check = state.check
         self.now = now
+        self._tickets = state.tickets
         self._effects: list[Effect] = []
         self._requests: dict[RequestID, RequestRecord] = {}
         self._events: list[EventDraft] = []
@@ -31,8 +34,8 @@ class Draft:
 
     def ticket(self) -> Ticket:
         """Give out a ticket."""
-        self.state, ticket = self.state.ticket()
-        return ticket
+        self._tickets += 1
+        return Ticket(self._tickets)
 
     def record(self, **changes: Any) -> None:
         """Change the node's record, and see to it that it is committed."""
@@ -78,6 +81,8 @@ class Draft:
 
     def finish(self) -> Decision:
         """Return the decision: one change at the most, with the record's counters moved on."""
+        if self.check is not self.state.check or self._tickets != self.state.tickets:
+            self.state = replace(self.state, check=self.check, tickets=self._tickets)
         if not self._commit:
             return Decision(self.state, tuple(self._effects))
         record = self.state.record

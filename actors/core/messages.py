@@ -40,9 +40,9 @@ class Amendment:
     """Record fields that concern only this node → new values."""
 
     @property
-    def is_identity(self) -> bool:
-        """Whether it touches what the node is called or how its BMC is reached."""
-        return self.name is not None or self.driver is not None or self.driver_info is not None
+    def is_way_to_bmc(self) -> bool:
+        """Whether it touches how the node's BMC is reached, which no request under way may see change."""
+        return self.driver is not None or self.driver_info is not None
 
     def changes(self, record: NodeRecord) -> dict[str, Any]:
         """Return the record's fields that become other ones, with their new values."""
@@ -77,6 +77,20 @@ class Remove:
     is_control: ClassVar[bool] = False
 
     revision: int | None = None
+    force: bool = False
+    """Also while a request is running."""
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMaintenance:
+    """A user puts the node into maintenance, or takes it out of it. Decided at once, whatever is under way."""
+
+    is_control: ClassVar[bool] = False
+
+    maintenance: bool
+    reason: str | None = None
     requester: str
     reply_to: ReplyTo
 
@@ -123,5 +137,5 @@ class TimerDue:
     """When it was to come."""
 
 
-Message = Submit | Amend | Remove | Recover | PermitGranted | Heard | TimerDue
+Message = Submit | Amend | Remove | SetMaintenance | Recover | PermitGranted | Heard | TimerDue
 """Everything that `node.decide` takes."""

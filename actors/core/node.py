@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from castiron.actors.core import check as checks
+from castiron.actors.core import maintenance
 from castiron.actors.core.aside import taken_back
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import (
@@ -27,6 +28,7 @@ from castiron.actors.core.effects import (
     TellFleet,
 )
 from castiron.actors.core.machines.actions import EVENTS, about, action_for, target_power_state
+from castiron.actors.core.machines.departure import cancelled, cut_short
 from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.core.messages import (
     Amend,
@@ -35,10 +37,11 @@ from castiron.actors.core.messages import (
     PermitGranted,
     Recover,
     Remove,
+    SetMaintenance,
     Submit,
     TimerDue,
 )
-from castiron.actors.core.obstacles import leaving, locked, stale
+from castiron.actors.core.obstacles import leaving, locked, running, stale
 from castiron.actors.core.state import Action, Active, NodeState
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
@@ -68,6 +71,8 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             _amend(draft, message)
         case Remove():
             _remove(draft, message)
+        case SetMaintenance():
+            _set_maintenance(draft, message)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)
     checks.tend(draft, settings)
@@ -76,9 +81,8 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
 
 def suspend(state: NodeState) -> NodeState:
     """Return the node with what is under way put back into the hands of whoever recovers it, and no permit held."""
-    interrupted = state.interrupted if state.active is None else state.active.request
     check = replace(state.check, is_begun=False, timer=None, call=None)
-    return replace(state, active=None, interrupted=interrupted, permit=None, check=check)
+    return replace(state, active=None, interrupted=state.running, permit=None, check=check)
 
 
 def _submit(draft: Draft, message: Submit) -> None:
@@ -211,10 +215,14 @@ def _limited(draft: Draft, active: Active, action: Action) -> Active:
     return replace(active, limit=limit, limit_at=action.until)
 
 
-def _end(draft: Draft, active: Active, request: RequestRecord, error: CastironError | None) -> None:
+def _let_go(draft: Draft, active: Active) -> None:
     if active.limit is not None:
         draft.order(CancelTimer(active.limit))
     _awake(draft, active)
+
+
+def _end(draft: Draft, active: Active, request: RequestRecord, error: CastironError | None) -> None:
+    _let_go(draft, active)
     request = replace(request, ended_at=draft.now, progress={})
     draft.keep(request)
     events = EVENTS.get(request.verb)
@@ -245,7 +253,7 @@ def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
 def _amend(draft: Draft, message: Amend) -> None:
     state, amendment = draft.state, message.amendment
     obstacle: CastironError | None = leaving(state) or stale(state.record, message.revision)
-    if obstacle is None and amendment.is_identity:
+    if obstacle is None and amendment.is_way_to_bmc:
         obstacle = locked(state, draft.now)
     if obstacle is not None:
         return draft.order(TellFleet(applied=False), Refuse(message.reply_to, obstacle))
@@ -264,10 +272,45 @@ def _amend(draft: Draft, message: Amend) -> None:
 
 def _remove(draft: Draft, message: Remove) -> None:
     state = draft.state
-    obstacle: CastironError | None = stale(state.record, message.revision) or locked(state, draft.now)
+    obstacle = leaving(state) or stale(state.record, message.revision)
+    if obstacle is None and not message.force:
+        obstacle = running(state, draft.now)
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
+    _end_all(draft, message.requester)
     draft.remove()
     draft.state = replace(draft.state, leaving=True)
     draft.tell(EventType.NODE_DELETE_END, {"requester": message.requester})
     return draft.order(Retire(message.reply_to, state.record.name))
+
+
+def _end_all(draft: Draft, requester: str) -> None:
+    """End what is under way and what waits: the node will be there for none of it."""
+    state = draft.state
+    if state.active is not None:
+        _let_go(draft, state.active)
+    if state.running is not None:
+        ended = cut_short(state.running, state.active, state.record, requester, draft.now)
+        draft.keep(ended)
+        events = EVENTS.get(ended.verb)
+        if events is not None:
+            draft.record(target_power_state=None)
+            draft.tell(events.error, {**about(ended, state.record), "error": ended.error}, ended)
+    for request in state.queue:
+        draft.keep(cancelled(request, state.record, requester, draft.now))
+    if state.permit is not None:
+        draft.order(ReleasePermit(state.permit))
+    draft.state = replace(draft.state, active=None, interrupted=None, queue=(), permit=None)
+
+
+def _set_maintenance(draft: Draft, message: SetMaintenance) -> None:
+    obstacle = leaving(draft.state)
+    if obstacle is not None:
+        return draft.order(Refuse(message.reply_to, obstacle))
+    before = draft.state.record
+    changes = maintenance.changes(before, message)
+    if changes:
+        draft.record(**changes)
+        told = maintenance.told(before, draft.state.record, message.requester)
+        draft.tell(EventType.MAINTENANCE_SET_END, told)
+    return draft.order(AnswerNode(message.reply_to))

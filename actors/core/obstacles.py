@@ -5,7 +5,7 @@ views, which tell beforehand what would be refused. May come in: a new obstacle.
 """
 
 from castiron.actors.core.state import NodeState
-from castiron.store.records import NodeRecord
+from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.errors import NodeInMaintenance, NodeLocked, RevisionStale
 from castiron.transport.vocabulary import Fault, Instant
 
@@ -33,9 +33,15 @@ def leaving(state: NodeState) -> NodeLocked | None:
 
 def locked(state: NodeState, now: Instant) -> NodeLocked | None:
     """Return why a node with a request that has not ended takes no other."""
-    first = state.first
-    if first is None:
-        return leaving(state)
+    return leaving(state) if state.first is None else _busy_with(state, state.first, now)
+
+
+def running(state: NodeState, now: Instant) -> NodeLocked | None:
+    """Return why a node whose machine a request may have touched is not forgotten; one that waits does not count."""
+    return None if state.running is None else _busy_with(state, state.running, now)
+
+
+def _busy_with(state: NodeState, first: RequestRecord, now: Instant) -> NodeLocked:
     name = state.record.name
     age_s = max(0.0, now - first.accepted_at)  # the clock may have been set back while the conductor was down
     return NodeLocked(

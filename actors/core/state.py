@@ -49,6 +49,8 @@ class Check:
     """When the latest check began."""
     late_s: float = 0.0
     """How late it began."""
+    agreed_at: Instant | None = None
+    """When the machine was last seen in the power state on record."""
     failures: int = 0
     """Checks in a row that got no power state."""
     forced: int = 0
@@ -86,10 +88,18 @@ class NodeState:
             return self.interrupted
         return self.queue[0] if self.queue else None
 
-    def ticket(self) -> "tuple[NodeState, Ticket]":
-        """Give out a ticket."""
-        number = self.tickets + 1
-        return replace(self, tickets=number), Ticket(number)
+    @property
+    def power_state_at(self) -> Instant | None:
+        """When the power state on record was seen last; what a check only confirms is not on disk."""
+        recorded, agreed = self.record.power_state_at, self.check.agreed_at
+        if agreed is None or self.record.power_state is None:
+            return recorded
+        return agreed if recorded is None else max(recorded, agreed)
+
+    @property
+    def running(self) -> RequestRecord | None:
+        """The request that has begun: the machine may have been touched."""
+        return self.interrupted if self.active is None else self.active.request
 
     def recording(self, **changes: Any) -> "NodeState":
         """Return the state with a changed record."""

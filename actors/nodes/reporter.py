@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from castiron.actors.core.effects import Accept, AnswerNode, Decision, Effect, Refuse, Retire, TellFleet
-from castiron.actors.core.messages import Amend, Remove, Submit
+from castiron.actors.core.messages import Amend
 from castiron.actors.core.node import suspend
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import node_view, request_view
@@ -69,7 +69,7 @@ class Reporter:
         for message in leftovers:
             if isinstance(message, Landed):
                 self.report_outcome(message.batch, message.outcome)
-            elif isinstance(message, (Submit, Remove, Amend)):
+            elif isinstance(message, UsersMessage):
                 kept.append(message)
         return tuple(kept)  # anything else answers what the actor itself ordered, and ends with it
 
@@ -81,7 +81,7 @@ class Reporter:
 
     def give_up(self, message: Any, reason: str) -> None:
         """Answer the message that the actor failed at; nobody tries it again, for it would fail again."""
-        if not isinstance(message, (Submit, Remove, Amend)):
+        if not isinstance(message, UsersMessage):
             return
         error_id = self._services.new_id()
         log.error("%s: %s of node %s: %s", error_id, type(message).__name__, self._uuid, reason)

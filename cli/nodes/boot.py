@@ -1,10 +1,10 @@
 """`castiron node boot-device`: read and set where machines boot from."""
 
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 import click
 
-from castiron.cli.bulk import names_of
+from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
 from castiron.transport.clients.nodes import SettableBootDevice
@@ -20,25 +20,39 @@ def boot_device() -> None:
 
 
 @boot_device.command("show", cls=Command, verbs=(NodeBootDeviceGet,))
-@click.argument("range_", metavar="RANGE")
-def _show(range_: str) -> None:
+@selection
+def _show(range_: str | None, where: tuple[str, ...]) -> None:
     """Read from the BMCs where machines will boot from. Waits for the BMCs' answers."""
-    verbs = [(name, NodeBootDeviceGet(node=name)) for name in names_of(range_)]
-    carry_out(verbs, _device, wait=True, given=shared())
+    given = shared()
+    verbs = [(one.name, NodeBootDeviceGet(node=one.ref)) for one in choose(range_, where, given)]
+    carry_out(verbs, _device, wait=True, given=given)
 
 
 @boot_device.command("set", cls=Command, verbs=(NodeBootDeviceSet,))
-@click.argument("range_", metavar="RANGE")
-@click.argument("device", type=click.Choice(_DEVICES))
+@selection
+@click.argument("device", type=click.Choice(_DEVICES), required=False)
 @click.option("--persistent", is_flag=True, help="From now on, not only the next time.")
 @click.option("--uefi", is_flag=True, help="Boot it in UEFI mode.")
 @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed.")
-def _set(range_: str, device: SettableBootDevice, *, persistent: bool, uefi: bool, wait: bool) -> None:
+def _set(
+    range_: str | None,
+    where: tuple[str, ...],
+    device: SettableBootDevice | None,
+    *,
+    persistent: bool,
+    uefi: bool,
+    wait: bool,
+) -> None:
+    if device is None and range_ in _DEVICES:  # the only word there is
+        range_, device = None, cast("SettableBootDevice", range_)
+    if device is None:
+        raise click.UsageError(f"Say where to boot from: {', '.join(_DEVICES)}.")
+    given = shared()
     verbs = [
-        (name, NodeBootDeviceSet(node=name, boot_device=device, persistent=persistent, uefi=uefi))
-        for name in names_of(range_)
+        (one.name, NodeBootDeviceSet(node=one.ref, boot_device=device, persistent=persistent, uefi=uefi))
+        for one in choose(range_, where, given)
     ]
-    carry_out(verbs, _device, wait=wait, given=shared())
+    carry_out(verbs, _device, wait=wait, given=given)
 
 
 def _device(view: RequestView) -> str:

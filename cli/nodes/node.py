@@ -9,20 +9,24 @@ from typing import Any, Final
 
 import click
 
-from castiron.cli.bulk import Outcome, conclude, leave, names_of, send, tell_outcomes
+from castiron.cli.bulk import Outcome, conclude, folded, leave, send, tell_outcomes
 from castiron.cli.nodes.boot import boot_device
 from castiron.cli.nodes.enrolment import STDIN, batches
 from castiron.cli.nodes.history import history
-from castiron.cli.nodes.nodetable import LONG, SHORT, as_counted, node_lines, node_row
+from castiron.cli.nodes.listing import node_list
+from castiron.cli.nodes.maintenance import maintenance
+from castiron.cli.nodes.nodetable import node_lines
 from castiron.cli.nodes.power import power
+from castiron.cli.nodes.selection import choose, selection
+from castiron.cli.nodes.wait import wait
 from castiron.cli.options import Command, Group, Shared, is_terminal, shared
 from castiron.cli.output.exits import Exit
-from castiron.cli.output.faults import Stop, tell
-from castiron.cli.output.render import show_json, show_record, show_table
+from castiron.cli.output.faults import Stop
+from castiron.cli.output.render import show_json, show_record
 from castiron.cli.pairs import json_pairs, text_pairs
 from castiron.cli.reach import connect
 from castiron.transport.replies import NodeView
-from castiron.transport.verbs import NodeCreate, NodeDelete, NodeList, NodeSet, NodeShow
+from castiron.transport.verbs import NodeCreate, NodeDelete, NodeSet, NodeShow
 
 _MAPS: Final = ("driver_info", "properties", "extra")
 _OWN: Final = {
@@ -78,6 +82,9 @@ def node() -> None:
 node.add_command(power)
 node.add_command(boot_device)
 node.add_command(history)
+node.add_command(maintenance)
+node.add_command(node_list)
+node.add_command(wait)
 
 
 @node.command("create", cls=Command, verbs=(NodeCreate,))
@@ -140,22 +147,6 @@ def _created(_: NodeView) -> str:
     return "created"
 
 
-@node.command("list", cls=Command, verbs=(NodeList,))
-@click.argument("range_", metavar="[RANGE]", required=False)
-@click.option("--long", "is_long", is_flag=True, help="More columns.")
-def _list(range_: str | None, *, is_long: bool) -> None:
-    given = shared()
-    with connect(given) as client:
-        views = client.nodes.list(None if range_ is None else names_of(range_))
-    if given.is_json:
-        return show_json(views)
-    now = time.time()
-    show_table(LONG if is_long else SHORT, [node_row(view, now, is_long=is_long) for view in as_counted(views)])
-    if not views:
-        tell("There are no nodes. Make one with `castiron node create`.")
-    return None
-
-
 @node.command("show", cls=Command, verbs=(NodeShow,))
 @click.argument("name", metavar="NODE")
 def _show(name: str) -> None:
@@ -172,8 +163,8 @@ def _print_node(view: NodeView, given: Shared) -> None:
 
 
 @node.command("set", cls=Command, verbs=(NodeSet,))
-@click.argument("name", metavar="NODE")
-@click.option("--name", "new_name", metavar="NAME", help="Its new name.")
+@selection
+@click.option("--name", "new_name", metavar="NAME", help="Its new name; for one node.")
 @click.option("--driver", help="How the BMC is spoken to.")
 @_driver_info
 @_property
@@ -190,34 +181,50 @@ def _print_node(view: NodeView, given: Shared) -> None:
 @_check_interval
 @click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Only if the node still has this revision.")
 @_force
-def _set(name: str, new_name: str | None, unset: tuple[str, ...], **given: Any) -> None:
-    """Change attributes of a node; what is not named stays as it is."""
-    fields = _fields(given)
+def _set(
+    range_: str | None, where: tuple[str, ...], new_name: str | None, unset: tuple[str, ...], **options: Any
+) -> None:
+    """Change attributes of nodes; what is not named stays as it is.
+
+    A request under way hinders only a change of the driver or its information: the BMC must stay within its reach.
+    """
+    fields = _fields(options)
     for field, value in _unset(unset).items():
         fields[field] = value if value is None else value | fields.get(field, {})
     if new_name is not None:
         fields["name"] = new_name
     if not set(fields) - {"force", "revision"}:
         raise click.UsageError("Say what to change.")
-    with connect(shared()) as client:
-        (outcome,) = send(client, [(name, NodeSet(node=name, **fields))])
-    if outcome.error is not None:
-        raise outcome.error
-    _print_node(outcome.result, shared())
+    given = shared()
+    nodes = choose(range_, where, given)
+    if new_name is not None and len(nodes) > 1:
+        raise click.UsageError("--name is for one node: two cannot have the same name.")
+    with connect(given) as client:
+        outcomes = send(client, [(one.name, NodeSet(node=one.ref, **fields)) for one in nodes])
+    if len(outcomes) != 1 or outcomes[0].error is not None:
+        conclude(outcomes, lambda _: "changed", given)
+    _print_node(outcomes[0].result, given)
 
 
 @node.command("delete", cls=Command, verbs=(NodeDelete,))
-@click.argument("range_", metavar="RANGE")
+@selection
 @click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Only if the node still has this revision.")
+@click.option("--force", is_flag=True, help="Also while a request is running, which then ends as failed.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask first.")
-def _delete(range_: str, revision: int | None, *, yes: bool) -> None:
-    """Forget nodes. The machines are not touched; requests stay readable for as long as they are kept."""
+def _delete(range_: str | None, where: tuple[str, ...], revision: int | None, *, force: bool, yes: bool) -> None:
+    """Forget nodes. The machines are not touched; requests stay readable for as long as they are kept.
+
+    A request that waits ends as cancelled. One that is running is in the way, unless --force ends it as failed: what
+    has been sent to the BMC is not taken back.
+    """
     given = shared()
-    names = names_of(range_)
+    nodes = choose(range_, where, given)
+    names = [one.name for one in nodes]
     if not yes:
-        _ask(f"Forget {len(names)} nodes ({range_})?" if len(names) > 1 else f"Forget node {range_}?")
+        _ask(f"Forget {len(names)} nodes ({folded(names)})?" if len(names) > 1 else f"Forget node {names[0]}?")
     with connect(given) as client:
-        outcomes = send(client, [(name, NodeDelete(node=name, revision=revision)) for name in names])
+        verbs = [(one.name, NodeDelete(node=one.ref, revision=revision, force=force)) for one in nodes]
+        outcomes = send(client, verbs)
     conclude(outcomes, lambda _: "deleted", given)
 
 

@@ -1,10 +1,12 @@
 """How a node looks: as a row among others, and alone with everything that is known about it."""
 
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from castiron.cli.output.render import age, moment, power_word, word
 from castiron.transport.replies import NodeView, RequestSummary
+from castiron.transport.selection.fields import kind_of, value_of
 
 SHORT: Final = ("NAME", "POWER", "TARGET", "SEEN", "PROVISION", "MAINTENANCE", "REQUEST")
 LONG: Final = (*SHORT, "UUID", "DRIVER", "ADDRESS", "REVISION", "FAULT", "LAST ERROR")
@@ -32,6 +34,17 @@ def node_row(view: NodeView, now: float, *, is_long: bool) -> list[str]:
     if not is_long:
         return row
     return [*row, view.uuid, view.driver, _address(view), str(view.revision), word(view.fault), word(view.last_error)]
+
+
+def fields_of(view: NodeView, columns: Sequence[str]) -> list[Any]:
+    """Return what a node has in these fields.
+
+    Raises:
+        ArgumentInvalid: a node has no such field.
+    """
+    for name in columns:
+        kind_of(name, "--fields")
+    return [value_of(partial(getattr, view), name) for name in columns]
 
 
 def _doing(request: RequestSummary) -> str:

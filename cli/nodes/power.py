@@ -5,7 +5,8 @@ from typing import Final
 
 import click
 
-from castiron.cli.bulk import conclude, names_of, send
+from castiron.cli.bulk import conclude, send
+from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
 from castiron.cli.output.render import age, power_word
@@ -45,7 +46,7 @@ def power() -> None:
 
 def _add(word: str, target: PowerTarget, text: str) -> None:
     @power.command(word, cls=Command, verbs=(NodePowerSet,), help=text)
-    @click.argument("range_", metavar="RANGE")
+    @selection
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @click.option(
         "--power-timeout",
@@ -59,14 +60,17 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         hidden=target not in _SOFT,
         help="Cut the power if the operating system does not shut down in time.",
     )
-    def _command(range_: str, *, wait: bool, power_timeout: float | None, hard_fallback: bool) -> None:
+    def _command(
+        range_: str | None, where: tuple[str, ...], *, wait: bool, power_timeout: float | None, hard_fallback: bool
+    ) -> None:
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
+        given = shared()
         verbs = [
-            (name, NodePowerSet(node=name, target=target, timeout_s=power_timeout, hard_fallback=hard_fallback))
-            for name in names_of(range_)
+            (one.name, NodePowerSet(node=one.ref, target=target, timeout_s=power_timeout, hard_fallback=hard_fallback))
+            for one in choose(range_, where, given)
         ]
-        carry_out(verbs, _reached, wait=wait, given=shared())
+        carry_out(verbs, _reached, wait=wait, given=given)
 
 
 for _word, _target, _help in _TARGETS:
@@ -78,14 +82,14 @@ def _reached(view: RequestView) -> str:
 
 
 @power.command("status", cls=Command, verbs=(NodeShow,))
-@click.argument("range_", metavar="RANGE")
-def _status(range_: str) -> None:
+@selection
+def _status(range_: str | None, where: tuple[str, ...]) -> None:
     """Show the power state on record, and how old it is if it is older than a minute. No BMC is asked."""
     given = shared()
-    names = names_of(range_)
+    nodes = choose(range_, where, given)
     with connect(given) as client:
-        found = {one.node: one for one in send(client, [(name, NodeShow(node=name)) for name in names])}
-    conclude([found[name] for name in names], _on_record, given)
+        outcomes = send(client, [(one.name, NodeShow(node=one.ref)) for one in nodes])
+    conclude(outcomes, _on_record, given)
 
 
 def _on_record(view: NodeView) -> str:

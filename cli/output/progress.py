@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -57,12 +58,21 @@ class Progress:
 
     def show(self, views: Sequence[RequestView]) -> None:
         """Draw the requests as they stand, unless that was done a moment ago."""
+        self.draw(partial(progress_line, views, self._total))
+
+    def tell(self, what: str) -> None:
+        """Say something in a line of its own."""
+        self._clear()
+        tell(what)
+
+    def draw(self, compose: Callable[[], str]) -> None:
+        """Draw the line that `compose` makes, unless one was drawn a moment ago."""
         self._is_away = False
         pause_s = REDRAW_S if self._is_live else PLAIN_PACE_S
         if self._now() - self._drawn_at < pause_s:
             return
         self._drawn_at = self._now()
-        line = visible(progress_line(views, self._total))
+        line = visible(compose())
         if self._is_live:
             width = shutil.get_terminal_size().columns - 1
             click.echo(f"{_CLEAR}{line[:width]}", err=True, nl=False, color=True)

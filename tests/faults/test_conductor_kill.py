@@ -1,5 +1,6 @@
 """kill -9 at any moment: what was accepted ends once, and no machine is sent the same control twice."""
 
+import contextlib
 import random
 import threading
 from collections.abc import Generator
@@ -215,3 +216,60 @@ def flip_until_killed(client: Client, wanted: dict[str, str], rng: random.Random
             wanted[name] = flipped
     except ConductorLost:
         return
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.0005, 0.002, 0.005])
+def test_a_kill_around_a_forced_deletion_leaves_all_of_it_done_or_none(world: World, wait_s: float) -> None:
+    bmc = world.farm[0]
+    bmc.set_faults(SILENT)
+    with world.conductor() as conductor, conductor.client() as client:
+        node = client.nodes.create("n1", driver_info=bmc.driver_info)
+        request = client.nodes.power("n1", "power on")
+        until(lambda: client.requests.show(request.id).state == "running")
+        deleting = threading.Thread(target=delete_by_force, args=(conductor,))
+        deleting.start()
+        threading.Event().wait(wait_s)
+        conductor.kill()
+        deleting.join(PATIENCE_S)
+    bmc.set_faults(Faults())
+
+    with world.conductor() as conductor, conductor.client() as client:
+        found = ended(conductor, request.id)
+        is_known = [view.uuid for view in client.nodes.list()] == [node.uuid]
+        conductor.stop()
+
+    assert found.state == ("succeeded" if is_known else "failed")
+    types = [event.draft.type.value for event in world.audit().events if event.draft.request_id == request.id]
+    assert types == ["node.power_set.start", "node.power_set.end" if is_known else "node.power_set.error"]
+
+
+def delete_by_force(conductor: ConductorProcess) -> None:
+    with conductor.client() as client, contextlib.suppress(ConductorLost):
+        client.nodes.delete("n1", force=True)
+
+
+def test_a_wait_for_nodes_goes_on_with_the_next_conductor(world: World) -> None:
+    bmc = world.farm[0]
+    found: list[str] = []
+    begun = threading.Event()
+
+    def wait(endpoint: str) -> None:
+        with Client(endpoint) as client:
+            views = client.nodes.wait_for(
+                ["n1"], ["power_state=power on"], timeout_s=PATIENCE_S, progress=lambda _: begun.set()
+            )
+            found.extend(view.name for view in views)
+
+    with world.conductor() as conductor, conductor.client() as client:
+        client.nodes.create("n1", driver_info=bmc.driver_info)
+        waiting = threading.Thread(target=wait, args=(conductor.endpoint,))
+        waiting.start()
+        assert begun.wait(PATIENCE_S)
+        conductor.kill()
+
+    with world.conductor() as conductor, conductor.client() as client:
+        client.nodes.power("n1", "power on")
+        waiting.join(PATIENCE_S)
+        conductor.stop()
+
+    assert found == ["n1"]

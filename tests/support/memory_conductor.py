@@ -27,12 +27,14 @@ from castiron.transport.vocabulary import (
     UUID_FORM,
     Applied,
     EventType,
+    Fault,
     PowerState,
     PowerTarget,
     ProvisionState,
     RequestState,
 )
 from tests.support.memory_events import MemoryEvents
+from tests.support.memory_listing import listed
 
 ADDRESS = "ipmi_address"
 ENDS_ON = {
@@ -54,12 +56,17 @@ class MemoryConductor:
         self.nodes: dict[str, NodeView] = {}
         self.requests: dict[str, RequestView] = {}
         self.requesters: list[PeerInfo] = []
+        self.asked: list[verbs.AnyVerb] = []
         self.held: set[str] = set()
         """Nodes whose machine does not answer until it is let go."""
         self.faults: dict[str, CastironError] = {}
         """Nodes whose next request ends with this."""
         self.full: set[str] = set()
         """Nodes that take no more messages."""
+        self.lag = 0
+        """How many of the latest events the answers do not take into account yet."""
+        self.leaving: set[str] = set()
+        """Nodes that are being deleted, and will be gone any moment."""
         self.is_store_broken = False
         self.lock = threading.RLock()
         self.events = MemoryEvents(self._new_publisher(0))
@@ -99,6 +106,7 @@ class MemoryConductor:
     def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         with self.lock:
             self.requesters.append(peer)
+            self.asked.append(verb)
             try:
                 self._do(verb, answer)
             except CastironError as error:
@@ -182,10 +190,28 @@ class MemoryConductor:
     @_do.register
     def _list(self, verb: verbs.NodeList, answer: Answer) -> None:
         views = self.nodes.values() if verb.nodes is None else [self._node(name) for name in verb.nodes]
-        after = [node for node in sorted(views, key=lambda node: node.name) if node.name > (verb.marker or "")]
-        page = after[: verb.limit]
-        marker = page[-1].name if len(after) > len(page) else None
-        answer.final(replies.NodeListed(nodes=page, next_marker=marker), self._seq)
+        answer.final(listed(list(views), verb), self._seq)
+
+    @_do.register
+    def _set_maintenance(self, verb: verbs.NodeMaintenanceSet, answer: Answer) -> None:
+        self._maintain(verb.node, verb.reason, answer, maintenance=True)
+
+    @_do.register
+    def _unset_maintenance(self, verb: verbs.NodeMaintenanceUnset, answer: Answer) -> None:
+        self._maintain(verb.node, None, answer, maintenance=False)
+
+    def _maintain(self, name: str, reason: str | None, answer: Answer, *, maintenance: bool) -> None:
+        node = self._reachable(name)
+        if node.fault is Fault.ACTOR_FAILURE:
+            raise errors.NodeInMaintenance("Put aside.", details={"node": node.name})
+        self._check_store()
+        kept = node.maintenance_reason if maintenance and node.maintenance and node.fault is None else None
+        changed = replace(node, maintenance=maintenance, maintenance_reason=reason or kept, fault=None)
+        if changed != node:
+            changed = replace(changed, revision=node.revision + 1, updated_at=time.time())
+            self.nodes[node.uuid] = changed
+            self.events.happen(EventType.MAINTENANCE_SET_END, changed, requester="test", maintenance=maintenance)
+        answer.final(changed, self._seq)
 
     @_do.register
     def _show(self, verb: verbs.NodeShow, answer: Answer) -> None:
@@ -193,7 +219,8 @@ class MemoryConductor:
 
     @_do.register
     def _set(self, verb: verbs.NodeSet, answer: Answer) -> None:
-        node = self._changeable(verb.node, verb.revision)
+        is_rewired = verb.driver is not UNSET or verb.driver_info is not UNSET
+        node = self._changeable(verb.node, verb.revision, may_be_busy=not is_rewired)
         info = {} if verb.driver_info is UNSET else verb.driver_info
         self._check_new("" if verb.name is UNSET else verb.name, info, verb.force, node)
         self._check_store()
@@ -209,9 +236,13 @@ class MemoryConductor:
 
     @_do.register
     def _delete(self, verb: verbs.NodeDelete, answer: Answer) -> None:
-        node = self._changeable(verb.node, verb.revision)
+        node = self._changeable(verb.node, verb.revision, may_be_busy=verb.force)
         self._check_store()
         del self.nodes[node.uuid]
+        for request in [one for one in self.requests.values() if one.node_uuid == node.uuid]:
+            if request.state not in FINAL_REQUEST_STATES:
+                deleted = errors.NodeRemoved("It was deleted.", applied=Applied.UNKNOWN).to_wire()
+                self._tell_end(replace(request, state=RequestState.FAILED, ended_at=time.time(), error=deleted))
         self.events.happen(EventType.NODE_DELETE_END, node, requester="test")
         answer.final(replies.NodeDeleted(uuid=node.uuid, name=node.name), self._seq)
 
@@ -308,6 +339,8 @@ class MemoryConductor:
                 self._end(self.requests[request_id])
 
     def _end(self, request: RequestView) -> None:
+        if request.state in FINAL_REQUEST_STATES:
+            return
         node = self.nodes[request.node_uuid]
         fault = self.faults.pop(node.name, None)
         ended = replace(request, started_at=time.time(), ended_at=time.time(), attempts=1)
@@ -316,12 +349,15 @@ class MemoryConductor:
             ended = replace(ended, state=RequestState.FAILED, error=fault.to_wire())
         else:
             ended = replace(ended, state=RequestState.SUCCEEDED, result=self._worked(node, request))
-        self.requests[request.id] = ended
         if request.verb == "node.power.set":
             end = EventType.POWER_SET_ERROR if fault else EventType.POWER_SET_END
             self.events.happen(EventType.POWER_SET_START, node, request.id, requester=request.requester)
             self.events.happen(end, node, request.id, requester=request.requester)
-        for call in self._waiters.pop(request.id, []):
+        self._tell_end(ended)
+
+    def _tell_end(self, ended: RequestView) -> None:
+        self.requests[ended.id] = ended
+        for call in self._waiters.pop(ended.id, []):
             call(ended)
 
     def _worked(self, node: NodeView, request: RequestView) -> dict[str, Any]:
@@ -336,7 +372,7 @@ class MemoryConductor:
 
     @property
     def _seq(self) -> int:
-        return self.events.seq
+        return self.events.seq - self.lag
 
     def _node(self, name: str) -> NodeView:
         found = next((node for node in self.nodes.values() if name in {node.name, node.uuid}), None)
@@ -349,10 +385,16 @@ class MemoryConductor:
             raise errors.RequestNotFound("There is no such request.", details={"request": request_id})
         return self.requests[request_id]
 
-    def _changeable(self, name: str, revision: int | None) -> NodeView:
+    def _reachable(self, name: str) -> NodeView:
         node = self._node(name)
         if node.name in self.full:
             raise errors.MailboxFull("Wait.", details={"node": node.name, "limit": 0}, retry_after_s=1.0)
+        if node.name in self.leaving:
+            raise errors.NodeLocked("Going.", details={"node": node.name, "request": None, "verb": "node.delete"})
+        return node
+
+    def _changeable(self, name: str, revision: int | None, *, may_be_busy: bool = False) -> NodeView:
+        node = self._reachable(name)
         busy = next(
             (
                 one
@@ -361,7 +403,7 @@ class MemoryConductor:
             ),
             None,
         )
-        if busy is not None:
+        if busy is not None and not may_be_busy:
             raise errors.NodeLocked("Busy. Wait.", details={"node": node.name, "request": busy.id, "verb": busy.verb})
         if revision not in {None, node.revision}:
             raise errors.RevisionStale("Changed.", details={"node": name, "have": node.revision, "want": revision})

@@ -230,7 +230,7 @@ class World:
         live = set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake}
         if state.check.is_begun:
             live.add(state.check.timer)
-            assert bool(interval_s(state, self.settings)) == (
+            assert bool(interval_s(state, state.check.failures, self.settings)) == (
                 state.check.timer in self.timers or bool(state.check.call)
             )
             assert state.check.timer is None or state.check.call is None

@@ -65,7 +65,7 @@ class Client:
         self._streams: WeakSet[EventStream] = WeakSet()
         self._conversation = Conversation(where, name=f"castiron-python/{castiron.__version__}", now=now)
         self.requests = Requests(self._conversation, timeout_s=timeout_s, now=now)
-        self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s)
+        self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
     def __enter__(self) -> Self:
         return self

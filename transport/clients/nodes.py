@@ -1,14 +1,21 @@
 """What a client does with nodes: make them known, look at them, change them, and ask their machines for something."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple, cast
 
 from msgspec import UNSET, UnsetType
 
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.requests import Request, Requests
+from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
 from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView, RequestView
+from castiron.transport.selection.conditions import Condition
+from castiron.transport.selection.fields import is_masked, refuse_secret, value_of
+from castiron.transport.selection.order import Order
+from castiron.transport.selection.text import parsed
 from castiron.transport.verbs import (
     MAX_LIST,
     AnyNodeRequest,
@@ -18,6 +25,8 @@ from castiron.transport.verbs import (
     NodeDelete,
     NodeHistory,
     NodeList,
+    NodeMaintenanceSet,
+    NodeMaintenanceUnset,
     NodePowerSet,
     NodeSet,
     NodeShow,
@@ -49,10 +58,29 @@ class Nodes:
     ConductorLost or ReplyTimeout.
     """
 
-    def __init__(self, conversation: Conversation, requests: Requests, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        requests: Requests,
+        *,
+        timeout_s: float,
+        follow: Callable[..., EventStream],
+        now: Callable[[], float],
+    ) -> None:
+        """Share a conversation.
+
+        Args:
+            conversation: with the conductor.
+            requests: who knows what was accepted.
+            timeout_s: for each answer.
+            follow: makes a stream of events; `Client.events`.
+            now: seconds of a clock that never goes back.
+        """
         self._conversation = conversation
         self._requests = requests
         self._timeout_s = timeout_s
+        self._follow = follow
+        self._now = now
 
     def create(
         self,
@@ -121,24 +149,74 @@ class Nodes:
                 break
         return found
 
-    def list(self, nodes: Sequence[str] | None = None) -> "list[NodeView]":
-        """Return nodes, sorted by name within each page; of a long list of names, each chunk's in turn.
+    def wait_for(
+        self,
+        nodes: Sequence[str] | None,
+        conditions: Sequence[str | Condition],
+        *,
+        timeout_s: float | None = None,
+        any_: bool = False,
+        told: Callable[[str], object] | None = None,
+        progress: Callable[[Standing], object] | None = None,
+    ) -> "list[NodeView]":
+        """Wait until conditions hold of nodes, all at the same time; return those nodes, sorted by name.
+
+        Follows the events of the nodes, through restarts of the conductor; none is polled.
+
+        Args:
+            nodes: names or uuids; None: all that there are now.
+            conditions: as in `list`.
+            timeout_s: from now; None: for as long as it takes.
+            any_: one node is enough.
+            told: called with a sentence when the conductor is away, and when it is back.
+            progress: called whenever more is known.
+
+        Raises:
+            ReplyTimeout: they do not hold in time.
+            NodeNotFound: a node is unknown, or was deleted meanwhile; with `any_`, all were.
+            ArgumentInvalid: as `list`.
+            ConductorLost: nobody answers at the beginning.
+        """
+        wanted = parsed(conditions, "$.conditions")
+        views, seq = self.snapshot(nodes)
+        with self._follow(seq, nodes=[view.uuid for view in views], told=told) as stream:
+            waiting = NodeWait(self._conversation, stream, views, wanted, now=self._now)
+            return waiting.finish(timeout_s=timeout_s, any_=any_, answer_s=self._timeout_s, progress=progress)
+
+    def list(
+        self,
+        nodes: Sequence[str] | None = None,
+        *,
+        where: Sequence[str | Condition] = (),
+        sort: str | None = None,
+        descending: bool = False,
+    ) -> "list[NodeView]":
+        """Return nodes, sorted by name.
+
+        Nodes that are there all the time are returned once each, whatever is created, renamed or changed meanwhile.
 
         Args:
             nodes: these only; all if None. None are asked for if it is empty.
-        """
-        return self.snapshot(nodes).nodes
+            where: those of which all these hold, as "power_state=power on" or "driver_info.ipmi_address=10.0.*".
+            sort: by this field; those that have nothing there come last, and of equals the name decides.
+            descending: the highest first.
 
-    def snapshot(self, nodes: Sequence[str] | None = None) -> Snapshot:
+        Raises:
+            ArgumentInvalid: a node has no such field, it is a secret, or it never holds what a condition wants.
+        """
+        return in_order(self.snapshot(nodes, where=where).nodes, sort, descending=descending)
+
+    def snapshot(self, nodes: Sequence[str] | None = None, *, where: Sequence[str | Condition] = ()) -> Snapshot:
         """Return nodes as `list` does, and the number of the event at which that holds.
 
         To know of every change from then on, go on with `client.events(since=snapshot.seq)`. Some of those events may
         be in the snapshot already.
         """
-        chunks = [None] if nodes is None else list(_chunks(nodes))
-        pages = [page for chunk in chunks for page in _pages(self._conversation, chunk, self._timeout_s)]
-        views = [view for page, _ in pages for view in page.nodes]
-        return Snapshot(views, min((seq for _, seq in pages), default=0))
+        conditions = parsed(where)
+        chunks: Sequence[Sequence[str] | None] = [None] if nodes is None else [*_chunks(nodes)]
+        pages = [page for chunk in chunks for page in self._pages(chunk, conditions)]
+        views = {view.uuid: view for page, _ in pages for view in page.nodes}
+        return Snapshot(in_order(views.values()), min((seq for _, seq in pages), default=0))
 
     def show(self, node: str) -> NodeView:
         """Return a node as it stands."""
@@ -189,14 +267,29 @@ class Nodes:
         )
         return self._conversation.ask(verb, NodeView, self._timeout_s)
 
-    def delete(self, node: str, *, revision: int | None = None) -> NodeDeleted:
-        """Forget a node; its machine is not touched.
+    def delete(self, node: str, *, revision: int | None = None, force: bool = False) -> NodeDeleted:
+        """Forget a node; its machine is not touched. A request that waits ends as cancelled.
 
         Args:
             node: name or uuid.
             revision: delete only if the node still has this revision.
+            force: also while a request is running, which then ends as failed.
         """
-        return self._conversation.ask(NodeDelete(node=node, revision=revision), NodeDeleted, self._timeout_s)
+        verb = NodeDelete(node=node, revision=revision, force=force)
+        return self._conversation.ask(verb, NodeDeleted, self._timeout_s)
+
+    def set_maintenance(self, node: str, *, reason: str | None = None) -> NodeView:
+        """Put a node into maintenance by hand: only `unset_maintenance` ends it. Idempotent.
+
+        Args:
+            node: name or uuid.
+            reason: why, at most 255 characters; None leaves the reason that was given by hand before, if any.
+        """
+        return self._conversation.ask(NodeMaintenanceSet(node=node, reason=reason), NodeView, self._timeout_s)
+
+    def unset_maintenance(self, node: str) -> NodeView:
+        """Take a node out of maintenance, and forget its fault, if it has one. Idempotent."""
+        return self._conversation.ask(NodeMaintenanceUnset(node=node), NodeView, self._timeout_s)
 
     def power(
         self, node: str, target: PowerTarget | str, *, timeout_s: float | None = None, hard_fallback: bool = False
@@ -232,18 +325,34 @@ class Nodes:
         wanted = cast("SettableBootDevice", device)  # the codec checks words before they are sent
         return self._accepted(NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi))
 
+    def _pages(self, names: Sequence[str] | None, where: Sequence[Condition]) -> Iterator[tuple[NodeListed, int]]:
+        """Yield pages in the order of what never changes, so that no node is met twice, or missed."""
+        marker: str | None = None
+        while True:
+            verb = NodeList(nodes=None if names is None else [*names], where=[*where], sort="uuid", marker=marker)
+            page, seq = self._conversation.ask_with_seq(verb, NodeListed, self._timeout_s)
+            yield page, seq
+            marker = page.next_marker
+            if marker is None:
+                return
+
     def _accepted(self, verb: AnyNodeRequest) -> Request:
         return Request(self._conversation.ask(verb, RequestView, self._timeout_s), self._requests)
 
 
-def _pages(conversation: Conversation, names: list[str] | None, timeout_s: float) -> Iterator[tuple[NodeListed, int]]:
-    marker: str | None = None
-    while True:
-        page, seq = conversation.ask_with_seq(NodeList(nodes=names, marker=marker), NodeListed, timeout_s)
-        yield page, seq
-        marker = page.next_marker
-        if marker is None:
-            return
+def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: bool = False) -> list[NodeView]:
+    """Return nodes sorted by a field, and by name where they have the same there.
+
+    Raises:
+        ArgumentInvalid: a node has no such field, or it is a secret.
+    """
+    by_name = sorted(views, key=lambda view: view.name)
+    if sort is None:
+        return by_name[::-1] if descending else by_name
+    order = Order(sort, descending=descending)
+    if any(is_masked(sort, value_of(partial(getattr, view), sort)) for view in by_name):
+        raise refuse_secret(sort, "$.sort")
+    return sorted(by_name, key=lambda view: order.place(partial(getattr, view)))
 
 
 def _chunks(names: Sequence[str]) -> Iterator[list[str]]:

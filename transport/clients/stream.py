@@ -145,12 +145,27 @@ class EventStream(Iterator[EventView]):
             EventsLost: some are not kept any more; the next call goes on behind them.
             ConductorLost: no conductor answers a stream that does not follow, or the client was closed.
         """
+        event = self._next()
+        if event is None:
+            self._leave()
+            raise StopIteration
+        return event
+
+    def within(self, timeout_s: float) -> EventView | None:
+        """Return the next event; None when the time is up, after which the stream goes on. Raises as `__next__`."""
+        ends_at, until = self._ends_at, self._now() + timeout_s
+        self._ends_at = until if ends_at is None else min(until, ends_at)
+        try:
+            return self._next()
+        finally:
+            self._ends_at = ends_at
+
+    def _next(self) -> EventView | None:
         while True:
             if self._ready:
                 return self._ready.popleft()
             if self._rest_s() <= 0 or self._is_over():
-                self._leave()
-                raise StopIteration
+                return None
             event = self._step()
             if event is not None:
                 return event

@@ -129,11 +129,15 @@ class BootAction:
             return {"boot_device": None, "persistent": None, "uefi": None}
         return {"boot_device": setting.device.value, "persistent": setting.persistent, "uefi": setting.uefi}
 
+    def applied(self) -> Applied:
+        """Return what is known of what was sent; a setting on its way may have arrived."""
+        return Applied.UNKNOWN if self._may_be_set() else Applied.NO
+
     def _may_be_set(self) -> bool:
         return self.setting is not None and (self.unsure or self.asking)
 
     def _failure(self) -> CastironError:
-        applied = Applied.UNKNOWN if self._may_be_set() else Applied.NO
+        applied = self.applied()
         if self.trouble is None:
             return DeadlineExceeded(
                 "The BMC did not answer in time. Look at the BMC, or allow more time.",

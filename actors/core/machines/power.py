@@ -230,13 +230,19 @@ class PowerAction:
             "sent": [control.value for control in self.place.sent],
         }
 
-    def _applied(self) -> Applied:
+    def applied(self) -> Applied:
+        """Return what is known of what was sent; a control on its way may have arrived."""
+        if self._booked() is Applied.NO and self.place.phase is Phase.SEND:
+            return Applied.UNKNOWN
+        return self._booked()
+
+    def _booked(self) -> Applied:
         if self.place.acknowledged:
             return Applied.YES
         return Applied.UNKNOWN if self.place.unsure else Applied.NO
 
     def _failure(self) -> CastironError:
-        place, applied = self.place, self._applied()
+        place, applied = self.place, self._booked()
         if place.trouble is not None:
             error = from_wire(place.trouble)
             error.applied = applied

@@ -12,7 +12,7 @@ from castiron.actors.core import check as checking
 from castiron.actors.core.check import JITTER, REQUESTER, interval_s
 from castiron.actors.core.effects import CallDriver, Checked, SetTimer
 from castiron.actors.core.messages import Amend, Amendment, Heard, Recover, Remove, TimerDue
-from castiron.actors.core.state import Check, NodeState
+from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower
 from castiron.actors.settings import Settings
 from castiron.transport.verbs import NodePowerSet
@@ -130,7 +130,7 @@ def test_a_check_may_come_early_by_the_jitter_and_never_late() -> None:
 
 @pytest.mark.parametrize(("own", "expected"), [(None, EVERY_S), (7.0, 7.0), (0.0, 0.0)])
 def test_a_nodes_own_interval_goes_before_the_conductors(own: float | None, expected: float) -> None:
-    assert interval_s(NodeState(record=plain_node(power_check_interval_s=own)), CHECKED) == expected
+    assert interval_s(NodeState(record=plain_node(power_check_interval_s=own)), 0, CHECKED) == expected
 
 
 def test_an_interval_of_nothing_means_no_checks() -> None:
@@ -191,7 +191,20 @@ def test_a_machine_in_the_state_on_record_costs_no_commit() -> None:
 
     assert counted(node) == [CheckResult.AGREED]
     assert (node.record.revision, node.events) == (revision, [])
-    assert node.state.record.power_state_at == node.now
+    assert node.state.power_state_at == node.now
+
+
+def test_when_a_machine_was_seen_is_what_is_on_disk_or_what_a_check_confirmed_since() -> None:
+    node = begun(power_state_at=Instant(START - 5))
+    assert node.state.power_state_at == START - 5
+    counted(node)
+    seen_at = node.now
+    assert node.state.power_state_at == seen_at
+
+    fail(node, 4)
+
+    assert node.state.record.power_state is None
+    assert node.record.power_state_at is None
 
 
 def test_a_machine_that_was_never_seen_is_recorded_and_told() -> None:
@@ -283,10 +296,10 @@ def test_a_silent_bmc_is_asked_less_and_less_often_and_then_put_into_maintenance
 
 @pytest.mark.parametrize("failures", range(40))
 def test_the_interval_of_a_silent_bmc_grows_to_its_limit(failures: int) -> None:
-    state = NodeState(record=plain_node(), check=Check(failures=failures))
+    state = NodeState(record=plain_node())
 
-    assert interval_s(state, CHECKED) == min(300.0, EVERY_S * 2 ** max(0, failures - 1))
-    assert interval_s(replace(state, record=plain_node(power_check_interval_s=900.0)), CHECKED) == 900.0
+    assert interval_s(state, failures, CHECKED) == min(300.0, EVERY_S * 2 ** max(0, failures - 1))
+    assert interval_s(replace(state, record=plain_node(power_check_interval_s=900.0)), failures, CHECKED) == 900.0
 
 
 def test_an_answer_in_between_starts_the_count_again() -> None:
@@ -390,7 +403,7 @@ def test_where_it_is_asked_for_machines_in_maintenance_are_looked_at_and_stay_in
 
 
 def test_a_node_that_is_put_aside_or_leaves_is_not_checked() -> None:
-    assert interval_s(NodeState(record=plain_node(fault=Fault.ACTOR_FAILURE, maintenance=True)), CHECKED) == 0.0
+    assert interval_s(NodeState(record=plain_node(fault=Fault.ACTOR_FAILURE, maintenance=True)), 0, CHECKED) == 0.0
     node = begun()
 
     node.tell(Remove(requester="ipc", reply_to="asked"))
@@ -479,7 +492,7 @@ def test_a_call_of_a_check_is_a_read_that_gives_way() -> None:
 def test_a_node_whose_owner_has_not_begun_is_left_alone() -> None:
     node = World(record=plain_node(), settings=CHECKED)
 
-    assert not checking.is_due(node.state, TimerDue(ticket=node.state.ticket()[1]))
+    assert not checking.is_due(node.state, TimerDue(ticket=Ticket(1)))
     node.submit(POWER_OFF)
 
     assert [effect for effect in node.effects if isinstance(effect, SetTimer)] == []

@@ -154,7 +154,7 @@ def test_a_change_of_nothing_changes_nothing() -> None:
     amendment = judged(NodeSet(node="n1"))
 
     assert amendment == Amendment()
-    assert not amendment.is_identity
+    assert not amendment.is_way_to_bmc
     assert amendment.changes(known(1)) == {}
 
 
@@ -164,7 +164,7 @@ def test_maps_are_merged_and_nil_removes() -> None:
     amendment = judged(NodeSet(node="n1", properties={"cpus": None, "memory": 64}, extra={"rack": "r2"}), record)
 
     assert amendment.changes(record) == {"properties": {"arch": "x86", "memory": 64}, "extra": {"rack": "r2"}}
-    assert not amendment.is_identity
+    assert not amendment.is_way_to_bmc
 
 
 def test_timeouts_are_replaced_and_nil_means_the_conductors() -> None:
@@ -175,11 +175,11 @@ def test_timeouts_are_replaced_and_nil_means_the_conductors() -> None:
     assert amendment.changes(record) == {"power_state_change_timeout_s": None, "soft_power_off_timeout_s": 9.0}
 
 
-def test_a_new_name_is_part_of_the_identity_and_its_own_name_is_no_change() -> None:
+def test_a_new_name_leaves_the_way_to_the_bmc_alone_and_its_own_name_is_no_change() -> None:
     renamed = judged(NodeSet(node="n1", name="new"))
 
     assert renamed == Amendment(name=NodeName("new"))
-    assert renamed.is_identity
+    assert not renamed.is_way_to_bmc
     assert judged(NodeSet(node="n1", name="n1")) == Amendment()
 
 
@@ -198,7 +198,7 @@ def test_driver_info_is_merged_and_a_mask_means_as_it_is() -> None:
         "driver_info": info("127.0.0.1", ipmi_password=PASSWORD, ipmi_port=6230),
         "bmc_address": "127.0.0.1:6230",
     }
-    assert amendment.is_identity
+    assert amendment.is_way_to_bmc
 
 
 def test_a_mask_in_place_of_something_open_is_taken_as_it_stands() -> None:

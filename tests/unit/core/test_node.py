@@ -28,6 +28,7 @@ from castiron.actors.core.messages import (
     PermitGranted,
     Recover,
     Remove,
+    SetMaintenance,
     Submit,
     TimerDue,
 )
@@ -564,9 +565,9 @@ def test_attributes_change_while_the_node_is_busy() -> None:
 
 
 @pytest.mark.parametrize(
-    "amendment", [Amendment(name=NodeName("new")), Amendment(driver="socket"), Amendment(driver_info=NEW_INFO)]
+    "amendment", [Amendment(driver="socket"), Amendment(name=NodeName("new"), driver_info=NEW_INFO)]
 )
-def test_the_identity_does_not_change_while_the_node_is_busy(amendment: Amendment) -> None:
+def test_the_way_to_the_bmc_does_not_change_while_the_node_is_busy(amendment: Amendment) -> None:
     node = world()
     node.submit(POWER_ON)
 
@@ -626,8 +627,8 @@ def test_a_change_for_this_revision_is_made() -> None:
     assert node.record.revision == 5
 
 
-def remove(revision: int | None = None, reply_to: str = "deleted") -> Remove:
-    return Remove(revision=revision, requester="ipc", reply_to=reply_to)
+def remove(revision: int | None = None, reply_to: str = "deleted", *, force: bool = False) -> Remove:
+    return Remove(revision=revision, force=force, requester="ipc", reply_to=reply_to)
 
 
 def test_a_deleted_node_is_removed_and_its_actor_retires() -> None:
@@ -646,6 +647,7 @@ def test_a_deleted_node_is_removed_and_its_actor_retires() -> None:
         Submit(request_id=request_id(1), verb=POWER_ON, requester="ipc", reply_to="asked"),
         amend(FREE),
         remove(reply_to="asked"),
+        SetMaintenance(maintenance=True, requester="ipc", reply_to="asked"),
     ],
 )
 def test_a_node_that_is_being_deleted_takes_nothing_more(message: Message) -> None:
@@ -661,13 +663,155 @@ def test_a_node_that_is_being_deleted_takes_nothing_more(message: Message) -> No
     assert error.details == {"node": "n1", "request": None, "verb": "node.delete", "age_s": None, "requester": None}
 
 
-def test_a_busy_node_is_not_deleted() -> None:
+def test_a_node_whose_request_is_running_is_not_deleted() -> None:
     node = world()
-    node.submit(POWER_ON)
+    first = node.submit(POWER_ON)
+    node.grant()
 
     node.tell(remove())
 
-    assert isinstance(refusal(node, "deleted"), NodeLocked)
+    error = refusal(node, "deleted")
+    assert isinstance(error, NodeLocked)
+    assert error.details["request"] == first
+
+
+def test_a_request_that_waits_is_cancelled_when_its_node_is_deleted() -> None:
+    node = world()
+    request = node.submit(POWER_ON)
+
+    node.tell(remove())
+
+    ended = node.requests[request]
+    assert (ended.state, ended.ended_at, ended.applied) == (RequestState.CANCELLED, node.now, Applied.NO)
+    assert ended.error is not None
+    assert (ended.error["code"], ended.error["applied"]) == ("node.deleted", "no")
+    assert ended.error["details"] == {"node": "n1", "node_uuid": node.record.uuid, "requester": "ipc"}
+    assert [event.type for event in node.events] == [EventType.NODE_DELETE_END]
+    assert node.effects == [ReleasePermit(request), Retire("deleted", NodeName("n1"))]
+    assert node.is_removed
+    node.check_ended()
+
+
+@pytest.mark.parametrize(
+    ("steps", "applied"),
+    [(0, Applied.NO), (1, Applied.UNKNOWN), (2, Applied.YES)],
+    ids=["looking", "control on its way", "control acknowledged"],
+)
+def test_a_running_request_ends_as_failed_when_its_node_is_deleted_by_force(steps: int, applied: Applied) -> None:
+    node = world(PowerState.OFF)
+    request = node.submit(POWER_ON)
+    node.grant()
+    for _ in range(steps):
+        node.advance()
+
+    node.tell(remove(force=True))
+
+    ended = node.requests[request]
+    assert (ended.state, ended.applied, ended.progress) == (RequestState.FAILED, applied, {})
+    assert [event.type for event in node.events] == [
+        EventType.POWER_SET_START,
+        EventType.POWER_SET_ERROR,
+        EventType.NODE_DELETE_END,
+    ]
+    assert node.events[1].payload["error"] == ended.error
+    assert node.events[1].payload["to_power"] == "power on"
+    node.calls.clear()  # whoever is answered after this is no longer there
+    node.check_ended()
+
+
+@pytest.mark.parametrize(("verb", "applied"), [(POWER_ON, Applied.UNKNOWN), (READ_BOOT, Applied.NO)])
+def test_a_request_that_was_to_be_taken_up_again_ends_as_failed_by_force(
+    verb: AnyNodeRequest, applied: Applied
+) -> None:
+    node = world()
+    request = node.submit(verb)
+    node.grant()
+    node.crash()
+    node.tell(remove(reply_to="polite"))
+
+    node.tell(remove(force=True))
+
+    assert isinstance(refusal(node, "polite"), NodeLocked)
+    assert (node.requests[request].state, node.requests[request].applied) == (RequestState.FAILED, applied)
+    node.check_ended()
+
+
+def test_a_reading_that_is_cut_short_is_announced_to_nobody() -> None:
+    node = world()
+    request = node.submit(READ_BOOT)
+    node.grant()
+
+    node.tell(remove(force=True))
+
+    assert node.requests[request].applied is Applied.NO
+    assert [event.type for event in node.events] == [EventType.NODE_DELETE_END]
+
+
+def test_a_setting_on_its_way_may_have_been_applied() -> None:
+    node = world()
+    request = node.submit(SET_PXE)
+    node.grant()
+
+    node.tell(remove(force=True))
+
+    assert node.requests[request].applied is Applied.UNKNOWN
+
+
+def test_a_forced_deletion_that_could_not_be_written_leaves_the_request_to_go_on() -> None:
+    node = world()
+    request = node.submit(POWER_ON)
+    node.grant()
+    node.writes_fail = True
+    node.tell(remove(force=True))
+
+    node.drain()
+
+    assert node.requests[request].state is RequestState.SUCCEEDED
+    node.check_ended()
+
+
+def test_a_node_is_renamed_while_a_request_is_under_way_which_keeps_its_words() -> None:
+    node = world()
+    request = node.submit(POWER_ON)
+    node.grant()
+
+    node.tell(amend(Amendment(name=NodeName("new"))))
+    node.drain()
+
+    assert (node.record.name, node.requests[request].node_name) == ("new", "n1")
+    assert [event.node_name for event in node.events] == ["n1", "new", "new"]
+    assert node.requests[request].state is RequestState.SUCCEEDED
+    node.check_ended()
+
+
+# Maintenance.
+
+
+def maintain(*, maintenance: bool = True, reason: str | None = None) -> SetMaintenance:
+    return SetMaintenance(maintenance=maintenance, reason=reason, requester="ipc", reply_to="asked")
+
+
+def test_maintenance_is_set_in_one_commit_while_a_request_is_under_way() -> None:
+    node = world()
+    request = node.submit(POWER_ON)
+    node.grant()
+
+    node.tell(maintain(reason="fan broken"))
+
+    assert (node.record.maintenance, node.record.maintenance_reason) == (True, "fan broken")
+    assert node.effects == [AnswerNode("asked")]
+    assert node.events[-1].type is EventType.MAINTENANCE_SET_END
+    assert node.events[-1].payload == {
+        "requester": "ipc",
+        "maintenance": True,
+        "reason": "fan broken",
+        "previous_maintenance": False,
+        "previous_reason": None,
+        "previous_fault": None,
+    }
+    node.drain()
+    assert node.requests[request].state is RequestState.SUCCEEDED
+    assert node.record.maintenance
 
 
 def test_a_node_of_another_revision_is_not_deleted() -> None:
@@ -755,10 +899,14 @@ class AnyNode(RuleBasedStateMachine):
     def amend(self, amendment: Amendment) -> None:
         self.world.tell(amend(amendment))
 
+    @rule(maintenance=st.booleans(), reason=st.sampled_from([None, "fan"]))
+    def set_maintenance(self, maintenance: bool, reason: str | None) -> None:
+        self.world.tell(maintain(maintenance=maintenance, reason=reason))
+
     @precondition(lambda self: self.world.requests)
-    @rule()
-    def remove(self) -> None:
-        self.world.tell(remove())
+    @rule(force=st.booleans())
+    def remove(self, force: bool) -> None:
+        self.world.tell(remove(force=force))
 
     @rule(data=st.data())
     def be_told_of_the_past(self, data: st.DataObject) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from castiron.actors.core.obstacles import locked
 from castiron.actors.core.state import NodeState
-from castiron.actors.core.views import node_view, request_view
+from castiron.actors.core.views import field_of, node_view, request_view
 from castiron.store.records import NodeRecord
 from castiron.transport.replies import MASK, NodeView
 from castiron.transport.verbs import NodePowerSet
@@ -16,7 +16,15 @@ from tests.support.node_world import World
 from tests.support.store_records import PASSWORD, full_node, full_request, plain_node, plain_request
 
 NOW = Instant(9000.0)
-CHANGING = ["node.set", "node.delete", "node.power.set", "node.boot_device.set", "node.boot_device.get"]
+CHANGING = [
+    "node.set",
+    "node.delete",
+    "node.maintenance.set",
+    "node.maintenance.unset",
+    "node.power.set",
+    "node.boot_device.set",
+    "node.boot_device.get",
+]
 SHOWN_OTHERWISE = {"driver_info", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
 
 
@@ -66,10 +74,28 @@ def test_a_busy_node_says_what_it_would_refuse_and_why() -> None:
 
     view = node_view(node.state, node.now)
 
-    assert view.accepts == ["node.set"]
+    free = ["node.set", "node.delete", "node.maintenance.set", "node.maintenance.unset"]
+    assert view.accepts == free
     assert view.refuses == dict.fromkeys(
-        [verb for verb in CHANGING if verb != "node.set"], f"node.locked: {obstacle.message}"
+        [verb for verb in CHANGING if verb not in free], f"node.locked: {obstacle.message}"
     )
+
+
+def test_a_node_whose_request_is_running_is_not_to_be_deleted() -> None:
+    node = busy()
+    node.grant()
+
+    view = node_view(node.state, node.now)
+
+    assert view.accepts == ["node.set", "node.maintenance.set", "node.maintenance.unset"]
+    assert "node.delete" in view.refuses
+
+
+@pytest.mark.parametrize("name", NodeView.__struct_fields__)
+def test_a_field_alone_is_what_it_is_in_the_view(name: str) -> None:
+    state = NodeState(record=full_node())
+
+    assert field_of(state, NOW, name) == getattr(node_view(state, NOW), name)
 
 
 def test_a_node_that_was_put_aside_takes_nothing() -> None:

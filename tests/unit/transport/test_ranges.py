@@ -1,7 +1,7 @@
 """Host ranges."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from castiron.transport.errors import ArgumentInvalid
@@ -89,6 +89,7 @@ def test_folding_and_expanding_gives_the_names_back(some: set[str]) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="n0159[]-,/!&^@ %", max_size=20))
+@example("0[-1]")
 def test_any_text_is_names_or_an_argument(text: str) -> None:
     try:
         found = expand(text, limit=1000)

@@ -1,0 +1,45 @@
+"""`castiron node maintenance`: put nodes into maintenance by hand, and take them out of it."""
+
+import click
+
+from castiron.cli.bulk import conclude, send
+from castiron.cli.nodes.selection import choose, selection
+from castiron.cli.options import Command, Group, shared
+from castiron.cli.reach import connect
+from castiron.transport.replies import NodeView
+from castiron.transport.verbs import NodeMaintenanceSet, NodeMaintenanceUnset
+
+
+@click.group(cls=Group)
+def maintenance() -> None:
+    """Put nodes into maintenance, or take them out of it. Requests still reach a node in maintenance."""
+
+
+@maintenance.command("set", cls=Command, verbs=(NodeMaintenanceSet,))
+@selection
+@click.option("--reason", metavar="TEXT", help="Why. [default: the reason given by hand before, if any]")
+def _set(range_: str | None, where: tuple[str, ...], reason: str | None) -> None:
+    """Put nodes into maintenance by hand: only `unset` ends it. A fault is forgotten, and recovery leaves them alone.
+
+    Takes effect at once, also while a request is running, which goes on.
+    """
+    given = shared()
+    nodes = choose(range_, where, given)
+    with connect(given) as client:
+        outcomes = send(client, [(one.name, NodeMaintenanceSet(node=one.ref, reason=reason)) for one in nodes])
+    conclude(outcomes, _in_maintenance, given)
+
+
+def _in_maintenance(view: NodeView) -> str:
+    return "in maintenance" + (f": {view.maintenance_reason}" if view.maintenance_reason else "")
+
+
+@maintenance.command("unset", cls=Command, verbs=(NodeMaintenanceUnset,))
+@selection
+def _unset(range_: str | None, where: tuple[str, ...]) -> None:
+    """Take nodes out of maintenance, whoever put them there: who does says that they are well."""
+    given = shared()
+    nodes = choose(range_, where, given)
+    with connect(given) as client:
+        outcomes = send(client, [(one.name, NodeMaintenanceUnset(node=one.ref)) for one in nodes])
+    conclude(outcomes, lambda _: "not in maintenance", given)

@@ -1,0 +1,39 @@
+"""What several verbs carry: names, limits, and the shapes of arguments.
+
+Each with the reason for its bound. May come in: an argument of two verbs. Must not: one of a single verb.
+"""
+
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+
+NAME_PATTERN: Final = r"^[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?\Z"
+"""Letters, digits, dot, dash, underscore: host names, and nothing that a host range uses for itself. It ends in \\Z, as
+$ would let a line feed pass."""
+
+MAX_TIMEOUT_S: Final = 86_400.0
+"""A day: longer than any machine takes, short enough that a slip of the keyboard does not last for ever."""
+
+MAX_LIST: Final = 1000
+"""Entries in one answer, as Ironic's max_limit."""
+
+MAX_SEQ: Final = 2**63 - 1
+"""What a store can count to."""
+
+MAX_TYPES: Final = 64
+"""Types, or patterns of them, in one question: more than there are types."""
+
+NewName = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=255, description="name; letters, digits, and . - _")]
+NodeArgument = Annotated[str, Meta(min_length=1, max_length=255, description="name or uuid of a node")]
+RequestArgument = Annotated[str, Meta(min_length=1, max_length=64, description="id of a request")]
+TimeoutS = Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_S, description="seconds")]
+IntervalS = Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds; 0: none")]
+TypePattern = Annotated[str, Meta(pattern=r"^[a-z_.*]+\Z", max_length=64)]
+Limit = Annotated[int, Meta(ge=1, le=MAX_LIST, description="entries at the most")]
+DriverName = Annotated[str, Meta(min_length=1, max_length=64, description="how the BMC is spoken to: ipmi, fake")]
+AttributeKey = Annotated[str, Meta(min_length=1, max_length=255)]
+DriverInfo = Annotated[
+    dict[AttributeKey, str | int | float | bool | None],
+    Meta(max_length=64, description="what the driver needs, in Ironic's names: ipmi_address, ipmi_username, …"),
+]
+Attributes = Annotated[dict[AttributeKey, Any], Meta(max_length=256, description="free; values as JSON has them")]

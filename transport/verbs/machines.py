@@ -1,0 +1,72 @@
+"""Verbs that reach a machine's BMC: each becomes a stored request, with an id and a life."""
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from castiron.transport import errors
+from castiron.transport.errors import CastironError
+from castiron.transport.verbs.arguments import NodeArgument, TimeoutS
+from castiron.transport.verbs.verb import Verb
+from castiron.transport.vocabulary import PowerTarget, ReplyWish
+
+
+class NodeRequest(Verb, frozen=True, kw_only=True):
+    """What the verbs that reach a BMC have in common: they are stored, have an id, and can be waited for."""
+
+    node: NodeArgument
+    timeout_s: (
+        Annotated[
+            TimeoutS, Meta(description="seconds for each state to be reached; nil: the node's, or the conductor's")
+        ]
+        | None
+    ) = None
+    replies: Annotated[ReplyWish, Meta(description="which replies to send")] = ReplyWish.ACCEPTED
+
+    becomes_request = True
+    makes_work = True
+    idempotent = False
+    refusals = (
+        errors.NodeNotFound,
+        errors.NodeLocked,
+        errors.NodeInMaintenance,
+        errors.MailboxFull,
+        errors.StoreUnavailable,
+    )
+    failures: ClassVar[tuple[type[CastironError], ...]] = (
+        errors.BMCUnreachable,
+        errors.BMCCredentials,
+        errors.BMCUnsupported,
+        errors.BMCBusy,
+        errors.BMCFault,
+        errors.DeadlineExceeded,
+        errors.NodeRemoved,
+    )
+    """Errors that the request may end with, after it was accepted."""
+
+
+class NodePowerSet(NodeRequest, frozen=True, kw_only=True, tag="node.power.set"):
+    """Drive a machine's power to a target and confirm it by reading the state back."""
+
+    target: Annotated[PowerTarget, Meta(description="what the power shall be")]
+    hard_fallback: Annotated[bool, Meta(description="cut the power if a soft power off does not end in time")] = False
+
+    failures = (*NodeRequest.failures, errors.PowerStateUnconfirmed)
+
+
+class NodeBootDeviceSet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_device.set"):
+    """Set where a machine boots from: the next time, or from now on."""
+
+    boot_device: Annotated[
+        Literal["pxe", "disk", "cdrom", "bios", "safe", "floppy"], Meta(description="where to boot from")
+    ]
+    persistent: Annotated[bool, Meta(description="from now on, not only the next time")] = False
+    uefi: Annotated[bool, Meta(description="boot it in UEFI mode")] = False
+
+    idempotent = True
+
+
+class NodeBootDeviceGet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_device.get"):
+    """Read from the BMC where a machine will boot from."""
+
+    idempotent = True

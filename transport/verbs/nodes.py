@@ -1,0 +1,156 @@
+"""Verbs about nodes as the conductor knows them: none of them reaches a BMC."""
+
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, UnsetType, field
+
+from castiron.transport import errors
+from castiron.transport.errors import CastironError
+from castiron.transport.selection.conditions import MAX_CONDITIONS, Condition
+from castiron.transport.selection.order import MAX_MARKER
+from castiron.transport.verbs.arguments import (
+    MAX_LIST,
+    Attributes,
+    DriverInfo,
+    DriverName,
+    IntervalS,
+    Limit,
+    NewName,
+    NodeArgument,
+    TimeoutS,
+)
+from castiron.transport.verbs.verb import Verb
+
+_MAINTENANCE: Final[tuple[type[CastironError], ...]] = (
+    errors.NodeNotFound,
+    errors.NodeLocked,
+    errors.NodeInMaintenance,
+    errors.MailboxFull,
+    errors.StoreUnavailable,
+)
+"""Refusals of both: locked only while it is being deleted, and in maintenance only while nobody answers for it."""
+
+
+class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
+    """Make a node known. Its BMC is not asked: a wrong password shows at the first use."""
+
+    name: NewName
+    driver: DriverName = "ipmi"
+    driver_info: DriverInfo = field(default_factory=dict[str, str | int | float | bool | None])
+    properties: Attributes = field(default_factory=dict[str, Any])
+    extra: Attributes = field(default_factory=dict[str, Any])
+    power_state_change_timeout_s: TimeoutS | None = None
+    soft_power_off_timeout_s: TimeoutS | None = None
+    power_check_interval_s: IntervalS | None = None
+    force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
+
+    makes_work = True
+    idempotent = False
+    refusals = (errors.NodeExists, errors.BMCAddressTaken, errors.StoreUnavailable)
+
+
+class NodeList(Verb, frozen=True, kw_only=True, tag="node.list"):
+    """List nodes, sorted by name unless told otherwise. Answered from memory: no BMC is asked, no actor disturbed."""
+
+    nodes: Annotated[list[NodeArgument], Meta(max_length=MAX_LIST, description="these only")] | None = None
+    where: Annotated[
+        list[Condition], Meta(max_length=MAX_CONDITIONS, description="of which all these hold; section 9.1")
+    ] = field(default_factory=list[Condition])
+    sort: (
+        Annotated[str, Meta(min_length=1, max_length=512, description="by this field, nothing last; nil: by name")]
+        | None
+    ) = None
+    descending: Annotated[bool, Meta(description="the highest first")] = False
+    limit: Limit = MAX_LIST
+    marker: (
+        Annotated[
+            str,
+            Meta(max_length=MAX_MARKER, description="begin behind this `next_marker`; without `sort`, a name"),
+        ]
+        | None
+    ) = None
+
+    refusals = (errors.NodeNotFound,)
+
+
+class NodeShow(Verb, frozen=True, kw_only=True, tag="node.show"):
+    """Show one node: what was observed and when, what is under way, which verbs it would accept now."""
+
+    node: NodeArgument
+
+    refusals = (errors.NodeNotFound,)
+
+
+class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
+    """Change attributes of a node. A key of a map is set to its value, and removed where that is nil."""
+
+    node: NodeArgument
+    name: NewName | UnsetType = UNSET
+    driver: DriverName | UnsetType = UNSET
+    driver_info: DriverInfo | UnsetType = UNSET
+    properties: Attributes | UnsetType = UNSET
+    extra: Attributes | UnsetType = UNSET
+    power_state_change_timeout_s: TimeoutS | UnsetType | None = UNSET
+    soft_power_off_timeout_s: TimeoutS | UnsetType | None = UNSET
+    power_check_interval_s: IntervalS | UnsetType | None = UNSET
+    revision: Annotated[int, Meta(ge=1, description="change only if the node still has this revision")] | None = None
+    force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
+
+    makes_work = True
+    refusals = (
+        errors.NodeNotFound,
+        errors.NodeExists,
+        errors.BMCAddressTaken,
+        errors.NodeLocked,
+        errors.RevisionStale,
+        errors.MailboxFull,
+        errors.StoreUnavailable,
+    )
+
+
+class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
+    """Forget a node. The machine is not touched; its requests stay readable for as long as requests are kept.
+
+    A request that waits ends as cancelled. One that is running is in the way, unless `force` ends it as failed; what
+    has been sent to the BMC is not taken back.
+    """
+
+    node: NodeArgument
+    revision: Annotated[int, Meta(ge=1, description="delete only if the node still has this revision")] | None = None
+    force: Annotated[bool, Meta(description="also while a request is running, which then ends as failed")] = False
+
+    makes_work = True
+    idempotent = False
+    refusals = (
+        errors.NodeNotFound,
+        errors.NodeLocked,
+        errors.RevisionStale,
+        errors.MailboxFull,
+        errors.StoreUnavailable,
+    )
+
+
+class NodeMaintenanceSet(Verb, frozen=True, kw_only=True, tag="node.maintenance.set"):
+    """Put a node into maintenance by hand: nothing but `node.maintenance.unset` ends it. Requests still reach it.
+
+    In maintenance because of a fault, it is in maintenance by hand from then on, and the fault is forgotten.
+    """
+
+    node: NodeArgument
+    reason: Annotated[str, Meta(min_length=1, max_length=255, description="why; nil: as it was, if by hand")] | None = (
+        None
+    )
+
+    makes_work = True
+    refusals = _MAINTENANCE
+    version = "1.1"
+
+
+class NodeMaintenanceUnset(Verb, frozen=True, kw_only=True, tag="node.maintenance.unset"):
+    """Take a node out of maintenance, whoever put it there: its reason and its fault are forgotten."""
+
+    node: NodeArgument
+
+    makes_work = True
+    refusals = _MAINTENANCE
+    version = "1.1"

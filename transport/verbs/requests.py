@@ -1,0 +1,40 @@
+"""Verbs about stored requests."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from castiron.transport import errors
+from castiron.transport.verbs.arguments import MAX_TIMEOUT_S, Limit, NodeArgument, RequestArgument
+from castiron.transport.verbs.verb import Verb
+from castiron.transport.vocabulary import RequestState
+
+
+class RequestShow(Verb, frozen=True, kw_only=True, tag="request.show"):
+    """Show one request: its state, its times, its result or error."""
+
+    request: RequestArgument
+
+    refusals = (errors.RequestNotFound,)
+
+
+class RequestWait(Verb, frozen=True, kw_only=True, tag="request.wait"):
+    """Show one request as soon as it has ended, or as it is when the time is up."""
+
+    request: RequestArgument
+    timeout_s: Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds to wait")] = 60.0
+
+    refusals = (errors.RequestNotFound,)
+
+
+class RequestList(Verb, frozen=True, kw_only=True, tag="request.list"):
+    """List requests, the latest first."""
+
+    node: NodeArgument | None = None
+    states: (
+        Annotated[list[RequestState], Meta(max_length=len(RequestState), description="in these states only")] | None
+    ) = None
+    limit: Limit = 100
+    marker: RequestArgument | None = None
+
+    refusals = (errors.NodeNotFound, errors.RequestNotFound)
