@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format bench fuzz simulate clean
+.PHONY: help demo test check format bench soak fuzz simulate lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ format: $(VENV)/dev  ## rewrite the files as `make check` wants them
 
 bench: $(VENV)/dev  ## measure; prints a table and writes bench/results/
 	$(BIN)/python -m bench
+
+soak: $(VENV)/dev  ## ten minutes of faults on 2,000 nodes; fails if anything grew
+	$(BIN)/python -m bench.soak
 
 MESSAGES ?= 10000000
 SEED ?= 1

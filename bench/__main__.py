@@ -17,7 +17,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 Measure = Callable[..., dict[str, float]]
 
-PARTS: Final = ("store", "start", "power", "api", "transport", "ipmi_engine", "dispatch", "farm")
+PARTS: Final = ("store", "start", "power", "api", "transport", "ipmi_engine", "checks", "dispatch", "farm")
 """Modules with a `measure`, in the order in which they run; loaded one by one, as spawned processes load this file."""
 
 
@@ -25,10 +25,13 @@ PARTS: Final = ("store", "start", "power", "api", "transport", "ipmi_engine", "d
 @click.option("--nodes", default=1_000, show_default=True, help="Nodes of the conductor that is measured.")
 @click.option("--seconds", default=2.0, show_default=True, help="For each rate of the API.")
 @click.option("--idle-seconds", default=25.0, show_default=True, help="Watch the conductor do nothing; 0: do not.")
+@click.option(
+    "--full", is_flag=True, help="Power checks at each interval, with each share of silent BMCs: half an hour."
+)
 @click.option("--only", help=f"These parts only, separated by commas, of: {', '.join(PARTS)}.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Where to write; default: bench/results/….json.")
-def main(*, nodes: int, seconds: float, idle_seconds: float, only: str | None, file: Path | None) -> None:
-    """Measure castiron on this machine, in two minutes or so."""
+def main(*, nodes: int, seconds: float, idle_seconds: float, full: bool, only: str | None, file: Path | None) -> None:
+    """Measure castiron on this machine, in five minutes or so."""
     from rich.console import Console  # noqa: PLC0415 - spawned processes load this file, and need no console
 
     from bench import report  # noqa: PLC0415 - as above
@@ -40,7 +43,7 @@ def main(*, nodes: int, seconds: float, idle_seconds: float, only: str | None, f
     for part in parts:
         with console.status(f"{part} …"):
             began = time.monotonic()
-            figures[part] = measured(part, nodes=nodes, seconds=seconds, idle_s=idle_seconds)
+            figures[part] = measured(part, nodes=nodes, seconds=seconds, idle_s=idle_seconds, is_full=full)
         console.print(f"{part}: {time.monotonic() - began:.0f} s")
     console.print(report.table(machine, figures))
     target = file or RESULTS / f"{at}.json"
@@ -60,13 +63,14 @@ def chosen(only: str | None) -> tuple[str, ...]:
     return wanted
 
 
-def measured(part: str, *, nodes: int, seconds: float, idle_s: float) -> dict[str, float]:
+def measured(part: str, *, nodes: int, seconds: float, idle_s: float, is_full: bool) -> dict[str, float]:
     """Run one part and return its figures."""
     measure = cast("Measure", import_module(f"bench.{part}").measure)
     sized: dict[str, Measure] = {
         "store": partial(measure, nodes=nodes),
         "start": partial(measure, nodes=nodes),
         "power": partial(measure, nodes=nodes, idle_s=idle_s),
+        "checks": partial(measure, nodes=nodes, is_full=is_full),
         "api": partial(measure, nodes=nodes, seconds=seconds),
     }
     return sized.get(part, measure)()

@@ -52,6 +52,17 @@ class Apart:
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def held(self) -> dict[str, float]:
+        """Return what the kernel holds for it (memory, descriptors, threads), and how long it has waited for a core."""
+        there = Path(f"/proc/{self._process.pid}")
+        return {
+            "rss_mb": self.rss_bytes() / 1e6,
+            "descriptors": len(list((there / "fd").iterdir())),
+            "threads": len(list((there / "task").iterdir())),
+            "starved_s": sum(int((task / "schedstat").read_text().split()[1]) for task in (there / "task").iterdir())
+            / 1e9,
+        }
+
     def end(self) -> None:
         """Tell it to end, and end it if it does not."""
         if self._process.is_alive():

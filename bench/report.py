@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from bench.soak import Report as SoakReport
 
 Figures = Mapping[str, Mapping[str, float]]
 """Part → figure → value; the unit is the figure's last word."""
@@ -105,3 +109,22 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def show_soak(told: "SoakReport") -> None:
+    """Print what came of a soak."""
+    made = Table(
+        "gauge", "first", "last", "highest", "growth", "may grow by", "", title="soak", caption="medians of fifths"
+    )
+    for column in made.columns[1:6]:
+        column.justify = "right"
+    for verdict in told.verdicts:
+        words = (verdict.first, verdict.last, verdict.highest, verdict.growth, verdict.bound.growth)
+        held = "held" if verdict.is_held else "GREW"
+        made.add_row(verdict.name, *(number(round(word, 1)) for word in words), held)
+    console = Console()
+    console.print(made)
+    for what, counts in (("checks", told.checks), ("requests", told.requests), ("faults", told.faults)):
+        console.print(f"{what}: {', '.join(f'{name} {count:,}' for name, count in counts.items())}")
+    console.print(f"events heard: {told.events:,}; BMCs: {told.served_by}")
+    console.print(f"not in order at the end: {', '.join(told.unhealed) or 'nothing'}")

@@ -5,9 +5,10 @@ leave alone what is there after the start.
 """
 
 import gc
+import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,6 +26,9 @@ from castiron.transport.vocabulary import ConductorID, Instant, NodeName, NodeUU
 BMCInfo = dict[str, Any]
 """driver_info of a node with one of the farm's BMCs."""
 
+UNCHECKED: Final[Mapping[str, float]] = {"sync_power_state_interval_s": 0.0}
+"""No power checks."""
+
 GROUP: Final = 1_000
 """Nodes that are put into a store in one transaction."""
 
@@ -37,9 +41,12 @@ def farm(bmcs: int) -> Generator[Apart]:
 
 
 @contextmanager
-def conductor(store: Path) -> Generator[Apart]:
-    """Run a conductor in a process of its own; see `serve_conductor` for what it says and answers."""
-    with apart(serve_conductor, store) as process:
+def conductor(store: Path, **settings: float) -> Generator[Apart]:
+    """Run a conductor in a process of its own; see `serve_conductor` for what it says and answers.
+
+    Without settings it checks no power, so that what is measured is what was asked for.
+    """
+    with apart(serve_conductor, store, settings or UNCHECKED) as process:
         yield process
 
 
@@ -77,27 +84,59 @@ def imagined(bmcs: int) -> list[BMCInfo]:
     ]
 
 
-def serve_conductor(pipe: "Connection[Any, Any]", store: Path) -> None:
+def serve_conductor(pipe: "Connection[Any, Any]", store: Path, settings: Mapping[str, float]) -> None:
     """Run a conductor until told to end.
 
-    Says seconds: for its modules to be imported, and from there until its front door has answered.
-    Whatever it is asked, it answers with native thread id → name of each of its threads.
+    Says seconds: for its modules to be imported, and from there until its front door has answered. Asked for "threads",
+    it answers with native thread id → name of each of its threads; for "gauges", with what `status` does not say.
     """
     imports_at = time.perf_counter()
     from castiron.actors.conductor import Conductor  # noqa: PLC0415 - the import is a figure
+    from castiron.actors.settings import settings_from  # noqa: PLC0415 - as above
     from castiron.transport.clients.client import Client  # noqa: PLC0415 - as above
 
     gc.set_threshold(*GC_THRESHOLDS)
     starts_at = time.perf_counter()
-    with Conductor(store=store, endpoint=endpoint_of(store)) as running:
+    told = settings_from(settings)
+    with Conductor(store=store, endpoint=endpoint_of(store), settings=told) as running:
         with Client(running.endpoint) as client:
             client.hello()
         answered_at = time.perf_counter()
         gc.collect()
+        answers: dict[str, Callable[[], object]] = {"threads": _threads, "gauges": _gauges()}
         gc.freeze()
         pipe.send((starts_at - imports_at, answered_at - starts_at))
-        while pipe.recv() != END:
-            pipe.send({thread.native_id: thread.name for thread in threading.enumerate()})
+        while (question := pipe.recv()) != END:
+            pipe.send(answers[question]())
+
+
+def _threads() -> dict[int | None, str]:
+    return {thread.native_id: thread.name for thread in threading.enumerate()}
+
+
+def _gauges() -> Callable[[], dict[str, float]]:
+    """Find the heaps of timers, and return what counts them.
+
+    `blocks` are Python's small pieces of memory that are in use: to the piece, where RSS moves by megabytes. Garbage is
+    collected first, which otherwise waits for the collector's thresholds and looks like growth until then.
+    """
+    from castiron.actors.dispatch.clock import TimerHeap  # noqa: PLC0415 - not before imports are measured
+    from castiron.actors.drivers.ipmi.wire.timers import Timers  # noqa: PLC0415 - as above
+
+    parts = gc.get_objects()
+    [clock] = [part for part in parts if isinstance(part, TimerHeap)]
+    engines: list[Timers[Any]] = [part for part in parts if isinstance(part, Timers)]
+
+    def count() -> dict[str, float]:
+        gc.collect()
+        return {
+            "clock_heap": len(clock),
+            "clock_live": len(clock) - clock.cancelled_count,
+            "engine_heap": sum(len(engine) for engine in engines),
+            "blocks": sys.getallocatedblocks(),
+        }
+
+    return count
 
 
 def _serve_farm(pipe: "Connection[Any, Any]", bmcs: int) -> None:

@@ -64,11 +64,11 @@ class BMC:
         changed: called after anything happened, so that the engine looks at `due_at` and `is_gone` again.
 
     Attributes:
-        timer_at: kept by the engine's timers.
+        entries_at: kept by the engine's timers.
     """
 
     def __init__(self, node: str, settings: Settings, services: Services, changed: Callable[["BMC"], None]) -> None:
-        self.timer_at: Instant | None = None
+        self.entries_at: list[Instant] = []
         self._settings = settings
         self._services = services
         self._changed = changed

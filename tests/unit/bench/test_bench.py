@@ -1,13 +1,17 @@
 """The benchmarks run, on a scene as small as can be. What they find is nobody's gate."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from bench import others
 from bench.__main__ import main
+from bench.checks import cases
 from bench.report import UNITS, number, unit_of
+from tests.support.simulators import needs
 
 
 def test_a_part_runs_and_every_figure_is_shown_and_written_with_its_unit(tmp_path: Path) -> None:
@@ -50,3 +54,20 @@ def test_the_unit_is_the_longest_ending_that_is_one(name: str, split: tuple[str,
 @pytest.mark.parametrize(("value", "text"), [(12_345.6, "12,346"), (12.34, "12.3"), (0.1234, "0.12"), (3.0, "3")])
 def test_a_value_has_as_many_digits_as_it_is_worth(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_power_checks_are_measured_with_every_interval_and_share_of_silent_bmcs_only_if_asked_for() -> None:
+    usual, full = cases(1_000, is_full=False), cases(1_000, is_full=True)
+
+    assert set(usual) < set(full)
+    assert {(case.interval_s, case.silent_percent) for case in full} == set(product((6, 25, 60), (0, 10, 30, 50)))
+    assert {case.nodes for case in full} == {1_000, 10_000}
+    assert len({case.name for case in full}) == len(full)
+
+
+def test_what_others_need_for_a_check_is_measured_where_they_are() -> None:
+    needs("ipmitool")
+
+    figures = others.measure()
+
+    assert figures["ipmitool_check_cpu_ms"] > figures["echo_cpu_us"] / 1e3 > 0

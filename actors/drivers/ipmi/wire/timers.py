@@ -1,4 +1,4 @@
-"""One heap of who wants to be called when. Each holder has one live entry, which may move. No thread, no clock."""
+"""One heap of who wants to be called when. Each holder has one wish at a time, which may move. No thread, no clock."""
 
 import heapq
 import itertools
@@ -10,8 +10,8 @@ from castiron.transport.vocabulary import Instant
 class Holder(Protocol):
     """Somebody with a due time."""
 
-    timer_at: Instant | None
-    """When its live entry fires; kept by Timers, None without one."""
+    entries_at: list[Instant]
+    """When its entries fire, the earliest last; kept by Timers, empty at first."""
 
 
 H = TypeVar("H", bound=Holder)
@@ -20,29 +20,33 @@ H = TypeVar("H", bound=Holder)
 class Timers(Generic[H]):
     """The heap.
 
-    An entry that moves later stays where it is and is judged when it fires; one that moves earlier is pushed anew and
-    the old one is ignored. So a session that is asked often leaves no more than one push per wait behind.
+    A wish that moves later is judged when the earlier entry fires; one that moves earlier is pushed in front of it. So
+    a holder's entries are a stack: whichever fires is the last of them, and one that is there already for some later
+    time, as for a keepalive, serves again. A session that is asked often leaves nothing behind.
     """
 
     def __init__(self) -> None:
         self._heap: list[tuple[Instant, int, H]] = []
         self._order = itertools.count()
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
     def arm(self, holder: H, at: Instant) -> None:
-        """Fire for the holder at `at` or, if its entry is earlier than that, when that fires."""
-        if holder.timer_at is None or at < holder.timer_at:
-            holder.timer_at = at
+        """Fire for the holder at `at` or, if it has an entry that is earlier than that, when that fires."""
+        pending = holder.entries_at
+        if not pending or at < pending[-1]:
+            pending.append(at)
             heapq.heappush(self._heap, (at, next(self._order), holder))
 
     def next_at(self) -> Instant | None:
-        """Return when the earliest entry fires; it may turn out to be one to ignore."""
+        """Return when the earliest entry fires."""
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: Instant) -> H | None:
         """Take the earliest holder whose entry has fired by now, or None. The holder arms itself again."""
-        while self._heap and self._heap[0][0] <= now:
-            at, _, holder = heapq.heappop(self._heap)
-            if holder.timer_at == at:
-                holder.timer_at = None
-                return holder
-        return None
+        if not self._heap or self._heap[0][0] > now:
+            return None
+        _, _, holder = heapq.heappop(self._heap)
+        holder.entries_at.pop()
+        return holder

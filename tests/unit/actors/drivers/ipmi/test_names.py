@@ -1,6 +1,9 @@
 """Names, timers and places for logins: the engine's small parts."""
 
 from collections.abc import Callable, Sequence
+from random import Random
+
+import pytest
 
 from castiron.actors.drivers.ipmi.sessions.logins import Logins
 from castiron.actors.drivers.ipmi.wire.address import Address
@@ -140,10 +143,10 @@ def test_places_for_logins_are_given_in_order_and_withdrawals_cost_none() -> Non
 
 class Holder:
     def __init__(self) -> None:
-        self.timer_at: Instant | None = None
+        self.entries_at: list[Instant] = []
 
 
-def test_a_timer_fires_at_the_earliest_instant_it_was_armed_for_and_once() -> None:
+def test_a_timer_fires_at_the_earliest_instant_it_was_armed_for() -> None:
     timers: Timers[Holder] = Timers()
     early, late = Holder(), Holder()
     timers.arm(late, Instant(3))
@@ -153,4 +156,36 @@ def test_a_timer_fires_at_the_earliest_instant_it_was_armed_for_and_once() -> No
 
     assert timers.next_at() == Instant(1)
     assert timers.pop_due(Instant(0.5)) is None
-    assert [timers.pop_due(Instant(9)), timers.pop_due(Instant(9)), timers.pop_due(Instant(9))] == [late, early, None]
+    assert [timers.pop_due(Instant(9)) for _ in range(4)] == [late, early, late, None]
+
+
+def test_one_who_is_asked_often_leaves_nothing_behind() -> None:
+    timers: Timers[Holder] = Timers()
+    holder = Holder()
+    timers.arm(holder, Instant(30))  # a keepalive
+    for second in range(1, 1_000):
+        timers.arm(holder, Instant(second + 0.5))  # an answer is owed
+        timers.arm(holder, Instant(second + 30))  # and has come: the next keepalive
+        while timers.pop_due(Instant(second + 1)) is not None:
+            timers.arm(holder, Instant(second + 30))
+        assert len(timers) == len(holder.entries_at) <= 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_timer_never_fires_late(seed: int) -> None:
+    """Whatever it was armed for since it fired last, the earliest is when it fires again."""
+    rng, now = Random(seed), 0.0
+    timers: Timers[Holder] = Timers()
+    wishes: dict[Holder, float] = {Holder(): 0.0 for _ in range(5)}
+    for holder in wishes:
+        timers.arm(holder, Instant(0.0))
+    for _ in range(500):
+        now += rng.uniform(0, 1)
+        while (fired := timers.pop_due(Instant(now))) is not None:
+            if wishes[fired] <= now:
+                wishes[fired] = now + rng.uniform(0.01, 20)
+            timers.arm(fired, Instant(wishes[fired]))
+        assert min(wishes.values()) > now, "each wish that had come due has fired"
+        holder = rng.choice(list(wishes))
+        wishes[holder] = now + rng.uniform(0.01, 20)
+        timers.arm(holder, Instant(wishes[holder]))
