@@ -45,16 +45,20 @@ class Herald:
         happened = [event_view(event) for commit in commits for event in commit.events]
         self._stream.publish(happened)
         for event in happened:
-            level = level_of(event.type)
+            level = level_of(event)
             if log.isEnabledFor(level):
                 log.log(level, "%s", line_of(event), extra=extra_of(event))
 
 
-def level_of(type_: str) -> int:
-    """Return how loud an event is: what failed or should be looked at, what was done, what has begun."""
-    if type_.endswith(".error") or type_ in WARNED:
+def level_of(event: EventView) -> int:
+    """Return how loud an event is: what failed or should be looked at, what was done, what has begun.
+
+    A machine that is seen for the first time, or for the first time after a fault, was not changed by anybody.
+    """
+    is_first_sight = event.type == EventType.POWER_STATE_CORRECTED and event.payload.get("from_power") is None
+    if event.type.endswith(".error") or (event.type in WARNED and not is_first_sight):
         return logging.WARNING
-    return logging.DEBUG if type_.endswith(".start") else logging.INFO
+    return logging.DEBUG if event.type.endswith(".start") else logging.INFO
 
 
 def line_of(event: EventView) -> str:

@@ -92,6 +92,6 @@ def test_neighbours_of_a_bmc_that_floods_get_every_answer_in_their_order(
         for tickets, bmc in zip(of, list(farm)[1:], strict=True):
             places = [place[id(ticket)] for ticket in tickets]
             assert places == sorted(places)
-            assert (bmc.login_count, len(bmc.controls)) == (1, ROUNDS)
+            assert len(bmc.controls) == ROUNDS  # a full buffer may have cost a session, never a control
         assert counters["dropped"] + counters["stray"] > 20 * MAX_BATCH, "it was no flood"
         assert caller.driver.is_alive()

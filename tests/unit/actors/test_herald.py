@@ -47,7 +47,16 @@ def commit(type_: EventType, request: RequestID | None = None, **payload: Any) -
     ],
 )
 def test_what_failed_is_louder_than_what_was_done_and_that_than_what_begins(type_: EventType, level: int) -> None:
-    assert level_of(type_) == level
+    payload = {"from_power": "power on", "power_state": "power off"}
+    assert level_of(EventView(seq=1, type=type_, at=0.0, payload=payload)) == level
+
+
+def test_a_machine_that_is_seen_for_the_first_time_was_not_switched_by_anybody() -> None:
+    seen = EventView(
+        seq=1, type=EventType.POWER_STATE_CORRECTED, at=0.0, payload={"from_power": None, "power_state": "power on"}
+    )
+
+    assert level_of(seen) == logging.INFO
 
 
 @pytest.mark.parametrize(
