@@ -60,8 +60,8 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "started": f"{moment(view.started_at, now)}, up {length(view.uptime_s)}",
         "nodes": _counts(view.nodes),
         "requests": _counts(view.requests),
-        "checks": _counts(view.checks),
-        "timers": _timers(view.timers),
+        "checks": _timed(view.checks),
+        "timers": _timed(view.timers),
         "queues": _queues(view.queues),
         "mailboxes": _counts(view.mailboxes),
         "slow turns": _slow(view.slow_turns),
@@ -77,11 +77,15 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
     return {name: text for name, text in told.items() if text != "-"}
 
 
-def _timers(figures: Mapping[str, float]) -> str:
-    return ", ".join(
-        f"{value:.1f} ms {name.removesuffix('_ms').replace('_', ' ')}" if name.endswith("_ms") else f"{value:g} {name}"
-        for name, value in figures.items()
-    )
+def _timed(figures: Mapping[str, float | None]) -> str:
+    """Return counts, paces and lengths of time, without those that nobody knows."""
+    return ", ".join(_timing(name, value) for name, value in figures.items() if value is not None) or "-"
+
+
+def _timing(name: str, value: float) -> str:
+    if name.endswith("_ms"):
+        return f"{value:.1f} ms {name.removesuffix('_ms').replace('_', ' ')}"
+    return f"{_figure(value)} {name.replace('_', ' ')}"
 
 
 def _queues(gauges: Mapping[str, Gauge]) -> str:

@@ -49,12 +49,14 @@ def test_what_is_used_is_told_with_its_bound_and_its_setting() -> None:
             "waiters": Gauge(used=0, limit=5),
         },
         timers={"waiting": 4.0, "late_p99_ms": 12.34},
+        checks={"agreed": 3, "per_s": 0.25, "late_p50_ms": None},
         store={"path": None, "size_bytes": 3 * 1024 * 1024, "free_bytes": None, "state": "ok"},
         started_at=status().started_at,
     )
 
     assert told["queues"] == "3 of 10 actions (max_running_actions), 2 actions waiting; empty: waiters"
     assert told["timers"] == "4 waiting, 12.3 ms late p99"
+    assert told["checks"] == "3 agreed, 0.25 per s", "what is not known is not told"
     assert told["store"] == "3.0 MiB size, path -, state ok"
 
 
