@@ -17,6 +17,7 @@ from castiron.cli.stories.narrator import Narrator, StoryBroken, check
 from castiron.transport.clients.client import Client
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.events import EventView
+from castiron.transport.replies import NodeView
 from castiron.transport.vocabulary import EventType, PowerState, PowerTarget, RequestState
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class _Story:
         bmc.power = PowerState.OFF
         event = self._hear(EventType.POWER_STATE_CORRECTED, node)
         check(event.payload["power_state"] == "power off", "the event says power off")
-        check(self._client.nodes.show(node).power_state == "power off", f"{node} is on record as off")
+        check(self._view_after(event).power_state == "power off", f"{node} is on record as off")
         check(bmc.control_count == 0, "and the machine was left alone")
         self._note(f"event {event.seq} says so, {time.monotonic() - pulled_at:.1f} s later; the machine is left alone")
 
@@ -113,13 +114,13 @@ class _Story:
         self._say(f"The BMC of {node} falls silent.")
         bmc.set_faults(Faults(silent=True))
         fault = self._hear(EventType.NODE_FAULT_SET, node)
-        view = self._client.nodes.show(node)
+        view = self._view_after(fault)
         check(view.maintenance, f"{node} is in maintenance")
         check(view.power_state is None, "its power state is unknown")
         self._note(f"event {fault.seq}, fault `{view.fault}`: {view.maintenance_reason}")
         bmc.set_faults(Faults())
         cleared = self._hear(EventType.NODE_FAULT_CLEARED, node)
-        view = self._client.nodes.show(node)
+        view = self._view_after(cleared)
         check((view.maintenance, view.fault) == (False, None), f"{node} is out of maintenance")
         self._note(f"event {cleared.seq}: it answers again, and is taken back")
 
@@ -153,6 +154,13 @@ class _Story:
             if event.type == type_ and node in (None, event.node):
                 return event
         raise StoryBroken(f"{type_} of {node or 'any node'} was not heard of within {PATIENCE_S:.0f} s")
+
+    def _view_after(self, event: EventView) -> NodeView:
+        """Return the event's node as it is once that event shows: whoever hears of it first may look too early."""
+        until = time.monotonic() + PATIENCE_S
+        while (snapshot := self._client.nodes.snapshot([str(event.node)])).seq < event.seq:
+            check(time.monotonic() < until, f"event {event.seq} shows")
+        return snapshot.nodes[0]
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         until = time.monotonic() + PATIENCE_S

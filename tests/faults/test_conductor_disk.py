@@ -25,6 +25,9 @@ CHANGES: dict[str, Callable[[Client], object]] = {
     "power": lambda client: client.nodes.power("n2", "power on"),
 }
 
+QUICK = {"unknown_outcome_settle_s": 0.3, "power_poll_max_s": 0.2, "sync_power_state_interval_s": 0.0}
+"""No power checks: what is seen of a node that nobody asks for anything stays the same."""
+
 
 def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
     store, endpoint = tmp_path / "c.db", f"ipc://{tmp_path}/c.ipc"
