@@ -49,6 +49,7 @@ def tell_upkeep(narrator: Narrator) -> None:
     )
     bug = Stumbling(impatient_drivers)
     with (
+        _quiet(),
         BMCFarm(bmcs=BMCS) as farm,
         running_conductor(settings=settings, drivers=bug.make) as conductor,
         conductor.client() as client,
@@ -128,8 +129,7 @@ class _Story:
         self._say(f"A bug: the actor of {node} fails in the middle of a power off, with a request in its hands.")
         self._bug.stumble(self._client.nodes.show(node).uuid)
         restarts = self._client.status().actors["restarts"]
-        with _quiet():
-            request = self._client.nodes.power(node, PowerTarget.OFF).wait(PATIENCE_S)
+        request = self._client.nodes.power(node, PowerTarget.OFF).wait(PATIENCE_S)
         check(request.state is RequestState.SUCCEEDED, "the request is finished")
         check(request.view.attempts > 1, "by a successor of the actor that began it")
         check(self._client.status().actors["restarts"] == restarts + 1, "nobody else was restarted")
@@ -171,7 +171,7 @@ class _Story:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Keep what the log says of the bug, which is meant, out of the story."""
+    """Keep the conductor's log out of the story, which tells the same."""
     log = logging.getLogger("castiron")
     before = log.level
     log.setLevel(logging.CRITICAL)

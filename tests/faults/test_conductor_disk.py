@@ -33,7 +33,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
     store, endpoint = tmp_path / "c.db", f"ipc://{tmp_path}/c.ipc"
     with (
         BMCFarm(bmcs=2) as farm,
-        ConductorProcess(store, endpoint, unknown_outcome_settle_s=0.3, power_poll_max_s=0.2) as conductor,
+        ConductorProcess(store, endpoint, **QUICK) as conductor,
         conductor.client() as client,
     ):
         client.nodes.create("n1", driver_info=farm[0].driver_info)
