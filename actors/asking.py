@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import AnyResult
 from castiron.transport.vocabulary import EventSeq
@@ -33,22 +34,24 @@ class Answer(Protocol):
         ...
 
 
-def _nothing() -> bool:
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A message that somebody waits for.
-
-    Attributes:
-        withdraw: undo the wish to hear a request's end, for a request that was refused.
-    """
+    """A message that somebody waits for."""
 
     answer: Answer
-    withdraw: Callable[[], bool] = _nothing
 
     def refused(self, error: CastironError, seq: EventSeq) -> None:
         """Say why not."""
-        self.withdraw()
         self.answer.fail(error, seq)
+
+
+class Submitted(Protocol):
+    """A request that somebody waits for. Any thread; never blocks; told one thing once."""
+
+    def taken(self, request: RequestRecord, seq: EventSeq) -> None:
+        """Say that it is on disk: as this request, which may be an older one that it was merged into."""
+        ...
+
+    def refused(self, error: CastironError, seq: EventSeq) -> None:
+        """Say why not."""
+        ...

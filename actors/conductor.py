@@ -35,7 +35,9 @@ from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
 from castiron.actors.published.checks import Checks
 from castiron.actors.published.herald import Herald
-from castiron.actors.reception import Reception
+from castiron.actors.reception.admission import Keys
+from castiron.actors.reception.desk import Reception
+from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.supervision.directory import Directory
@@ -251,7 +253,8 @@ class Conductor:
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
         self._start_actors(services, kin, tally, store)
-        pruning = Pruning(store, archive, clock, settings)
+        keys = Keys(store.keys())
+        pruning = Pruning(store, archive, clock, settings, keys.forget)
         pruning.start()
         parts.add_quick(pruning.stop)
         bulletin = Bulletin(
@@ -265,7 +268,7 @@ class Conductor:
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
-            Reception(services, kin.fleet, archive, bulletin),
+            Reception(services, kin.fleet, archive, bulletin, Intake(services, archive, keys)),
             now=clock.now,
             publisher=publisher,
             new_error_id=self._new_id,

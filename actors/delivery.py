@@ -7,7 +7,7 @@ from typing import Any
 
 from pykka import ActorDeadError
 
-from castiron.actors.core.obstacles import aside
+from castiron.actors.core.requests.obstacles import aside
 from castiron.actors.core.state import NodeState
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.services import Services

@@ -3,11 +3,13 @@
 Each step is one short piece of work on the archive's thread; between two steps others get their turn.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.published.archive import Asking, Library
 from castiron.actors.settings import Settings
+from castiron.store.store import Pruned
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import Instant
 
@@ -24,8 +26,8 @@ SHORT_PAUSE_S: Final = 0.2
 class Shelf(Protocol):
     """What of the store can be pruned."""
 
-    def prune_requests(self, before: Instant, limit: int) -> int:
-        """Remove requests that ended before; return how many."""
+    def prune_requests(self, before: Instant, limit: int) -> Pruned:
+        """Remove requests that ended before, and their keys; return how many, and which keys."""
         ...
 
     def prune_events(self, before: Instant, *, keep_count: int, history_count: int, limit: int) -> int:
@@ -37,13 +39,22 @@ class Pruning:
     """Orders a step, and after it the next.
 
     Args:
+        forgotten: told the idempotency keys that went with the requests.
         pause_s: between two rounds that found nothing left to remove.
     """
 
     def __init__(
-        self, shelf: Shelf, archive: Asking, clock: Clock, settings: Settings, *, pause_s: float = PAUSE_S
+        self,
+        shelf: Shelf,
+        archive: Asking,
+        clock: Clock,
+        settings: Settings,
+        forgotten: Callable[[Iterable[str]], None],
+        *,
+        pause_s: float = PAUSE_S,
     ) -> None:
         self._shelf = shelf
+        self._forgotten = forgotten
         self._archive = archive
         self._clock = clock
         self._settings = settings
@@ -75,14 +86,15 @@ class Pruning:
         del library
         try:
             now, settings = self._clock.now(), self._settings
-            requests = self._shelf.prune_requests(Instant(now - settings.request_retention_s), STEP)
+            pruned = self._shelf.prune_requests(Instant(now - settings.request_retention_s), STEP)
+            self._forgotten(pruned.keys)
             events = self._shelf.prune_events(
                 Instant(now - settings.event_retention_s),
                 keep_count=settings.event_retention_count,
                 history_count=settings.node_history_max_entries,
                 limit=STEP,
             )
-            more = STEP in (requests, events)
+            more = STEP in (pruned.requests, events)
         except Exception:
             self._order(self._pause_s)
             raise

@@ -68,6 +68,7 @@ class Settings:
         10_000, "actions that may run at once; further ones wait in their node's queue", least=1, most=1_000_000
     )
     node_mailbox_limit: int = _setting(64, "messages of users that may wait at one node's actor", least=1, most=100_000)
+    node_queue_limit: int = _setting(16, "requests that may wait for one node", least=1, most=10_000)
     fleet_mailbox_limit: int = _setting(
         10_000, "creations and changes of nodes that may wait at once", least=1, most=1_000_000
     )

@@ -19,6 +19,8 @@ from castiron.transport.vocabulary import (
     NodeName,
     NodeSeq,
     NodeUUID,
+    OnRestart,
+    Policy,
     PowerState,
     ProvisionState,
     RequestID,
@@ -80,7 +82,7 @@ class RequestRecord:
 
     id: RequestID
     key: str | None = None
-    """Idempotency key, made by the client."""
+    """Idempotency key of whoever asked first, made by the client; see KeyRecord."""
     node_uuid: NodeUUID
     node_name: NodeName
     verb: str
@@ -88,11 +90,12 @@ class RequestRecord:
     """Whole, secrets in the clear; values under `secret_keys` are encrypted at rest. Kept out of repr."""
     secret_keys: frozenset[str] = frozenset()
     requester: str
+    """Who asked first."""
     state: RequestState
     accepted_at: Instant
     started_at: Instant | None = None
     ended_at: Instant | None = None
-    deadline_at: Instant | None = None
+    overdue_at: Instant | None = None
     """When a running request is ended if it has not ended by itself."""
     attempts: int = 0
     progress: Mapping[str, Any] = field(default_factory=_empty)
@@ -101,6 +104,33 @@ class RequestRecord:
     error: Mapping[str, Any] | None = None
     """The failure in the form of the wire."""
     applied: Applied | None = None
+    policy: Policy = Policy.STRICT
+    hold: bool = False
+    """It waits while the node is in maintenance."""
+    on_restart: OnRestart = OnRestart.RESUME
+    deadline_at: Instant | None = None
+    """If it has not started by then, it expires; the latest of those who want it."""
+    depends_on: RequestID | None = None
+    """The request that must succeed before it may start."""
+    requesters: Mapping[str, Instant | None] = field(default_factory=_empty)
+    """Who wants it → until when it is to start; empty: only `requester` does. See `wanted_by`."""
+    merged: int = 0
+    """How often it was asked for again, and that was taken for the same."""
+    abort_by: str | None = None
+    """Who wants it ended while it runs; it is on the way to its end."""
+
+    @property
+    def wanted_by(self) -> Mapping[str, Instant | None]:
+        """Who wants it → until when it is to start."""
+        return self.requesters or {self.requester: self.deadline_at}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """An idempotency key that was used, for as long as its request is kept."""
+
+    key: str
+    request_id: RequestID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +190,8 @@ class Change:
     requests: tuple[RequestRecord, ...] = ()
     """Inserted where the id is new, replaced where it is not. Guarded by the node's revision, so `node` must be set."""
     events: tuple[EventDraft, ...] = ()
+    keys: tuple[KeyRecord, ...] = ()
+    """Idempotency keys of those requests, or of others that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,18 +8,18 @@ is writer's.
 import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from castiron.store import opening
 from castiron.store.opening import Opened
-from castiron.store.records import EventRecord, NodeRecord, RequestRecord
+from castiron.store.records import EventRecord, KeyRecord, NodeRecord, RequestRecord
 from castiron.store.secrets import KeyFile, Sealer
 from castiron.store.sql import queries, ring
 from castiron.store.sql.committer import Committer
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Step
 from castiron.store.sql.queries import Query
-from castiron.store.sql.rows import event_record, node_record, request_record
+from castiron.store.sql.rows import event_record, key_record, node_record, request_record
 from castiron.transport.vocabulary import (
     ConductorID,
     EventSeq,
@@ -33,6 +33,15 @@ from castiron.transport.vocabulary import (
 
 PRUNE_STEP: Final = 500
 """Rows that are deleted in one transaction, so that the writer waits for a few milliseconds only."""
+
+
+class Pruned(NamedTuple):
+    """What a pruning has removed."""
+
+    requests: int
+    """How many."""
+    keys: tuple[str, ...]
+    """Idempotency keys that are known no more."""
 
 
 class Store:
@@ -140,6 +149,14 @@ class Store:
         """Return a request; None: there is none of that id, or it has been pruned."""
         return next(iter(self._requests(queries.request(request_id))), None)
 
+    def key(self, text: str) -> KeyRecord | None:
+        """Return an idempotency key; None: it was not used, or its request has been pruned."""
+        return next((key_record(row) for row in self._reader.rows(queries.key(text))), None)
+
+    def keys(self) -> list[str]:
+        """Return all idempotency keys that are kept."""
+        return [key for (key,) in self._reader.rows(queries.keys())]
+
     def requests(
         self,
         *,
@@ -198,13 +215,20 @@ class Store:
             found += self._history(node_uuid, limit - len(found), before, ring=False)
         return found
 
-    def prune_requests(self, before: Instant, limit: int) -> int:
-        """Delete requests that ended before an instant, and return how many. Blocks on the disk, in small steps.
+    def prune_requests(self, before: Instant, limit: int) -> Pruned:
+        """Delete requests that ended before an instant, with their keys. Blocks on the disk, in small steps.
 
         Raises:
             StoreUnwritable: the disk does not let us; what was deleted so far stays deleted.
         """
-        return self._prune("DELETE FROM requests WHERE id = ?", queries.ended_before(before), limit)
+        database, query, count, gone = self._opened.database, queries.ended_before(before), 0, list[str]()
+        while count < limit and (rows := self._reader.rows(query.limit(min(PRUNE_STEP, limit - count)))):
+            keys = self._reader.rows(queries.keys_of([request_id for (request_id,) in rows]))
+            with database.transaction():
+                count += database.execute_many("DELETE FROM requests WHERE id = ?", rows)
+                database.execute_many("DELETE FROM request_keys WHERE key = ?", keys)
+            gone += [key for (key,) in keys]
+        return Pruned(count, tuple(gone))
 
     def prune_events(self, before: Instant, *, keep_count: int, history_count: int, limit: int) -> int:
         """Take events out of the ring that are too old or too many, and return how many. Blocks, in small steps.
@@ -231,14 +255,6 @@ class Store:
         """Close the store and let others have it. Stop its writer first. Idempotent."""
         self._reader.close()
         self._opened.close()
-
-    def _prune(self, statement: str, query: Query, limit: int) -> int:
-        database = self._opened.database
-        pruned = 0
-        while pruned < limit and (rows := self._reader.rows(query.limit(min(PRUNE_STEP, limit - pruned)))):
-            with database.transaction():
-                pruned += database.execute_many(statement, rows)
-        return pruned
 
     def _history(self, node_uuid: NodeUUID, limit: int, before: NodeSeq | None, *, ring: bool) -> list[EventRecord]:
         query = queries.history(node_uuid, limit, before, ring=ring)

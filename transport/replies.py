@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from castiron.transport.events import EventView
-from castiron.transport.vocabulary import Fault, PowerState, ProvisionState, RequestState
+from castiron.transport.vocabulary import Fault, OnRestart, Policy, PowerState, ProvisionState, RequestState
 
 MASK = "******"
 """Stands where a secret is stored, as in Ironic's answers; sent back, it leaves the secret as it is."""
@@ -35,7 +35,24 @@ class RequestView(Struct, frozen=True, kw_only=True):
     started_at: float | None = None
     ended_at: float | None = None
     deadline_at: float | None = None
+    """If it has not started by then, it expires; nil: it has no deadline."""
+    overdue_at: float | None = None
     """When it will be ended if it has not ended by itself; known once it is running."""
+    policy: Policy = Policy.STRICT
+    hold: bool = False
+    on_restart: OnRestart = OnRestart.RESUME
+    key: str | None = None
+    """The key of whoever asked first."""
+    depends_on: str | None = None
+    """Id of the request that must succeed before this one may start."""
+    requesters: list[str] = field(default_factory=list[str])
+    """Who wants it: equal requests were merged into this one."""
+    merged: int = 0
+    """How often that happened."""
+    position: int | None = None
+    """Its place among the requests that wait for the node, from 1; nil: it does not wait."""
+    aborted_by: str | None = None
+    """Who wants it ended while it runs."""
     attempts: int = 0
     """How often a conductor has begun or resumed it."""
     step: str | None = None
@@ -55,6 +72,13 @@ class RequestSummary(Struct, frozen=True, kw_only=True):
     state: RequestState
     accepted_at: float
     step: str | None = None
+    position: int | None = None
+    """Its place among those that wait, from 1."""
+    deadline_at: float | None = None
+    overdue_at: float | None = None
+    hold: bool = False
+    depends_on: str | None = None
+    requesters: list[str] = field(default_factory=list[str])
 
 
 class NodeView(Struct, frozen=True, kw_only=True):
@@ -255,6 +279,8 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "request.show": RequestView,
     "request.wait": RequestView,
     "request.list": RequestListed,
+    "request.cancel": RequestView,
+    "request.abort": RequestView,
     "event.list": EventListed,
     "node.history": HistoryListed,
 }

@@ -142,7 +142,7 @@ class RequestState(StrEnum):
     FAILED = "failed"
     """Ended with an error, which says whether it was applied."""
     CANCELLED = "cancelled"
-    """Withdrawn before it started."""
+    """Withdrawn, or superseded, before it started."""
     EXPIRED = "expired"
     """Its deadline passed before it started."""
 
@@ -186,6 +186,26 @@ class Source(StrEnum):
     """In the BMC or on the way to it."""
 
 
+class Policy(StrEnum):
+    """What becomes of a request that meets another one which it does not go together with."""
+
+    STRICT = "strict"
+    """It is refused, and told what is in its way."""
+    AFTER = "after"
+    """It waits, and starts if what it waits for succeeds; otherwise it ends as failed."""
+    SUPERSEDE = "supersede"
+    """What has not started is cancelled and makes room; it waits for what has."""
+
+
+class OnRestart(StrEnum):
+    """What becomes of a request whose conductor, or whose node's actor, ends before the request does."""
+
+    RESUME = "resume"
+    """It goes on."""
+    FAIL = "fail"
+    """It ends as failed."""
+
+
 class ReplyWish(StrEnum):
     """Which replies a request wants. A REQ socket can read only one."""
 
@@ -222,6 +242,8 @@ class EventType(StrEnum):
     """The boot device could not be changed."""
     MAINTENANCE_SET_END = "node.maintenance_set.end"
     """A node was put into maintenance, or taken out of it."""
+    REQUEST_END = "node.request.end"
+    """A request ended that had not started: the machine was not touched by it."""
     NODE_FAULT_SET = "node.fault_set.success"
     """The conductor put the node aside."""
     NODE_FAULT_CLEARED = "node.fault_cleared.success"

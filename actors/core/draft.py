@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from castiron.actors.core.effects import AcquirePermit, Decision, Effect
+from castiron.actors.core.effects import AcquirePermit, Decision, Effect, ReleasePermit
 from castiron.actors.core.state import NodeState, Ticket
-from castiron.store.records import Change, EventDraft, NodeRemove, NodeUpdate, RequestRecord
+from castiron.store.records import Change, EventDraft, KeyRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, Revision
 
 
@@ -25,6 +25,7 @@ class Draft:
         self._effects: list[Effect] = []
         self._requests: dict[RequestID, RequestRecord] = {}
         self._events: list[EventDraft] = []
+        self._keys: list[KeyRecord] = []
         self._commit = False
         self._removed = False
 
@@ -51,14 +52,27 @@ class Draft:
         """Put a request that has been taken on behind those that wait, and see to it that it is committed."""
         self.keep(request)
         self.state = replace(self.state, queue=(*self.state.queue, request))
-        self.ask_for_permit()
 
-    def ask_for_permit(self) -> None:
-        """Ask for a permit for the first request, unless there is none or it has been asked for."""
-        first = self.state.first
-        if first is not None and self.state.permit is None:
-            self.state = replace(self.state, permit=first.id)
-            self.order(AcquirePermit(first.id))
+    def tend_permit(self) -> None:
+        """Bring the permit in step with what is first now: after every decision, whatever has changed."""
+        first, permit = self.state.first, self.state.permit
+        wanted = None if first is None else first.id
+        if wanted == permit:
+            return
+        if permit is not None:
+            self.order(ReleasePermit(permit))
+        if wanted is not None:
+            self.order(AcquirePermit(wanted))
+        self.state = replace(self.state, permit=wanted)
+
+    def kept(self, request_id: RequestID) -> RequestRecord:
+        """Return a request as this decision leaves it, which has changed it."""
+        return self._requests[request_id]
+
+    def note(self, key: KeyRecord) -> None:
+        """See to it that an idempotency key is committed."""
+        self._keys.append(key)
+        self._commit = True
 
     def remove(self) -> None:
         """See to it that the node is removed from the store."""
@@ -97,5 +111,6 @@ class Draft:
             node=NodeRemove(record=numbered) if self._removed else NodeUpdate(record=numbered),
             requests=tuple(self._requests.values()),
             events=tuple(self._events),
+            keys=tuple(self._keys),
         )
         return Decision(self.state, tuple(self._effects), change)

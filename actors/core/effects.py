@@ -31,10 +31,27 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Park:
+    """Somebody waits for a look at the machine before the request is judged; the state says who."""
+
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerNode:
     """Answer with the node as it is after this decision."""
 
     reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """Answer with a request as it is after this decision."""
+
+    reply_to: ReplyTo
+    request: RequestRecord
+    is_final: bool
+    """It is all there is to say; otherwise whoever asked waits for the request's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +129,9 @@ class Retire:
 Effect = (
     Accept
     | Refuse
+    | Park
     | AnswerNode
+    | AnswerRequest
     | AcquirePermit
     | ReleasePermit
     | CallDriver

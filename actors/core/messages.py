@@ -96,6 +96,21 @@ class SetMaintenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """A user wants a request no more."""
+
+    is_control: ClassVar[bool] = False
+
+    request_id: RequestID
+    is_abort: bool
+    """Also once it has started."""
+    force: bool = False
+    """Also if others want it."""
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recover:
     """Take up what the store holds: after a start, a restart, or a commit that failed. What is going on goes on."""
 
@@ -137,5 +152,5 @@ class TimerDue:
     """When it was to come."""
 
 
-Message = Submit | Amend | Remove | SetMaintenance | Recover | PermitGranted | Heard | TimerDue
+Message = Submit | Withdraw | Amend | Remove | SetMaintenance | Recover | PermitGranted | Heard | TimerDue
 """Everything that `node.decide` takes."""

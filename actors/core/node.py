@@ -4,33 +4,19 @@
 
 Rules that keep it honest: a request that cannot start leaves no trace in the record (permit first); a start and its
 event are one commit; for each start there is exactly one end or error, later; what the actor did not order, or ordered
-before its latest recovery, is ignored by its ticket. One function a message; within an action its machine decides.
+before its latest recovery, is ignored by its ticket. One function a message; what a request goes through is in
+`requests` before it runs, and in `running` from then on.
 """
 
 from dataclasses import replace
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
-from castiron.actors.core import maintenance
+from castiron.actors.core import maintenance, running
 from castiron.actors.core.aside import taken_back
 from castiron.actors.core.audit import told_changes
 from castiron.actors.core.draft import Draft
-from castiron.actors.core.effects import (
-    Accept,
-    AnswerNode,
-    CallDriver,
-    CancelTimer,
-    Decision,
-    Refuse,
-    ReleasePermit,
-    Renew,
-    Retire,
-    SetTimer,
-    TellFleet,
-)
+from castiron.actors.core.effects import AnswerNode, Decision, Refuse, Renew, Retire, TellFleet
 from castiron.actors.core.machines import check as checks
-from castiron.actors.core.machines.actions import EVENTS, about, action_for, target_power_state
-from castiron.actors.core.machines.departure import cancelled, cut_short
-from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.core.messages import (
     Amend,
     Heard,
@@ -41,17 +27,17 @@ from castiron.actors.core.messages import (
     SetMaintenance,
     Submit,
     TimerDue,
+    Withdraw,
 )
-from castiron.actors.core.obstacles import leaving, locked, running, stale
-from castiron.actors.core.state import Action, Active, NodeState
+from castiron.actors.core.requests import deadlines, ending, submission
+from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
+from castiron.actors.core.requests.obstacles import hindered, leaving, stale
+from castiron.actors.core.requests.withdrawal import withdraw
+from castiron.actors.core.state import NodeState
 from castiron.actors.settings import Settings
-from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError
-from castiron.transport.verbs import arguments_of, tag_of
-from castiron.transport.vocabulary import EventType, Fault, Instant, RequestState
-
-LAST_WORD_S: Final = 0.25
-"""After an action's time, for the driver's last outcome, which says better than a timer why there was no answer."""
+from castiron.transport.verbs import NodeDelete, tag_of
+from castiron.transport.vocabulary import EventType, Fault, Instant, OnRestart
 
 
 def decide(state: NodeState, message: Message, now: Instant, settings: Settings) -> Decision:
@@ -59,182 +45,57 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
     draft = Draft(state, now)
     match message:
         case Submit():
-            _submit(draft, message)
+            submission.submit(draft, message, settings)
+        case Withdraw():
+            withdraw(draft, message, settings)
         case PermitGranted():
-            _permit_granted(draft, message, settings)
+            running.permit_granted(draft, message, settings)
         case Heard():
             _heard(draft, message, settings)
         case TimerDue():
             _timer_due(draft, message, settings)
         case Recover():
             _recover(draft, message, settings)
-        case Amend():
-            _amend(draft, message)
-        case Remove():
-            _remove(draft, message)
-        case SetMaintenance():
-            _set_maintenance(draft, message)
+        case Amend() | Remove() | SetMaintenance():
+            _change(draft, message)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)
-    checks.tend(draft, settings)
+    _tend(draft, settings, was_in_maintenance=state.record.maintenance)
     return draft.finish()
 
 
 def suspend(state: NodeState) -> NodeState:
     """Return the node with what is under way put back into the hands of whoever recovers it, and no permit held."""
     check = replace(state.check, is_begun=False, timer=None, call=None)
-    return replace(state, active=None, interrupted=state.running, permit=None, check=check)
+    return replace(state, active=None, interrupted=state.running, permit=None, expiry=None, check=check)
 
 
-def _submit(draft: Draft, message: Submit) -> None:
-    obstacle = locked(draft.state, draft.now)
-    if obstacle is not None:
-        return draft.order(Refuse(message.reply_to, obstacle))
-    record = draft.state.record
-    request = RequestRecord(
-        id=message.request_id,
-        node_uuid=record.uuid,
-        node_name=record.name,
-        verb=tag_of(message.verb),
-        arguments=arguments_of(message.verb),
-        requester=message.requester,
-        state=RequestState.QUEUED,
-        accepted_at=draft.now,
-    )
-    draft.order(Accept(message.reply_to, request))
-    return draft.enqueue(request)
-
-
-def _permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> None:
-    first = draft.state.first
-    if first is None or draft.state.permit != message.request_id:
-        return draft.order(ReleasePermit(message.request_id))  # nobody wants it any more
-    if draft.state.active is not None:
-        return None  # told twice; it is held already
-    checks.overtake(draft)
-    action = action_for(first, draft.state.record, settings)
-    if draft.state.interrupted is not None:
-        action, following = action.resume(first.progress, draft.now)
-        draft.state = replace(draft.state, interrupted=None)
-    else:
-        action, following = action.begin(draft.now)
-        draft.state = replace(draft.state, queue=draft.state.queue[1:])
-        first = _started(draft, first)
-    request = replace(first, attempts=first.attempts + 1, progress=action.progress(), deadline_at=action.until)
-    draft.keep(request)
-    return _follow(draft, Active(request=request, action=action), action, following, settings)
-
-
-def _started(draft: Draft, request: RequestRecord) -> RequestRecord:
-    """Note that a request has begun, and announce it if it is to change anything."""
-    events = EVENTS.get(request.verb)
-    if events is not None:
-        draft.record(target_power_state=target_power_state(request), last_error=None)
-        draft.tell(events.start, about(request, draft.state.record), request)
-    return replace(request, state=RequestState.RUNNING, started_at=draft.now)
+def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None:
+    """Bring in step with the node what follows from how it stands, whatever has changed it."""
+    if draft.state.record.maintenance and not was_in_maintenance:
+        ending.leave_to_maintenance(draft)
+    submission.unpark(draft, settings)
+    deadlines.tend(draft)
+    draft.tend_permit()
+    checks.tend(draft, settings)
 
 
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
-    if checks.is_heard(draft.state, message):
-        return checks.heard(draft, message, settings)
     active = draft.state.active
-    if active is None or active.call != message.ticket:
-        return None
-    action, following = active.action.heard(message.outcome, draft.now)
-    if action.observed is not None:
-        power_state, at = action.observed
-        draft.state = draft.state.recording(power_state=power_state, power_state_at=at)
-    action, following = _in_time(action, following, draft.now)
-    return _follow(draft, replace(active, call=None), action, following, settings)
+    if checks.is_heard(draft.state, message):
+        submission.unpark(draft, settings, checks.heard(draft, message, settings))
+    elif active is not None and running.is_heard(active, message):
+        running.heard(draft, active, message, settings)
 
 
 def _timer_due(draft: Draft, message: TimerDue, settings: Settings) -> None:
-    if checks.is_due(draft.state, message):
-        return checks.start(draft, message, settings)
     active = draft.state.active
-    if active is None:
-        return None
-    if message.ticket == active.limit:
-        action, following = active.action.expired(draft.now)
-        return _follow(draft, replace(active, limit=None, limit_at=None), action, following, settings)
-    if message.ticket == active.wake:
-        action, following = active.action.woke(draft.now)
-        action, following = _in_time(action, following, draft.now)
-        return _follow(draft, replace(active, wake=None), action, following, settings)
-    return None
-
-
-def _in_time(action: Action, following: Next, now: Instant) -> tuple[Action, Next]:
-    """Give an action up that wants to go on though its time is over."""
-    if isinstance(following, (Ask, Wait)) and now >= action.until:
-        return action.expired(now)
-    return action, following
-
-
-def _follow(draft: Draft, active: Active, action: Action, following: Next, settings: Settings) -> None:
-    """Turn what an action wants next into effects."""
-    match following:
-        case Ask(operation=operation, commit_first=commit_first):
-            if commit_first:
-                request = replace(active.request, progress=action.progress(), deadline_at=action.until)
-                draft.keep(request)
-                active = replace(active, request=request)
-            call = draft.ticket()
-            deadline = min(action.until, draft.now + settings.command_timeout_s)
-            active = _limited(draft, replace(_awake(draft, active), action=action, call=call), action)
-            draft.order(CallDriver(call, operation, Instant(deadline)))
-            draft.state = replace(draft.state, active=active)
-        case Wait(until=until):
-            wake = draft.ticket()
-            active = _limited(draft, replace(active, action=action, wake=wake), action)
-            draft.order(SetTimer(wake, min(until, action.until)))
-            draft.state = replace(draft.state, active=active)
-        case Succeeded(result=result):
-            _end(draft, active, replace(active.request, state=RequestState.SUCCEEDED, result=result), None)
-        case Failed(error=error):
-            error.details.setdefault("node", draft.state.record.name)
-            failed = replace(active.request, state=RequestState.FAILED, error=error.to_wire(), applied=error.applied)
-            _end(draft, active, failed, error)
-        case _:  # pragma: no cover - the type checkers prove that there is no other
-            assert_never(following)
-
-
-def _awake(draft: Draft, active: Active) -> Active:
-    if active.wake is not None:
-        draft.order(CancelTimer(active.wake))
-    return replace(active, wake=None)
-
-
-def _limited(draft: Draft, active: Active, action: Action) -> Active:
-    """Keep the timer of the action's end in step with the action."""
-    if active.limit_at == action.until:
-        return active
-    if active.limit is not None:
-        draft.order(CancelTimer(active.limit))
-    limit = draft.ticket()
-    draft.order(SetTimer(limit, Instant(action.until + LAST_WORD_S)))
-    return replace(active, limit=limit, limit_at=action.until)
-
-
-def _let_go(draft: Draft, active: Active) -> None:
-    if active.limit is not None:
-        draft.order(CancelTimer(active.limit))
-    _awake(draft, active)
-
-
-def _end(draft: Draft, active: Active, request: RequestRecord, error: CastironError | None) -> None:
-    _let_go(draft, active)
-    request = replace(request, ended_at=draft.now, progress={})
-    draft.keep(request)
-    events = EVENTS.get(request.verb)
-    if events is not None:
-        outcome = {"error": request.error} if error else dict(request.result or {})
-        payload = {**about(request, draft.state.record), **outcome}
-        draft.record(target_power_state=None, last_error=error.message if error else None)
-        draft.tell(events.error if error else events.end, payload, request)
-    draft.state = replace(draft.state, active=None, permit=None)
-    draft.order(ReleasePermit(request.id))
-    draft.ask_for_permit()
+    if checks.is_due(draft.state, message):
+        checks.start(draft, message, settings)
+    elif deadlines.is_due(draft.state, message):
+        deadlines.due(draft)
+    elif active is not None and running.is_due(active, message.ticket):
+        running.due(draft, active, message, settings)
 
 
 def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
@@ -247,15 +108,38 @@ def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
         draft.tell(
             EventType.NODE_FAULT_CLEARED, {"fault": Fault.ACTOR_FAILURE.value, "power_state": state.record.power_state}
         )
-    draft.ask_for_permit()
+    _end_what_must_not_go_on(draft)
     checks.begin(draft, settings, message.check_within_s)
+    if draft.state.parked:
+        checks.look(draft, settings)
+
+
+def _end_what_must_not_go_on(draft: Draft) -> None:
+    """End what was being aborted, what was not to outlive its owner, and what should have started meanwhile."""
+    left = draft.state.interrupted
+    if left is not None and left.abort_by is not None:
+        running.end_aborted_before(draft, left)
+    elif left is not None and left.on_restart is OnRestart.FAIL:
+        running.end_interrupted(draft, lambda applied: ending.interrupted(left, applied, running.ADVICE[applied]))
+    ending.interrupt(draft)
+    ending.expire(draft)
+
+
+def _change(draft: Draft, message: Amend | Remove | SetMaintenance) -> None:
+    match message:
+        case Amend():
+            _amend(draft, message)
+        case Remove():
+            _remove(draft, message)
+        case SetMaintenance():
+            _set_maintenance(draft, message)
 
 
 def _amend(draft: Draft, message: Amend) -> None:
     state, amendment = draft.state, message.amendment
     obstacle: CastironError | None = leaving(state) or stale(state.record, message.revision)
     if obstacle is None and amendment.is_way_to_bmc:
-        obstacle = locked(state, draft.now)
+        obstacle = hindered(state, SET_WAY, draft.now)
     if obstacle is not None:
         return draft.order(TellFleet(applied=False), Refuse(message.reply_to, obstacle))
     changes = amendment.changes(state.record)
@@ -277,35 +161,18 @@ def _amend(draft: Draft, message: Amend) -> None:
 
 def _remove(draft: Draft, message: Remove) -> None:
     state = draft.state
-    obstacle = leaving(state) or stale(state.record, message.revision)
-    if obstacle is None and not message.force:
-        obstacle = running(state, draft.now)
+    verb = DELETE_FORCED if message.force else tag_of(NodeDelete)
+    obstacle = leaving(state) or stale(state.record, message.revision) or hindered(state, verb, draft.now)
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
-    _end_all(draft, message.requester)
+    ending.leave_to_removal(draft, message.requester)
+    running.cut_short(
+        draft, lambda applied: ending.removed(state.record, message.requester, applied, running.ADVICE[applied])
+    )
     draft.remove()
     draft.state = replace(draft.state, leaving=True)
     draft.tell(EventType.NODE_DELETE_END, {"requester": message.requester})
     return draft.order(Retire(message.reply_to, state.record.name))
-
-
-def _end_all(draft: Draft, requester: str) -> None:
-    """End what is under way and what waits: the node will be there for none of it."""
-    state = draft.state
-    if state.active is not None:
-        _let_go(draft, state.active)
-    if state.running is not None:
-        ended = cut_short(state.running, state.active, state.record, requester, draft.now)
-        draft.keep(ended)
-        events = EVENTS.get(ended.verb)
-        if events is not None:
-            draft.record(target_power_state=None)
-            draft.tell(events.error, {**about(ended, state.record), "error": ended.error}, ended)
-    for request in state.queue:
-        draft.keep(cancelled(request, state.record, requester, draft.now))
-    if state.permit is not None:
-        draft.order(ReleasePermit(state.permit))
-    draft.state = replace(draft.state, active=None, interrupted=None, queue=(), permit=None)
 
 
 def _set_maintenance(draft: Draft, message: SetMaintenance) -> None:

@@ -4,12 +4,15 @@ Frozen: a decision makes a new state. May come in: what decisions need. Must not
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, NewType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.power import PowerAction
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.vocabulary import Instant, RequestID
+
+if TYPE_CHECKING:
+    from castiron.actors.core.messages import Submit
 
 Action = PowerAction | BootAction
 """What can be under way; the classes have the same methods."""
@@ -31,6 +34,10 @@ class Active:
     limit: Ticket | None = None
     """The timer that ends its time."""
     limit_at: Instant | None = None
+    abort_until: Instant | None = None
+    """It is being aborted, and ends by then; None: it is not."""
+    looks: bool = False
+    """The driver call is a last look at a machine whose action is being aborted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,13 @@ NOT_BEGUN: Final = Check()
 """Before the node's owner has begun to look after it."""
 
 
+class Expiry(NamedTuple):
+    """A timer for requests that must have started by then."""
+
+    ticket: Ticket
+    at: Instant
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
     """One node, whole."""
@@ -74,6 +88,10 @@ class NodeState:
     permit: RequestID | None = None
     """The request, always `first`, that a permit was asked for or is held for."""
     check: Check = NOT_BEGUN
+    parked: "tuple[Submit, ...]" = ()
+    """Requests that are judged once the machine has been looked at; not on disk, and not accepted yet."""
+    expiry: Expiry | None = None
+    """When the next request that waits expires."""
     leaving: bool = False
     """Its removal was decided, and is on its way to the disk: nothing else is taken on."""
     tickets: int = 0
@@ -81,12 +99,12 @@ class NodeState:
 
     @property
     def first(self) -> RequestRecord | None:
-        """The request under way, else the one to be taken up again, else the one that has waited longest."""
+        """The request under way, else the one to be taken up again, else the longest waiting one that is not held."""
         if self.active is not None:
             return self.active.request
         if self.interrupted is not None:
             return self.interrupted
-        return self.queue[0] if self.queue else None
+        return next((request for request in self.queue if not self.is_held(request)), None)
 
     @property
     def power_state_at(self) -> Instant | None:
@@ -100,6 +118,23 @@ class NodeState:
     def running(self) -> RequestRecord | None:
         """The request that has begun: the machine may have been touched."""
         return self.interrupted if self.active is None else self.active.request
+
+    @property
+    def open(self) -> tuple[RequestRecord, ...]:
+        """The requests that have not ended, the one that has begun first."""
+        return self.queue if self.running is None else (self.running, *self.queue)
+
+    def having(self, request: RequestRecord) -> "NodeState":
+        """Return the state with a request as it is now, wherever it stands."""
+        if self.active is not None and self.active.request.id == request.id:
+            return replace(self, active=replace(self.active, request=request))
+        if self.interrupted is not None and self.interrupted.id == request.id:
+            return replace(self, interrupted=request)
+        return replace(self, queue=tuple(request if one.id == request.id else one for one in self.queue))
+
+    def is_held(self, request: RequestRecord) -> bool:
+        """Return whether a request that waits does so until the node's maintenance is over."""
+        return request.hold and self.record.maintenance
 
     def recording(self, **changes: Any) -> "NodeState":
         """Return the state with a changed record."""

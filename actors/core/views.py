@@ -7,29 +7,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from castiron.actors.core import obstacles
+from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
 from castiron.store.records import EventRecord, NodeRecord, RequestRecord
 from castiron.transport.events import EventView
 from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView
-from castiron.transport.verbs import (
-    VERBS,
-    NodeDelete,
-    NodeMaintenanceSet,
-    NodeMaintenanceUnset,
-    NodeRequest,
-    NodeSet,
-    tag_of,
-)
-from castiron.transport.vocabulary import Instant, RequestState
-
-_UNHINDERED: Final = (NodeSet, NodeMaintenanceSet, NodeMaintenanceUnset)
-"""Verbs that a request under way does not hinder; of node.set, that is what does not change the way to the BMC."""
-
-_CONCERNED: Final = tuple(
-    tag for tag, verb in VERBS.items() if issubclass(verb, (NodeRequest, *_UNHINDERED, NodeDelete))
-)
-"""The verbs that change a node or reach its BMC, in the order of the documents."""
+from castiron.transport.vocabulary import Instant
 
 _OF_RECORD: Final = frozenset(NodeView.__struct_fields__) & {field.name for field in fields(NodeRecord)} - {
     "driver_info"
@@ -41,7 +24,6 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
     """Return the node as it stands."""
     record = state.record
     accepts, refuses = _verbs(state, now)
-    running = None if state.active is None else state.active.request
     return NodeView(
         uuid=record.uuid,
         name=record.name,
@@ -65,8 +47,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         created_at=record.created_at,
         updated_at=record.updated_at,
         revision=record.revision,
-        active_request=_summary(running or state.interrupted, _step(state)),
-        queued_requests=[summary for request in state.queue if (summary := _summary(request, None)) is not None],
+        active_request=None if state.running is None else _summary(state.running, step=_step(state)),
+        queued_requests=[_summary(request, position=place) for place, request in enumerate(state.queue, start=1)],
         accepts=accepts,
         refuses=refuses,
     )
@@ -84,12 +66,13 @@ def field_of(state: NodeState, now: Instant, name: str) -> Any:
     return getattr(node_view(state, now), name)
 
 
-def request_view(request: RequestRecord, step: str | None = None) -> RequestView:
+def request_view(request: RequestRecord, state: NodeState | None = None) -> RequestView:
     """Return the request as it stands.
 
     Args:
-        step: what it is doing now, if that is known.
+        state: of its node, which knows what it is doing now, or where it stands in line.
     """
+    active = None if state is None else state.active
     return RequestView(
         id=request.id,
         node=request.node_name,
@@ -102,8 +85,18 @@ def request_view(request: RequestRecord, step: str | None = None) -> RequestView
         started_at=request.started_at,
         ended_at=request.ended_at,
         deadline_at=request.deadline_at,
+        overdue_at=request.overdue_at,
+        policy=request.policy,
+        hold=request.hold,
+        on_restart=request.on_restart,
+        key=request.key,
+        depends_on=request.depends_on,
+        requesters=list(request.wanted_by),
+        merged=request.merged,
+        position=None if state is None else _position(state, request),
+        aborted_by=request.abort_by,
         attempts=request.attempts,
-        step=step,
+        step=None if active is None or active.request.id != request.id else active.action.step(),
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),
     )
@@ -124,6 +117,10 @@ def event_view(event: EventRecord) -> EventView:
     )
 
 
+def _position(state: NodeState, request: RequestRecord) -> int | None:
+    return next((place for place, one in enumerate(state.queue, start=1) if one.id == request.id), None)
+
+
 def _masked(values: Mapping[str, Any], secret_keys: frozenset[str]) -> dict[str, Any]:
     return {key: MASK if key in secret_keys and value is not None else value for key, value in values.items()}
 
@@ -132,27 +129,31 @@ def _step(state: NodeState) -> str | None:
     return None if state.active is None else state.active.action.step()
 
 
-def _summary(request: RequestRecord | None, step: str | None) -> RequestSummary | None:
-    if request is None:
-        return None
+def _summary(request: RequestRecord, *, step: str | None = None, position: int | None = None) -> RequestSummary:
     return RequestSummary(
         id=request.id,
         verb=request.verb,
         requester=request.requester,
         state=request.state,
         accepted_at=request.accepted_at,
-        step=step if request.state is RequestState.RUNNING else None,
+        step=step,
+        position=position,
+        deadline_at=request.deadline_at,
+        overdue_at=request.overdue_at,
+        hold=request.hold,
+        depends_on=request.depends_on,
+        requesters=list(request.wanted_by),
     )
 
 
 def _verbs(state: NodeState, now: Instant) -> tuple[list[str], dict[str, str]]:
     """Judge every verb that changes a node or reaches its BMC, as whoever answers for the node would now."""
-    aside = obstacles.aside(state.record)
-    obstacle = aside or obstacles.locked(state, now)
-    if obstacle is None:
-        return list(_CONCERNED), {}
-    free = [] if aside or state.leaving else [tag_of(verb) for verb in _UNHINDERED]
-    if free and state.running is None:
-        free.append(tag_of(NodeDelete))
-    reason = f"{obstacle.code}: {obstacle.message}"
-    return [tag for tag in _CONCERNED if tag in free], {tag: reason for tag in _CONCERNED if tag not in free}
+    accepts: list[str] = []
+    refuses: dict[str, str] = {}
+    for tag, obstacle in obstacles.obstacles(state).items():
+        if obstacle is None:
+            accepts.append(tag)
+        else:
+            error = obstacles.busy_with(state, obstacle, now) if isinstance(obstacle, RequestRecord) else obstacle
+            refuses[tag] = f"{error.code}: {error.message}"
+    return accepts, refuses

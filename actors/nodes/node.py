@@ -20,11 +20,13 @@ from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
     AnswerNode,
+    AnswerRequest,
     CallDriver,
     CancelTimer,
     Checked,
     Decision,
     Effect,
+    Park,
     Refuse,
     ReleasePermit,
     Renew,
@@ -169,7 +171,7 @@ class NodeActor(DispatchedActor):
             case Retire():
                 self.stop()
                 self._forget()
-            case Accept() | Refuse() | AnswerNode() | TellFleet():
+            case Accept() | Refuse() | Park() | AnswerNode() | AnswerRequest() | TellFleet():
                 pass  # told already
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
@@ -225,7 +227,7 @@ class NodeActor(DispatchedActor):
         for batch in self._batches.take_all():
             if batch.outcome is not None:  # of the others, `_landed` tells
                 self._reporter.report_outcome(batch, batch.outcome)
-        leftovers = self._reporter.settle(leftovers_of(self.actor_ref))
+        leftovers = self._settled.parked + self._reporter.settle(leftovers_of(self.actor_ref))
         failed = ChildFailed(uuid=self.uuid, generation=self._generation, reason=reason, leftovers=leftovers)
         self._kin.supervisor.tell(failed)
 

@@ -8,7 +8,17 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from castiron.actors.core.effects import Accept, AnswerNode, Decision, Effect, Refuse, Retire, TellFleet
+from castiron.actors.core.effects import (
+    Accept,
+    AnswerNode,
+    AnswerRequest,
+    Decision,
+    Effect,
+    Park,
+    Refuse,
+    Retire,
+    TellFleet,
+)
 from castiron.actors.core.messages import Amend
 from castiron.actors.core.node import suspend
 from castiron.actors.core.state import NodeState
@@ -16,7 +26,7 @@ from castiron.actors.core.views import node_view, request_view
 from castiron.actors.nodes.batch import Batch, Landed
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import AmendEnded, Kin, NodeGone, Strayed, UsersMessage
-from castiron.store.errors import StoreError, StoreUnwritable
+from castiron.store.errors import StaleRevision, StoreError, StoreUnwritable
 from castiron.store.records import Commit
 from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError, StoreUnavailable
 from castiron.transport.replies import NodeDeleted
@@ -62,6 +72,9 @@ class Reporter:
             state = suspend(decision.state)
             self._services.board.publish(state, outcome.seq, requests, generation=self._generation)
             self.tell(decision, outcome.seq)
+        for effect in (effect for decision in decisions for effect in decision.effects):
+            if isinstance(effect, Park):  # nobody looks at the machine for it any more; told last, if not told yet
+                effect.reply_to.refused(_failure(StaleRevision("its actor ended")), self._services.board.seq)
 
     def settle(self, leftovers: Iterable[Any]) -> tuple[UsersMessage, ...]:
         """See to what an actor has not looked at; return what somebody else must: the messages of users, in order."""
@@ -101,7 +114,9 @@ class Reporter:
     def _tell(self, effect: Effect, state: NodeState, seq: EventSeq) -> None:
         match effect:
             case Accept(reply_to=asked, request=request):
-                asked.answer.accepted(request_view(request), seq)
+                asked.taken(request, seq)
+            case AnswerRequest(reply_to=asked, request=request, is_final=True):
+                asked.answer.final(request_view(request), seq)
             case Refuse(reply_to=asked, error=error):
                 asked.refused(error, seq)
             case AnswerNode(reply_to=asked):
@@ -121,7 +136,13 @@ class Reporter:
         told, seq = _failure(error), self._services.board.seq
         for effect in decision.effects:
             match effect:
-                case Accept(reply_to=asked) | AnswerNode(reply_to=asked) | Retire(reply_to=asked):
+                case (
+                    Accept(reply_to=asked)
+                    | AnswerNode(reply_to=asked)
+                    | AnswerRequest(reply_to=asked)
+                    | Park(reply_to=asked)
+                    | Retire(reply_to=asked)
+                ):
                     asked.refused(told, seq)
                 case Refuse(reply_to=asked, error=refusal):
                     asked.refused(refusal, seq)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from castiron.actors.services import Loaded, OnDisk, Writer
 from castiron.store.errors import StoreError
-from castiron.store.records import Change, Commit, EventRecord, NodeRecord, RequestRecord
+from castiron.store.records import Change, Commit, EventRecord, KeyRecord, NodeRecord, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import EventSeq, EventType, NodeSeq, NodeUUID, RequestID, RequestState
 
@@ -38,6 +38,10 @@ class Library(Protocol):
 
     def request(self, request_id: RequestID) -> RequestRecord | None:
         """Return a request."""
+        ...
+
+    def key(self, text: str) -> KeyRecord | None:
+        """Return an idempotency key."""
         ...
 
     def requests(

@@ -16,7 +16,7 @@ from castiron.store.records import Change, Commit, EventDraft, EventRecord, Node
 from castiron.store.secrets import Sealer
 from castiron.store.sql import statements
 from castiron.store.sql.database import Database
-from castiron.store.sql.rows import Row, event_row, node_row, request_row
+from castiron.store.sql.rows import Row, event_row, key_row, node_row, request_row
 from castiron.transport.vocabulary import EventSeq, NodeSeq
 
 Outcome = Commit | StoreError
@@ -46,6 +46,7 @@ class _Prepared:
 
     node: _NodeWrite | None
     requests: tuple[Row, ...]
+    keys: tuple[Row, ...]
     events: tuple[_Event, ...]
 
 
@@ -84,6 +85,7 @@ class Committer:
             return _Prepared(
                 self._node_write(change),
                 tuple(request_row(request, self._sealer) for request in change.requests),
+                tuple(key_row(key) for key in change.keys),
                 _numbered(change),
             )
         except UnstorableValue as refusal:
@@ -142,6 +144,8 @@ class Committer:
             self._write_nodes(statement, list(run))
         if requests := [row for change in changes for row in change.requests]:
             self._database.execute_many(statements.PUT_REQUEST, requests)
+        if keys := [row for change in changes for row in change.keys]:
+            self._database.execute_many(statements.PUT_KEY, keys)
         commits = _commits(changes, seq)
         if events := [
             (record.seq, record.node_seq, *event.row)

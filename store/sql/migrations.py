@@ -134,6 +134,26 @@ STEPS: Final = (
         ),
     ),
     Step(3, ("ALTER TABLE nodes ADD COLUMN power_check_interval_s DOUBLE PRECISION",)),
+    Step(
+        4,
+        (
+            "ALTER TABLE requests RENAME COLUMN deadline_at TO overdue_at",
+            "ALTER TABLE requests ADD COLUMN policy TEXT NOT NULL DEFAULT 'strict'",
+            "ALTER TABLE requests ADD COLUMN hold BOOLEAN NOT NULL DEFAULT FALSE",
+            "ALTER TABLE requests ADD COLUMN on_restart TEXT NOT NULL DEFAULT 'resume'",
+            "ALTER TABLE requests ADD COLUMN deadline_at DOUBLE PRECISION",
+            "ALTER TABLE requests ADD COLUMN depends_on TEXT",
+            "ALTER TABLE requests ADD COLUMN requesters TEXT NOT NULL DEFAULT '{}'",
+            "ALTER TABLE requests ADD COLUMN merged BIGINT NOT NULL DEFAULT 0",
+            "ALTER TABLE requests ADD COLUMN abort_by TEXT",
+            """
+            CREATE TABLE request_keys (
+                key TEXT NOT NULL PRIMARY KEY,
+                request_id TEXT NOT NULL)
+            """,
+            "CREATE INDEX keys_of_request ON request_keys (request_id)",
+        ),
+    ),
 )
 
 

@@ -26,6 +26,7 @@ Query = Any
 _INFO: Final[Any] = tables.StoreInfo
 _NODE: Final[Any] = tables.Node
 _REQUEST: Final[Any] = tables.Request
+_KEY: Final[Any] = tables.RequestKey
 _EVENT: Final[Any] = tables.Event
 _HISTORY: Final[Any] = tables.HistoryEvent
 
@@ -51,6 +52,21 @@ def node(uuid: NodeUUID) -> Query:
 def request(request_id: RequestID) -> Query:
     """One request."""
     return _REQUEST.select().where(_REQUEST.id == request_id)
+
+
+def key(text: str) -> Query:
+    """One idempotency key."""
+    return _KEY.select().where(_KEY.key == text)
+
+
+def keys() -> Query:
+    """All idempotency keys, nothing else of them."""
+    return _KEY.select(_KEY.key)
+
+
+def keys_of(request_ids: Collection[RequestID]) -> Query:
+    """The idempotency keys of some requests."""
+    return _KEY.select(_KEY.key).where(_KEY.request_id.in_(sorted(request_ids)))
 
 
 def accepted_at(request_id: RequestID) -> Query:

@@ -11,13 +11,15 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from castiron.store.errors import StoreUnusable
-from castiron.store.records import EventDraft, EventRecord, NodeRecord, RequestRecord
+from castiron.store.records import EventDraft, EventRecord, KeyRecord, NodeRecord, RequestRecord
 from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
     Applied,
     EventType,
     Fault,
+    OnRestart,
+    Policy,
     PowerState,
     ProvisionState,
     RequestState,
@@ -138,12 +140,20 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         record.accepted_at,
         record.started_at,
         record.ended_at,
-        record.deadline_at,
+        record.overdue_at,
         record.attempts,
         values.dump(record.progress),
         None if record.result is None else values.dump(record.result),
         None if record.error is None else values.dump(record.error),
         record.applied,
+        record.policy,
+        record.hold,
+        record.on_restart,
+        record.deadline_at,
+        record.depends_on,
+        values.dump(record.requesters),
+        record.merged,
+        record.abort_by,
     )
 
 
@@ -155,7 +165,8 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
         StoreUnusable: the row is damaged, or holds words that this version does not know.
     """
     (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
-    (accepted_at, started_at, ended_at, deadline_at, attempts, progress, result, error, applied) = life
+    (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
+    (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by) = terms
     with _Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,
@@ -170,13 +181,32 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
             accepted_at=accepted_at,
             started_at=started_at,
             ended_at=ended_at,
-            deadline_at=deadline_at,
+            overdue_at=overdue_at,
             attempts=attempts,
             progress=values.load(progress),
             result=_if_known(values.load, result),
             error=_if_known(values.load, error),
             applied=_if_known(Applied, applied),
+            policy=Policy(policy),
+            hold=bool(hold),
+            on_restart=OnRestart(on_restart),
+            deadline_at=deadline_at,
+            depends_on=depends_on,
+            requesters=values.load(requesters),
+            merged=merged,
+            abort_by=abort_by,
         )
+
+
+def key_row(record: KeyRecord) -> Row:
+    """Return the row of `tables.RequestKey`."""
+    return (record.key, record.request_id)
+
+
+def key_record(row: Row) -> KeyRecord:
+    """Return the record that `key_row` made the row from."""
+    key, request_id = row
+    return KeyRecord(key=key, request_id=request_id)
 
 
 def event_row(draft: EventDraft) -> Row:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import peewee
 
 from castiron.store.sql.rows import Row
-from castiron.store.sql.tables import Event, Node, Request
+from castiron.store.sql.tables import Event, Node, Request, RequestKey
 
 
 def columns(model: type[peewee.Model]) -> tuple[str, ...]:
@@ -40,6 +40,9 @@ PUT_REQUEST: Final = (
     f"{_insert('requests', _REQUEST)} ON CONFLICT (id) DO UPDATE SET "
     f"{', '.join(f'{name} = excluded.{name}' for name in _REQUEST[1:])}"
 )
+
+PUT_KEY: Final = f"{_insert('request_keys', columns(RequestKey))} ON CONFLICT (key) DO NOTHING"
+"""Only one request is admitted with a key; a key comes twice if a change is submitted anew after it was told lost."""
 
 INSERT_EVENT: Final = _insert("events", _EVENT)
 

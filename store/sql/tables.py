@@ -74,15 +74,33 @@ class Request(Model):
     accepted_at = DoubleField()
     started_at = DoubleField(null=True)
     ended_at = DoubleField(null=True)
-    deadline_at = DoubleField(null=True)
+    overdue_at = DoubleField(null=True)
     attempts = BigIntegerField()
     progress = TextField()
     result = TextField(null=True)
     error = TextField(null=True)
     applied = TextField(null=True)
+    policy = TextField()
+    hold = BooleanField()
+    on_restart = TextField()
+    deadline_at = DoubleField(null=True)
+    depends_on = TextField(null=True)
+    requesters = TextField()
+    merged = BigIntegerField()
+    abort_by = TextField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "requests"
+
+
+class RequestKey(Model):
+    """records.KeyRecord."""
+
+    key = TextField(primary_key=True)
+    request_id = TextField()
+
+    class Meta:  # noqa: D106 - where peewee looks for the name
+        table_name = "request_keys"
 
 
 class _Happening(Model):

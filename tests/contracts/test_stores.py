@@ -333,9 +333,9 @@ class StoreContract:
         running = plain_request(20, state=RequestState.RUNNING)
         commit(writer, creation(plain_node(), *ended, running))
 
-        assert store.prune_requests(Instant(3006.0), limit=2) == 2
-        assert store.prune_requests(Instant(3006.0), limit=100) == 3
-        assert store.prune_requests(Instant(3006.0), limit=100) == 0
+        assert store.prune_requests(Instant(3006.0), limit=2).requests == 2
+        assert store.prune_requests(Instant(3006.0), limit=100).requests == 3
+        assert store.prune_requests(Instant(3006.0), limit=100).requests == 0
         assert {request.id for request in store.requests(limit=99)} == {running.id, ended[5].id, ended[6].id}
 
     def test_pruning_events_keeps_the_latest_so_that_numbers_go_on(self, store: Store, writer: Writer) -> None:

@@ -7,33 +7,30 @@ not there. So any order in which the conductor's threads could meet can be drawn
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from random import Random
 from typing import Any, Final
 
 import pykka
 
 from castiron.actors.asking import Asked
-from castiron.actors.core.messages import Remove, Submit
+from castiron.actors.core.messages import Remove
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import CreateNode, FleetActor, SetNode, being_replaced
-from castiron.actors.published.waiting import Wait
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.supervisor import Tally
-from castiron.store.records import RequestRecord
 from castiron.store.store import Store
 from castiron.testing.simulation.disk import SimWriter
 from castiron.testing.simulation.house import Ground, House
 from castiron.transport.errors import CastironError
 from castiron.transport.events import EventView
 from castiron.transport.verbs import NodeCreate, NodePowerSet, NodeSet
-from castiron.transport.vocabulary import EventSeq, Instant, PowerTarget, RequestID, Seconds
+from castiron.transport.vocabulary import EventSeq, Instant, PowerTarget, ReplyWish, Seconds
 from tests.support.conductor_plugin import BuggyDriver
 from tests.support.conductor_process import Audit
 from tests.support.store_records import counting_ids
@@ -140,14 +137,13 @@ class Simulation:
 
     def power(self, name: str, target: PowerTarget, *, waits: bool) -> Heard:
         heard = self._heard(f"power {name} {target}")
-        request_id = RequestID(self._new_id())
-        asked = Asked(heard)
-        if waits:
-            wait = Wait(self.services.board, heard, partial(_tell_end, heard))
-            wait.expect(request_id)
-            asked = Asked(heard, wait.withdraw)
-        verb = NodePowerSet(node=name, target=target)
-        return self._deliver(name, Submit(request_id=request_id, verb=verb, requester="test", reply_to=asked), asked)
+        published = self.services.board.node(name)
+        if published is None:
+            heard.fail(node_not_found(name), self.services.board.seq)
+            return heard
+        verb = NodePowerSet(node=name, target=target, replies=ReplyWish.BOTH if waits else ReplyWish.ACCEPTED)
+        self.house.intake.submit(published.state, verb, "test", heard)
+        return heard
 
     def delete(self, name: str) -> Heard:
         asked = Asked(self._heard(f"delete {name}"))
@@ -165,7 +161,7 @@ class Simulation:
             heard.fail(being_replaced(), self.services.board.seq)
         return heard
 
-    def _deliver(self, name: str, message: Submit | Remove, asked: Asked) -> Heard:
+    def _deliver(self, name: str, message: Remove, asked: Asked) -> Heard:
         try:
             published = self.services.board.node(name)
             if published is None:
@@ -274,11 +270,6 @@ class Simulation:
             assert len(heard.told) - heard.told.count("accepted") <= 1, (heard.what, heard.told)
             assert last, f"nobody answered: {heard.what}"
             assert heard.accepted_id is None or heard.accepted_id in known, f"accepted and forgotten: {heard.what}"
-
-
-def _tell_end(heard: Heard, request: RequestRecord, seq: EventSeq) -> None:
-    del request
-    heard.final(None, seq)
 
 
 def _owner_of(ref: "pykka.ActorRef[Any]") -> Any:

@@ -26,7 +26,8 @@ from castiron.actors.core.effects import (
 from castiron.actors.core.machines.actions import EVENTS
 from castiron.actors.core.machines.check import interval_s
 from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, Submit, TimerDue
-from castiron.actors.core.node import LAST_WORD_S, decide, suspend
+from castiron.actors.core.node import decide, suspend
+from castiron.actors.core.running import LAST_WORD_S
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings

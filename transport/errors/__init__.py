@@ -7,9 +7,11 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
     CastironError
       RequestError           yours: the request is wrong                    source=caller
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
-        NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound
+        NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
       ConflictError          the world is in the way                        source=caller
-        NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved
+        NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
+        RequestStarted  RequestEnded  RequestNotYours  RequestCancelled  RequestSuperseded  RequestExpired
+        RequestAborted  RequestInterrupted
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
@@ -33,8 +35,18 @@ from castiron.transport.errors.asked import (
     NodeLocked,
     NodeNotFound,
     NodeRemoved,
+    PreconditionFailed,
+    RequestAborted,
+    RequestCancelled,
+    RequestEnded,
     RequestError,
+    RequestExpired,
+    RequestInterrupted,
     RequestNotFound,
+    RequestNotYours,
+    RequestReused,
+    RequestStarted,
+    RequestSuperseded,
     RevisionStale,
     VerbUnknown,
     VersionUnsupported,
@@ -95,9 +107,19 @@ __all__ = [
     "NodeNotFound",
     "NodeRemoved",
     "PowerStateUnconfirmed",
+    "PreconditionFailed",
     "ReplyTimeout",
+    "RequestAborted",
+    "RequestCancelled",
+    "RequestEnded",
     "RequestError",
+    "RequestExpired",
+    "RequestInterrupted",
     "RequestNotFound",
+    "RequestNotYours",
+    "RequestReused",
+    "RequestStarted",
+    "RequestSuperseded",
     "RevisionStale",
     "StoreUnavailable",
     "VerbUnknown",

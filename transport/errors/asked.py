@@ -64,6 +64,12 @@ class RequestNotFound(RequestError):
     code = "request.not_found"
 
 
+class RequestReused(RequestError):
+    """The key belongs to another request. details: key, request, verb, node."""
+
+    code = "request.reused"
+
+
 class ConflictError(CastironError):
     """The request is right, and the world is in its way now."""
 
@@ -72,7 +78,11 @@ class ConflictError(CastironError):
 
 
 class NodeLocked(ConflictError):
-    """The node is busy with another request. details: node, request, verb, age_s, requester."""
+    """The node is busy with another request.
+
+    details: node, request, verb, age_s, requester (of what is in the way), power_state, maintenance, accepts (verbs
+    that would be accepted now).
+    """
 
     code = "node.locked"
 
@@ -94,4 +104,67 @@ class NodeRemoved(ConflictError):
     """The node was deleted before the request had ended. details: node, node_uuid, requester (of the deletion)."""
 
     code = "node.deleted"
+    retry = Retry.NEVER
+
+
+class RequestStarted(ConflictError):
+    """The request has started, so it cannot be cancelled any more. details: request, node, verb, state."""
+
+    code = "request.started"
+    retry = Retry.NEVER
+
+
+class RequestEnded(ConflictError):
+    """The request has ended, so it can neither be cancelled nor aborted. details: request, state."""
+
+    code = "request.ended"
+    retry = Retry.NEVER
+
+
+class RequestNotYours(ConflictError):
+    """Others want the request; `force` ends it for them, too. details: request, requesters."""
+
+    code = "request.not_yours"
+    retry = Retry.NEVER
+
+
+class RequestCancelled(ConflictError):
+    """The request was withdrawn before it started. details: request, requester (who withdrew it)."""
+
+    code = "request.cancelled"
+    retry = Retry.NEVER
+
+
+class RequestSuperseded(ConflictError):
+    """The request made room for another one before it started. details: request, superseded_by, verb, requester."""
+
+    code = "request.superseded"
+    retry = Retry.NEVER
+
+
+class RequestExpired(ConflictError):
+    """The request had not started by its deadline. details: request, deadline_at."""
+
+    code = "request.expired"
+    retry = Retry.NEVER
+
+
+class RequestAborted(ConflictError):
+    """The request was ended while it ran. details: request, requester (who ended it), power_state, power_state_at."""
+
+    code = "request.aborted"
+    retry = Retry.NEVER
+
+
+class RequestInterrupted(ConflictError):
+    """The request was not to go on after a restart, and there was one. details: request."""
+
+    code = "request.interrupted"
+    retry = Retry.NEVER
+
+
+class PreconditionFailed(ConflictError):
+    """The request was to start after another one, which did not succeed. details: request, depends_on, state."""
+
+    code = "request.precondition_failed"
     retry = Retry.NEVER

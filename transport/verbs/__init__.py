@@ -47,6 +47,8 @@ from castiron.transport.verbs.nodes import (
     NodeShow,
 )
 from castiron.transport.verbs.requests import (
+    RequestAbort,
+    RequestCancel,
     RequestList,
     RequestShow,
     RequestWait,
@@ -98,7 +100,9 @@ __all__ = [
     "NodeSet",
     "NodeShow",
     "Ping",
+    "RequestAbort",
     "RequestArgument",
+    "RequestCancel",
     "RequestList",
     "RequestShow",
     "RequestWait",

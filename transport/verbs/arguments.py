@@ -14,6 +14,9 @@ $ would let a line feed pass."""
 MAX_TIMEOUT_S: Final = 86_400.0
 """A day: longer than any machine takes, short enough that a slip of the keyboard does not last for ever."""
 
+MAX_MOMENT: Final = 253_402_300_799.0
+"""The end of the year 9999: what dates can be written for."""
+
 MAX_LIST: Final = 1000
 """Entries in one answer, as Ironic's max_limit."""
 
@@ -27,6 +30,8 @@ NewName = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=255, description=
 NodeArgument = Annotated[str, Meta(min_length=1, max_length=255, description="name or uuid of a node")]
 RequestArgument = Annotated[str, Meta(min_length=1, max_length=64, description="id of a request")]
 TimeoutS = Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_S, description="seconds")]
+Key = Annotated[str, Meta(pattern=r"^[!-~]+\Z", min_length=8, max_length=128)]
+MomentAt = Annotated[float, Meta(ge=0, le=MAX_MOMENT, description="seconds since 1970-01-01 UTC")]
 IntervalS = Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds; 0: none")]
 TypePattern = Annotated[str, Meta(pattern=r"^[a-z_.*]+\Z", max_length=64)]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIST, description="entries at the most")]

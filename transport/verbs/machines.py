@@ -6,9 +6,9 @@ from msgspec import Meta
 
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
-from castiron.transport.verbs.arguments import NodeArgument, TimeoutS
+from castiron.transport.verbs.arguments import Key, MomentAt, NodeArgument, TimeoutS
 from castiron.transport.verbs.verb import Verb
-from castiron.transport.vocabulary import PowerTarget, ReplyWish
+from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, ReplyWish
 
 
 class NodeRequest(Verb, frozen=True, kw_only=True):
@@ -22,6 +22,15 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
         | None
     ) = None
     replies: Annotated[ReplyWish, Meta(description="which replies to send")] = ReplyWish.ACCEPTED
+    key: Annotated[Key, Meta(description="made by you: one key is one request, for as long as kept")] | None = None
+    policy: Annotated[Policy, Meta(description="if another request is in the way")] = Policy.STRICT
+    hold: Annotated[bool, Meta(description="wait while the node is in maintenance")] = False
+    fresh: Annotated[bool, Meta(description="look at the machine first, then judge the request")] = False
+    again: Annotated[bool, Meta(description="once more, even if an equal request has not ended")] = False
+    deadline_at: Annotated[MomentAt, Meta(description="if it has not started by then, it expires")] | None = None
+    on_restart: Annotated[OnRestart, Meta(description="if the conductor restarts before it has ended")] = (
+        OnRestart.RESUME
+    )
 
     becomes_request = True
     makes_work = True
@@ -30,8 +39,16 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
         errors.NodeNotFound,
         errors.NodeLocked,
         errors.NodeInMaintenance,
+        errors.RequestReused,
+        errors.RequestExpired,
         errors.MailboxFull,
         errors.StoreUnavailable,
+        errors.BMCUnreachable,
+        errors.BMCCredentials,
+        errors.BMCBusy,
+        errors.BMCFault,
+        errors.BMCUnsupported,
+        errors.DeadlineExceeded,
     )
     failures: ClassVar[tuple[type[CastironError], ...]] = (
         errors.BMCUnreachable,
@@ -41,6 +58,13 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
         errors.BMCFault,
         errors.DeadlineExceeded,
         errors.NodeRemoved,
+        errors.NodeInMaintenance,
+        errors.PreconditionFailed,
+        errors.RequestCancelled,
+        errors.RequestSuperseded,
+        errors.RequestExpired,
+        errors.RequestAborted,
+        errors.RequestInterrupted,
     )
     """Errors that the request may end with, after it was accepted."""
 

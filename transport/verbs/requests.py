@@ -18,6 +18,47 @@ class RequestShow(Verb, frozen=True, kw_only=True, tag="request.show"):
     refusals = (errors.RequestNotFound,)
 
 
+class RequestCancel(Verb, frozen=True, kw_only=True, tag="request.cancel"):
+    """Withdraw a request that has not started. If others want it as well, it goes on for them."""
+
+    request: RequestArgument
+    force: Annotated[bool, Meta(description="also if others want it, or you do not")] = False
+
+    makes_work = True
+    idempotent = False
+    refusals = (
+        errors.RequestNotFound,
+        errors.RequestStarted,
+        errors.RequestEnded,
+        errors.RequestNotYours,
+        errors.MailboxFull,
+        errors.StoreUnavailable,
+    )
+    version = "1.1"
+
+
+class RequestAbort(Verb, frozen=True, kw_only=True, tag="request.abort"):
+    """End a request that runs, between two exchanges with the BMC, and look at the machine; cancel one that waits.
+
+    Answered when the request has ended: within one command time-out, as failed with `request.aborted`, unless it ended
+    by itself first.
+    """
+
+    request: RequestArgument
+    force: Annotated[bool, Meta(description="also if others want it, or you do not")] = False
+
+    makes_work = True
+    idempotent = False
+    refusals = (
+        errors.RequestNotFound,
+        errors.RequestEnded,
+        errors.RequestNotYours,
+        errors.MailboxFull,
+        errors.StoreUnavailable,
+    )
+    version = "1.1"
+
+
 class RequestWait(Verb, frozen=True, kw_only=True, tag="request.wait"):
     """Show one request as soon as it has ended, or as it is when the time is up."""
 

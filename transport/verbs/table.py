@@ -22,7 +22,7 @@ from castiron.transport.verbs.nodes import (
     NodeSet,
     NodeShow,
 )
-from castiron.transport.verbs.requests import RequestList, RequestShow, RequestWait
+from castiron.transport.verbs.requests import RequestAbort, RequestCancel, RequestList, RequestShow, RequestWait
 
 AnyVerb = (
     Hello
@@ -41,6 +41,8 @@ AnyVerb = (
     | RequestShow
     | RequestWait
     | RequestList
+    | RequestCancel
+    | RequestAbort
     | EventList
     | NodeHistory
 )
@@ -68,6 +70,8 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         RequestShow,
         RequestWait,
         RequestList,
+        RequestCancel,
+        RequestAbort,
         EventList,
         NodeHistory,
     )

@@ -1,10 +1,13 @@
 """What all verbs have in common, and what they are on the wire."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct, to_builtins
 
 from castiron.transport.errors import CastironError
+
+TERMS: Final = ("replies", "key", "policy", "hold", "fresh", "again", "deadline_at", "on_restart")
+"""Fields of a request's verb that say how it is to be treated, not what is to be done."""
 
 
 class Verb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="verb"):
@@ -38,8 +41,6 @@ def to_map(verb: Verb) -> dict[str, Any]:
 
 
 def arguments_of(verb: Verb) -> dict[str, Any]:
-    """Return what a stored request keeps of its verb: the map of the wire without "verb" and "replies"."""
+    """Return what is to be done, as a stored request keeps it: the map of the wire without "verb" and the terms."""
     body = to_map(verb)
-    body.pop("verb")
-    body.pop("replies", None)
-    return body
+    return {name: value for name, value in body.items() if name != "verb" and name not in TERMS}

@@ -117,6 +117,18 @@ def start(draft: Draft, message: TimerDue, settings: Settings) -> None:
         draft.order(CallDriver(call, GetPower(), deadline, gives_way=True))
 
 
+def look(draft: Draft, settings: Settings) -> None:
+    """Look at the machine now, unless a check is under way; somebody waits for what it shows."""
+    check = draft.check
+    if check.call is not None:
+        return
+    if check.timer is not None:
+        draft.order(CancelTimer(check.timer))
+    call = draft.ticket()
+    draft.check = replace(check, timer=None, call=call, started_at=draft.now, late_s=0.0)
+    draft.order(CallDriver(call, GetPower(), Instant(draft.now + settings.command_timeout_s), gives_way=True))
+
+
 def overtake(draft: Draft) -> None:
     """Have nothing to do with what a check that is under way will see: an action begins."""
     if draft.check.call is not None:
@@ -124,16 +136,17 @@ def overtake(draft: Draft) -> None:
         draft.order(Checked(CheckResult.SKIPPED, draft.check.late_s))
 
 
-def heard(draft: Draft, message: Heard, settings: Settings) -> None:
-    """Take in what the machine's BMC answered, or that it did not."""
+def heard(draft: Draft, message: Heard, settings: Settings) -> CastironError | None:
+    """Take in what the machine's BMC answered, or that it did not; return why, if it did not."""
     outcome = message.outcome
     if isinstance(outcome, Done) and isinstance(outcome.value, PowerState):
         result = _saw(draft, outcome.value, message.spare_id, settings)
         draft.order(Checked(result, draft.check.late_s))
-    else:
-        failure = outcome.error if isinstance(outcome, NotDone) else BMCFault("The driver gave no power state.")
-        result = _failed(draft, failure, settings)
-        draft.order(Checked(result, draft.check.late_s, failure))
+        return None
+    failure = outcome.error if isinstance(outcome, NotDone) else BMCFault("The driver gave no power state.")
+    result = _failed(draft, failure, settings)
+    draft.order(Checked(result, draft.check.late_s, failure))
+    return failure
 
 
 def _first(draft: Draft, timer: Ticket, within_s: float) -> SetTimer:

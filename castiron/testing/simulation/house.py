@@ -23,7 +23,9 @@ from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
 from castiron.actors.published.checks import Checks
 from castiron.actors.published.herald import Herald, Stream
-from castiron.actors.reception import Reception
+from castiron.actors.reception.admission import Keys
+from castiron.actors.reception.desk import Reception
+from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.supervision.directory import Directory, Owner
@@ -103,6 +105,7 @@ class House:
         writer: changes the store.
         drivers: by name.
         reception: takes verbs, as a front door hands them in.
+        intake: takes requests, as reception hands them in.
         services: what actors work with.
         tally: what the supervisor has done.
         failure: why it cannot go on; None as long as it can.
@@ -134,7 +137,8 @@ class House:
         )
         self.kin = Kin(fleet=Seat(), supervisor=Seat())
         self._start_actors(store)
-        Pruning(store, archive, self._clock, ground.settings, pause_s=PRUNING_PAUSE_S).start()
+        keys = Keys(store.keys())
+        Pruning(store, archive, self._clock, ground.settings, keys.forget, pause_s=PRUNING_PAUSE_S).start()
         desk = Bulletin(
             services=self.services,
             store=store,
@@ -144,7 +148,8 @@ class House:
             archive=archive,
             boot_id=ground.new_id(),
         )  # without a door and a watch: nobody can ask for hello or status here
-        self.reception = Reception(self.services, self.kin.fleet, archive, desk)
+        self.intake = Intake(self.services, archive, keys)
+        self.reception = Reception(self.services, self.kin.fleet, archive, desk, self.intake)
 
     def owner(self, node: str) -> tuple[NodeUUID, Owner] | None:
         """Return a node's uuid and its present owner, by name or uuid; None if there is no such node."""

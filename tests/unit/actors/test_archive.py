@@ -1,7 +1,7 @@
 """The archive answers off the caller's thread, behind the writer; pruning takes its turn there."""
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -129,10 +129,14 @@ def old_events(store: Store) -> Store:
     return store
 
 
+def forget(keys: Iterable[str]) -> None:
+    assert not list(keys)  # there are no requests here
+
+
 def test_old_events_go_step_by_step_with_pauses_between(old_events: Store) -> None:
     clock = VirtualClock(Instant(1_000_000.0))
     archive: Any = Inline(old_events)
-    Pruning(old_events, archive, clock, Settings(event_retention_s=3600.0)).start()
+    Pruning(old_events, archive, clock, Settings(event_retention_s=3600.0), forget).start()
 
     counts: list[int] = []
     for pause_s in (PAUSE_S, SHORT_PAUSE_S, SHORT_PAUSE_S, SHORT_PAUSE_S):
@@ -146,7 +150,7 @@ def test_old_events_go_step_by_step_with_pauses_between(old_events: Store) -> No
 def test_young_events_go_too_where_there_are_too_many(old_events: Store) -> None:
     clock = VirtualClock(Instant(1.0))
     archive: Any = Inline(old_events)
-    Pruning(old_events, archive, clock, Settings(event_retention_count=100)).start()
+    Pruning(old_events, archive, clock, Settings(event_retention_count=100), forget).start()
 
     clock.advance(Seconds(PAUSE_S + 3 * SHORT_PAUSE_S + 0.01))
 
@@ -156,7 +160,7 @@ def test_young_events_go_too_where_there_are_too_many(old_events: Store) -> None
 def test_pruning_lets_users_go_first_and_ends_when_stopped(old_events: Store) -> None:
     clock = VirtualClock(Instant(1_000_000.0))
     archive: Any = Inline(old_events)
-    pruning = Pruning(old_events, archive, clock, Settings(event_retention_s=3600.0))
+    pruning = Pruning(old_events, archive, clock, Settings(event_retention_s=3600.0), forget)
     pruning.start()
     archive.is_full = True
     clock.advance(Seconds(PAUSE_S + 1))
@@ -175,7 +179,7 @@ def test_pruning_lets_users_go_first_and_ends_when_stopped(old_events: Store) ->
 def test_pruning_that_fails_is_tried_again(old_events: Store) -> None:
     clock = VirtualClock(Instant(1_000_000.0))
     archive: Any = Inline(old_events)
-    pruning = Pruning(old_events, archive, clock, Settings(event_retention_s=3600.0))
+    pruning = Pruning(old_events, archive, clock, Settings(event_retention_s=3600.0), forget)
     pruning.start()
     old_events._reader.close()
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from castiron.actors.core.aside import put_aside, taken_back
-from castiron.actors.core.obstacles import aside
+from castiron.actors.core.requests.obstacles import aside
 from castiron.store.records import NodeRecord, NodeUpdate, RequestRecord
 from castiron.transport.vocabulary import Applied, EventType, Fault, Instant, PowerState, RequestState
 from tests.support.store_records import plain_node, plain_request

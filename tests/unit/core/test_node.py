@@ -32,8 +32,9 @@ from castiron.actors.core.messages import (
     Submit,
     TimerDue,
 )
-from castiron.actors.core.node import LAST_WORD_S, decide
-from castiron.actors.core.obstacles import aside
+from castiron.actors.core.node import decide
+from castiron.actors.core.requests.obstacles import aside
+from castiron.actors.core.running import LAST_WORD_S
 from castiron.actors.core.state import Ticket
 from castiron.actors.core.views import node_view
 from castiron.actors.drivers.base import Done, DriverInfo, GetPower, NotDone

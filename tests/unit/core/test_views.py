@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.core.obstacles import locked
+from castiron.actors.core.requests.obstacles import busy_with
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import field_of, node_view, request_view
 from castiron.store.records import NodeRecord
@@ -69,12 +69,11 @@ def test_an_idle_node_takes_every_verb() -> None:
 
 def test_a_busy_node_says_what_it_would_refuse_and_why() -> None:
     node = busy()
-    obstacle = locked(node.state, node.now)
-    assert obstacle is not None
+    obstacle = busy_with(node.state, node.state.queue[0], node.now)
 
     view = node_view(node.state, node.now)
 
-    free = ["node.set", "node.delete", "node.maintenance.set", "node.maintenance.unset"]
+    free = ["node.set", "node.delete", "node.maintenance.set", "node.maintenance.unset", "node.boot_device.get"]
     assert view.accepts == free
     assert view.refuses == dict.fromkeys(
         [verb for verb in CHANGING if verb not in free], f"node.locked: {obstacle.message}"
@@ -87,7 +86,7 @@ def test_a_node_whose_request_is_running_is_not_to_be_deleted() -> None:
 
     view = node_view(node.state, node.now)
 
-    assert view.accepts == ["node.set", "node.maintenance.set", "node.maintenance.unset"]
+    assert view.accepts == ["node.set", "node.maintenance.set", "node.maintenance.unset", "node.boot_device.get"]
     assert "node.delete" in view.refuses
 
 
@@ -147,12 +146,12 @@ def test_an_interrupted_request_is_shown_as_the_active_one_without_a_step() -> N
 def test_a_request_is_shown_as_it_is_on_record() -> None:
     request = full_request()
 
-    view = request_view(request, "waiting for power on")
+    view = request_view(request)
 
-    assert (view.node, view.node_uuid, view.step) == (request.node_name, request.node_uuid, "waiting for power on")
+    assert (view.node, view.node_uuid, view.step) == (request.node_name, request.node_uuid, None)
     for name in ("id", "verb", "requester", "state", "attempts", "result", "error"):
         assert getattr(view, name) == getattr(request, name), name
-    for name in ("accepted_at", "started_at", "ended_at", "deadline_at"):
+    for name in ("accepted_at", "started_at", "ended_at", "deadline_at", "overdue_at"):
         assert getattr(view, name) == getattr(request, name), name
 
 

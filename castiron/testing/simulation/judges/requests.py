@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from castiron.actors.core.machines.actions import EVENTS, target_power_state
-from castiron.actors.core.node import LAST_WORD_S
+from castiron.actors.core.running import LAST_WORD_S
 from castiron.store.records import RequestRecord
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.judges.homes import TICK_S, Hold, machines_of
@@ -86,17 +86,17 @@ def refused_leaves_no_trace(evidence: Evidence, hold: Hold) -> None:
 def timeouts_within_one_tick(evidence: Evidence, hold: Hold) -> None:
     """Judge I7: what runs out of time ends within one tick, however many do at the same instant."""
     for request in _undisturbed(evidence):
-        if request.state is RequestState.FAILED and request.ended_at is not None and request.deadline_at is not None:
-            late_s = request.ended_at - request.deadline_at - LAST_WORD_S
+        if request.state is RequestState.FAILED and request.ended_at is not None and request.overdue_at is not None:
+            late_s = request.ended_at - request.overdue_at - LAST_WORD_S
             hold(late_s <= TICK_S, f"request {request.id} on {request.node_name} ended {late_s:.3f} s late")
 
 
 def actions_end_by_their_deadline(evidence: Evidence, hold: Hold) -> None:
     """Judge I12: nothing runs beyond its deadline, not even where a driver never answers."""
     for request in _undisturbed(evidence):
-        if request.started_at is not None and request.deadline_at is not None:
+        if request.started_at is not None and request.overdue_at is not None:
             ended_at = evidence.ended_at if request.ended_at is None else request.ended_at
-            late_s = ended_at - request.deadline_at - LAST_WORD_S
+            late_s = ended_at - request.overdue_at - LAST_WORD_S
             hold(late_s <= TICK_S, f"request {request.id} on {request.node_name} ran for {late_s:.3f} s too long")
 
 

@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
-from castiron.actors.core.messages import Remove, SetMaintenance, Submit
+from castiron.actors.core.messages import Remove, SetMaintenance
 from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
@@ -22,14 +22,14 @@ from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
 from castiron.actors.published.listing import Listing
 from castiron.actors.published.waiting import Wait
+from castiron.actors.reception.intake import Intake, request_not_found, tell_end
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Seat
 from castiron.store.records import RequestRecord
 from castiron.transport.doors.answers import PeerInfo
-from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError, RequestNotFound
+from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError
 from castiron.transport.replies import Pong, RequestListed, RequestView, StatusView, Welcome
 from castiron.transport.verbs import (
-    AnyNodeRequest,
     AnyVerb,
     EventList,
     Hello,
@@ -45,12 +45,14 @@ from castiron.transport.verbs import (
     NodeSet,
     NodeShow,
     Ping,
+    RequestAbort,
+    RequestCancel,
     RequestList,
     RequestShow,
     RequestWait,
     Status,
 )
-from castiron.transport.vocabulary import UUID_FORM, EventSeq, Instant, NodeUUID, ReplyWish, RequestID
+from castiron.transport.vocabulary import UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +72,12 @@ class Desk(Protocol):
 class Reception:
     """Handles verbs. One thread calls `handle`; answers may come from any."""
 
-    def __init__(self, services: Services, fleet: Seat, archive: Asking, desk: Desk) -> None:
+    def __init__(self, services: Services, fleet: Seat, archive: Asking, desk: Desk, intake: Intake) -> None:
         self._services = services
         self._fleet = fleet
         self._archive = archive
         self._desk = desk
+        self._intake = intake
 
     def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         """Answer a verb, or see to it that somebody will. Never blocks; raises nothing of ours."""
@@ -111,7 +114,9 @@ class Reception:
             case NodeMaintenanceUnset():
                 self._set_maintenance(verb, None, requester, answer)
             case NodePowerSet() | NodeBootDeviceSet() | NodeBootDeviceGet():
-                self._submit(verb, requester, answer)
+                self._intake.submit(self._node(verb.node).state, verb, requester, answer)
+            case RequestCancel() | RequestAbort():
+                self._intake.withdraw(verb, requester, answer)
             case RequestShow():
                 self._show_request(RequestID(verb.request), answer)
             case RequestWait():
@@ -176,24 +181,6 @@ class Reception:
 
         self._ask(question, answer, seq)
 
-    def _submit(self, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
-        node = self._node(verb.node).state
-        request_id = RequestID(self._services.new_id())
-        asked = Asked(answer)
-        if verb.replies is not ReplyWish.ACCEPTED:
-            wait = Wait(self._services.board, answer, partial(self._tell_end, answer))
-            wait.expect(request_id)
-            asked = Asked(answer, wait.withdraw)
-        submit = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=asked)
-        try:
-            deliver(self._services, node, submit)
-        except CastironError:
-            asked.withdraw()
-            raise
-
-    def _tell_end(self, answer: Answer, request: RequestRecord, seq: EventSeq) -> None:
-        answer.final(request_view(request), seq)
-
     def _show_request(self, request_id: RequestID, answer: Answer) -> None:
         request = self._services.board.request(request_id)
         if request is not None:
@@ -202,22 +189,20 @@ class Reception:
 
     def _request_view(self, request: RequestRecord) -> RequestView:
         published = self._services.board.node(request.node_uuid)
-        active = None if published is None else published.state.active
-        step = active.action.step() if active is not None and active.request.id == request.id else None
-        return request_view(request, step)
+        return request_view(request, None if published is None else published.state)
 
     def _from_archive(self, request_id: RequestID, answer: Answer) -> None:
         def question(library: Library) -> None:
             request = library.request(request_id)
             if request is None:
-                return answer.fail(_request_not_found(request_id), self._seq)
+                return answer.fail(request_not_found(request_id), self._seq)
             return answer.final(request_view(request), self._seq)
 
         self._ask(question, answer, self._seq)
 
     def _wait_for_request(self, verb: RequestWait, answer: Answer) -> None:
         request_id = RequestID(verb.request)
-        wait = Wait(self._services.board, answer, partial(self._tell_end, answer))
+        wait = Wait(self._services.board, answer, partial(tell_end, answer))
         if not wait.begin(request_id):
             return self._from_archive(request_id, answer)  # it ended long ago, or never was
         at = Instant(self._services.clock.now() + verb.timeout_s)
@@ -230,7 +215,7 @@ class Reception:
         def question(library: Library) -> None:
             before = None if verb.marker is None else RequestID(verb.marker)
             if before is not None and library.request(before) is None:
-                return answer.fail(_request_not_found(before), self._seq)
+                return answer.fail(request_not_found(before), self._seq)
             found = library.requests(node_uuid=node_uuid, states=states, limit=verb.limit + 1, before=before)
             page = found[: verb.limit]
             marker = page[-1].id if len(found) > verb.limit else None
@@ -283,10 +268,3 @@ class Reception:
         if published is None and not UUID_FORM.match(name_or_uuid):
             raise node_not_found(name_or_uuid)
         return NodeUUID(name_or_uuid) if published is None else published.state.record.uuid
-
-
-def _request_not_found(request_id: str) -> RequestNotFound:
-    return RequestNotFound(
-        f"There is no request {request_id!r}; it never was, or ended longer ago than requests are kept.",
-        details={"request": request_id},
-    )

@@ -1,0 +1,126 @@
+"""Why a node does not take something now.
+
+One function an obstacle: each returns the error that says so, or None. The node's decisions ask them, and so do the
+views, which tell beforehand what would be refused. May come in: a new obstacle. Must not: what is done about it.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from castiron.actors.core.requests.compatibility import (
+    ADMITTANCE,
+    HINDRANCES,
+    Hindrance,
+    condition_of,
+    conflicting,
+)
+from castiron.actors.core.state import NodeState
+from castiron.store.records import NodeRecord, RequestRecord
+from castiron.transport.errors import CastironError, MailboxFull, NodeInMaintenance, NodeLocked, RevisionStale
+from castiron.transport.verbs import VERBS, NodeRequest
+from castiron.transport.vocabulary import Fault, Instant
+
+RETRY_AFTER_S: Final = 1.0
+"""For a place in a node's line: the fastest requests are over by then."""
+
+CONCERNED: Final = tuple(tag for tag, verb in VERBS.items() if issubclass(verb, NodeRequest) or tag in HINDRANCES)
+"""The verbs that change a node or reach its BMC, in the order of the documents."""
+
+
+def aside(record: NodeRecord) -> NodeInMaintenance | None:
+    """Return why nobody answers for a node whose actor failed too often."""
+    if record.fault is not Fault.ACTOR_FAILURE:
+        return None
+    return NodeInMaintenance(
+        f"{record.name} was put aside: {record.last_error} A restart of the conductor tries it again.",
+        details={"node": record.name, "reason": record.last_error, "fault": record.fault.value},
+    )
+
+
+def leaving(state: NodeState) -> NodeLocked | None:
+    """Return why a node that is being deleted takes nothing more."""
+    if not state.leaving:
+        return None
+    name = state.record.name
+    return NodeLocked(
+        f"{name} is being deleted.",
+        details={"node": name, "request": None, "verb": "node.delete", "age_s": None, "requester": None},
+    )
+
+
+def admittance(state: NodeState, tag: str) -> CastironError | None:
+    """Return why a node that stands as it does takes no such verb."""
+    is_taken, _ = ADMITTANCE[tag, condition_of(state.record, is_leaving=state.leaving)]
+    return None if is_taken else leaving(state) or aside(state.record)
+
+
+def hindered(state: NodeState, tag: str, now: Instant) -> CastironError | None:
+    """Return what is in the way of a verb that is decided at once; `tag` as in HINDRANCES."""
+    if state.leaving:
+        return leaving(state)
+    match HINDRANCES[tag][0]:
+        case Hindrance.OPEN if state.running is not None or state.queue:
+            return busy_with(state, state.running or state.queue[0], now)
+        case Hindrance.STARTED if state.running is not None:
+            return busy_with(state, state.running, now)
+        case _:
+            return None
+
+
+def busy_with(state: NodeState, other: RequestRecord, now: Instant) -> NodeLocked:
+    """Return the refusal of what does not go together with another request."""
+    record = state.record
+    age_s = max(0.0, now - other.accepted_at)  # the clock may have been set back while the conductor was down
+    return NodeLocked(
+        f"{record.name} is busy: {other.verb} from {other.requester}, {age_s:.1f} s ago, is not finished. "
+        f"Wait for request {other.id}, or ask with another policy: after, or supersede.",
+        details={
+            "node": record.name,
+            "request": other.id,
+            "verb": other.verb,
+            "age_s": age_s,
+            "requester": other.requester,
+            "power_state": record.power_state,
+            "maintenance": record.maintenance,
+            "accepts": [tag for tag, obstacle in obstacles(state).items() if obstacle is None],
+        },
+    )
+
+
+def crowded(state: NodeState, count: int, limit: int) -> MailboxFull | None:
+    """Return why a node takes no more where there are so many already."""
+    if count < limit:
+        return None
+    return MailboxFull(
+        f"{count} wait for {state.record.name}, and the limit is {limit}. Try again when one has ended.",
+        details={"node": state.record.name, "limit": limit},
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def stale(record: NodeRecord, revision: int | None) -> RevisionStale | None:
+    """Return why a change made for another revision of the node does not count; None where none was named."""
+    have = record.revision
+    if revision is None or revision == have:
+        return None
+    return RevisionStale(
+        f"{record.name} has changed: its revision is {have}, not {revision}. Read it again and decide anew.",
+        details={"node": record.name, "have": have, "want": revision},
+    )
+
+
+def obstacles(state: NodeState) -> Mapping[str, RequestRecord | CastironError | None]:
+    """Return for each verb that concerns a node what is in its way now: a refusal, or a request that has not ended.
+
+    Of requests it is told for strict ones that are like none of those that have not ended.
+    """
+    return {tag: _obstacle(state, tag) for tag in CONCERNED}
+
+
+def _obstacle(state: NodeState, tag: str) -> RequestRecord | CastironError | None:
+    refusal = admittance(state, tag)
+    if refusal is not None:
+        return refusal
+    if tag not in HINDRANCES:
+        return conflicting(state, tag)
+    return None if HINDRANCES[tag][0] is not Hindrance.STARTED else state.running

@@ -1,0 +1,131 @@
+"""A new request for a node: taken, merged into an equal one, or refused; and what it pushes aside.
+
+One that is to be judged `fresh` is parked until the machine has been looked at, which a power check does. Pure.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.effects import Accept, Park, Refuse
+from castiron.actors.core.machines import check
+from castiron.actors.core.messages import Submit
+from castiron.actors.core.requests.compatibility import Conflict, Enqueue, Merge, judge
+from castiron.actors.core.requests.ending import supersede, waits
+from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded
+from castiron.actors.settings import Settings
+from castiron.store.records import KeyRecord, RequestRecord
+from castiron.transport.errors import CastironError, RequestExpired
+from castiron.transport.verbs import arguments_of, tag_of
+from castiron.transport.vocabulary import Instant, RequestState
+
+MAX_REQUESTERS: Final = 64
+"""That one request may have: more than there are people who look after a machine."""
+
+
+def submit(draft: Draft, message: Submit, settings: Settings) -> None:
+    """Judge a request, or look at the machine first."""
+    is_idle = draft.state.first is None  # a request under way looks at the machine itself
+    if not (message.verb.fresh and is_idle and _obstacle(draft, message) is None):
+        return _judge(draft, message, settings)
+    full = crowded(draft.state, len(draft.state.parked), settings.node_queue_limit)
+    if full is not None:
+        return draft.order(Refuse(message.reply_to, full))
+    draft.state = replace(draft.state, parked=(*draft.state.parked, message))
+    draft.order(Park(message.reply_to))
+    return check.look(draft, settings)
+
+
+def unpark(draft: Draft, settings: Settings, error: CastironError | None = None) -> None:
+    """Judge what waited for a look at the machine, unless the look is still under way.
+
+    Args:
+        error: why the machine's BMC gave no power state; None: it did, or a request is about to look.
+    """
+    parked = draft.state.parked
+    if not parked or draft.check.call is not None:
+        return
+    draft.state = replace(draft.state, parked=())
+    for message in parked:
+        if error is None:
+            _judge(draft, message, settings)
+        else:
+            draft.order(Refuse(message.reply_to, error))
+
+
+def latest(deadlines: Iterable[Instant | None]) -> Instant | None:
+    """Return the deadline of a request that several want: none, if one of them set none."""
+    known = list(deadlines)
+    return None if None in known else max(deadline for deadline in known if deadline is not None)
+
+
+def _judge(draft: Draft, message: Submit, settings: Settings) -> None:
+    obstacle = _obstacle(draft, message)
+    if obstacle is not None:
+        return draft.order(Refuse(message.reply_to, obstacle))
+    verdict = judge(draft.state, message.verb)
+    match verdict:
+        case Conflict(with_=other):
+            return draft.order(Refuse(message.reply_to, busy_with(draft.state, other, draft.now)))
+        case Merge(into=other):
+            return _merge(draft, message, other)
+        case Enqueue():
+            return _take(draft, message, verdict, settings)
+
+
+def _obstacle(draft: Draft, message: Submit) -> CastironError | None:
+    refusal = admittance(draft.state, tag_of(message.verb))
+    deadline_at = message.verb.deadline_at
+    if refusal is not None or deadline_at is None or deadline_at > draft.now:
+        return refusal
+    return RequestExpired("Its deadline is over already. Nothing was accepted.", details={"deadline_at": deadline_at})
+
+
+def _take(draft: Draft, message: Submit, verdict: Enqueue, settings: Settings) -> None:
+    full = crowded(draft.state, len(draft.state.queue) - len(verdict.superseded), settings.node_queue_limit)
+    if full is not None:
+        return draft.order(Refuse(message.reply_to, full))
+    record, verb = draft.state.record, message.verb
+    request = RequestRecord(
+        id=message.request_id,
+        key=verb.key,
+        node_uuid=record.uuid,
+        node_name=record.name,
+        verb=tag_of(verb),
+        arguments=arguments_of(verb),
+        requester=message.requester,
+        state=RequestState.QUEUED,
+        accepted_at=draft.now,
+        policy=verb.policy,
+        hold=verb.hold,
+        on_restart=verb.on_restart,
+        deadline_at=None if verb.deadline_at is None else Instant(verb.deadline_at),
+        depends_on=verdict.depends_on,
+    )
+    draft.order(Accept(message.reply_to, request))
+    for other in verdict.superseded:
+        if waits(draft, other.id):
+            supersede(draft, other, request)
+    _note_key(draft, message, request)
+    return draft.enqueue(request)
+
+
+def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
+    """Let a request be wanted by one more, or once more by somebody who wants it already."""
+    verb, wanted = message.verb, dict(other.wanted_by)
+    given = None if verb.deadline_at is None else Instant(verb.deadline_at)
+    wanted[message.requester] = latest((given, wanted[message.requester])) if message.requester in wanted else given
+    full = crowded(draft.state, len(wanted) - 1, MAX_REQUESTERS)
+    if full is not None:
+        return draft.order(Refuse(message.reply_to, full))
+    request = replace(other, requesters=wanted, deadline_at=latest(wanted.values()), merged=other.merged + 1)
+    draft.keep(request)
+    draft.state = draft.state.having(request)
+    _note_key(draft, message, request)
+    return draft.order(Accept(message.reply_to, request))
+
+
+def _note_key(draft: Draft, message: Submit, request: RequestRecord) -> None:
+    if message.verb.key is not None:
+        draft.note(KeyRecord(key=message.verb.key, request_id=request.id))

@@ -1,0 +1,267 @@
+"""A request that runs: begun with its permit, driven by its machine, ended once.
+
+What a machine wants next becomes effects here. A start and its event are one commit; for each start there is exactly
+one end or error, later. Which requests run, and in which order, is decided elsewhere. Pure.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, assert_never
+
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.effects import CallDriver, CancelTimer, ReleasePermit, SetTimer
+from castiron.actors.core.machines import check as checks
+from castiron.actors.core.machines.actions import EVENTS, POWER_SET, about, action_for, target_power_state
+from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait
+from castiron.actors.core.messages import Heard, PermitGranted, TimerDue
+from castiron.actors.core.requests.ending import fail_dependents
+from castiron.actors.core.state import Action, Active, Ticket
+from castiron.actors.drivers.base import Done, GetPower
+from castiron.actors.settings import Settings
+from castiron.store.records import RequestRecord
+from castiron.transport.errors import CastironError, RequestAborted
+from castiron.transport.vocabulary import Applied, Instant, PowerState, RequestState
+
+LAST_WORD_S: Final = 0.25
+"""After an action's time, for the driver's last outcome, which says better than a timer why there was no answer."""
+
+ADVICE: Final = {
+    Applied.NO: "Nothing was applied.",
+    Applied.YES: "What was sent to the BMC was applied: look at the machine.",
+    Applied.UNKNOWN: "What was sent to the BMC may have been applied: look at the machine.",
+}
+"""What whoever ends a request should know of what it did."""
+
+
+def permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> None:
+    """Begin the first request, or take it up again."""
+    first = draft.state.first
+    if first is None or draft.state.permit != message.request_id:
+        return draft.order(ReleasePermit(message.request_id))  # nobody wants it any more
+    if draft.state.active is not None:
+        return None  # told twice; it is held already
+    checks.overtake(draft)
+    action = action_for(first, draft.state.record, settings)
+    if draft.state.interrupted is not None:
+        action, following = action.resume(first.progress, draft.now)
+        draft.state = replace(draft.state, interrupted=None)
+    else:
+        action, following = action.begin(draft.now)
+        draft.state = replace(draft.state, queue=tuple(one for one in draft.state.queue if one.id != first.id))
+        first = _started(draft, first)
+    request = replace(first, attempts=first.attempts + 1, progress=action.progress(), overdue_at=action.until)
+    draft.keep(request)
+    return _follow(draft, Active(request=request, action=action), action, following, settings)
+
+
+def is_heard(active: Active | None, message: Heard) -> bool:
+    """Return whether an outcome is the running request's, and still of interest."""
+    return active is not None and active.call == message.ticket
+
+
+def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> None:
+    """Take in the outcome of what it asked the driver for."""
+    if active.looks:
+        seen = message.outcome.value if isinstance(message.outcome, Done) else None
+        return _end_aborted(draft, active, seen if isinstance(seen, PowerState) else None)
+    action, following = active.action.heard(message.outcome, draft.now)
+    if action.observed is not None:
+        power_state, at = action.observed
+        draft.state = draft.state.recording(power_state=power_state, power_state_at=at)
+    active = replace(active, call=None, action=action)
+    if active.abort_until is not None and isinstance(following, (Ask, Wait)):
+        return _look_last(draft, active, active.abort_until)
+    action, following = _in_time(action, following, draft.now)
+    return _follow(draft, active, action, following, settings)
+
+
+def is_due(active: Active | None, ticket: Ticket) -> bool:
+    """Return whether a timer is the running request's."""
+    return active is not None and ticket in (active.limit, active.wake)
+
+
+def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> None:
+    """Go on after a wait, or give up because the time is over."""
+    if message.ticket == active.limit and active.abort_until is not None:
+        return _end_aborted(draft, replace(active, limit=None), None)
+    if message.ticket == active.limit:
+        action, following = active.action.expired(draft.now)
+        return _follow(draft, replace(active, limit=None, limit_at=None), action, following, settings)
+    action, following = active.action.woke(draft.now)
+    action, following = _in_time(action, following, draft.now)
+    return _follow(draft, replace(active, wake=None), action, following, settings)
+
+
+def abort(draft: Draft, requester: str, settings: Settings) -> None:
+    """End the request that runs: after the exchange with the BMC that is under way, and a last look at the machine."""
+    request = draft.state.running
+    if request is None or request.abort_by is not None:
+        return None
+    request = replace(request, abort_by=requester)
+    draft.keep(request)
+    draft.state = draft.state.having(request)
+    active = draft.state.active
+    if active is None:
+        return end_aborted_before(draft, request)
+    until = Instant(draft.now + settings.command_timeout_s)
+    active = _limited(draft, _awake(draft, replace(active, abort_until=until)), until)
+    if active.call is None:
+        return _look_last(draft, active, until)
+    draft.state = replace(draft.state, active=active)
+    return None
+
+
+def end_aborted_before(draft: Draft, request: RequestRecord) -> None:
+    """End a request that was being aborted when its owner ended; nobody has looked at the machine since."""
+    end_interrupted(draft, lambda applied: _aborted(draft, request, applied, None))
+
+
+def end_interrupted(draft: Draft, failure: Callable[[Applied], CastironError]) -> None:
+    """End a request that its owner left behind, without taking it up again.
+
+    Args:
+        failure: makes the error from what is known of what was applied.
+    """
+    request = draft.state.interrupted
+    if request is None:
+        return
+    draft.state = replace(draft.state, interrupted=None)
+    _close(draft, request, failure(left_behind(request)))
+
+
+def cut_short(draft: Draft, failure: Callable[[Applied], CastironError]) -> None:
+    """End the request that has begun, at once: nobody listens to its machine any more."""
+    active = draft.state.active
+    if active is None:
+        return end_interrupted(draft, failure)
+    _let_go(draft, active)
+    draft.state = replace(draft.state, active=None)
+    return _close(draft, active.request, failure(active.action.applied()))
+
+
+def left_behind(request: RequestRecord) -> Applied:
+    """Return what is known of what was sent for a request that its owner left behind."""
+    if request.verb not in EVENTS:
+        return Applied.NO
+    sends_after_commit = request.verb == POWER_SET and "sent" in request.progress
+    return Applied.NO if sends_after_commit and not request.progress["sent"] else Applied.UNKNOWN
+
+
+def _started(draft: Draft, request: RequestRecord) -> RequestRecord:
+    """Note that a request has begun, and announce it if it is to change anything."""
+    events = EVENTS.get(request.verb)
+    if events is not None:
+        draft.record(target_power_state=target_power_state(request), last_error=None)
+        draft.tell(events.start, about(request, draft.state.record), request)
+    return replace(request, state=RequestState.RUNNING, started_at=draft.now)
+
+
+def _in_time(action: Action, following: Next, now: Instant) -> tuple[Action, Next]:
+    """Give an action up that wants to go on though its time is over."""
+    if isinstance(following, (Ask, Wait)) and now >= action.until:
+        return action.expired(now)
+    return action, following
+
+
+def _follow(draft: Draft, active: Active, action: Action, following: Next, settings: Settings) -> None:
+    """Turn what an action wants next into effects."""
+    match following:
+        case Ask(operation=operation, commit_first=commit_first):
+            if commit_first:
+                request = replace(active.request, progress=action.progress(), overdue_at=action.until)
+                draft.keep(request)
+                active = replace(active, request=request)
+            call = draft.ticket()
+            deadline = min(action.until, draft.now + settings.command_timeout_s)
+            active = _limited(draft, replace(_awake(draft, active), action=action, call=call), action.until)
+            draft.order(CallDriver(call, operation, Instant(deadline)))
+            draft.state = replace(draft.state, active=active)
+        case Wait(until=until):
+            wake = draft.ticket()
+            active = _limited(draft, replace(active, action=action, wake=wake), action.until)
+            draft.order(SetTimer(wake, min(until, action.until)))
+            draft.state = replace(draft.state, active=active)
+        case Succeeded(result=result):
+            _let_go(draft, active)
+            _close(draft, replace(active.request, result=result), None)
+        case Failed(error=error):
+            error.details.setdefault("node", draft.state.record.name)
+            _let_go(draft, active)
+            _close(draft, active.request, error)
+        case _:  # pragma: no cover - the type checkers prove that there is no other
+            assert_never(following)
+
+
+def _awake(draft: Draft, active: Active) -> Active:
+    if active.wake is not None:
+        draft.order(CancelTimer(active.wake))
+    return replace(active, wake=None)
+
+
+def _limited(draft: Draft, active: Active, until: Instant) -> Active:
+    """Keep the timer of the end in step with what it is to end."""
+    if active.limit_at == until:
+        return active
+    if active.limit is not None:
+        draft.order(CancelTimer(active.limit))
+    limit = draft.ticket()
+    draft.order(SetTimer(limit, Instant(until + LAST_WORD_S)))
+    return replace(active, limit=limit, limit_at=until)
+
+
+def _let_go(draft: Draft, active: Active) -> None:
+    if active.limit is not None:
+        draft.order(CancelTimer(active.limit))
+    _awake(draft, active)
+
+
+def _look_last(draft: Draft, active: Active, until: Instant) -> None:
+    """Look at the machine that is left as it is, unless it has just been seen or there is no time left."""
+    observed = active.action.observed
+    if observed is not None and observed[1] == draft.now:
+        return _end_aborted(draft, active, observed[0])
+    if draft.now >= until:
+        return _end_aborted(draft, active, None)
+    call = draft.ticket()
+    draft.order(CallDriver(call, GetPower(), until))
+    draft.state = replace(draft.state, active=replace(active, call=call, looks=True))
+    return None
+
+
+def _end_aborted(draft: Draft, active: Active, seen: PowerState | None) -> None:
+    _let_go(draft, active)
+    if seen is not None:
+        draft.state = draft.state.recording(power_state=seen, power_state_at=draft.now)
+    _close(draft, active.request, _aborted(draft, active.request, active.action.applied(), seen))
+
+
+def _aborted(draft: Draft, request: RequestRecord, applied: Applied, seen: PowerState | None) -> RequestAborted:
+    shown = "What state the machine is in is not known" if seen is None else f"The machine is at {seen}"
+    return RequestAborted(
+        f"It was aborted by {request.abort_by}. {shown}. {ADVICE[applied]}",
+        details={
+            "request": request.id,
+            "requester": request.abort_by,
+            "power_state": seen,
+            "power_state_at": None if seen is None else draft.now,
+        },
+        applied=applied,
+    )
+
+
+def _close(draft: Draft, request: RequestRecord, error: CastironError | None) -> None:
+    """Commit the end of a request, announce it if its start was, and see to those that depend on it."""
+    state = RequestState.SUCCEEDED if error is None else RequestState.FAILED
+    failure = None if error is None else error.to_wire()
+    applied = None if error is None else error.applied
+    request = replace(request, state=state, error=failure, applied=applied, ended_at=draft.now, progress={})
+    draft.keep(request)
+    events = EVENTS.get(request.verb)
+    if events is not None:
+        outcome = dict(request.result or {}) if error is None else {"error": failure}
+        payload = {**about(request, draft.state.record), **outcome}
+        draft.record(target_power_state=None, last_error=None if error is None else error.message)
+        draft.tell(events.end if error is None else events.error, payload, request)
+    draft.state = replace(draft.state, active=None)
+    if error is not None:
+        fail_dependents(draft, request)

@@ -1,0 +1,204 @@
+"""Where requests come in and are taken back: keys are looked up, waits are begun, and the node's actor is told.
+
+Runs on the front door's thread; a key that the store knows is looked up on the archive's. Whoever asks is told once
+what became of it, by whichever thread learns of it. Nothing is decided about a node here.
+"""
+
+import threading
+from functools import partial
+from typing import Final
+
+from castiron.actors.asking import Answer, Asked
+from castiron.actors.core.messages import Submit, Withdraw
+from castiron.actors.core.state import NodeState
+from castiron.actors.core.views import request_view
+from castiron.actors.delivery import deliver
+from castiron.actors.published.archive import Asking, Library
+from castiron.actors.published.waiting import Wait
+from castiron.actors.reception.admission import Keys, Wanted, judge_known
+from castiron.actors.services import Services
+from castiron.store.records import RequestRecord
+from castiron.transport.errors import CastironError, RequestEnded, RequestNotFound
+from castiron.transport.verbs import AnyNodeRequest, RequestAbort, RequestCancel
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, ReplyWish, RequestID
+
+WAITS: Final = frozenset({ReplyWish.FINAL, ReplyWish.BOTH})
+
+
+class Submission:
+    """One message that asks for a request. Any thread; never blocks; told one thing once, whatever comes later.
+
+    Attributes:
+        wait: for the end of the request, if the client wants to hear it; it expects `request_id`.
+        key: the one that it has reserved; None: it has none.
+    """
+
+    def __init__(self, intake: "Intake", answer: Answer, request_id: RequestID) -> None:
+        self.wait: Wait | None = None
+        self.key: str | None = None
+        self._intake = intake
+        self._answer = answer
+        self._request_id = request_id
+        self._lock = threading.Lock()
+        self._is_told = False
+
+    def taken(self, request: RequestRecord, seq: EventSeq) -> None:
+        """Say that it is on disk: as this request, which may be an older one."""
+        if not self._is_first():
+            return
+        if self.key is not None:
+            self._intake.keys.settled(self.key, request, seq)
+        self._answer.accepted(request_view(request), seq)
+        if self.wait is not None and request.id != self._request_id:
+            self.wait.withdraw()
+            self._intake.follow(request, self._answer, seq)
+
+    def joined(self, request: RequestRecord, seq: EventSeq) -> None:
+        """Say the same of a request whose key was reserved by somebody else."""
+        self.taken(request, seq)
+
+    def refused(self, error: CastironError, seq: EventSeq) -> None:
+        """Say why not."""
+        if not self._is_first():
+            return
+        if self.wait is not None:
+            self.wait.withdraw()
+        if self.key is not None:
+            self._intake.keys.refused(self.key, error, seq)
+        self._answer.fail(error, seq)
+
+    def _is_first(self) -> bool:
+        with self._lock:
+            is_first, self._is_told = not self._is_told, True
+        return is_first
+
+
+class Intake:
+    """Takes requests in, and takes them back. One thread calls `submit` and `withdraw`; answers may come from any."""
+
+    def __init__(self, services: Services, archive: Asking, keys: Keys) -> None:
+        self.keys = keys
+        self._services = services
+        self._archive = archive
+
+    def submit(self, node: NodeState, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
+        """Bring a request to its node's actor, unless its key is that of another one.
+
+        Raises:
+            CastironError: it was not brought there; `answer` has not been told.
+        """
+        request_id = RequestID(self._services.new_id())
+        submission = Submission(self, answer, request_id)
+        message = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=submission)
+        if verb.replies in WAITS:
+            submission.wait = Wait(self._services.board, answer, partial(tell_end, answer))
+            submission.wait.expect(request_id)
+        try:
+            self._submit(node, message, submission)
+        except CastironError as error:
+            submission.refused(error, self._seq)
+
+    def follow(self, request: RequestRecord, answer: Answer, seq: EventSeq) -> None:
+        """Tell the end of a request that was there before: when it comes, or at once."""
+        wait = Wait(self._services.board, answer, partial(tell_end, answer))
+        try:
+            if request.state not in FINAL_REQUEST_STATES and wait.begin(request.id):
+                return None
+        except CastironError as error:
+            return answer.fail(error, seq)
+        return answer.final(request_view(self._services.board.request(request.id) or request), seq)
+
+    def withdraw(self, verb: RequestCancel | RequestAbort, requester: str, answer: Answer) -> None:
+        """Bring the wish to end a request to its node's actor.
+
+        Raises:
+            CastironError: it was not brought there; `answer` has not been told.
+        """
+        request_id = RequestID(verb.request)
+        request = self._services.board.request(request_id)
+        if request is None:
+            return self._archive.ask(partial(self._tell_why_not, request_id, answer))
+        published = self._services.board.node(request.node_uuid)
+        if request.state in FINAL_REQUEST_STATES or published is None:
+            raise has_ended(request)
+        is_abort = isinstance(verb, RequestAbort)
+        asked = _Aborting(answer, self._wait(request_id, answer)) if is_abort else Asked(answer)
+        message = Withdraw(
+            request_id=request_id, is_abort=is_abort, force=verb.force, requester=requester, reply_to=asked
+        )
+        try:
+            return deliver(self._services, published.state, message)
+        except CastironError as error:
+            return asked.refused(error, self._seq)
+
+    @property
+    def _seq(self) -> EventSeq:
+        return self._services.board.seq
+
+    def _submit(self, node: NodeState, message: Submit, submission: Submission) -> None:
+        key = message.verb.key
+        if key is not None:
+            wanted = Wanted(key, node.record.uuid, message.verb)
+            if not self.keys.reserve(wanted, submission):
+                return None
+            submission.key = key
+            if self.keys.is_known(key):
+                return self._archive.ask(partial(self._look_up, wanted, node, message, submission))
+        return deliver(self._services, node, message)
+
+    def _look_up(
+        self, wanted: Wanted, node: NodeState, message: Submit, submission: Submission, library: Library
+    ) -> None:
+        """Find the request of a key in the store; if it has been forgotten meanwhile, the key is new."""
+        try:
+            found = library.key(wanted.key)
+            request = None if found is None else library.request(found.request_id)
+            if request is None:
+                return deliver(self._services, node, message)
+            judge_known(wanted, request)
+        except CastironError as error:
+            return submission.refused(error, self._seq)
+        return submission.taken(self._services.board.request(request.id) or request, self._seq)
+
+    def _wait(self, request_id: RequestID, answer: Answer) -> Wait:
+        wait = Wait(self._services.board, answer, partial(tell_end, answer))
+        wait.begin(request_id)
+        return wait
+
+    def _tell_why_not(self, request_id: RequestID, answer: Answer, library: Library) -> None:
+        request = library.request(request_id)
+        answer.fail(request_not_found(request_id) if request is None else has_ended(request), self._seq)
+
+
+class _Aborting:
+    """Whoever aborts a request is answered by its end; see `asking.Asked`."""
+
+    def __init__(self, answer: Answer, wait: Wait) -> None:
+        self.answer = answer
+        self._wait = wait
+
+    def refused(self, error: CastironError, seq: EventSeq) -> None:
+        """Say why not."""
+        if self._wait.withdraw():
+            self.answer.fail(error, seq)
+
+
+def tell_end(answer: Answer, request: RequestRecord, seq: EventSeq) -> None:
+    """Answer with a request that has ended."""
+    answer.final(request_view(request), seq)
+
+
+def has_ended(request: RequestRecord) -> RequestEnded:
+    """Return the refusal of what comes too late for a request."""
+    return RequestEnded(
+        f"Request {request.id} has {request.state}. `castiron request show {request.id}` tells more.",
+        details={"request": request.id, "state": request.state.value},
+    )
+
+
+def request_not_found(request_id: str) -> RequestNotFound:
+    """Return the error for a request that nobody knows."""
+    return RequestNotFound(
+        f"There is no request {request_id!r}; it never was, or ended longer ago than requests are kept.",
+        details={"request": request_id},
+    )
