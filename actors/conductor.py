@@ -310,7 +310,8 @@ class Conductor:
         for request in store.open_requests():
             open_requests.setdefault(request.node_uuid, []).append(request)
         for record in store.nodes():
-            nursery.raise_node(state_from_store(record, open_requests.get(record.uuid, [])), services.board.seq)
+            state = state_from_store(record, open_requests.get(record.uuid, []), self._settings.node_queue_limit)
+            nursery.raise_node(state, services.board.seq)
         seat_fleet(services, nursery, kin.fleet, tally, self._fail)
 
     def _fail(self, reason: str) -> None:

@@ -186,7 +186,7 @@ class FleetActor(DispatchedActor):
     def _created(self, message: Created) -> None:
         record, outcome = message.record, message.outcome
         if isinstance(outcome, Commit):
-            state = NodeState(record=record)
+            state = NodeState(record=record, queue_limit=self._services.settings.node_queue_limit)
             self._nursery.raise_node(state, outcome.seq, check_within_s=FIRST_CHECK_WITHIN_S)
             self._underway.pop(record.uuid, None)
             return message.asked.answer.final(node_view(state, self._services.clock.now()), outcome.seq)

@@ -74,10 +74,12 @@ def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None
     """Bring in step with the node what follows from how it stands, whatever has changed it."""
     if draft.state.record.maintenance and not was_in_maintenance:
         ending.leave_to_maintenance(draft)
+    if not draft.check.is_begun:
+        return  # whoever owns it has not recovered yet; then all of this follows
+    checks.tend(draft, settings)
     submission.unpark(draft, settings)
     deadlines.tend(draft)
     draft.tend_permit()
-    checks.tend(draft, settings)
 
 
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
@@ -110,7 +112,7 @@ def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
         )
     _end_what_must_not_go_on(draft)
     checks.begin(draft, settings, message.check_within_s)
-    if draft.state.parked:
+    if draft.state.parked and draft.state.first is None:
         checks.look(draft, settings)
 
 
@@ -171,6 +173,9 @@ def _remove(draft: Draft, message: Remove) -> None:
     )
     draft.remove()
     draft.state = replace(draft.state, leaving=True)
+    submission.turn_away(draft)
+    checks.end(draft)
+    draft.tend_permit()  # while somebody is there to give it back
     draft.tell(EventType.NODE_DELETE_END, {"requester": message.requester})
     return draft.order(Retire(message.reply_to, state.record.name))
 

@@ -88,6 +88,8 @@ class NodeState:
     permit: RequestID | None = None
     """The request, always `first`, that a permit was asked for or is held for."""
     check: Check = NOT_BEGUN
+    queue_limit: int = 16
+    """How many may wait; the setting node_queue_limit. Here, because views tell of it as decisions do."""
     parked: "tuple[Submit, ...]" = ()
     """Requests that are judged once the machine has been looked at; not on disk, and not accepted yet."""
     expiry: Expiry | None = None

@@ -16,15 +16,21 @@ from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.vocabulary import EventSeq, RequestState
 
 
-def state_from_store(record: NodeRecord, requests: list[RequestRecord]) -> NodeState:
+def state_from_store(record: NodeRecord, requests: list[RequestRecord], queue_limit: int) -> NodeState:
     """Return a node's state as a new owner finds it.
 
     Args:
         requests: those of the node that have not ended, the oldest first.
+        queue_limit: the setting node_queue_limit.
     """
     running = [request for request in requests if request.state is RequestState.RUNNING]
     waiting = [request for request in requests if request.state is not RequestState.RUNNING]
-    return NodeState(record=record, interrupted=running[0] if running else None, queue=(*running[1:], *waiting))
+    return NodeState(
+        record=record,
+        interrupted=running[0] if running else None,
+        queue=(*running[1:], *waiting),
+        queue_limit=queue_limit,
+    )
 
 
 class Nursery:

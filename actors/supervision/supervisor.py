@@ -205,7 +205,8 @@ class SupervisorActor(DispatchedActor):
             self._services.writer.submit(change, partial(self._tell_aside, change))
         else:
             self._tally.restarts += 1
-            self._nursery.raise_node(state_from_store(loaded.record, loaded.requests), loaded.seq)
+            limit = self._services.settings.node_queue_limit
+            self._nursery.raise_node(state_from_store(loaded.record, loaded.requests, limit), loaded.seq)
             self._hand_on_leftovers(uuid)
 
     def _see_off(self, uuid: NodeUUID, seq: EventSeq) -> None:

@@ -11,11 +11,13 @@ from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
     AnswerNode,
+    AnswerRequest,
     CallDriver,
     CancelTimer,
     Checked,
     Decision,
     Effect,
+    Park,
     Refuse,
     ReleasePermit,
     Renew,
@@ -25,7 +27,7 @@ from castiron.actors.core.effects import (
 )
 from castiron.actors.core.machines.actions import EVENTS
 from castiron.actors.core.machines.check import interval_s
-from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, Submit, TimerDue
+from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, SetMaintenance, Submit, TimerDue, Withdraw
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.running import LAST_WORD_S
 from castiron.actors.core.state import NodeState, Ticket
@@ -34,7 +36,15 @@ from castiron.actors.settings import Settings
 from castiron.store.records import Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest
-from castiron.transport.vocabulary import FINAL_REQUEST_STATES, Applied, Instant, PowerControl, RequestID, RequestState
+from castiron.transport.vocabulary import (
+    FINAL_REQUEST_STATES,
+    Applied,
+    EventType,
+    Instant,
+    PowerControl,
+    RequestID,
+    RequestState,
+)
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import Fate, Gust, Machine, weather
 
@@ -87,18 +97,27 @@ class World:
 
     # What happens.
 
-    def submit(self, verb: AnyNodeRequest) -> RequestID:
+    def submit(self, verb: AnyNodeRequest, requester: str = "ipc") -> RequestID:
         """Ask as a user does; the answer is in `replies` under the request's id."""
         self._asked += 1
         new = request_id(self._asked)
-        self.tell(Submit(request_id=new, verb=verb, requester="ipc", reply_to=new))
+        self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new))
         return new
+
+    def withdraw(
+        self, request: RequestID, requester: str = "ipc", *, is_abort: bool = False, force: bool = False
+    ) -> str:
+        """Take a request back as a user does; the answer is in `replies` under what is returned."""
+        self._asked += 1
+        asked = f"withdrawal {self._asked}"
+        self.tell(Withdraw(request_id=request, is_abort=is_abort, force=force, requester=requester, reply_to=asked))
+        return asked
 
     def tell(self, message: Message) -> Decision:
         """Let the node decide, check the decision, commit it, and carry it out."""
         before = self.state
         decision = decide(before, message, self.now, self.settings)
-        self._check(before, decision)
+        self._check(before, message, decision)
         if decision.change is not None and self.writes_fail:
             self._break_off(before, decision)
             return decision
@@ -168,6 +187,8 @@ class World:
         self.settings = replace(self.settings, sync_power_state_interval_s=0.0, power_failure_recovery_interval_s=0.0)
         if not self.is_removed:
             self.tell(Recover())
+        if any(self.state.is_held(request) for request in self.state.queue):
+            self.tell(SetMaintenance(maintenance=False, requester="ipc", reply_to="drain"))
         for _ in range(2000):
             if self.granted:
                 self.grant()
@@ -192,28 +213,30 @@ class World:
             assert request.ended_at is not None
             assert request.progress == {}
             kinds = [event.type for event in self.told(request.id)]
-            assert kinds == [] if request.verb not in EVENTS else len(kinds) in (0, 2)
-            assert (len(kinds) == 2) == (request.started_at is not None and request.verb in EVENTS)
+            if request.started_at is not None:
+                assert len(kinds) == (2 if request.verb in EVENTS else 0)
+            else:
+                assert kinds in ([EventType.REQUEST_END], [] if self.is_removed else kinds[:1])
 
-    def _check(self, before: NodeState, decision: Decision) -> None:
+    def _check(self, before: NodeState, message: Message, decision: Decision) -> None:
         change, effects = decision.change, decision.effects
-        if any(isinstance(effect, Refuse) for effect in effects):  # I5
+        if isinstance(message, Submit | Withdraw) and any(isinstance(effect, Refuse) for effect in effects):  # I5
             assert change is None
             assert decision.state == before
         for effect in effects:
             if isinstance(effect, CallDriver) and effect.gives_way:
                 check = decision.state.check
                 assert (check.call, effect.operation) == (effect.ticket, GetPower())
-                assert before.first is None, "a check that nobody needs"
+                assert decision.state.first is None, "a check that nobody needs"
             elif isinstance(effect, CallDriver):
                 active = decision.state.active
                 assert active is not None
                 assert active.call == effect.ticket
-                assert self.now < effect.deadline <= active.action.until
+                assert self.now < effect.deadline <= (active.abort_until or active.action.until)
                 if isinstance(effect.operation, SetPower):
                     assert change is not None, "a control was ordered without a commit"
                     assert change.requests[0].progress["sent"][-1] == effect.operation.control
-            if isinstance(effect, (Accept, Retire)):
+            if isinstance(effect, (Accept, Retire)) or (isinstance(effect, AnswerRequest) and effect.is_final):
                 assert change is not None, "something was said that is not on disk"
         if change is None:
             assert decision.state.record == replace(
@@ -229,11 +252,13 @@ class World:
         assert state.active is None or state.interrupted is None
         assert state.permit is None or (state.first is not None and state.permit == state.first.id)
         live = set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake}
+        if state.expiry is not None:
+            live.add(state.expiry.ticket)
+            assert self.timers[state.expiry.ticket] == state.expiry.at
         if state.check.is_begun:
             live.add(state.check.timer)
-            assert bool(interval_s(state, state.check.failures, self.settings)) == (
-                state.check.timer in self.timers or bool(state.check.call)
-            )
+            is_checked = bool(interval_s(state, state.check.failures, self.settings)) or bool(state.parked)
+            assert is_checked == (state.check.timer in self.timers or bool(state.check.call))
             assert state.check.timer is None or state.check.call is None
         assert set(self.timers) <= live, "a timer was forgotten"
         if state.active is not None:
@@ -241,7 +266,9 @@ class World:
             assert state.permit in self.held
             assert state.active.limit is not None
             assert state.active.limit in self.timers  # I12
-            assert self.timers[state.active.limit] == state.active.action.until + LAST_WORD_S
+            assert self.timers[state.active.limit] == (
+                (state.active.abort_until or state.active.action.until) + LAST_WORD_S
+            )
             waits = [state.active.call is not None, state.active.wake in self.timers]
             assert waits.count(True) == 1
         starts = [event.request_id for event in self.events if event.type in STARTS]
@@ -265,7 +292,7 @@ class World:
     def _break_off(self, settled: NodeState, decision: Decision) -> None:
         """Do as the shell does after a commit that failed."""
         for effect in decision.effects:
-            if isinstance(effect, (Accept, AnswerNode, Retire)):
+            if isinstance(effect, (Accept, AnswerNode, AnswerRequest, Park, Retire)):
                 self.replies.setdefault(effect.reply_to, []).append(CastironError("not written"))
         self.state = replace(suspend(settled), tickets=decision.state.tickets)
         self.timers.clear()
@@ -288,9 +315,9 @@ class World:
                 self.timers.pop(ticket, None)
             case Accept(reply_to=reply_to) | Refuse(reply_to=reply_to) | AnswerNode(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Retire(reply_to=reply_to):
+            case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Renew() | TellFleet() | Checked():
+            case Renew() | TellFleet() | Checked() | Park():
                 pass
 
     def _call(self, call: CallDriver) -> None:

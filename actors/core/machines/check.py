@@ -83,8 +83,9 @@ def tend(draft: Draft, settings: Settings, first_within_s: float | None = None) 
     if check.timer is not None:
         draft.order(CancelTimer(check.timer))
     if not every_s:
-        if check.every_s:
-            draft.check = replace(check, timer=None, call=None, every_s=0.0)
+        call = check.call if draft.state.parked else None  # somebody may wait for what it shows
+        if check.every_s or call != check.call:
+            draft.check = replace(check, timer=None, call=call, every_s=0.0)
         return
     timer = draft.ticket()
     if first_within_s is not None:
@@ -92,6 +93,13 @@ def tend(draft: Draft, settings: Settings, first_within_s: float | None = None) 
     else:
         draft.order(SetTimer(timer, *_next(check, every_s, draft.now)))
     draft.check = replace(check, timer=timer, call=None, every_s=every_s)
+
+
+def end(draft: Draft) -> None:
+    """Look after the node no more: it is being deleted."""
+    if draft.check.timer is not None:
+        draft.order(CancelTimer(draft.check.timer))
+    draft.check = replace(draft.check, is_begun=False, timer=None, call=None, every_s=0.0)
 
 
 def is_due(state: NodeState, message: TimerDue) -> bool:

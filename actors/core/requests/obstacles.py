@@ -88,7 +88,7 @@ def busy_with(state: NodeState, other: RequestRecord, now: Instant) -> NodeLocke
 
 
 def crowded(state: NodeState, count: int, limit: int) -> MailboxFull | None:
-    """Return why a node takes no more where there are so many already."""
+    """Return why a node takes no more where there are so many already; see `NodeState.queue_limit`."""
     if count < limit:
         return None
     return MailboxFull(
@@ -122,5 +122,5 @@ def _obstacle(state: NodeState, tag: str) -> RequestRecord | CastironError | Non
     if refusal is not None:
         return refusal
     if tag not in HINDRANCES:
-        return conflicting(state, tag)
+        return conflicting(state, tag) or crowded(state, len(state.queue), state.queue_limit)
     return None if HINDRANCES[tag][0] is not Hindrance.STARTED else state.running

@@ -13,7 +13,7 @@ from castiron.actors.core.machines import check
 from castiron.actors.core.messages import Submit
 from castiron.actors.core.requests.compatibility import Conflict, Enqueue, Merge, judge
 from castiron.actors.core.requests.ending import supersede, waits
-from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded
+from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving
 from castiron.actors.settings import Settings
 from castiron.store.records import KeyRecord, RequestRecord
 from castiron.transport.errors import CastironError, RequestExpired
@@ -29,7 +29,7 @@ def submit(draft: Draft, message: Submit, settings: Settings) -> None:
     is_idle = draft.state.first is None  # a request under way looks at the machine itself
     if not (message.verb.fresh and is_idle and _obstacle(draft, message) is None):
         return _judge(draft, message, settings)
-    full = crowded(draft.state, len(draft.state.parked), settings.node_queue_limit)
+    full = crowded(draft.state, len(draft.state.parked), draft.state.queue_limit)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
     draft.state = replace(draft.state, parked=(*draft.state.parked, message))
@@ -52,6 +52,14 @@ def unpark(draft: Draft, settings: Settings, error: CastironError | None = None)
             _judge(draft, message, settings)
         else:
             draft.order(Refuse(message.reply_to, error))
+
+
+def turn_away(draft: Draft) -> None:
+    """Refuse what waits for a look at the machine: the node is being deleted."""
+    obstacle = leaving(draft.state)
+    if obstacle is not None:
+        draft.order(*(Refuse(message.reply_to, obstacle) for message in draft.state.parked))
+        draft.state = replace(draft.state, parked=())
 
 
 def latest(deadlines: Iterable[Instant | None]) -> Instant | None:
@@ -83,7 +91,7 @@ def _obstacle(draft: Draft, message: Submit) -> CastironError | None:
 
 
 def _take(draft: Draft, message: Submit, verdict: Enqueue, settings: Settings) -> None:
-    full = crowded(draft.state, len(draft.state.queue) - len(verdict.superseded), settings.node_queue_limit)
+    full = crowded(draft.state, len(draft.state.queue) - len(verdict.superseded), draft.state.queue_limit)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
     record, verb = draft.state.record, message.verb

@@ -186,7 +186,7 @@ class House:
         services, nursery = self.services, Nursery(self.services, self.kin)
         self.kin.supervisor.take(SupervisorActor.start(services, self.kin, nursery, self.tally, self._fail))
         for record in store.nodes():
-            state = state_from_store(record, store.open_requests_of(record.uuid))
+            state = state_from_store(record, store.open_requests_of(record.uuid), services.settings.node_queue_limit)
             nursery.raise_node(state, services.board.seq)
         seat_fleet(services, nursery, self.kin.fleet, self.tally, self._fail)
 

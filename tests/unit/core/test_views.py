@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.core.messages import Recover
 from castiron.actors.core.requests.obstacles import busy_with
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import field_of, node_view, request_view
@@ -34,6 +35,7 @@ def view_of(record: NodeRecord | None = None, **state: Any) -> NodeView:
 
 def busy() -> World:
     node = World()
+    node.tell(Recover())
     node.submit(NodePowerSet(node="n1", target=PowerTarget.ON))
     return node
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from castiron.actors.core.effects import Refuse
-from castiron.actors.core.messages import Amend, Amendment, Heard, Message, Remove, SetMaintenance, TimerDue
+from castiron.actors.core.messages import Amend, Amendment, Heard, Message, Recover, Remove, SetMaintenance, TimerDue
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import Done, DriverInfo
 from castiron.store.records import RequestRecord
@@ -21,7 +21,9 @@ DEAD = Gust(Fate.LOST, takes_s=99.0)
 
 
 def world(power: PowerState = PowerState.OFF, *gusts: Gust, afterwards: Gust = FAIR, **record: Any) -> World:
-    return World(record=plain_node(**record), machine=Machine(power=power), gusts=weather(gusts, afterwards))
+    node = World(record=plain_node(**record), machine=Machine(power=power), gusts=weather(gusts, afterwards))
+    node.tell(Recover())
+    return node
 
 
 def refusal(of: World, reply_to: object) -> CastironError:
@@ -52,6 +54,8 @@ def ended_after(node: World, verb: AnyNodeRequest) -> tuple[RequestRecord, float
 def stale_messages(node: World) -> list[Message]:
     active = node.state.active
     live: set[Ticket | None] = {node.state.check.timer, node.state.check.call}
+    if node.state.expiry is not None:
+        live.add(node.state.expiry.ticket)
     if active is not None:
         live |= {active.call, active.wake, active.limit}
     tickets = [Ticket(number) for number in range(node.state.tickets + 3) if number not in live]

@@ -1,11 +1,13 @@
 """What holds whatever happens to a node, in whatever order."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import structs
 
 from castiron.actors.core.effects import (
     Refuse,
@@ -25,6 +27,8 @@ from castiron.transport.verbs import AnyNodeRequest, NodePowerSet, tag_of
 from castiron.transport.vocabulary import (
     Applied,
     NodeName,
+    OnRestart,
+    Policy,
     PowerControl,
     PowerState,
     PowerTarget,
@@ -56,6 +60,15 @@ VERBS = st.one_of(
     ),
     st.sampled_from([SET_PXE, READ_BOOT]),
 )
+TERMS = st.fixed_dictionaries(
+    {
+        "policy": st.sampled_from(Policy),
+        "hold": st.booleans(),
+        "fresh": st.booleans(),
+        "again": st.booleans(),
+        "on_restart": st.sampled_from(OnRestart),
+    }
+)
 AMENDMENTS = st.sampled_from([FREE, Amendment(), Amendment(name=NodeName("new")), Amendment(driver_info=NEW_INFO)])
 
 
@@ -78,9 +91,16 @@ class AnyNode(RuleBasedStateMachine):
     def change_behind_its_back(self, power: PowerState) -> None:
         self.world.machine.power = power
 
-    @rule(verb=VERBS)
-    def submit(self, verb: AnyNodeRequest) -> None:
-        self.world.submit(verb)
+    @rule(verb=VERBS, terms=TERMS, requester=st.sampled_from(["ipc", "tcp"]), left_s=st.sampled_from([None, -1, 3, 60]))
+    def submit(self, verb: AnyNodeRequest, terms: dict[str, Any], requester: str, left_s: float | None) -> None:
+        deadline_at = None if left_s is None else self.world.now + left_s
+        self.world.submit(structs.replace(verb, deadline_at=deadline_at, **terms), requester)
+
+    @precondition(lambda self: self.world.requests)
+    @rule(data=st.data(), requester=st.sampled_from(["ipc", "tcp"]), is_abort=st.booleans(), force=st.booleans())
+    def withdraw(self, data: st.DataObject, requester: str, is_abort: bool, force: bool) -> None:
+        request = data.draw(st.sampled_from(sorted(self.world.requests)))
+        self.world.withdraw(request, requester, is_abort=is_abort, force=force)
 
     @rule(gusts=st.lists(GUSTS, min_size=1, max_size=6))
     def change_the_weather(self, gusts: list[Gust]) -> None:
@@ -133,7 +153,8 @@ class AnyNode(RuleBasedStateMachine):
         world = self.world
         view = node_view(world.state, world.now)
         for verb in (POWER_ON, SET_PXE, READ_BOOT):
-            submit = Submit(request_id=request_id(999), verb=verb, requester="ipc", reply_to=None)
+            unlike = structs.replace(verb, again=True)  # the view does not know what a request would be merged into
+            submit = Submit(request_id=request_id(999), verb=unlike, requester="ipc", reply_to=None)
             refused = any(
                 isinstance(effect, Refuse) for effect in decide(world.state, submit, world.now, SETTINGS).effects
             )

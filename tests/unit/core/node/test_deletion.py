@@ -103,7 +103,9 @@ def test_a_running_request_ends_as_failed_when_its_node_is_deleted_by_force(step
     node.check_ended()
 
 
-@pytest.mark.parametrize(("verb", "applied"), [(POWER_ON, Applied.UNKNOWN), (READ_BOOT, Applied.NO)])
+@pytest.mark.parametrize(
+    ("verb", "applied"), [(POWER_ON, Applied.NO), (SET_PXE, Applied.UNKNOWN), (READ_BOOT, Applied.NO)]
+)
 def test_a_request_that_was_to_be_taken_up_again_ends_as_failed_by_force(
     verb: AnyNodeRequest, applied: Applied
 ) -> None:

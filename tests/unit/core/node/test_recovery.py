@@ -7,10 +7,10 @@ from castiron.actors.drivers.base import Done
 from castiron.transport.errors import NodeLocked
 from castiron.transport.verbs import NodePowerSet
 from castiron.transport.vocabulary import EventType, Fault, PowerControl, PowerState, PowerTarget, RequestState
-from tests.support.node_world import SETTINGS
-from tests.support.store_records import request_id
+from tests.support.node_world import SETTINGS, World
+from tests.support.store_records import plain_node, request_id
 from tests.support.weather import FAIR, Fate, Gust
-from tests.unit.core.node.messages import DEAD, FREE, POWER_ON, amend, refusal, stale_messages, types, world
+from tests.unit.core.node.messages import DEAD, FREE, POWER_ON, SET_PXE, amend, refusal, stale_messages, types, world
 
 # What is of the past.
 
@@ -103,7 +103,7 @@ def test_what_was_under_way_is_taken_up_and_not_announced_again() -> None:
     node.grant()
 
     assert node.requests[request].attempts == 2
-    assert node.requests[request].deadline_at == node.now + SETTINGS.power_state_change_timeout_s
+    assert node.requests[request].overdue_at == node.now + SETTINGS.power_state_change_timeout_s
     assert types(node, request) == ["node.power_set.start"]
     node.drain()
     node.check_ended()
@@ -162,7 +162,7 @@ def test_a_write_that_fails_puts_the_action_back_and_recover_takes_it_up() -> No
 
     assert node.state.active is None
     assert node.state.interrupted == node.requests[request]
-    assert isinstance(refusal(node, node.submit(POWER_ON)), NodeLocked)
+    assert isinstance(refusal(node, node.submit(SET_PXE)), NodeLocked)
     node.drain()
     node.check_ended()
     assert node.requests[request].state is RequestState.SUCCEEDED
@@ -183,7 +183,8 @@ def test_a_request_accepted_between_a_failed_write_and_the_recovery_asks_for_one
 
 def test_a_node_that_was_put_aside_is_taken_back() -> None:
     reason = "Its actor failed."
-    node = world(maintenance=True, maintenance_reason=reason, fault=Fault.ACTOR_FAILURE, last_error=reason)
+    record = plain_node(maintenance=True, maintenance_reason=reason, fault=Fault.ACTOR_FAILURE, last_error=reason)
+    node = World(record=record)
     assert aside(node.record) is not None
 
     node.tell(Recover())

@@ -53,7 +53,7 @@ def test_a_start_is_announced_and_its_deadline_known_once_it_may_run() -> None:
 
     running = node.requests[request]
     assert (running.state, running.started_at, running.attempts) == (RequestState.RUNNING, node.now, 1)
-    assert running.deadline_at == node.now + SETTINGS.power_state_change_timeout_s
+    assert running.overdue_at == node.now + SETTINGS.power_state_change_timeout_s
     assert (node.record.target_power_state, node.record.last_error) == (PowerState.ON, None)
     assert [event.type for event in node.events] == [EventType.POWER_SET_START]
     assert node.events[0].payload == {"requester": "ipc", "to_power": "power on", "power_state": "power off"}
@@ -156,13 +156,13 @@ def test_the_deadline_on_disk_moves_with_the_leg() -> None:
     node = world(PowerState.ON)
     request = node.submit(NodePowerSet(node="n1", target=PowerTarget.REBOOT))
     node.grant()
-    first = node.requests[request].deadline_at
+    first = node.requests[request].overdue_at
 
     while node.machine.arrived != [PowerControl.OFF, PowerControl.ON]:
         node.advance()
 
     assert first is not None
-    assert node.requests[request].deadline_at == node.now + SETTINGS.power_state_change_timeout_s > first
+    assert node.requests[request].overdue_at == node.now + SETTINGS.power_state_change_timeout_s > first
 
 
 # One at a time.
@@ -179,7 +179,7 @@ def test_a_busy_node_refuses_and_says_what_it_is_busy_with() -> None:
     assert isinstance(error, NodeLocked)
     assert error.message == (
         "n1 is busy: node.power.set from ipc, 3.2 s ago, is not finished. "
-        f"Wait for request {first}, or try again later."
+        f"Wait for request {first}, or ask with another policy: after, or supersede."
     )
     assert error.details == {
         "node": "n1",
@@ -187,6 +187,15 @@ def test_a_busy_node_refuses_and_says_what_it_is_busy_with() -> None:
         "verb": "node.power.set",
         "age_s": pytest.approx(3.21),
         "requester": "ipc",
+        "power_state": None,
+        "maintenance": False,
+        "accepts": [
+            "node.set",
+            "node.delete",
+            "node.maintenance.set",
+            "node.maintenance.unset",
+            "node.boot_device.get",
+        ],
     }
     assert second not in node.requests
 
@@ -198,7 +207,7 @@ def test_a_node_is_busy_from_acceptance_to_the_end(begun: bool) -> None:
     if begun:
         node.grant()
 
-    assert isinstance(refusal(node, node.submit(POWER_ON)), NodeLocked)
+    assert isinstance(refusal(node, node.submit(SET_PXE)), NodeLocked)
     node.drain()
     assert isinstance(node.replies[node.submit(POWER_ON)][0], Accept)
 
@@ -208,4 +217,4 @@ def test_an_age_is_never_negative() -> None:
     node.submit(POWER_ON)
     node.now = Instant(node.now - 100)
 
-    assert refusal(node, node.submit(POWER_ON)).details["age_s"] == 0.0
+    assert refusal(node, node.submit(SET_PXE)).details["age_s"] == 0.0
