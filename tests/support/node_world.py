@@ -27,7 +27,16 @@ from castiron.actors.core.effects import (
 )
 from castiron.actors.core.machines.actions import EVENTS
 from castiron.actors.core.machines.check import interval_s
-from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, SetMaintenance, Submit, TimerDue, Withdraw
+from castiron.actors.core.messages import (
+    Heard,
+    Message,
+    PermitGranted,
+    Recover,
+    SetMaintenance,
+    Submit,
+    TimerDue,
+    Withdraw,
+)
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.running import LAST_WORD_S
 from castiron.actors.core.state import NodeState, Ticket
