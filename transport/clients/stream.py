@@ -208,9 +208,10 @@ class EventStream(Iterator[EventView]):
         before, self._conductor = self._conductor, beat.conductor
         if before not in {None, beat.conductor}:
             self._start_over(beat.seq, "Another conductor listens there now, and its numbers are others.")
-        self._known = beat.seq
         if self._read is None:
             self._read = beat.seq
+        # Less than was read: its publisher lags behind its store, or the store is an older copy. The store knows.
+        self._known = None if beat.seq < self._read else beat.seq
 
     def _first_heartbeat(self, welcome: Welcome) -> events.Heartbeat:
         """Wait for the heartbeat that answers a subscription: what comes before it is in the store by now."""
