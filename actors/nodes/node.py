@@ -113,7 +113,7 @@ class NodeActor(DispatchedActor):
     def _decide(self, message: Message) -> None:
         if isinstance(message, TimerDue):
             self._timers.pop(message.ticket, None)
-        if isinstance(message, Heard):
+        if isinstance(message, Heard) and self._is_awaited(message):
             self._services.troubles.tell(
                 self.uuid, self._state.record.name, message.outcome, self._services.clock.now()
             )
@@ -127,6 +127,11 @@ class NodeActor(DispatchedActor):
             self._undecided = None
             self._release((decision,))
         self._undecided = None
+
+    def _is_awaited(self, heard: Heard) -> bool:
+        """Return whether anybody wants to know: a check that gave way says nothing about its BMC."""
+        active = self._state.active
+        return heard.ticket == self._state.check.call or (active is not None and heard.ticket == active.call)
 
     def _release_landed(self) -> None:
         while (batch := self._batches.take_landed()) is not None:

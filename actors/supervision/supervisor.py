@@ -214,6 +214,7 @@ class SupervisorActor(DispatchedActor):
         if owner is not None:
             self._services.directory.leave(uuid, owner.generation)
         self._services.board.remove(uuid, seq)
+        self._services.troubles.forget(uuid)
         self._kin.fleet.tell(NodeGone(uuid=uuid))
         self._hand_on_leftovers(uuid)
         del self._children[uuid]
