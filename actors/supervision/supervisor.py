@@ -116,6 +116,7 @@ class SupervisorActor(DispatchedActor):
         self._tally = tally
         self._failed = failed
         self._children: dict[NodeUUID, Child] = {}
+        self._forgets_at = Instant(0.0)
         self._policy = policy_of(services.settings)
 
     def on_receive(self, message: SupervisorMessage) -> None:
@@ -259,7 +260,13 @@ class SupervisorActor(DispatchedActor):
                     self._kin.fleet.tell(AmendEnded(uuid=uuid, applied=False))
 
     def _forget_old_failures(self, now: Instant) -> None:
-        """Keep only what still counts, so that what is remembered is bounded by what fails within a period."""
+        """Keep only what still counts, so that what is remembered is bounded by what fails within two periods.
+
+        Once a period: where all nodes' actors fail at once, each of them must not look at all the others.
+        """
+        if now < self._forgets_at:
+            return
+        self._forgets_at = Instant(now + self._policy.period_s)
         for uuid, child in list(self._children.items()):
             is_over = all(now - at >= self._policy.period_s for at in child.failures)
             if is_over and not child.aside and not child.leftovers:
