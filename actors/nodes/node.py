@@ -36,7 +36,7 @@ from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
-from castiron.actors.dispatch.pooled import DispatchedActor, leftovers_of
+from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
 from castiron.actors.nodes.batch import Batch, Batches, Landed
 from castiron.actors.nodes.place import Granted, Place
@@ -104,7 +104,7 @@ class NodeActor(DispatchedActor):
     ) -> None:
         """Give back what was held, answer whom nobody else would answer, and tell the supervisor."""
         del traceback
-        self._end(f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}")
+        self._end(failure_text(exception_type, exception_value))
 
     def on_stop(self) -> None:
         """Do the same: if the node is still its own, nobody meant to stop it."""

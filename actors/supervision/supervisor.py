@@ -19,7 +19,7 @@ from castiron.actors.core.messages import Amend
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.supervision import Policy, PutAside, Restart, judge
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.dispatch.pooled import DispatchedActor, abandon, leftovers_of
+from castiron.actors.dispatch.pooled import DispatchedActor, abandon, failure_text, leftovers_of
 from castiron.actors.nodes.place import owner_of
 from castiron.actors.nodes.reporter import Reporter
 from castiron.actors.services import Loaded, Services
@@ -143,7 +143,7 @@ class SupervisorActor(DispatchedActor):
     ) -> None:
         """Say that nobody watches any more."""
         del traceback
-        self._failed(f"the supervisor failed ({getattr(exception_type, '__name__', 'unknown')}: {exception_value})")
+        self._failed(f"the supervisor failed ({failure_text(exception_type, exception_value)})")
 
     def on_stop(self) -> None:
         """Say that nobody watches any more."""
