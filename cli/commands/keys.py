@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import click
 
-from castiron.cli.configuration import default_store
+from castiron.cli.configuration import key_file_of, store_of
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
@@ -36,8 +36,7 @@ def _rotate(store: Path | None, key_file: Path | None) -> None:
     from castiron.store.errors import SecretsUnreadable, StoreError  # noqa: PLC0415 - peewee and cryptography: 100 ms
     from castiron.store.rotation import rotate  # noqa: PLC0415 - as above
 
-    path = store or Path(os.environ.get("CASTIRON_STORE") or default_store(os.environ))
-    key_path = key_file or (Path(named) if (named := os.environ.get("CASTIRON_KEY_FILE")) else None)
+    path, key_path = store_of(store, os.environ), key_file_of(key_file, os.environ)
     try:
         count = rotate(path, key_path, new_id=lambda: str(uuid4()))
     except SecretsUnreadable as error:

@@ -60,6 +60,12 @@ def error_text(error: CastironError) -> str:
     return f"{error.message or code_of(error)}{applied}{found}"
 
 
+def sentence(error: Exception) -> str:
+    """Return an error of the store's as a sentence: with its end, and a capital unless it begins with a path."""
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if not text.startswith("/") else f"{text}."
+
+
 def tell(message: str) -> None:
     """Say one line on standard error."""
     click.echo(f"castiron: {visible(message)}", err=True)
