@@ -7,7 +7,6 @@ the garbage collector.
 import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
@@ -128,7 +127,6 @@ def _run(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
     _start(conductor)
     try:
         click.echo(f"castiron: conductor {conductor.conductor_id} listens on {conductor.endpoint}")
-        sys.stdout.flush()
         gc.collect()
         gc.freeze()
         while signal.sigtimedwait(signals, LOOK_S) is None:
