@@ -9,7 +9,7 @@ import click
 from castiron.cli.configuration import key_file_of, store_of
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.output.exits import Exit
-from castiron.cli.output.faults import Stop
+from castiron.cli.output.faults import Stop, sentence
 from castiron.cli.output.render import show_json
 
 
@@ -40,9 +40,9 @@ def _rotate(store: Path | None, key_file: Path | None) -> None:
     try:
         count = rotate(path, key_path, new_id=lambda: str(uuid4()))
     except SecretsUnreadable as error:
-        raise Stop(f"{error}. Nothing was changed.", Exit.DENIED) from None
+        raise Stop(f"{sentence(error)} Nothing was changed.", Exit.DENIED) from None
     except StoreError as error:
-        raise Stop(f"{error}.", Exit.CANNOT_CREATE) from None
+        raise Stop(sentence(error), Exit.CANNOT_CREATE) from None
     if shared().is_json:
         show_json({"store": str(path), "encrypted_anew": count})
     else:

@@ -21,6 +21,9 @@ _LOCAL_CODES: Final = (
 )
 """Words for what happens on this side of the wire only."""
 
+_BEGINNINGS: Final = frozenset({"another", "overloaded", "row", "the", "there"})
+"""First words of the store's sentences; the others begin with a path, which stays as it is."""
+
 _APPLIED: Final = {
     Applied.NO: "",
     Applied.YES: " It was done all the same.",
@@ -63,7 +66,7 @@ def error_text(error: CastironError) -> str:
 def sentence(error: Exception) -> str:
     """Return an error of the store's as a sentence: with its end, and a capital unless it begins with a path."""
     text = str(error).rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}." if not text.startswith("/") else f"{text}."
+    return f"{text[:1].upper()}{text[1:]}." if text.partition(" ")[0] in _BEGINNINGS else f"{text}."
 
 
 def tell(message: str) -> None:
