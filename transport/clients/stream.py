@@ -254,7 +254,8 @@ class EventStream(Iterator[EventView]):
         since = self._read
         listed = self._conversation.ask(self._wanted.question(since), EventListed, self._answer_s)
         if since is not None and listed.latest_seq < since:
-            self._start_over(listed.latest_seq, "The conductor's numbers have gone back: its store is an older copy.")
+            why = f"The conductor knows no event {since}, the latest is number {listed.latest_seq}"
+            self._start_over(listed.latest_seq, f"{why}: its store is an older copy, or the number is wrong.")
         self._ready.extend(event for event in listed.events if self._wanted.has(event))
         self._read = listed.next_since
         if self._follow or self._known is None:  # what a stream that ends began with stays its end
