@@ -240,10 +240,11 @@ class Siege:
 
         Whoever reads the counters does not stop the thread that counts; but all answers are here, so it is idle soon.
         """
-        for _ in range(LOOKS):
-            status = self._client.status()
+        status = self._client.status()
+        for _ in range(LOOKS - 1):
             if self._adds_up(status.transport):
                 break
+            status = self._client.status()
         return status
 
     def _adds_up(self, counts: Mapping[str, int]) -> bool:
