@@ -188,6 +188,7 @@ def _set_maintenance(draft: Draft, message: SetMaintenance) -> None:
     changes = maintenance.changes(before, message)
     if changes:
         draft.record(**changes)
+        draft.check = replace(draft.check, failures=0, forced=0)  # whoever says so has looked: it is counted anew
         told = maintenance.told(before, draft.state.record, message.requester)
         draft.tell(EventType.MAINTENANCE_SET_END, told)
     return draft.order(AnswerNode(message.reply_to))
