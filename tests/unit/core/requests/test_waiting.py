@@ -3,15 +3,12 @@
 import pytest
 from msgspec import structs
 
-from castiron.actors.core.effects import Accept, AnswerRequest, Refuse
+from castiron.actors.core.effects import Refuse
 from castiron.actors.core.messages import Recover
 from castiron.actors.core.requests.submission import MAX_REQUESTERS
-from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, MailboxFull, NodeLocked, from_wire
-from castiron.transport.verbs import NodeBootDeviceSet, NodePowerSet
+from castiron.transport.errors import MailboxFull, NodeLocked
 from castiron.transport.vocabulary import (
     Applied,
-    EventType,
     Fault,
     Instant,
     OnRestart,
@@ -19,31 +16,11 @@ from castiron.transport.vocabulary import (
     PowerControl,
     PowerState,
     PowerTarget,
-    RequestID,
     RequestState,
 )
-from tests.support.node_world import World
 from tests.support.weather import Fate, Gust
 from tests.unit.core.node.messages import DEAD, POWER_ON, READ_BOOT, SET_PXE, maintain, refusal, types, world
-
-POWER_OFF = NodePowerSet(node="n1", target=PowerTarget.OFF)
-REBOOT = NodePowerSet(node="n1", target=PowerTarget.REBOOT)
-OFF_AFTER = structs.replace(POWER_OFF, policy=Policy.AFTER)
-OFF_INSTEAD = structs.replace(POWER_OFF, policy=Policy.SUPERSEDE)
-DISK_AFTER = NodeBootDeviceSet(node="n1", boot_device="disk", policy=Policy.AFTER)
-
-
-def taken(node: World, asked: RequestID) -> RequestRecord:
-    (reply,) = node.replies[asked]
-    assert isinstance(reply, Accept)
-    return reply.request
-
-
-def error_of(node: World, request: RequestID) -> CastironError:
-    record = node.requests[request]
-    assert record.error is not None
-    return from_wire(record.error)
-
+from tests.unit.core.requests.asked import DISK_AFTER, OFF_AFTER, POWER_OFF, REBOOT, error_of, taken
 
 # Merging.
 
@@ -315,172 +292,6 @@ def test_what_waits_for_a_look_is_not_forgotten_over_a_write_that_fails() -> Non
     node.run_until(node.now + 5.0)
 
     assert taken(node, fresh).id == fresh
-
-
-# Taking back.
-
-
-def answered(node: World, asked: str) -> RequestRecord:
-    (reply,) = node.replies[asked]
-    assert isinstance(reply, AnswerRequest)
-    return reply.request
-
-
-def test_what_waits_is_cancelled_for_certain() -> None:
-    node = world()
-    request = node.submit(POWER_ON)
-
-    ended = answered(node, node.withdraw(request))
-
-    assert (ended.state, ended.applied) == (RequestState.CANCELLED, Applied.NO)
-    assert error_of(node, request).code == "request.cancelled"
-    assert types(node, request) == ["node.request.end"]
-    node.drain()
-    assert node.machine.arrived == []
-    node.check_ended()
-
-
-def test_what_has_started_is_not_cancelled() -> None:
-    node = world()
-    request = node.submit(POWER_ON)
-    node.grant()
-
-    assert refusal(node, node.withdraw(request)).code == "request.started"
-    node.drain()
-    assert node.requests[request].state is RequestState.SUCCEEDED
-
-
-def test_what_has_ended_is_neither_cancelled_nor_aborted() -> None:
-    node = world()
-    request = node.submit(POWER_ON)
-    node.drain()
-
-    assert refusal(node, node.withdraw(request)).code == "request.ended"
-    assert refusal(node, node.withdraw(request, is_abort=True)).code == "request.ended"
-
-
-def test_one_of_several_withdraws_and_the_request_goes_on_for_the_others() -> None:
-    node = world()
-    request = node.submit(structs.replace(POWER_ON, deadline_at=node.now + 9))
-    node.submit(POWER_ON, "tcp")
-
-    left = answered(node, node.withdraw(request, "tcp"))
-
-    assert (left.state, list(left.wanted_by), left.deadline_at) == (RequestState.QUEUED, ["ipc"], node.now + 9)
-    assert answered(node, node.withdraw(request, "ipc")).state is RequestState.CANCELLED
-
-
-def test_a_stranger_ends_what_others_want_only_by_force() -> None:
-    node = world()
-    request = node.submit(POWER_ON)
-
-    error = refusal(node, node.withdraw(request, "stranger"))
-    assert (error.code, error.details["requesters"]) == ("request.not_yours", ["ipc"])
-
-    assert answered(node, node.withdraw(request, "stranger", force=True)).state is RequestState.CANCELLED
-
-
-def test_an_abort_ends_a_wait_with_a_last_look_at_the_machine() -> None:
-    node = world(PowerState.OFF, Gust(), Gust(), Gust(Fate.CARRIED_OUT, effect_after_s=60.0))
-    request = node.submit(POWER_ON)
-    node.grant()
-    while node.state.active is not None and node.state.active.wake is None:
-        node.advance()
-
-    node.withdraw(request, is_abort=True)
-    began = node.now
-    while node.state.active is not None:
-        node.advance()
-
-    error = error_of(node, request)
-    assert (error.code, error.details["power_state"]) == ("request.aborted", node.machine.power)
-    assert node.now - began <= node.settings.command_timeout_s
-    assert types(node, request) == ["node.power_set.start", "node.power_set.error"]
-    node.drain()
-    node.check_ended()
-
-
-def test_an_abort_waits_for_the_exchange_that_is_under_way_and_no_longer() -> None:
-    node = world(PowerState.OFF, Gust(), DEAD, afterwards=DEAD)
-    request = node.submit(POWER_ON)
-    node.grant()
-    node.advance()
-    assert node.state.active is not None
-    assert node.state.active.call is not None  # the control is on its way, and its BMC silent
-
-    node.withdraw(request, is_abort=True)
-    began = node.now
-    while node.state.active is not None:
-        node.advance()
-
-    error = error_of(node, request)
-    assert (error.code, error.applied, error.details["power_state"]) == ("request.aborted", Applied.UNKNOWN, None)
-    assert node.now - began <= node.settings.command_timeout_s + 0.25
-    node.drain()
-    node.check_ended()
-
-
-def test_an_abort_that_comes_too_late_finds_a_success() -> None:
-    node = world(PowerState.ON)
-    request = node.submit(POWER_ON)
-    node.grant()
-
-    node.withdraw(request, is_abort=True)
-    node.drain()
-
-    assert node.requests[request].state is RequestState.SUCCEEDED
-    node.check_ended()
-
-
-def test_an_abort_is_on_disk_before_anything_is_done_and_a_successor_ends_it() -> None:
-    node = world(PowerState.OFF, afterwards=DEAD)
-    request = node.submit(POWER_ON)
-    node.grant()
-    node.withdraw(request, is_abort=True)
-    assert node.requests[request].abort_by == "ipc"
-
-    node.crash()
-
-    assert (node.requests[request].state, error_of(node, request).code) == (RequestState.FAILED, "request.aborted")
-    node.drain()
-    assert node.machine.arrived == []
-    node.check_ended()
-
-
-def test_an_abort_of_what_is_to_be_taken_up_again_ends_it_at_once() -> None:
-    node = world()
-    request = node.submit(POWER_ON)
-    node.grant()
-    node.crash()
-
-    node.withdraw(request, is_abort=True)
-
-    assert error_of(node, request).code == "request.aborted"
-    node.drain()
-    node.check_ended()
-
-
-def test_an_abort_of_what_waits_cancels_it() -> None:
-    node = world()
-    request = node.submit(POWER_ON)
-
-    assert answered(node, node.withdraw(request, is_abort=True)).state is RequestState.CANCELLED
-
-
-def test_the_end_of_an_unstarted_request_is_an_event_that_names_it() -> None:
-    node = world()
-    request = node.submit(POWER_ON)
-    node.withdraw(request)
-
-    (event,) = node.told(request)
-
-    assert event.type is EventType.REQUEST_END
-    assert event.payload == {
-        "verb": "node.power.set",
-        "state": "cancelled",
-        "requester": "ipc",
-        "error": node.requests[request].error,
-    }
 
 
 def test_recovery_keeps_what_waits_in_its_order() -> None:
