@@ -7,6 +7,7 @@ import os
 import castiron
 from castiron.cli.options import Shared
 from castiron.transport.clients.client import TIMEOUT_S, Client
+from castiron.transport.clients.delivery import PATIENCE_S
 from castiron.transport.endpoint import default_endpoint, parse_endpoint, probe, why_silent
 from castiron.transport.errors import ConductorLost
 from castiron.transport.vocabulary import Applied
@@ -30,7 +31,9 @@ def connect(shared: Shared, *, timeout_s: float | None = None) -> Client:
     endpoint = shared.endpoint or default_endpoint(os.environ)
     if (absent := absence(endpoint)) is not None:
         raise absent
-    return Client(endpoint, timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S, name=own_name())
+    patience_s = shared.timeout_s or PATIENCE_S
+    answer_s = timeout_s or shared.timeout_s or TIMEOUT_S
+    return Client(endpoint, timeout_s=answer_s, patience_s=patience_s, name=own_name())
 
 
 def own_name() -> str:

@@ -7,6 +7,8 @@ import click
 from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
+from castiron.cli.terms import terms_options
+from castiron.transport.clients.delivery import Terms
 from castiron.transport.clients.nodes import SettableBootDevice
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodeBootDeviceGet, NodeBootDeviceSet
@@ -21,11 +23,12 @@ def boot_device() -> None:
 
 @boot_device.command("show", cls=Command, verbs=(NodeBootDeviceGet,))
 @selection
-def _show(range_: str | None, where: tuple[str, ...]) -> None:
+@terms_options
+def _show(range_: str | None, where: tuple[str, ...], *, terms: Terms) -> None:
     """Read from the BMCs where machines will boot from. Waits for the BMCs' answers."""
     given = shared()
     verbs = [(one.name, NodeBootDeviceGet(node=one.ref)) for one in choose(range_, where, given)]
-    carry_out(verbs, _device, wait=True, given=given)
+    carry_out(verbs, _device, terms=terms, wait=True, given=given)
 
 
 @boot_device.command("set", cls=Command, verbs=(NodeBootDeviceSet,))
@@ -34,6 +37,7 @@ def _show(range_: str | None, where: tuple[str, ...]) -> None:
 @click.option("--persistent", is_flag=True, help="From now on, not only the next time.")
 @click.option("--uefi", is_flag=True, help="Boot it in UEFI mode.")
 @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed.")
+@terms_options
 def _set(
     range_: str | None,
     where: tuple[str, ...],
@@ -42,6 +46,7 @@ def _set(
     persistent: bool,
     uefi: bool,
     wait: bool,
+    terms: Terms,
 ) -> None:
     if device is None and range_ in _DEVICES:  # the only word there is
         range_, device = None, cast("SettableBootDevice", range_)
@@ -52,7 +57,7 @@ def _set(
         (one.name, NodeBootDeviceSet(node=one.ref, boot_device=device, persistent=persistent, uefi=uefi))
         for one in choose(range_, where, given)
     ]
-    carry_out(verbs, _device, wait=wait, given=given)
+    carry_out(verbs, _device, terms=terms, wait=wait, given=given)
 
 
 def _device(view: RequestView) -> str:

@@ -11,6 +11,8 @@ from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
 from castiron.cli.output.render import age, power_word
 from castiron.cli.reach import connect
+from castiron.cli.terms import terms_options
+from castiron.transport.clients.delivery import Terms
 from castiron.transport.replies import NodeView, RequestView
 from castiron.transport.verbs import NodePowerSet, NodeShow
 from castiron.transport.vocabulary import PowerTarget
@@ -60,8 +62,15 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         hidden=target not in _SOFT,
         help="Cut the power if the operating system does not shut down in time.",
     )
+    @terms_options
     def _command(
-        range_: str | None, where: tuple[str, ...], *, wait: bool, power_timeout: float | None, hard_fallback: bool
+        range_: str | None,
+        where: tuple[str, ...],
+        *,
+        wait: bool,
+        power_timeout: float | None,
+        hard_fallback: bool,
+        terms: Terms,
     ) -> None:
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
@@ -70,7 +79,7 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
             (one.name, NodePowerSet(node=one.ref, target=target, timeout_s=power_timeout, hard_fallback=hard_fallback))
             for one in choose(range_, where, given)
         ]
-        carry_out(verbs, _reached, wait=wait, given=given)
+        carry_out(verbs, _reached, terms=terms, wait=wait, given=given)
 
 
 for _word, _target, _help in _TARGETS:
