@@ -43,6 +43,7 @@ from castiron.actors.settings import Settings
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
 from castiron.actors.supervision.nursery import Nursery, state_from_store
+from castiron.actors.supervision.overdue import Orphanage
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.actors.supervision.watch import Watch, Watched
 from castiron.store.records import RequestRecord
@@ -289,6 +290,7 @@ class Conductor:
             parts=threaded,
             hung_turn_s=settings.hung_turn_s,
             slow_turn_s=settings.slow_turn_s,
+            overdue=Orphanage(board, services.directory, clock).look,
             failed=self._fail,
         )
         bulletin.front_door, bulletin.watch = front_door, watch
