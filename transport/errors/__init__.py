@@ -7,6 +7,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
     CastironError
       RequestError           yours: the request is wrong                    source=caller
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
+        VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved
@@ -19,7 +20,8 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       InternalError          ours                                           source=conductor
       ConductorLost  ReplyTimeout    raised by clients only; they have no code on the wire
       EventsLost                     raised by clients only, where a stream of events has a gap for good
-      EndpointRefused                raised before anything is sent, by both sides; no code on the wire
+      EndpointRefused  KeyUnusable   raised before anything is sent, by both sides; no code on the wire
+      HandshakeFailed                raised by clients only, where a connection cannot be made at all
 """
 
 from castiron.transport.errors.asked import (
@@ -28,6 +30,7 @@ from castiron.transport.errors.asked import (
     ConflictError,
     FrameMalformed,
     FrameTooLarge,
+    KeyRefused,
     NodeExists,
     NodeInMaintenance,
     NodeLocked,
@@ -36,6 +39,7 @@ from castiron.transport.errors.asked import (
     RequestError,
     RequestNotFound,
     RevisionStale,
+    VerbForbidden,
     VerbUnknown,
     VersionUnsupported,
 )
@@ -44,6 +48,8 @@ from castiron.transport.errors.client import (
     ConductorLost,
     EndpointRefused,
     EventsLost,
+    HandshakeFailed,
+    KeyUnusable,
     ReplyTimeout,
 )
 from castiron.transport.errors.conductor import (
@@ -87,7 +93,10 @@ __all__ = [
     "EventsLost",
     "FrameMalformed",
     "FrameTooLarge",
+    "HandshakeFailed",
     "InternalError",
+    "KeyRefused",
+    "KeyUnusable",
     "MailboxFull",
     "NodeExists",
     "NodeInMaintenance",
@@ -100,6 +109,7 @@ __all__ = [
     "RequestNotFound",
     "RevisionStale",
     "StoreUnavailable",
+    "VerbForbidden",
     "VerbUnknown",
     "VersionUnsupported",
     "from_wire",

@@ -7,7 +7,7 @@ from msgspec import Meta
 from castiron.transport import errors
 from castiron.transport.verbs.arguments import MAX_TIMEOUT_S, Limit, NodeArgument, RequestArgument
 from castiron.transport.verbs.verb import Verb
-from castiron.transport.vocabulary import RequestState
+from castiron.transport.vocabulary import RequestState, Role
 
 
 class RequestShow(Verb, frozen=True, kw_only=True, tag="request.show"):
@@ -16,6 +16,7 @@ class RequestShow(Verb, frozen=True, kw_only=True, tag="request.show"):
     request: RequestArgument
 
     refusals = (errors.RequestNotFound,)
+    role = Role.READER
 
 
 class RequestWait(Verb, frozen=True, kw_only=True, tag="request.wait"):
@@ -25,6 +26,7 @@ class RequestWait(Verb, frozen=True, kw_only=True, tag="request.wait"):
     timeout_s: Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds to wait")] = 60.0
 
     refusals = (errors.RequestNotFound,)
+    role = Role.READER
 
 
 class RequestList(Verb, frozen=True, kw_only=True, tag="request.list"):
@@ -38,3 +40,4 @@ class RequestList(Verb, frozen=True, kw_only=True, tag="request.list"):
     marker: RequestArgument | None = None
 
     refusals = (errors.NodeNotFound, errors.RequestNotFound)
+    role = Role.READER
