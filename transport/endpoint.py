@@ -18,6 +18,12 @@ from castiron.transport.errors import EndpointRefused
 ENDPOINT_VARIABLE: Final = "CASTIRON_ENDPOINT"
 """Environment variable that names the endpoint where no argument does."""
 
+CLIENT_KEY_VARIABLE: Final = "CASTIRON_CLIENT_KEY"
+"""Environment variable that names the client's secret key file where no argument does."""
+
+SERVER_KEY_VARIABLE: Final = "CASTIRON_SERVER_KEY"
+"""The same of the conductor's public key: the key itself, or a file."""
+
 MAX_PATH_BYTES: Final = 107
 """Of a Unix socket: sun_path has 108 bytes with its final NUL (unix(7))."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.guard import Guard
 from castiron.transport.session import DEFAULT_LIMITS, Limits
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.raw_peer import RawPeer
@@ -27,11 +28,19 @@ class House:
     """A front door and what stands behind it, both in this process."""
 
     def __init__(
-        self, endpoint: str, limits: Limits, *, boot_id: str | None = None, conductor: MemoryConductor | None = None
+        self,
+        endpoint: str,
+        limits: Limits,
+        *,
+        boot_id: str | None = None,
+        conductor: MemoryConductor | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.conductor = conductor or MemoryConductor(limits=limits, boot_id=boot_id)
         publisher = self.conductor.events.publisher
-        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, limits=limits, publisher=publisher)
+        self.door = FrontDoor(
+            endpoint, self.conductor, now=time.monotonic, limits=limits, publisher=publisher, guard=guard
+        )
         self.door.start()
         self.conductor.events_endpoint = self.door.events_endpoint
 
@@ -57,8 +66,9 @@ def open_house(tmp_path: Path) -> Iterator[Opener]:
         limits: Limits = DEFAULT_LIMITS,
         boot_id: str | None = None,
         conductor: MemoryConductor | None = None,
+        guard: Guard | None = None,
     ) -> House:
-        houses.append(House(endpoint, limits, boot_id=boot_id, conductor=conductor))
+        houses.append(House(endpoint, limits, boot_id=boot_id, conductor=conductor, guard=guard))
         return houses[-1]
 
     yield open_one

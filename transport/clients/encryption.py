@@ -3,9 +3,9 @@
 import zmq
 
 from castiron.transport.clients.monitor import Refusal
-from castiron.transport.endpoint import Endpoint
+from castiron.transport.endpoint import CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE, Endpoint
 from castiron.transport.errors import CastironError, HandshakeFailed, KeyRefused
-from castiron.transport.keys.protection import CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE, ClientKeys
+from castiron.transport.keys.protection import ClientKeys
 from castiron.transport.vocabulary import Applied
 
 

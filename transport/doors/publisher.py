@@ -29,6 +29,10 @@ SEND_HIGH_WATER_MARK: Final = 1_000
 MAX_SUBSCRIPTION_BYTES: Final = 256
 """Of a topic that somebody subscribes to: three times the longest there is. A longer one ends its connection."""
 
+MAX_HANDSHAKE_BYTES: Final = 1_024
+"""The same where keys are in use: the limit holds for CURVE's INITIATE, too, which has 257 bytes and the peer's
+metadata."""
+
 BATCH: Final = 256
 """Events sent, and subscriptions read, before the front door looks after its replies again: some 5 ms."""
 
@@ -108,9 +112,9 @@ class Publisher:
         Raises:
             EndpointRefused: somebody listens there, or the system refuses it.
         """
-        self._listener = Listener(endpoint, zmq.XPUB, _OPTIONS, guard)
-        self._wake = wake
         self._guard = guard
+        self._listener = self._new_listener(endpoint)
+        self._wake = wake
         return self._listener.endpoint
 
     @property
@@ -135,9 +139,13 @@ class Publisher:
         endpoint = self.listener.endpoint
         self.listener.close()
         self._listener = None
-        self._listener = Listener(endpoint, zmq.XPUB, _OPTIONS, self._guard)
+        self._listener = self._new_listener(endpoint)
         self._reopened += 1
         return True
+
+    def _new_listener(self, endpoint: Endpoint) -> Listener:
+        guarded: dict[int, int] = {} if self._guard is None else {zmq.MAXMSGSIZE: MAX_HANDSHAKE_BYTES}
+        return Listener(endpoint, zmq.XPUB, {**_OPTIONS, **guarded}, self._guard)
 
     def due_at(self, now: float) -> float | None:
         """Return when `turn` has something to do by itself; None: not before somebody wakes the front door."""

@@ -1,8 +1,8 @@
 """Who is let in when a connection is made: a handler of ZeroMQ's authentication protocol, ZAP 1.0 (RFC 27).
 
 libzmq asks it about each CURVE handshake, through a socket of the same context, and waits with the handshake; so it
-runs on the front door's thread, between messages, and judges with one look-up. Only CURVE with a key of the allow-list is
-let in. Whatever is not well formed is denied.
+runs on the front door's thread, between messages, and judges with one look-up. Only CURVE with a key of
+the allow-list is let in. Whatever is not well formed is denied.
 """
 
 import struct

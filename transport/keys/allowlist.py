@@ -8,6 +8,7 @@ is decided by people, with `castiron keys`; what follows from it is the front do
 
 import fcntl
 import os
+import re
 import stat
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from castiron.transport.errors import KeyUnusable
 from castiron.transport.keys.certificate import FOLDER_MODE, SECRET_MODE, is_public_key
@@ -36,6 +38,11 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _RANK: Final = {role: rank for rank, role in enumerate(Role)}
 
 
+def is_name(text: str) -> bool:
+    """Return whether a key may be called so."""
+    return len(text) <= MAX_NAME and re.match(NAME_PATTERN, text) is not None
+
+
 def includes(role: Role, needed: Role) -> bool:
     """Return whether a role includes another, as each includes those before it."""
     return _RANK[role] >= _RANK[needed]
@@ -51,6 +58,11 @@ class Allowed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Z85 text. Unique in the list."""
     allowed_at: float = 0.0
     """Seconds since 1970-01-01 UTC."""
+
+
+def changed(entry: Allowed, *, role: Role) -> Allowed:
+    """Return an entry in another role."""
+    return replace(entry, role=role)
 
 
 class _File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

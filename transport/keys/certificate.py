@@ -72,6 +72,8 @@ def make_pair(folder: Path, name: str) -> Made:
         # zmq.auth writes with the mode of the umask: in a folder that nobody else can enter, until it has been set.
         with tempfile.TemporaryDirectory(prefix=".castiron-", dir=folder) as draft, ExitStack() as undo:
             drafts = [Path(path) for path in create_certificates(draft, name)]
+            while public_key_in(drafts[0]).startswith("-"):  # it would pass for an option on a command line
+                create_certificates(draft, name)
             drafts[1].chmod(SECRET_MODE)
             for path, place in zip(drafts, (made.public_path, made.secret_path), strict=True):
                 _sync(path)

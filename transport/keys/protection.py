@@ -8,17 +8,10 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from castiron.transport.endpoint import Endpoint
+from castiron.transport.endpoint import CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE, Endpoint
 from castiron.transport.errors import EndpointRefused
 from castiron.transport.keys.certificate import KeyPair, is_public_key, public_key_in, read_pair
-
-CLIENT_KEY_VARIABLE: Final = "CASTIRON_CLIENT_KEY"
-"""Environment variable that names the client's secret key file where no argument does."""
-
-SERVER_KEY_VARIABLE: Final = "CASTIRON_SERVER_KEY"
-"""The same of the conductor's public key: the key itself, or a file."""
 
 
 @dataclass(frozen=True, slots=True)
