@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from castiron.transport.clients.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard
 from castiron.transport.session import DEFAULT_LIMITS, Limits
+from tests.support.keyring import Keyring
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.raw_peer import RawPeer
 
@@ -80,6 +82,31 @@ def open_house(tmp_path: Path) -> Iterator[Opener]:
 def house(open_house: Opener) -> House:
     """One front door on a Unix socket: for tests that look behind it."""
     return open_house()
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Keyring:
+    """Keys, and a list that lets nobody in yet."""
+    return Keyring(tmp_path)
+
+
+@pytest.fixture
+def guarded(open_house: Opener, ring: Keyring) -> House:
+    """A front door that takes keys."""
+    return open_house("tcp://127.0.0.1:0", guard=ring.guard())
+
+
+ClientOf = Callable[..., Client]
+
+
+@pytest.fixture
+def client_of(guarded: House, ring: Keyring) -> ClientOf:
+    """Make clients of that door, by the names of their keys."""
+
+    def client(name: str, server: str = "server", timeout_s: float = 20.0) -> Client:
+        return Client(guarded.endpoint, timeout_s=timeout_s, key=ring.secret(name), server_key=ring.public(server))
+
+    return client
 
 
 class World:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard
 from castiron.transport.keys.allowlist import Allowed, AllowList, change_allow_list
 from castiron.transport.keys.certificate import Made, make_pair, read_pair
 from castiron.transport.keys.follower import Follower
 from castiron.transport.keys.protection import ClientKeys
 from castiron.transport.vocabulary import Role
+from tests.support.deadline import until
 
 LOOK_S = 0.02
 """Between two looks at the list: fifty times as often as in earnest."""
@@ -49,3 +51,8 @@ class Keyring:
 
     def change(self, how: Callable[[AllowList], AllowList]) -> None:
         change_allow_list(self.allow_path, how)
+
+
+def follows(door: FrontDoor, count: int) -> None:
+    """Wait until a conductor has so many keys in its list."""
+    until(lambda: door.counters()["keys_allowed"] == count, timeout_s=20.0)
