@@ -13,6 +13,8 @@ import castiron
 from castiron.actors.conductor import Conductor
 from castiron.transport.endpoint import MAX_PORT
 from castiron.transport.errors import EndpointRefused, KeyRefused, KeyUnusable, VerbForbidden
+from castiron.transport.replies import RequestListed
+from castiron.transport.verbs import RequestList
 from castiron.transport.vocabulary import Role
 from tests.support.deadline import until
 from tests.support.keyring import Keyring
@@ -127,14 +129,15 @@ def test_who_asks_is_on_record_and_a_claim_is_not_the_identity(ring: Keyring) ->
         ):
             alice.nodes.create("n1", driver="fake")
             bob.nodes.power("n1", "power on").wait(timeout_s=DEADLINE_S)
-            (view,) = alice.requests.list(node="n1")
+            ((_, listed),) = alice.send_many([RequestList(node="n1")])
             for change in (lambda: eve.nodes.power("n1", "power off"), lambda: bob.nodes.delete("n1")):
                 with pytest.raises(VerbForbidden):
                     change()
             events = [event for event in alice.events(follow=False) if event.payload.get("requester")]
             told = alice.status()
 
-        assert view.requester == "curve:bob (curve:alice)"
+        assert isinstance(listed, RequestListed)
+        assert [one.requester for one in listed.requests] == ["curve:bob (curve:alice)"]
         assert {event.type: event.payload["requester"].split()[0] for event in events} == {
             "node.create.end": "curve:alice",
             "node.power_set.start": "curve:bob",

@@ -215,7 +215,7 @@ class FrontDoor:
             if gate is not None:
                 guard.judge_handshakes(gate, self._now())
         before, self._allowed = self._allowed, guard.allowed
-        gone = frozenset() if before is None else before.keys() - self._allowed.keys()
+        gone: frozenset[str] = frozenset() if before is None else before.keys() - self._allowed.keys()
         if not gone:
             return False
         for key in gone:

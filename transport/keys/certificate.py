@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import zmq
-from zmq.auth import create_certificates, load_certificate
+from zmq.auth import create_certificates, load_certificate  # pyright: ignore[reportUnknownVariableType] - a bare PathLike
 from zmq.utils import z85
 
 from castiron.transport.errors import KeyUnusable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import zmq
-from zmq.auth import create_certificates, load_certificate
+from zmq.auth import create_certificates, load_certificate  # pyright: ignore[reportUnknownVariableType] - a bare PathLike
 
 from castiron.transport.errors import KeyUnusable
 from castiron.transport.keys.certificate import is_public_key, make_pair, public_key_in, read_pair
