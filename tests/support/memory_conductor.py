@@ -4,12 +4,10 @@ Nodes, revisions, requests and machines behave as PROTOCOL.md says; a worker thr
 from another thread, as in earnest. Tests can hold a machine back, break one, fill a mailbox, or break the store.
 """
 
-import queue
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from functools import singledispatchmethod
 from typing import Any
 
@@ -29,55 +27,29 @@ from castiron.transport.vocabulary import (
     EventType,
     Fault,
     PowerState,
-    PowerTarget,
     ProvisionState,
     RequestState,
 )
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
-
-ADDRESS = "ipmi_address"
-ENDS_ON = {
-    PowerTarget.ON: PowerState.ON,
-    PowerTarget.OFF: PowerState.OFF,
-    PowerTarget.REBOOT: PowerState.ON,
-    PowerTarget.SOFT_OFF: PowerState.OFF,
-    PowerTarget.SOFT_REBOOT: PowerState.ON,
-}
+from tests.support.memory_machines import MemoryMachines
 
 
-class MemoryConductor:
+class MemoryConductor(MemoryMachines):
     """Handles every verb. `stop()` ends its worker."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, boot_id: str | None = None) -> None:
         self.conductor = str(uuid.uuid4())
         self.boot_id = boot_id or str(uuid.uuid4())
         self.limits = limits
-        self.nodes: dict[str, NodeView] = {}
-        self.requests: dict[str, RequestView] = {}
+        super().__init__(MemoryEvents(self._new_publisher(0)))
         self.requesters: list[PeerInfo] = []
         self.asked: list[verbs.AnyVerb] = []
-        self.held: set[str] = set()
-        """Nodes whose machine does not answer until it is let go."""
-        self.faults: dict[str, CastironError] = {}
-        """Nodes whose next request ends with this."""
-        self.full: set[str] = set()
-        """Nodes that take no more messages."""
         self.lag = 0
         """How many of the latest events the answers do not take into account yet."""
-        self.leaving: set[str] = set()
-        """Nodes that are being deleted, and will be gone any moment."""
-        self.is_store_broken = False
-        self.lock = threading.RLock()
-        self.events = MemoryEvents(self._new_publisher(0))
         self.events_endpoint: str | None = None
         """Where the door publishes; None: nowhere, as conductors did that are older than events."""
-        self._waiters: dict[str, list[Callable[[RequestView], None]]] = {}
-        self._work: queue.Queue[str | None] = queue.Queue()
         self._timers: list[threading.Timer] = []
-        self._boot_devices: dict[str, str] = {}
-        self._worker = threading.Thread(target=self._drive, name="machines", daemon=True)
-        self._worker.start()
 
     def boot(self) -> None:
         """Be as after a restart: what is known is known, and the stream begins anew."""
@@ -92,16 +64,7 @@ class MemoryConductor:
         for timer in self._timers:
             timer.cancel()
             timer.join()
-        self._work.put(None)
-        self._worker.join()
-
-    def let_go(self, name: str) -> None:
-        """Let a held machine answer."""
-        with self.lock:
-            self.held.discard(name)
-            for request in self.requests.values():
-                if request.node == name and request.state not in FINAL_REQUEST_STATES:
-                    self._work.put(request.id)
+        super().stop()
 
     def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         with self.lock:
@@ -320,107 +283,9 @@ class MemoryConductor:
     def _uuid(self, name: str) -> str:
         return name if UUID_FORM.match(name) else self._node(name).uuid
 
-    def _wait(self, request_id: str, call: Callable[[RequestView], None]) -> Callable[[], bool]:
-        waiters = self._waiters.setdefault(request_id, [])
-        waiters.append(call)
-
-        def withdraw() -> bool:
-            with self.lock:
-                if call not in waiters:
-                    return False
-                waiters.remove(call)
-                return True
-
-        return withdraw
-
-    def _drive(self) -> None:
-        while (request_id := self._work.get()) is not None:
-            with self.lock:
-                self._end(self.requests[request_id])
-
-    def _end(self, request: RequestView) -> None:
-        if request.state in FINAL_REQUEST_STATES:
-            return
-        node = self.nodes[request.node_uuid]
-        fault = self.faults.pop(node.name, None)
-        ended = replace(request, started_at=time.time(), ended_at=time.time(), attempts=1)
-        if fault is not None:
-            fault.applied = Applied.UNKNOWN
-            ended = replace(ended, state=RequestState.FAILED, error=fault.to_wire())
-        else:
-            ended = replace(ended, state=RequestState.SUCCEEDED, result=self._worked(node, request))
-        if request.verb == "node.power.set":
-            end = EventType.POWER_SET_ERROR if fault else EventType.POWER_SET_END
-            self.events.happen(EventType.POWER_SET_START, node, request.id, requester=request.requester)
-            self.events.happen(end, node, request.id, requester=request.requester)
-        self._tell_end(ended)
-
-    def _tell_end(self, ended: RequestView) -> None:
-        self.requests[ended.id] = ended
-        for call in self._waiters.pop(ended.id, []):
-            call(ended)
-
-    def _worked(self, node: NodeView, request: RequestView) -> dict[str, Any]:
-        if request.verb == "node.power.set":
-            state = ENDS_ON[PowerTarget(request.arguments["target"])]
-            changed = replace(node, power_state=state, power_state_at=time.time(), revision=node.revision + 1)
-            self.nodes[node.uuid] = changed
-            return {"power_state": state.value}
-        if request.verb == "node.boot_device.set":
-            self._boot_devices[node.uuid] = request.arguments["boot_device"]
-        return {"boot_device": self._boot_devices.get(node.uuid, "default")}
-
     @property
     def _seq(self) -> int:
         return self.events.seq - self.lag
-
-    def _node(self, name: str) -> NodeView:
-        found = next((node for node in self.nodes.values() if name in {node.name, node.uuid}), None)
-        if found is None:
-            raise errors.NodeNotFound(f"There is no node {name}.", details={"node": name})
-        return found
-
-    def _view(self, request_id: str) -> RequestView:
-        if request_id not in self.requests:
-            raise errors.RequestNotFound("There is no such request.", details={"request": request_id})
-        return self.requests[request_id]
-
-    def _reachable(self, name: str) -> NodeView:
-        node = self._node(name)
-        if node.name in self.full:
-            raise errors.MailboxFull("Wait.", details={"node": node.name, "limit": 0}, retry_after_s=1.0)
-        if node.name in self.leaving:
-            raise errors.NodeLocked("Going.", details={"node": node.name, "request": None, "verb": "node.delete"})
-        return node
-
-    def _changeable(self, name: str, revision: int | None, *, may_be_busy: bool = False) -> NodeView:
-        node = self._reachable(name)
-        busy = next(
-            (
-                one
-                for one in self.requests.values()
-                if one.node_uuid == node.uuid and one.state not in FINAL_REQUEST_STATES
-            ),
-            None,
-        )
-        if busy is not None and not may_be_busy:
-            raise errors.NodeLocked("Busy. Wait.", details={"node": node.name, "request": busy.id, "verb": busy.verb})
-        if revision not in {None, node.revision}:
-            raise errors.RevisionStale("Changed.", details={"node": name, "have": node.revision, "want": revision})
-        return node
-
-    def _check_new(self, name: str, driver_info: dict[str, Any], force: bool, mine: NodeView | None) -> None:
-        others = [node for node in self.nodes.values() if mine is None or node.uuid != mine.uuid]
-        for other in others:
-            if other.name == name:
-                raise errors.NodeExists("That name is taken.", details={"name": name, "uuid": other.uuid})
-            address = driver_info.get(ADDRESS)
-            if address is not None and address == other.driver_info.get(ADDRESS) and not force:
-                raise errors.BMCAddressTaken("Taken.", details={"address": address, "node": other.name})
-
-    def _check_store(self) -> None:
-        if self.is_store_broken:
-            raise errors.StoreUnavailable("The disk is full.", details={"reason": "full"}, retry_after_s=1.0)
 
 
 def main(endpoint: str) -> None:

@@ -14,6 +14,7 @@ FOLDERS = ("actors", "transport", "store", "cli")
 MODULES = sorted(
     path for folder in (*FOLDERS, "castiron") for path in (ROOT / folder).rglob("*.py") if not path.is_symlink()
 )
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 ROOMS = sorted({path.parent for path in MODULES})
 MAX_LINES = 400
 MAX_MODULES = 12
@@ -61,7 +62,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
         _ = castiron.nonsense
 
 
-@pytest.mark.parametrize("path", MODULES, ids=shown)
+@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=shown)
 def test_a_module_fits_in_a_sitting_and_says_what_it_is(path: Path) -> None:
     text = path.read_text()
 

@@ -1,3 +1,5 @@
+"""A healthy BMC on a bench for each test."""
+
 import pytest
 
 from tests.support.bmc_bench import Bench, make_bench

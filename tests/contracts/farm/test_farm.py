@@ -1,12 +1,9 @@
 """The farm against the world: real UDP, and consoles that others wrote."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +14,6 @@ from castiron.transport.vocabulary import BootDevice, PowerState
 from tests.support.console import Console, Refused, Silent
 from tests.support.farm_consoles import LATE_S, SOON_S, farm_for_ipmipower, ipmipower, ipmitool, over_udp, waiting
 
-ROOT = Path(__file__).resolve().parents[2]
 SILENCE_S = 0.3
 """How long a test listens for an answer that must not come."""
 PING = bytes.fromhex("0600ff06000011be80000000")
@@ -357,74 +353,3 @@ class TestFarm:
             assert getattr(castiron.testing, name) is not None
         with pytest.raises(AttributeError, match="nonsense"):
             _ = castiron.testing.nonsense
-
-
-class TestCommand:
-    @pytest.fixture(autouse=True)
-    def runtime(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """Where farms have their sockets for orders."""
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-        return tmp_path / "castiron"
-
-    def run(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-c", "from castiron.cli.commands.farm import farm; farm()", *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_it_prints_a_line_per_bmc_and_stays_until_told(self, runtime: Path, number: signal.Signals) -> None:
-        with self.run("--bmcs", "2", "--port", "0", "--password", "secret", "--silent", "1") as process:
-            assert process.stdout is not None
-            lines = [process.stdout.readline().split() for _ in range(2)]
-            name, address, port, username, password = lines[0]
-            answers = [self.answers(line[1], int(line[2])) for line in lines]
-            process.send_signal(number)
-            rest, said = process.communicate(timeout=SOON_S)
-
-        assert (name, address, username, password) == ("bmc1", "127.100.0.1", "admin", "secret")
-        assert answers == [True, False]
-        assert rest == ""
-        assert said.splitlines() == [
-            f"2 BMCs on UDP port {port}. Ctrl-C ends them.",
-            f"It takes orders at {runtime}/farm-{port}.sock: castiron farm set --port {port} bmc1 silent=true",
-        ]
-        assert process.returncode == 0
-
-    def test_json_is_one_line(self) -> None:
-        with self.run("--bmcs", "1", "--port", "0", "--format", "json", "--loss", "5", "--slow", "0.1,0.2") as process:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            process.terminate()
-            process.communicate(timeout=SOON_S)
-
-        assert line.startswith('[{"name": "bmc1", "address": "127.100.0.1", "port": ')
-        assert process.returncode == 0
-
-    def test_a_busy_port_is_refused_by_its_number(self) -> None:
-        with BMCFarm(bmcs=1) as farm, self.run("--port", str(farm.port)) as process:
-            out, said = process.communicate(timeout=SOON_S)
-
-        assert (out, process.returncode) == ("", os.EX_UNAVAILABLE)
-        assert f"UDP port {farm.port} is taken" in said
-
-    @pytest.mark.parametrize("wrong", [("--slow", "soon"), ("--slow", "2,1"), ("--loss", "101"), ("--username", "")])
-    def test_a_wrong_option_is_a_usage_error(self, wrong: tuple[str, str]) -> None:
-        with self.run("--port", "0", *wrong) as process:
-            _, said = process.communicate(timeout=SOON_S)
-
-        assert process.returncode == 2
-        assert "Error:" in said
-
-    def answers(self, address: str, port: int) -> bool:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
-            mine.settimeout(SILENCE_S)
-            mine.connect((address, port))
-            mine.send(PING)
-            try:
-                return bool(mine.recv(2048))
-            except TimeoutError:
-                return False
