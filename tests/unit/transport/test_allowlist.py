@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import zmq
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from castiron.transport.errors import KeyUnusable
@@ -127,6 +127,7 @@ def test_what_is_no_list_is_refused_with_the_reason(content: bytes, told: str) -
         parse(content, WHERE)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.from_regex(rb"\{.*\}", fullmatch=True))
 def test_whatever_is_in_the_file_is_a_list_or_an_error_of_ours(content: bytes) -> None:
     with suppress(KeyUnusable):
