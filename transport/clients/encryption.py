@@ -47,7 +47,8 @@ def refused(refusal: Refusal, endpoint: Endpoint, keys: ClientKeys | None) -> Ca
             told = "does not use keys. Leave --key and --server-key away, and their variables unset."
         case Refusal.BROKEN_OFF:
             told = (
-                f"ends each handshake: most likely {keys.server} is not its public key. Compare it with what "
-                "`castiron keys new --server` has made there, and name the right one with --server-key."
+                f"ends each handshake: most likely {keys.server} is not its public key, or it does not use keys at "
+                "all. Compare it with what `castiron keys new --server` has made there, and name the right one with "
+                "--server-key."
             )
     return HandshakeFailed(f"The conductor at {endpoint} {told}", details=details, applied=Applied.NO)
