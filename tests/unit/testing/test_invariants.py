@@ -342,3 +342,12 @@ def test_a_change_in_maintenance_is_noticed_by_nobody() -> None:
     log(evidence, by_hand(PRESSED - 10.0, maintenance=True), by_hand(PRESSED + 1000.0, maintenance=False))
 
     assert verdicts(evidence)["noticed"].held
+
+
+def test_a_button_that_is_pressed_twice_in_one_instant_is_noticed_by_nobody() -> None:
+    evidence = good()
+    log(evidence, without=EventType.POWER_STATE_CORRECTED)
+
+    evidence.machines[0].press(PRESSED)
+
+    assert verdicts(evidence)["noticed"].held

@@ -4,7 +4,7 @@ What is judged is only what can be expected: a change counts if nothing else hap
 around it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Final
 
 from castiron.testing.simulation.evidence import Evidence
@@ -31,8 +31,11 @@ def changes_are_noticed(evidence: Evidence, hold: Hold) -> None:
     every_s = settings.sync_power_state_interval_s
     rarest_s = max(every_s, settings.power_check_backoff_max_s, settings.power_failure_recovery_interval_s)
     for uuid, machine in quiet.homes.items():
+        changes = Counter(power.at for power in machine.powers)
         for power in machine.powers:
             due_at = power.at + every_s + SLACK_S
+            if changes[power.at] > 1:
+                continue  # switched to and fro in one instant
             if power.by_hand and every_s and quiet.is_quiet(uuid, power.at - rarest_s - every_s, due_at, but=power.at):
                 told = quiet.told(uuid, EventType.POWER_STATE_CORRECTED, power.at, due_at)
                 states = [event.payload.get("power_state") for event in told]
