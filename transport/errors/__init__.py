@@ -1,0 +1,106 @@
+"""Every failure that can reach a caller: its class, its code on the wire, and what to do about it.
+
+One table for both directions: the conductor raises a class, the wire carries its code, the client raises it again.
+`code` is the contract; `message` is for people and must not be parsed. An error without a code here cannot reach a
+caller: it becomes `internal` and its text stays in the log. Nothing but errors lives here.
+
+    CastironError
+      RequestError           yours: the request is wrong                    source=caller
+        FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
+        NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound
+      ConflictError          the world is in the way                        source=caller
+        NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved
+      CapacityError          a published limit was reached                  source=conductor
+        MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
+      BMCError               the machine's controller                       source=bmc
+        BMCUnreachable  BMCCredentials  BMCUnsupported  BMCBusy  BMCFault
+      PowerStateUnconfirmed  the BMC took the command and the state did not follow
+      DeadlineExceeded       the request's own time ran out
+      InternalError          ours                                           source=conductor
+      ConductorLost  ReplyTimeout    raised by clients only; they have no code on the wire
+      EventsLost                     raised by clients only, where a stream of events has a gap for good
+      EndpointRefused                raised before anything is sent, by both sides; no code on the wire
+"""
+
+from castiron.transport.errors.asked import (
+    ArgumentInvalid,
+    BMCAddressTaken,
+    ConflictError,
+    FrameMalformed,
+    FrameTooLarge,
+    NodeExists,
+    NodeInMaintenance,
+    NodeLocked,
+    NodeNotFound,
+    NodeRemoved,
+    RequestError,
+    RequestNotFound,
+    RevisionStale,
+    VerbUnknown,
+    VersionUnsupported,
+)
+from castiron.transport.errors.base import CastironError
+from castiron.transport.errors.client import (
+    ConductorLost,
+    EndpointRefused,
+    EventsLost,
+    ReplyTimeout,
+)
+from castiron.transport.errors.conductor import (
+    CapacityError,
+    ConductorDraining,
+    ConductorOverloaded,
+    InternalError,
+    MailboxFull,
+    StoreUnavailable,
+)
+from castiron.transport.errors.machine import (
+    BMCBusy,
+    BMCCredentials,
+    BMCError,
+    BMCFault,
+    BMCUnreachable,
+    BMCUnsupported,
+    DeadlineExceeded,
+    PowerStateUnconfirmed,
+)
+from castiron.transport.errors.wire import WIRE_ERRORS, from_wire
+
+__all__ = [
+    "WIRE_ERRORS",
+    "ArgumentInvalid",
+    "BMCAddressTaken",
+    "BMCBusy",
+    "BMCCredentials",
+    "BMCError",
+    "BMCFault",
+    "BMCUnreachable",
+    "BMCUnsupported",
+    "CapacityError",
+    "CastironError",
+    "ConductorDraining",
+    "ConductorLost",
+    "ConductorOverloaded",
+    "ConflictError",
+    "DeadlineExceeded",
+    "EndpointRefused",
+    "EventsLost",
+    "FrameMalformed",
+    "FrameTooLarge",
+    "InternalError",
+    "MailboxFull",
+    "NodeExists",
+    "NodeInMaintenance",
+    "NodeLocked",
+    "NodeNotFound",
+    "NodeRemoved",
+    "PowerStateUnconfirmed",
+    "ReplyTimeout",
+    "RequestError",
+    "RequestNotFound",
+    "RevisionStale",
+    "StoreUnavailable",
+    "VerbUnknown",
+    "VersionUnsupported",
+    "from_wire",
+]

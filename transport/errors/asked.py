@@ -1,0 +1,97 @@
+"""What is wrong with what was asked, or in its way: failures whose cause is the caller's to mend."""
+
+from castiron.transport.errors.base import CastironError
+from castiron.transport.vocabulary import Retry, Source
+
+
+class RequestError(CastironError):
+    """The request is wrong; sending it again will not help."""
+
+    source = Source.CALLER
+
+
+class FrameMalformed(RequestError):
+    """The frames are not those of the protocol, or the body is not msgpack. details: reason."""
+
+    code = "frame.malformed"
+
+
+class FrameTooLarge(RequestError):
+    """A message is larger than the conductor reads. details: limit_bytes, size_bytes."""
+
+    code = "frame.too_large"
+
+
+class VersionUnsupported(RequestError):
+    """The header names a protocol version that this conductor does not speak. details: speaks."""
+
+    code = "version.unsupported"
+
+
+class VerbUnknown(RequestError):
+    """No such verb. details: verb, nearest."""
+
+    code = "verb.unknown"
+
+
+class ArgumentInvalid(RequestError):
+    """A field is missing, unknown, or of the wrong type or range. details: path ("$.target")."""
+
+    code = "argument.invalid"
+
+
+class NodeNotFound(RequestError):
+    """No node has that name or uuid. details: node."""
+
+    code = "node.not_found"
+
+
+class NodeExists(RequestError):
+    """Another node has that name. details: name, uuid."""
+
+    code = "node.exists"
+
+
+class BMCAddressTaken(RequestError):
+    """Another node has that BMC address; `force` overrides. details: address, node, uuid."""
+
+    code = "node.bmc_address_taken"
+
+
+class RequestNotFound(RequestError):
+    """No request has that id, or it ended longer ago than requests are kept. details: request."""
+
+    code = "request.not_found"
+
+
+class ConflictError(CastironError):
+    """The request is right, and the world is in its way now."""
+
+    source = Source.CALLER
+    retry = Retry.LATER
+
+
+class NodeLocked(ConflictError):
+    """The node is busy with another request. details: node, request, verb, age_s, requester."""
+
+    code = "node.locked"
+
+
+class NodeInMaintenance(ConflictError):
+    """The node is in maintenance, and the verb is not one that works there. details: node, reason, fault."""
+
+    code = "node.maintenance"
+
+
+class RevisionStale(ConflictError):
+    """The node has changed since the caller read it; read it again. details: node, have, want."""
+
+    code = "node.stale"
+    retry = Retry.NEVER
+
+
+class NodeRemoved(ConflictError):
+    """The node was deleted before the request had ended. details: node, node_uuid, requester (of the deletion)."""
+
+    code = "node.deleted"
+    retry = Retry.NEVER

@@ -1,0 +1,42 @@
+"""What keeps a conductor from doing as it was asked: its limits, its store, a fault of its own."""
+
+from castiron.transport.errors.base import CastironError
+from castiron.transport.vocabulary import Retry
+
+
+class CapacityError(CastironError):
+    """A limit that the documents name was reached; nothing was accepted."""
+
+    retry = Retry.AFTER
+
+
+class MailboxFull(CapacityError):
+    """The node has as many messages waiting as it may have. details: node, limit."""
+
+    code = "mailbox.full"
+
+
+class ConductorOverloaded(CapacityError):
+    """The conductor has as many messages in flight as it may have. details: limit, what."""
+
+    code = "conductor.overloaded"
+
+
+class ConductorDraining(CapacityError):
+    """The conductor is stopping and accepts nothing new."""
+
+    code = "conductor.draining"
+    retry = Retry.LATER
+
+
+class StoreUnavailable(CapacityError):
+    """The store could not be written (disk full, read-only, I/O error). details: path, reason."""
+
+    code = "store.unavailable"
+
+
+class InternalError(CastironError):
+    """A fault of castiron's own; error_id finds it in the conductor's log."""
+
+    code = "internal"
+    retry = Retry.LATER
