@@ -92,6 +92,21 @@ def test_where_nothing_happens_nothing_is_told() -> None:
     assert types_of(evidence) == [EventType.POWER_STATE_CORRECTED] * 4, "each machine's first look, and no other event"
 
 
+def test_what_is_known_while_there_is_no_conductor_is_told_by_the_next_one() -> None:
+    with Simulation(calm()) as simulation:
+        for machine in simulation.machines:
+            simulation.users.ask(create(machine))
+        simulation.live(MINUTE_S)
+        simulation.kill(0, down_s=100.0)
+        simulation.live(1.0)
+        assert simulation.house is None
+
+        evidence = simulation.gather()
+
+    must_hold(report_of(simulation.plan, evidence))
+    assert len(evidence.nodes) == 4
+
+
 def test_one_press_is_one_event() -> None:
     def press() -> None:
         simulation.machines[0].press(simulation.clock.now())

@@ -167,7 +167,9 @@ class Simulation:
         self.evidence.published.extend(happened)
 
     def gather(self) -> Evidence:
-        """Return what is known now."""
+        """Return what is known now; where there is no conductor, as soon as there is one."""
+        while self.house is None:
+            self.live(MINUTE_S)
         self._harvest()
         evidence, store = self.evidence, self._store
         evidence.ended_at = self.clock.now()
