@@ -265,7 +265,7 @@ class Conductor:
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
-            Reception(services, kin.fleet, archive, bulletin),
+            Reception(services, kin, archive, bulletin),
             now=clock.now,
             publisher=publisher,
             new_error_id=self._new_id,

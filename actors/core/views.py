@@ -26,6 +26,9 @@ from castiron.transport.vocabulary import Instant, RequestState
 _UNHINDERED: Final = (NodeSet, NodeMaintenanceSet, NodeMaintenanceUnset)
 """Verbs that a request under way does not hinder; of node.set, that is what does not change the way to the BMC."""
 
+_TAKING_BACK: Final = (NodeMaintenanceUnset, NodeDelete)
+"""Verbs for which the actor of a node that was put aside is tried again."""
+
 _CONCERNED: Final = tuple(
     tag for tag, verb in VERBS.items() if issubclass(verb, (NodeRequest, *_UNHINDERED, NodeDelete))
 )
@@ -154,5 +157,7 @@ def _verbs(state: NodeState, now: Instant) -> tuple[list[str], dict[str, str]]:
     free = [] if aside or state.leaving else [tag_of(verb) for verb in _UNHINDERED]
     if free and state.running is None:
         free.append(tag_of(NodeDelete))
+    if aside:
+        free = [tag_of(verb) for verb in _TAKING_BACK]
     reason = f"{obstacle.code}: {obstacle.message}"
     return [tag for tag in _CONCERNED if tag in free], {tag: reason for tag in _CONCERNED if tag not in free}

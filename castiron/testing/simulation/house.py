@@ -144,7 +144,7 @@ class House:
             archive=archive,
             boot_id=ground.new_id(),
         )  # without a door and a watch: nobody can ask for hello or status here
-        self.reception = Reception(self.services, self.kin.fleet, archive, desk)
+        self.reception = Reception(self.services, self.kin, archive, desk)
 
     def owner(self, node: str) -> tuple[NodeUUID, Owner] | None:
         """Return a node's uuid and its present owner, by name or uuid; None if there is no such node."""
