@@ -9,7 +9,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound
       ConflictError          the world is in the way                        source=caller
-        NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved
+        NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  RequestCancelled  RequestInterrupted
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
@@ -33,7 +33,9 @@ from castiron.transport.errors.asked import (
     NodeLocked,
     NodeNotFound,
     NodeRemoved,
+    RequestCancelled,
     RequestError,
+    RequestInterrupted,
     RequestNotFound,
     RevisionStale,
     VerbUnknown,
@@ -96,7 +98,9 @@ __all__ = [
     "NodeRemoved",
     "PowerStateUnconfirmed",
     "ReplyTimeout",
+    "RequestCancelled",
     "RequestError",
+    "RequestInterrupted",
     "RequestNotFound",
     "RevisionStale",
     "StoreUnavailable",

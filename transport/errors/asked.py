@@ -95,3 +95,17 @@ class NodeRemoved(ConflictError):
 
     code = "node.deleted"
     retry = Retry.NEVER
+
+
+class RequestCancelled(ConflictError):
+    """The request was withdrawn before it started. details: request, requester (who withdrew it)."""
+
+    code = "request.cancelled"
+    retry = Retry.NEVER
+
+
+class RequestInterrupted(ConflictError):
+    """The request was not to go on after a restart, and there was one. details: request."""
+
+    code = "request.interrupted"
+    retry = Retry.NEVER

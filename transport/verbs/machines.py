@@ -41,6 +41,8 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
         errors.BMCFault,
         errors.DeadlineExceeded,
         errors.NodeRemoved,
+        errors.RequestCancelled,
+        errors.RequestInterrupted,
     )
     """Errors that the request may end with, after it was accepted."""
 

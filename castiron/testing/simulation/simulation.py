@@ -176,16 +176,15 @@ class Simulation:
         evidence.nodes = store.nodes()
         evidence.events = list(_all_events(store))
         evidence.questions = self.users.questions
-        if self.house is not None:
-            self._count(self.house)
-            services = self.house.services
-            evidence.left_over = {
-                "permits": services.permits.in_use + services.permits.waiting,
-                "open requests": services.board.open_count(),
-                "waiters": services.board.waiting(),
-                "messages": self.house.dispatcher.backlog(),
-                "changes": self.house.writer.backlog(),
-            }
+        self._count(self.house)
+        services = self.house.services
+        evidence.left_over = {
+            "permits": services.permits.in_use + services.permits.waiting,
+            "open requests": services.board.open_count(),
+            "waiters": services.board.waiting(),
+            "messages": self.house.dispatcher.backlog(),
+            "changes": self.house.writer.backlog(),
+        }
         return evidence
 
     def _take_turns(self) -> None:
