@@ -295,7 +295,7 @@ def test_a_request_that_fails_is_a_result_that_holds_the_failure(
 
     ended = peer.ask(fields).result
 
-    state = {
+    state: dict[type[CastironError], str] = {
         errors.RequestCancelled: "cancelled",
         errors.RequestSuperseded: "cancelled",
         errors.RequestExpired: "expired",
