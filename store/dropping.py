@@ -105,7 +105,8 @@ def _told(request: RequestRecord, node: NodeRecord, now: Instant) -> EventDraft:
     of_boot = {word: request.arguments.get(word) for word in _BOOT_WORDS}
     of_waiting = {"verb": request.verb, "state": request.state.value}
     event = EventType.REQUEST_END if request.started_at is None else ERRORS[request.verb]
-    of_what = {EventType.REQUEST_END: of_waiting, EventType.POWER_SET_ERROR: of_power}.get(event, of_boot)
+    kinds: dict[EventType, dict[str, Any]] = {EventType.REQUEST_END: of_waiting, EventType.POWER_SET_ERROR: of_power}
+    of_what = kinds.get(event, of_boot)
     return EventDraft(
         type=event,
         at=now,

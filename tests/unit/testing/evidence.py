@@ -67,7 +67,7 @@ def request(number: int, **changes: object) -> RequestRecord:
         accepted_at=at,
         started_at=at,
         ended_at=Instant(at + 1.0),
-        deadline_at=Instant(at + 60.0),
+        overdue_at=Instant(at + 60.0),
     )
     return replace(usual, **changes)  # type: ignore[arg-type]  # whatever a test breaks
 
