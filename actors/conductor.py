@@ -45,6 +45,8 @@ from castiron.actors.supervision.kin import Kin, Seat
 from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.actors.supervision.watch import Watch, Watched
+from castiron.actors.webhooks.keyfile import read_secrets
+from castiron.actors.webhooks.sender import Sender
 from castiron.store.records import RequestRecord
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
@@ -221,12 +223,17 @@ class Conductor:
         boot_id = self._new_id()
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
-        writer = ThreadedWriter(store.committer, landed=Herald(board, publisher).landed)
+        clock = SystemClock()
+        sender = self._sender(store, clock)
+        herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
+        writer = ThreadedWriter(store.committer, landed=herald.landed)
         parts.add(writer.stop)
         archive = Archive(store, writer)
         parts.add(archive.stop)
-        clock = SystemClock()
         parts.add(clock.stop)
+        if sender is not None:
+            sender.start(writer.submit)
+            parts.add(sender.stop)
         dispatcher = PoolDispatcher(
             settings.dispatcher_threads,
             throughput=settings.dispatcher_throughput,
@@ -265,6 +272,7 @@ class Conductor:
             dispatcher=dispatcher,
             tally=tally,
             boot_id=boot_id,
+            webhooks=None if sender is None else sender.figures,
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
@@ -279,6 +287,7 @@ class Conductor:
             "archive": archive,
             "front door": front_door,
             **{f"{name} driver": driver for name, driver in drivers.items()},
+            **({} if sender is None else {"webhooks": sender}),
         }
         watch = Watch(
             dispatcher=dispatcher,
@@ -299,6 +308,22 @@ class Conductor:
         told = "conductor %s (castiron %s) listens on %s; %d nodes, %d open requests, store %s"
         counts = len(services.directory), board.open_count()
         log.info(told, store.conductor, castiron.__version__, front_door.endpoint, *counts, store.path or "in memory")
+
+    def _sender(self, store: Store, clock: Clock) -> Sender | None:
+        """Make who calls back, with the calls that are owed since the last start; None: no URL may be called.
+
+        Raises:
+            SecretsUnreadable: there is nothing to sign with.
+        """
+        settings, owed = self._settings, store.outbox()
+        if not settings.webhook_allowed_prefixes:
+            if owed:
+                log.warning("%d calls are owed, and webhook_allowed_prefixes names no URL: they wait", len(owed))
+            return None
+        secrets = read_secrets(Path(settings.webhook_key_file).expanduser())
+        sender = Sender(conductor=store.conductor, clock=clock, settings=settings, secrets=secrets, rng=self._rng)
+        sender.owed(owed)
+        return sender
 
     def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
         nursery = Nursery(services, kin)
