@@ -77,7 +77,7 @@ def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None
     if not draft.check.is_begun:
         return  # whoever owns it has not recovered yet; then all of this follows
     checks.tend(draft, settings)
-    submission.unpark(draft, settings)
+    submission.unpark(draft)
     deadlines.tend(draft)
     draft.tend_permit()
 
@@ -85,7 +85,7 @@ def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
     active = draft.state.active
     if checks.is_heard(draft.state, message):
-        submission.unpark(draft, settings, checks.heard(draft, message, settings))
+        submission.unpark(draft, checks.heard(draft, message, settings))
     elif active is not None and running.is_heard(active, message):
         running.heard(draft, active, message, settings)
 
@@ -110,17 +110,19 @@ def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
         draft.tell(
             EventType.NODE_FAULT_CLEARED, {"fault": Fault.ACTOR_FAILURE.value, "power_state": state.record.power_state}
         )
-    _end_what_must_not_go_on(draft)
+    _end_what_must_not_go_on(draft, message)
     checks.begin(draft, settings, message.check_within_s)
     if draft.state.parked and draft.state.first is None:
         checks.look(draft, settings)
 
 
-def _end_what_must_not_go_on(draft: Draft) -> None:
-    """End what was being aborted, what was not to outlive its owner, and what should have started meanwhile."""
+def _end_what_must_not_go_on(draft: Draft, message: Recover) -> None:
+    """End what was being aborted, what was overdue, what was not to outlive its owner, and what should have started."""
     left = draft.state.interrupted
     if left is not None and left.abort_by is not None:
         running.end_aborted_before(draft, left)
+    elif left is not None and left.id == message.overdue:
+        running.end_interrupted(draft, lambda applied: ending.overdue(left, applied, running.ADVICE[applied]))
     elif left is not None and left.on_restart is OnRestart.FAIL:
         running.end_interrupted(draft, lambda applied: ending.interrupted(left, applied, running.ADVICE[applied]))
     ending.interrupt(draft)
@@ -188,6 +190,7 @@ def _set_maintenance(draft: Draft, message: SetMaintenance) -> None:
     changes = maintenance.changes(before, message)
     if changes:
         draft.record(**changes)
+        draft.check = replace(draft.check, failures=0, forced=0)  # whoever says so has looked: it is counted anew
         told = maintenance.told(before, draft.state.record, message.requester)
         draft.tell(EventType.MAINTENANCE_SET_END, told)
     return draft.order(AnswerNode(message.reply_to))

@@ -12,12 +12,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.services import Written
 from castiron.actors.settings import Settings
+from castiron.actors.webhooks.keyfile import read_secrets
 from castiron.actors.webhooks.line import Call, GivenUp, Line
 from castiron.actors.webhooks.policy import Pacing
 from castiron.store.errors import StoreError
@@ -29,6 +31,7 @@ from castiron.store.records import (
     Commit,
     EventDraft,
 )
+from castiron.store.store import Store
 from castiron.transport.vocabulary import ConductorID, EventType, Instant
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed, parsed, shown
 from castiron.transport.webhooks.post import Answered, Poster
@@ -187,6 +190,23 @@ class Sender:
             self._unrecorded += 1
             ids = ", ".join(one.id for one in change.outbox)
             log.warning("what became of call %s was not recorded: %s. It is made again after a restart.", ids, outcome)
+
+
+def open_sender(store: Store, clock: Clock, settings: Settings, rng: Random) -> Sender | None:
+    """Make who calls back, with the calls that are owed since the last start; None: no URL may be called.
+
+    Raises:
+        SecretsUnreadable: there is nothing to sign with.
+    """
+    owed = store.outbox()
+    if not settings.webhook_allowed_prefixes:
+        if owed:
+            log.warning("%d calls are owed, and webhook_allowed_prefixes names no URL: they wait", len(owed))
+        return None
+    secrets = read_secrets(Path(settings.webhook_key_file).expanduser())
+    sender = Sender(conductor=store.conductor, clock=clock, settings=settings, secrets=secrets, rng=rng)
+    sender.owed(owed)
+    return sender
 
 
 def destination_of(url: str) -> str:

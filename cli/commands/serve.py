@@ -7,7 +7,6 @@ the garbage collector.
 import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from castiron.cli.commands.settings import CONDUCTOR, configured, read_settings, setting_lines
-from castiron.cli.configuration import Configuration, chosen, default_store
+from castiron.cli.configuration import Configuration, chosen, default_store, expanded
 from castiron.cli.descriptors import raise_limit
 from castiron.cli.logs import FORMATS, LEVELS, logging_to_stderr
 from castiron.cli.options import Command, shared
 from castiron.cli.output.exits import Exit
-from castiron.cli.output.faults import Stop, tell
+from castiron.cli.output.faults import Stop, sentence, tell
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import EndpointRefused
 
@@ -45,10 +44,25 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SOURCES: Final = [
     (
         "FILE",
-        "tables [conductor] with store, key_file, listen, log_level, log_format, and [settings] with the settings",
+        (
+            "tables [conductor] with store, key_file, listen, server_key_file, allow_file, log_level, log_format, and "
+            "[settings] with the settings"
+        ),
     ),
-    ("CASTIRON_...", "STORE, KEY_FILE, ENDPOINT, LOG_LEVEL, LOG_FORMAT, and each setting, as CASTIRON_HUNG_TURN_S=10"),
-    ("options", "--store, --key-file, --listen, --log-level, --log-format, and each setting, as --set hung_turn_s=10"),
+    (
+        "CASTIRON_...",
+        (
+            "STORE, KEY_FILE, ENDPOINT, SERVER_KEY_FILE, ALLOW_FILE, LOG_LEVEL, LOG_FORMAT, and each setting, as "
+            "CASTIRON_HUNG_TURN_S=10"
+        ),
+    ),
+    (
+        "options",
+        (
+            "--store, --key-file, --listen, --server-key-file, --allow-file, --log-level, --log-format, and each "
+            "setting, as --set hung_turn_s=10"
+        ),
+    ),
 ]
 
 
@@ -76,9 +90,16 @@ class _Serve(Command):
 @click.option(
     "--listen",
     metavar="ENDPOINT",
-    help="ipc:///path or tcp://127.0.0.1:PORT. [default: CASTIRON_ENDPOINT, else castiron/conductor.ipc in "
+    help="ipc:///path or tcp://ADDRESS:PORT. [default: CASTIRON_ENDPOINT, else castiron/conductor.ipc in "
     "$XDG_RUNTIME_DIR, else ~/.castiron/conductor.ipc]",
 )
+@click.option(
+    "--server-key-file",
+    metavar="PATH",
+    help="The conductor's secret key file, with which tcp:// takes keys only. An address off this machine needs one. "
+    "[default: off loopback, beside the store, .server.key_secret]",
+)
+@click.option("--allow-file", metavar="PATH", help="Whose keys are let in. [default: beside the store, .allow.json]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error. [default: info; with -v debug]")
 @click.option("--log-format", metavar="FORMAT", help="text, or json: an object a line. [default: text]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the list below. Repeatable.")
@@ -107,13 +128,23 @@ def _conductor(configuration: Configuration) -> "Conductor":
     places = configuration.places
     settings = read_settings(configuration.settings)
     listen = str(parse_endpoint(places["listen"])) if "listen" in places else None
-    key_path = Path(places["key_file"]).expanduser() if "key_file" in places else None
-    return Conductor(store=_store(places), key_path=key_path, endpoint=listen, settings=settings)
+    return Conductor(
+        store=_store(places),
+        key_path=_path(places, "key_file"),
+        endpoint=listen,
+        server_key_path=_path(places, "server_key_file"),
+        allow_path=_path(places, "allow_file"),
+        settings=settings,
+    )
+
+
+def _path(places: Mapping[str, str], name: str) -> Path | None:
+    return expanded(Path(places[name])) if name in places else None
 
 
 def _store(places: Mapping[str, str]) -> Path:
     if "store" in places:
-        return Path(places["store"]).expanduser()
+        return expanded(Path(places["store"]))
     path = default_store(os.environ)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,7 +159,6 @@ def _run(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
     _start(conductor)
     try:
         click.echo(f"castiron: conductor {conductor.conductor_id} listens on {conductor.endpoint}")
-        sys.stdout.flush()
         gc.collect()
         gc.freeze()
         while signal.sigtimedwait(signals, LOOK_S) is None:
@@ -146,16 +176,11 @@ def _start(conductor: "Conductor") -> None:
     try:
         conductor.start()
     except SecretsUnreadable as error:
-        raise Stop(_sentence(error), Exit.DENIED) from None
+        raise Stop(sentence(error), Exit.DENIED) from None
     except StoreError as error:
-        raise Stop(_sentence(error), Exit.CANNOT_CREATE) from None
+        raise Stop(sentence(error), Exit.CANNOT_CREATE) from None
     except EndpointRefused as error:
         raise Stop(error.message, Exit.CANNOT_CREATE) from None
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}." if not text.startswith("/") else f"{text}."
 
 
 def _stop(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:

@@ -10,7 +10,15 @@ import click
 
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.render import visible
-from castiron.transport.errors import CastironError, ConductorLost, EndpointRefused, EventsLost, ReplyTimeout
+from castiron.transport.errors import (
+    CastironError,
+    ConductorLost,
+    EndpointRefused,
+    EventsLost,
+    HandshakeFailed,
+    KeyUnusable,
+    ReplyTimeout,
+)
 from castiron.transport.vocabulary import Applied
 
 _LOCAL_CODES: Final = (
@@ -18,8 +26,13 @@ _LOCAL_CODES: Final = (
     (ReplyTimeout, "reply.timeout"),
     (EndpointRefused, "endpoint.refused"),
     (EventsLost, "events.lost"),
+    (HandshakeFailed, "handshake.failed"),
+    (KeyUnusable, "key.unusable"),
 )
 """Words for what happens on this side of the wire only."""
+
+_BEGINNINGS: Final = frozenset({"another", "overloaded", "row", "the", "there"})
+"""First words of the store's sentences; the others begin with a path, which stays as it is."""
 
 _APPLIED: Final = {
     Applied.NO: "",
@@ -58,6 +71,12 @@ def error_text(error: CastironError) -> str:
     applied = "" if error.applied is None else _APPLIED[error.applied]
     found = f" (error {error.error_id})" if error.error_id else ""
     return f"{error.message or code_of(error)}{applied}{found}"
+
+
+def sentence(error: Exception) -> str:
+    """Return an error of the store's as a sentence: with its end, and a capital unless it begins with a path."""
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if text.partition(" ")[0] in _BEGINNINGS else f"{text}."
 
 
 def tell(message: str) -> None:

@@ -19,6 +19,7 @@ from castiron.transport import codec, frames
 from castiron.transport.doors.unread import LARGE_BYTES
 from castiron.transport.errors import CastironError, InternalError
 from castiron.transport.frames import MAX_REPLY_BYTES, Envelope
+from castiron.transport.requester import name_of
 from castiron.transport.session import overloaded
 from castiron.transport.verbs import AnyVerb, NodeRequest, tag_of
 from castiron.transport.vocabulary import ReplyWish
@@ -26,8 +27,6 @@ from castiron.transport.vocabulary import ReplyWish
 log = logging.getLogger(__name__)
 
 
-MAX_NAME: Final = 64
-"""Characters of a peer's name that are kept with each request and event: it stands in hundreds of them."""
 MAX_LARGE_BYTES: Final = 2 * MAX_REPLY_BYTES
 """Of large replies that wait for the front door's thread: two of the largest, as it sends one after the other."""
 
@@ -36,15 +35,15 @@ class PeerInfo(NamedTuple):
     """Who asks."""
 
     requester: str
-    """Where the message came from: "ipc:uid=" and who the system says it is, or "tcp:" and the address."""
+    """Where the message came from: "ipc:uid=" and who the system says it is, "curve:" and whose key it is in the
+    allow-list, or "tcp:" and the address."""
     name: str
     """What the peer called itself in its last hello; empty if it did not. Anybody may say anything."""
 
     @property
     def who(self) -> str:
         """Who asks, in a line for requests, events and the log: where from, and in parentheses what it calls itself."""
-        name = "".join(one for one in self.name[:MAX_NAME] if one.isprintable() and one not in "()").strip()
-        return f"{self.requester} ({name})" if name else self.requester
+        return name_of(self.requester, self.name)
 
 
 class Handler(Protocol):
@@ -241,13 +240,19 @@ class Answer:
         if is_gone:
             call()
 
-    def gone(self) -> None:
-        """Note that the peer has gone. For the front door."""
+    def gone(self, last_word: CastironError | None = None) -> None:
+        """Note that the peer has gone. For the front door.
+
+        Args:
+            last_word: sent all the same, to a peer that is not let in any more.
+        """
         with self._lock:
             if self._state not in _WAITING:
                 return
-            self._state = _State.GONE
             call, self._when_gone = self._when_gone, None
+            if last_word is not None:
+                self._put(frames.FINAL, last_word, 0, _State.GONE)
+            self._state = _State.GONE
         if call is not None:
             call()
 
