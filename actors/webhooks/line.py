@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from castiron.actors.webhooks.policy import Fate, Pacing, fate_of
 from castiron.store.records import CallbackRecord
 from castiron.transport.vocabulary import DeliveryID, Instant
-from castiron.transport.webhooks.post import Answered
+from castiron.transport.webhooks.answer import Answered
 
 NOT_BEFORE: Final = Instant(0.0)
 

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from castiron.actors.settings import Settings
 from castiron.transport.vocabulary import Instant
-from castiron.transport.webhooks.post import Answered
+from castiron.transport.webhooks.answer import Answered
 
 OK: Final = range(200, 300)
 GONE: Final = 410

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.services import Written
@@ -34,8 +34,11 @@ from castiron.store.records import (
 from castiron.store.store import Store
 from castiron.transport.vocabulary import ConductorID, EventType, Instant
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed, parsed, shown
-from castiron.transport.webhooks.post import Answered, Poster
+from castiron.transport.webhooks.answer import Answered
 from castiron.transport.webhooks.signature import Secret, signed
+
+if TYPE_CHECKING:
+    from castiron.transport.webhooks.post import Poster
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +118,9 @@ class Sender:
                     self._loop = None
 
     async def _work(self) -> None:
+        # On this thread: httpx and the certificates take 0.25 s, which no conductor is to wait for that calls nobody.
+        from castiron.transport.webhooks.post import Poster  # noqa: PLC0415 - as above
+
         under_way: set[asyncio.Task[None]] = set()
         async with Poster(max_in_flight=self._pacing.max_in_flight) as poster:
             while not self._is_stopping:
@@ -147,7 +153,7 @@ class Sender:
             dropped = self._line.add(callback, destination_of(callback.url))
             self._give_up([] if dropped is None else [dropped])
 
-    async def _make(self, poster: Poster, call: Call) -> None:
+    async def _make(self, poster: "Poster", call: Call) -> None:
         """Make a call, and see to what became of it."""
         callback = call.callback
         try:
@@ -166,7 +172,7 @@ class Sender:
                 self._commit(Change(outbox=(CallbackTried(id=settled.id, attempts=settled.attempts),)))
         self._wake.set()
 
-    async def _answer(self, poster: Poster, callback: CallbackRecord) -> Answered:
+    async def _answer(self, poster: "Poster", callback: CallbackRecord) -> Answered:
         try:
             self._allowed.check(callback.url)
         except AddressRefused as refusal:  # the setting has changed since it was accepted

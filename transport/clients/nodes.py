@@ -292,7 +292,13 @@ class Nodes:
         return self._conversation.ask(NodeMaintenanceUnset(node=node), NodeView, self._timeout_s)
 
     def power(
-        self, node: str, target: PowerTarget | str, *, timeout_s: float | None = None, hard_fallback: bool = False
+        self,
+        node: str,
+        target: PowerTarget | str,
+        *,
+        timeout_s: float | None = None,
+        hard_fallback: bool = False,
+        callback_url: str | None = None,
     ) -> Request:
         """Ask for a power state; the request is on disk when this returns, and goes on by itself.
 
@@ -303,16 +309,34 @@ class Nodes:
             target: "power on", "power off", "rebooting", "soft power off", "soft rebooting".
             timeout_s: for each state to be reached; None: the node's, or the conductor's.
             hard_fallback: cut the power if a soft power off does not end in time.
+            callback_url: called once the request has ended; the conductor's settings say which URLs may be.
         """
-        wanted = cast("PowerTarget", target)  # the codec checks words before they are sent
-        return self._accepted(NodePowerSet(node=node, target=wanted, timeout_s=timeout_s, hard_fallback=hard_fallback))
+        verb = NodePowerSet(
+            node=node,
+            target=cast("PowerTarget", target),  # the codec checks words before they are sent
+            timeout_s=timeout_s,
+            hard_fallback=hard_fallback,
+            callback_url=callback_url,
+        )
+        return self._accepted(verb)
 
-    def boot_device(self, node: str) -> Request:
-        """Ask the BMC where its machine will boot from; the request's result holds the answer."""
-        return self._accepted(NodeBootDeviceGet(node=node))
+    def boot_device(self, node: str, *, callback_url: str | None = None) -> Request:
+        """Ask the BMC where its machine will boot from; the request's result holds the answer.
+
+        Args:
+            node: name or uuid.
+            callback_url: as in `power`.
+        """
+        return self._accepted(NodeBootDeviceGet(node=node, callback_url=callback_url))
 
     def set_boot_device(
-        self, node: str, device: SettableBootDevice | str, *, persistent: bool = False, uefi: bool = False
+        self,
+        node: str,
+        device: SettableBootDevice | str,
+        *,
+        persistent: bool = False,
+        uefi: bool = False,
+        callback_url: str | None = None,
     ) -> Request:
         """Ask for a boot device.
 
@@ -321,9 +345,16 @@ class Nodes:
             device: "pxe", "disk", "cdrom", "bios", "safe", "floppy".
             persistent: from now on, not only the next time.
             uefi: boot it in UEFI mode.
+            callback_url: as in `power`.
         """
-        wanted = cast("SettableBootDevice", device)  # the codec checks words before they are sent
-        return self._accepted(NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi))
+        verb = NodeBootDeviceSet(
+            node=node,
+            boot_device=cast("SettableBootDevice", device),  # the codec checks words before they are sent
+            persistent=persistent,
+            uefi=uefi,
+            callback_url=callback_url,
+        )
+        return self._accepted(verb)
 
     def _pages(self, names: Sequence[str] | None, where: Sequence[Condition]) -> Iterator[tuple[NodeListed, int]]:
         """Yield pages in the order of what never changes, so that no node is met twice, or missed."""

@@ -9,11 +9,12 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
 import httpx
+
+from castiron.transport.webhooks.answer import Answered
 
 MAX_IDLE: Final = 16
 """Connections that are kept open for the next call; more are closed."""
@@ -31,20 +32,6 @@ CONNECT_SHARE: Final = 0.5
 """Of a call's time, what the look-up of the name, the connection and TLS may take."""
 
 USER_AGENT: Final = "castiron"
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What came of a call."""
-
-    status: int | None
-    """None: there was no answer that HTTP knows."""
-    reason: str
-    """In words, for people; nothing that the receiver wrote."""
-    retry_after_s: float | None = None
-    """How long the receiver asks to be left alone."""
-    is_away: bool = False
-    """There was no connection: whatever else would be sent there would not arrive either."""
 
 
 class Poster:
