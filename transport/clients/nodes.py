@@ -321,12 +321,7 @@ class Nodes:
         return self._accepted(verb)
 
     def boot_device(self, node: str, *, callback_url: str | None = None) -> Request:
-        """Ask the BMC where its machine will boot from; the request's result holds the answer.
-
-        Args:
-            node: name or uuid.
-            callback_url: as in `power`.
-        """
+        """Ask the BMC where its machine will boot from; the request's result holds the answer. See `power`."""
         return self._accepted(NodeBootDeviceGet(node=node, callback_url=callback_url))
 
     def set_boot_device(
