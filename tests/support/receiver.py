@@ -74,7 +74,7 @@ class Receiver:
                     with suppress(OSError):
                         self.rfile.read(1)  # until whoever called hangs up
 
-            def log_message(self, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 pass
 
         class Server(ThreadingHTTPServer):

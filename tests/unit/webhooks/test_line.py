@@ -148,10 +148,9 @@ def test_pauses_double_up_to_a_bound_and_are_spread() -> None:
 def test_a_call_is_given_up_after_its_time_and_not_before(answered: Answered) -> None:
     world = World()
     world.add(1)
-    settled: CallbackRecord | GivenUp | None = None
-    while not isinstance(settled, GivenUp):
+    call = world.due()
+    while not isinstance(settled := world.settle(call, answered), GivenUp):
         call = world.due()
-        settled = world.settle(call, answered)
 
     assert 1000.0 <= world.now <= 1064.0
     assert settled.reason == answered.reason
