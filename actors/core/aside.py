@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from castiron.actors.core.machines.actions import EVENTS, about
+from castiron.actors.core.requests.callbacks import callbacks_of
 from castiron.store.records import Change, EventDraft, NodeRecord, NodeUpdate, RequestRecord
 from castiron.transport.errors import InternalError
 from castiron.transport.vocabulary import (
@@ -51,7 +52,8 @@ def put_aside(
         revision=Revision(record.revision + 1),
         node_seq=NodeSeq(record.node_seq + len(events)),
     )
-    return Change(node=NodeUpdate(record=aside), requests=ended, events=tuple(events))
+    outbox = callbacks_of(ended, aside)
+    return Change(node=NodeUpdate(record=aside), requests=ended, events=tuple(events), outbox=outbox)
 
 
 def taken_back(record: NodeRecord) -> Mapping[str, Any]:

@@ -1,10 +1,11 @@
 """`castiron node boot-device`: read and set where machines boot from."""
 
-from typing import Final, cast, get_args
+from typing import Final, TypedDict, Unpack, cast, get_args
 
 import click
 
 from castiron.cli.nodes.selection import choose, selection
+from castiron.cli.nodes.terms import callback_url
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
 from castiron.transport.clients.nodes import SettableBootDevice
@@ -14,6 +15,14 @@ from castiron.transport.verbs import NodeBootDeviceGet, NodeBootDeviceSet
 _DEVICES: Final = get_args(SettableBootDevice)
 
 
+class _Terms(TypedDict):
+    """Options that are handed on as they are."""
+
+    persistent: bool
+    uefi: bool
+    callback_url: str | None
+
+
 @click.group(cls=Group)
 def boot_device() -> None:
     """Read or set where machines boot from. RANGE is a node's name or uuid, or a host range: n[1-20], n1,n2."""
@@ -21,10 +30,13 @@ def boot_device() -> None:
 
 @boot_device.command("show", cls=Command, verbs=(NodeBootDeviceGet,))
 @selection
-def _show(range_: str | None, where: tuple[str, ...]) -> None:
+@callback_url
+def _show(range_: str | None, where: tuple[str, ...], callback_url: str | None) -> None:
     """Read from the BMCs where machines will boot from. Waits for the BMCs' answers."""
     given = shared()
-    verbs = [(one.name, NodeBootDeviceGet(node=one.ref)) for one in choose(range_, where, given)]
+    verbs = [
+        (one.name, NodeBootDeviceGet(node=one.ref, callback_url=callback_url)) for one in choose(range_, where, given)
+    ]
     carry_out(verbs, _device, wait=True, given=given)
 
 
@@ -34,14 +46,14 @@ def _show(range_: str | None, where: tuple[str, ...]) -> None:
 @click.option("--persistent", is_flag=True, help="From now on, not only the next time.")
 @click.option("--uefi", is_flag=True, help="Boot it in UEFI mode.")
 @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed.")
+@callback_url
 def _set(
     range_: str | None,
     where: tuple[str, ...],
     device: SettableBootDevice | None,
     *,
-    persistent: bool,
-    uefi: bool,
     wait: bool,
+    **terms: Unpack[_Terms],
 ) -> None:
     if device is None and range_ in _DEVICES:  # the only word there is
         range_, device = None, cast("SettableBootDevice", range_)
@@ -49,8 +61,7 @@ def _set(
         raise click.UsageError(f"Say where to boot from: {', '.join(_DEVICES)}.")
     given = shared()
     verbs = [
-        (one.name, NodeBootDeviceSet(node=one.ref, boot_device=device, persistent=persistent, uefi=uefi))
-        for one in choose(range_, where, given)
+        (one.name, NodeBootDeviceSet(node=one.ref, boot_device=device, **terms)) for one in choose(range_, where, given)
     ]
     carry_out(verbs, _device, wait=wait, given=given)
 
