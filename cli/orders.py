@@ -50,5 +50,9 @@ def _ended(outcomes: Sequence[Outcome], given: Shared) -> list[Outcome]:
 
 def _accepted_text(count: int) -> Callable[[RequestView], str]:
     if count == 1:
-        return lambda view: f"accepted; follow it with `castiron request wait {view.id}`"
-    return lambda _: "accepted"
+        return lambda view: f"{_accepted(view)}; follow it with `castiron request wait {view.id}`"
+    return _accepted
+
+
+def _accepted(view: RequestView) -> str:
+    return "joined an equal request" if view.merged else "accepted"

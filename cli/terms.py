@@ -54,7 +54,13 @@ _OPTIONS: Final = (
         help="What becomes of it if the conductor restarts before it has ended. [default: resume]",
     ),
     click.option(
-        "--key",
+        "--callback-url",
+        metavar="URL",
+        help="Called once it has ended; see docs/guides/webhooks.md. With a range, once for each node.",
+    ),
+    click.option(
+        "--request-key",
+        "key",
         metavar="KEY",
         help="The same command with the same key is the same requests: it can be repeated safely. Sent as KEY:NODE, "
         "so that each node of a range has its own.",

@@ -16,7 +16,7 @@ from castiron.transport.clients.client import TIMEOUT_S
 from castiron.transport.clients.requests import ABORT_S
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestWait
-from castiron.transport.vocabulary import RequestState
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 
 _HEAD: Final = ("ID", "NODE", "VERB", "STATE", "ACCEPTED", "ENDED", "OUTCOME")
 
@@ -119,7 +119,9 @@ def _tell_each(outcomes: Sequence[Outcome]) -> None:
 
 
 def _ended(view: RequestView) -> str:
-    return f"{view.state}, {_outcome(view)}"
+    if view.state in FINAL_REQUEST_STATES:
+        return f"{view.state}, {_outcome(view)}"
+    return f"{view.state}, still wanted by {', '.join(view.requesters)}"
 
 
 def _row(view: RequestView, now: float) -> list[str]:
@@ -160,7 +162,7 @@ def _lines(view: RequestView, now: float) -> dict[str, str]:
         "started_at": moment(view.started_at, now),
         "ended_at": moment(view.ended_at, now),
         "deadline_at": moment(view.deadline_at, now),
-        "overdue_at": moment(view.overdue_at, now),
+        "overdue_at": moment(None if view.ended_at else view.overdue_at, now),
         "attempts": str(view.attempts),
         **{f"result.{key}": word(value) for key, value in (view.result or {}).items()},
         **{f"error.{key}": word(value) for key, value in (view.error or {}).items()},

@@ -50,6 +50,8 @@ class Terms(TypedDict, total=False):
     """Expire if it has not started by then; seconds since 1970-01-01 UTC."""
     on_restart: OnRestart | str
     """If the conductor restarts before it has ended: "resume", "fail"."""
+    callback_url: str
+    """Called once the request has ended; the conductor's settings say which URLs may be."""
 
 
 def on_terms(verb: _Request, **terms: Unpack[Terms]) -> _Request:

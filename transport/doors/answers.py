@@ -35,7 +35,8 @@ class PeerInfo(NamedTuple):
     """Who asks."""
 
     requester: str
-    """Where the message came from: "ipc:uid=" and who the system says it is, or "tcp:" and the address."""
+    """Where the message came from: "ipc:uid=" and who the system says it is, "curve:" and whose key it is in the
+    allow-list, or "tcp:" and the address."""
     name: str
     """What the peer called itself in its last hello; empty if it did not. Anybody may say anything."""
 
@@ -160,7 +161,7 @@ class Outbox:
         log.error("the answer to %s was given twice; the second was dropped", tag, stack_info=True)
 
     def late(self) -> None:
-        """Count an answer whose peer was gone before it was given."""
+        """Count an answer that was given after its peer had gone, or the door had closed."""
         with self._lock:
             self.late_count += 1
 
@@ -227,6 +228,17 @@ class Answer:
         """
         self._end(error, seq)
 
+    def leave(self, error: CastironError, seq: int) -> None:
+        """Say the last word where nobody has: the door closes. What comes after it is late, and no bug.
+
+        Args:
+            error: why there is no other answer.
+            seq: as of `fail`.
+        """
+        with self._lock:
+            if self._state in _WAITING:
+                self._put(frames.FINAL, error, seq, _State.LEFT)
+
     def when_gone(self, call: Callable[[], object]) -> None:
         """Have `call` called if the peer goes before its last reply: nobody waits any more.
 
@@ -239,13 +251,19 @@ class Answer:
         if is_gone:
             call()
 
-    def gone(self) -> None:
-        """Note that the peer has gone. For the front door."""
+    def gone(self, last_word: CastironError | None = None) -> None:
+        """Note that the peer has gone. For the front door.
+
+        Args:
+            last_word: sent all the same, to a peer that is not let in any more.
+        """
         with self._lock:
             if self._state not in _WAITING:
                 return
-            self._state = _State.GONE
             call, self._when_gone = self._when_gone, None
+            if last_word is not None:
+                self._put(frames.FINAL, last_word, 0, _State.GONE)
+            self._state = _State.GONE
         if call is not None:
             call()
 
@@ -266,7 +284,7 @@ class Answer:
         self._outbox.put(Outgoing(self._key, self._envelope, kind, body))
 
     def _too_late(self) -> None:
-        if self._state is _State.GONE:
+        if self._state in _ENDED_BY_DOOR:
             self._outbox.late()
         else:
             self._outbox.doubled(tag_of(self.verb))
@@ -283,9 +301,12 @@ class _State(Enum):
     """The last word has been said."""
     GONE = auto()
     """The peer went before it."""
+    LEFT = auto()
+    """The door has said it, on closing."""
 
 
 _WAITING = frozenset({_State.OPEN, _State.ANNOUNCED})
+_ENDED_BY_DOOR = frozenset({_State.GONE, _State.LEFT})
 
 
 def internal_error(error_id: str) -> InternalError:

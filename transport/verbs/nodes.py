@@ -20,6 +20,7 @@ from castiron.transport.verbs.arguments import (
     TimeoutS,
 )
 from castiron.transport.verbs.verb import Verb
+from castiron.transport.vocabulary import Role
 
 _MAINTENANCE: Final[tuple[type[CastironError], ...]] = (
     errors.NodeNotFound,
@@ -28,7 +29,7 @@ _MAINTENANCE: Final[tuple[type[CastironError], ...]] = (
     errors.MailboxFull,
     errors.StoreUnavailable,
 )
-"""Refusals of both: locked only while it is being deleted, and in maintenance only while nobody answers for it."""
+"""Refusals of both: locked only while it is being deleted, and in maintenance only where its actor keeps failing."""
 
 
 class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
@@ -47,6 +48,7 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     makes_work = True
     idempotent = False
     refusals = (errors.NodeExists, errors.BMCAddressTaken, errors.StoreUnavailable)
+    role = Role.ADMIN
 
 
 class NodeList(Verb, frozen=True, kw_only=True, tag="node.list"):
@@ -71,6 +73,7 @@ class NodeList(Verb, frozen=True, kw_only=True, tag="node.list"):
     ) = None
 
     refusals = (errors.NodeNotFound,)
+    role = Role.READER
 
 
 class NodeShow(Verb, frozen=True, kw_only=True, tag="node.show"):
@@ -79,6 +82,7 @@ class NodeShow(Verb, frozen=True, kw_only=True, tag="node.show"):
     node: NodeArgument
 
     refusals = (errors.NodeNotFound,)
+    role = Role.READER
 
 
 class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
@@ -106,6 +110,7 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
         errors.MailboxFull,
         errors.StoreUnavailable,
     )
+    role = Role.ADMIN
 
 
 class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
@@ -124,10 +129,12 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
     refusals = (
         errors.NodeNotFound,
         errors.NodeLocked,
+        errors.NodeInMaintenance,
         errors.RevisionStale,
         errors.MailboxFull,
         errors.StoreUnavailable,
     )
+    role = Role.ADMIN
 
 
 class NodeMaintenanceSet(Verb, frozen=True, kw_only=True, tag="node.maintenance.set"):
@@ -143,14 +150,19 @@ class NodeMaintenanceSet(Verb, frozen=True, kw_only=True, tag="node.maintenance.
 
     makes_work = True
     refusals = _MAINTENANCE
+    role = Role.OPERATOR
     version = "1.1"
 
 
 class NodeMaintenanceUnset(Verb, frozen=True, kw_only=True, tag="node.maintenance.unset"):
-    """Take a node out of maintenance, whoever put it there: its reason and its fault are forgotten."""
+    """Take a node out of maintenance, whoever put it there: its reason and its fault are forgotten.
+
+    A node that was put aside because its actor kept failing is tried again.
+    """
 
     node: NodeArgument
 
     makes_work = True
     refusals = _MAINTENANCE
+    role = Role.OPERATOR
     version = "1.1"

@@ -44,7 +44,18 @@ def test_what_is_no_deadline_is_refused(text: str) -> None:
         read_moment(text, NOW)
 
 
-WORDS = ("--policy", "after", "--hold", "--fresh", "--deadline", "1h", "--on-restart", "fail", "--key", "upgrade-7")
+WORDS = (
+    "--policy",
+    "after",
+    "--hold",
+    "--fresh",
+    "--deadline",
+    "1h",
+    "--on-restart",
+    "fail",
+    "--request-key",
+    "upgrade-7",
+)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +91,9 @@ def test_without_options_the_terms_are_those_of_the_protocol(run: Run, three: Me
 
 
 def test_a_command_with_a_key_can_be_repeated(run: Run, three: MemoryConductor) -> None:
-    once = run("node", "power", "reboot", "n[1-3]", "--key", "monday-reboot", "--wait")
-    again = run("node", "power", "reboot", "n[1-3]", "--key", "monday-reboot", "--wait")
-    other = run("node", "power", "off", "n3", "--key", "monday-reboot")
+    once = run("node", "power", "reboot", "n[1-3]", "--request-key", "monday-reboot", "--wait")
+    again = run("node", "power", "reboot", "n[1-3]", "--request-key", "monday-reboot", "--wait")
+    other = run("node", "power", "off", "n3", "--request-key", "monday-reboot")
 
     assert once.stdout == again.stdout == "n[1-3]: power on\n"
     assert len(three.requests) == 3
@@ -95,7 +106,7 @@ def test_a_command_with_a_key_can_be_repeated(run: Run, three: MemoryConductor) 
         (("--deadline", "soon"), 64, "'soon' is no moment"),
         (("--policy", "nice"), 64, "'nice' is not one of"),
         (("--on-restart", "maybe"), 64, "'maybe' is not one of"),
-        (("--key", "a"), 65, "$.key"),
+        (("--request-key", "a"), 65, "$.key"),
     ],
 )
 def test_wrong_terms_are_told(
