@@ -116,7 +116,7 @@ class Reporter:
             case Accept(reply_to=asked, request=request):
                 asked.taken(request, seq)
             case AnswerRequest(reply_to=asked, request=request, is_final=True):
-                asked.answer.final(request_view(request), seq)
+                asked.answered(request_view(request), seq)
             case Refuse(reply_to=asked, error=error):
                 asked.refused(error, seq)
             case AnswerNode(reply_to=asked):

@@ -20,6 +20,7 @@ from castiron.actors.reception.admission import Keys, Wanted, judge_known
 from castiron.actors.services import Services
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import ArgumentInvalid, CastironError, InternalError, RequestEnded, RequestNotFound
+from castiron.transport.replies import AnyResult
 from castiron.transport.verbs import AnyNodeRequest, RequestAbort, RequestCancel
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, ReplyWish, RequestID
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
@@ -203,11 +204,16 @@ class Intake:
 
 
 class _Aborting:
-    """Whoever aborts a request is answered by its end; see `asking.Asked`."""
+    """Whoever aborts a request is answered by its end, unless something else is to be told first; see `asking.Asked`."""
 
     def __init__(self, answer: Answer, wait: Wait) -> None:
         self.answer = answer
         self._wait = wait
+
+    def answered(self, result: AnyResult, seq: EventSeq) -> None:
+        """Give the result: the request goes on for others."""
+        if self._wait.withdraw():
+            self.answer.final(result, seq)
 
     def refused(self, error: CastironError, seq: EventSeq) -> None:
         """Say why not."""
