@@ -204,7 +204,7 @@ class Intake:
 
 
 class _Aborting:
-    """Whoever aborts a request is answered by its end, unless something else is to be told first; see `asking.Asked`."""
+    """Whoever aborts a request is answered by its end, or by what comes first; see `asking.Asked`."""
 
     def __init__(self, answer: Answer, wait: Wait) -> None:
         self.answer = answer
