@@ -36,7 +36,7 @@ def put_aside(
     """
     reason = f"Its actor failed {failures} times in a short time; the conductor's log says why."
     ended = tuple(_ended(request, reason, now, error_id) for request in requests)
-    events = [_error(record, request, now) for request in ended if _was_announced(request)]
+    events = [_told(record, request, now) for request in ended if request.started_at is None or request.verb in EVENTS]
     fault = {"fault": Fault.ACTOR_FAILURE.value, "reason": reason, "error_id": error_id}
     events.append(
         EventDraft(type=EventType.NODE_FAULT_SET, at=now, node_uuid=record.uuid, node_name=record.name, payload=fault)
@@ -66,8 +66,9 @@ def taken_back(record: NodeRecord) -> Mapping[str, Any]:
 
 
 def _by_hand(record: NodeRecord) -> bool:
-    """Whether somebody else set the maintenance: putting aside gives its reason in both places."""
-    return record.maintenance and (record.fault is None or record.maintenance_reason != record.last_error)
+    """Whether a hand set the maintenance: putting aside gives its reason in both places, and a check sets its fault."""
+    is_ours = record.fault is Fault.ACTOR_FAILURE and record.maintenance_reason == record.last_error
+    return record.maintenance and not is_ours and record.fault is not Fault.POWER_FAILURE
 
 
 def _was_announced(request: RequestRecord) -> bool:
@@ -83,12 +84,14 @@ def _ended(request: RequestRecord, reason: str, now: Instant, error_id: str) -> 
     )
 
 
-def _error(record: NodeRecord, request: RequestRecord, now: Instant) -> EventDraft:
+def _told(record: NodeRecord, request: RequestRecord, now: Instant) -> EventDraft:
+    """Return the event of a request's end: the error that follows its start, or that it ended without one."""
+    unstarted = {"requester": request.requester, "verb": request.verb, "state": request.state.value}
     return EventDraft(
-        type=EVENTS[request.verb].error,
+        type=EventType.REQUEST_END if request.started_at is None else EVENTS[request.verb].error,
         at=now,
         node_uuid=record.uuid,
         node_name=record.name,
         request_id=request.id,
-        payload={**about(request, record), "error": request.error},
+        payload={**(unstarted if request.started_at is None else about(request, record)), "error": request.error},
     )

@@ -2,23 +2,23 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, Unpack, cast
 
 from msgspec import UNSET, UnsetType
 
 from castiron.transport.clients.conversation import Conversation
+from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.clients.requests import Request, Requests
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
-from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView, RequestView
+from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView
 from castiron.transport.selection.conditions import Condition
 from castiron.transport.selection.fields import is_masked, refuse_secret, value_of
 from castiron.transport.selection.order import Order
 from castiron.transport.selection.text import parsed
 from castiron.transport.verbs import (
     MAX_LIST,
-    AnyNodeRequest,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodeCreate,
@@ -298,31 +298,29 @@ class Nodes:
         *,
         timeout_s: float | None = None,
         hard_fallback: bool = False,
-        callback_url: str | None = None,
+        **terms: Unpack[Terms],
     ) -> Request:
-        """Ask for a power state; the request is on disk when this returns, and goes on by itself.
-
-        Not idempotent: after ConductorLost with `applied` unknown, look at `requests.list(node)` before asking again.
+        """Ask for a power state; the request is on disk when this returns; see `Requests.submit`.
 
         Args:
             node: name or uuid.
             target: "power on", "power off", "rebooting", "soft power off", "soft rebooting".
             timeout_s: for each state to be reached; None: the node's, or the conductor's.
             hard_fallback: cut the power if a soft power off does not end in time.
-            callback_url: called once the request has ended; the conductor's settings say which URLs may be.
+            terms: how the request is to be treated.
         """
-        verb = NodePowerSet(
-            node=node,
-            target=cast("PowerTarget", target),  # the codec checks words before they are sent
-            timeout_s=timeout_s,
-            hard_fallback=hard_fallback,
-            callback_url=callback_url,
-        )
-        return self._accepted(verb)
+        wanted = cast("PowerTarget", target)  # the codec checks words before they are sent
+        verb = NodePowerSet(node=node, target=wanted, timeout_s=timeout_s, hard_fallback=hard_fallback)
+        return self._requests.submit(on_terms(verb, **terms))
 
-    def boot_device(self, node: str, *, callback_url: str | None = None) -> Request:
-        """Ask the BMC where its machine will boot from; the request's result holds the answer. See `power`."""
-        return self._accepted(NodeBootDeviceGet(node=node, callback_url=callback_url))
+    def boot_device(self, node: str, **terms: Unpack[Terms]) -> Request:
+        """Ask the BMC where its machine will boot from; the request's result holds the answer. See `Requests.submit`.
+
+        Args:
+            node: name or uuid.
+            terms: how the request is to be treated.
+        """
+        return self._requests.submit(on_terms(NodeBootDeviceGet(node=node), **terms))
 
     def set_boot_device(
         self,
@@ -331,25 +329,20 @@ class Nodes:
         *,
         persistent: bool = False,
         uefi: bool = False,
-        callback_url: str | None = None,
+        **terms: Unpack[Terms],
     ) -> Request:
-        """Ask for a boot device.
+        """Ask for a boot device. See `Requests.submit`.
 
         Args:
             node: name or uuid.
             device: "pxe", "disk", "cdrom", "bios", "safe", "floppy".
             persistent: from now on, not only the next time.
             uefi: boot it in UEFI mode.
-            callback_url: as in `power`.
+            terms: how the request is to be treated.
         """
-        verb = NodeBootDeviceSet(
-            node=node,
-            boot_device=cast("SettableBootDevice", device),  # the codec checks words before they are sent
-            persistent=persistent,
-            uefi=uefi,
-            callback_url=callback_url,
-        )
-        return self._accepted(verb)
+        wanted = cast("SettableBootDevice", device)  # the codec checks words before they are sent
+        verb = NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi)
+        return self._requests.submit(on_terms(verb, **terms))
 
     def _pages(self, names: Sequence[str] | None, where: Sequence[Condition]) -> Iterator[tuple[NodeListed, int]]:
         """Yield pages in the order of what never changes, so that no node is met twice, or missed."""
@@ -361,9 +354,6 @@ class Nodes:
             marker = page.next_marker
             if marker is None:
                 return
-
-    def _accepted(self, verb: AnyNodeRequest) -> Request:
-        return Request(self._conversation.ask(verb, RequestView, self._timeout_s), self._requests)
 
 
 def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: bool = False) -> list[NodeView]:

@@ -175,7 +175,7 @@ def test_a_conductor_lost_among_many_nodes_is_told_for_each_with_what_may_have_b
     assert err == "castiron: 300 of 300 failed.\n"
     assert len(applied) == 300
     assert {applied[name] for name in mute.heard} == {"unknown"}
-    assert applied["n300"] == "no"
+    assert applied["n300"] in {"no", "unknown"}, "what was not sent at first was tried once more"
 
 
 @contextmanager

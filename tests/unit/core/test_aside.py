@@ -56,15 +56,17 @@ def test_for_each_start_that_was_announced_there_is_an_error_and_then_the_fault(
 
     change = put_aside(record, [running(1), running(2, "node.boot_device.get"), waiting], NOW, 6, error_id="e-1")
 
-    assert [event.type for event in change.events] == [EventType.POWER_SET_ERROR, EventType.NODE_FAULT_SET]
-    error, fault = change.events
+    error, unstarted, fault = change.events
+    types = [EventType.POWER_SET_ERROR, EventType.REQUEST_END, EventType.NODE_FAULT_SET]
+    assert [event.type for event in change.events] == types
+    assert (unstarted.request_id, unstarted.payload["state"]) == (waiting.id, "failed")
     assert error.request_id == running(1).id
     told = {"requester": "ipc", "to_power": "power on", "power_state": "power off"}
     assert error.payload == {**told, "error": change.requests[0].error}
     assert fault.payload == {"fault": "actor failure", "reason": REASON, "error_id": "e-1"}
     assert error.payload["error"]["error_id"] == "e-1", "one id through answer, event and log"
     assert isinstance(change.node, NodeUpdate)
-    assert change.node.record.node_seq == record.node_seq + 2
+    assert change.node.record.node_seq == record.node_seq + 3
 
 
 def test_a_request_that_this_version_does_not_understand_ends_as_well() -> None:
@@ -96,6 +98,17 @@ def test_a_node_that_is_taken_back_is_as_before(times: int) -> None:
     assert taken_back(record) == {"fault": None, "maintenance": False, "maintenance_reason": None}
 
 
+def test_a_fault_of_its_power_was_set_by_no_hand_whatever_failed_since() -> None:
+    check: dict[str, Any] = {
+        "maintenance": True,
+        "maintenance_reason": "Its BMC gave no power state.",
+        "fault": Fault.POWER_FAILURE,
+    }
+    record = put(plain_node(**check, last_error="A request failed since."))
+
+    assert taken_back(record) == {"fault": None, "maintenance": False, "maintenance_reason": None}
+
+
 @pytest.mark.parametrize("record", [plain_node(), plain_node(**BY_HAND), plain_node(fault=Fault.POWER_FAILURE)])
 def test_what_was_not_put_aside_is_not_taken_back(record: NodeRecord) -> None:
     assert taken_back(record) == {}
@@ -106,5 +119,5 @@ def test_a_node_that_was_put_aside_says_why_it_takes_nothing() -> None:
     error = aside(put())
 
     assert error is not None
-    assert error.message == f"n1 was put aside: {REASON} A restart of the conductor tries it again."
+    assert error.message == f"n1 was put aside: {REASON} `castiron node maintenance unset n1` tries it again."
     assert error.details == {"node": "n1", "reason": REASON, "fault": "actor failure"}

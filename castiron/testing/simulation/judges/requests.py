@@ -9,7 +9,8 @@ from castiron.actors.core.running import LAST_WORD_S
 from castiron.store.records import RequestRecord
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.judges.homes import TICK_S, Hold, machines_of
-from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestID, RequestState
+from castiron.transport.errors import NodeRemoved
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventType, RequestID, RequestState
 
 _STARTS: Final = frozenset(events.start.value for events in EVENTS.values())
 _ENDS: Final = frozenset(word.value for events in EVENTS.values() for word in (events.end, events.error))
@@ -31,13 +32,13 @@ def one_change_at_a_time(evidence: Evidence, hold: Hold) -> None:
 
 
 def each_start_has_one_end(evidence: Evidence, hold: Hold) -> None:
-    """Judge I2: the events of a request are a start and then one end or error, as its record says."""
+    """Judge I2: the events of a request are a start and then one end or error, or its end alone, as its record says."""
     told: dict[str, list[str]] = defaultdict(list)
     for event in evidence.events:
         if event.request is not None:
             told[event.request].append(event.type.rpartition(".")[2])
     for request in evidence.requests.values():
-        if request.verb in EVENTS:
+        if request.verb in EVENTS or request.started_at is None:
             words, expected = told.pop(request.id, []), _expected(request)
             hold(words == expected, f"request {request.id} is {request.state}, and its events are {words}")
     for unknown, words in told.items():
@@ -46,7 +47,8 @@ def each_start_has_one_end(evidence: Evidence, hold: Hold) -> None:
 
 def _expected(request: RequestRecord) -> list[str]:
     if request.started_at is None:
-        return []
+        is_told_by_its_node = (request.error or {}).get("code") == NodeRemoved.code
+        return ["end"] if request.state in FINAL_REQUEST_STATES and not is_told_by_its_node else []
     return ["start", *([_LAST_WORDS[request.state]] if request.state in _LAST_WORDS else [])]
 
 
@@ -61,6 +63,21 @@ def accepted_means_ended(evidence: Evidence, hold: Hold) -> None:
     for node in evidence.nodes:
         target = node.target_power_state
         hold(target is None, f"{node.name} has the target {target}, and nothing is under way")
+
+
+def deletion_ends_requests(evidence: Evidence, hold: Hold) -> None:
+    """Judge that no request outlives its node, and that those which the deletion ended say so."""
+    deleted = {event.node_uuid: event for event in evidence.events if event.type == EventType.NODE_DELETE_END}
+    for request in evidence.requests.values():
+        deletion = deleted.get(request.node_uuid)
+        if deletion is None:
+            continue
+        is_over = request.ended_at is not None and request.ended_at <= deletion.at
+        hold(is_over, f"request {request.id} is {request.state} after event {deletion.seq}, which deleted its node")
+        if request.ended_at == deletion.at and request.state is not RequestState.SUCCEEDED:
+            expected = (RequestState.CANCELLED if request.started_at is None else RequestState.FAILED, NodeRemoved.code)
+            told = (request.state, (request.error or {}).get("code"))
+            hold(told == expected, f"request {request.id} ended with its node, and says {told}, not {expected}")
 
 
 def same_key_runs_once(evidence: Evidence, hold: Hold) -> None:
