@@ -27,6 +27,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
     Revision,
+    TraceWord,
 )
 
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -78,6 +79,19 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TraceEntry:
+    """A step of a request's life, by the conductor's clock."""
+
+    word: TraceWord
+    at: Instant
+    until: Instant | None = None
+    """When it was over; None: it was a moment, or is not over."""
+    count: int = 1
+    """How often it happened alike in that time."""
+    details: Mapping[str, Any] = field(default_factory=_empty)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
     """One request as it is on disk."""
 
@@ -119,6 +133,8 @@ class RequestRecord:
     """How often it was asked for again, and that was taken for the same."""
     abort_by: str | None = None
     """Who wants it ended while it runs; it is on the way to its end."""
+    trace: tuple[TraceEntry, ...] = ()
+    """Its life so far, bounded; of what happened since the latest commit its owner knows more."""
 
     @property
     def wanted_by(self) -> Mapping[str, Instant | None]:

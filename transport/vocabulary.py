@@ -153,6 +153,35 @@ FINAL_REQUEST_STATES: Final = frozenset(
 """A request in one of these never changes again."""
 
 
+class TraceWord(StrEnum):
+    """What can stand in a request's trace."""
+
+    ACCEPTED = "accepted"
+    """Details: requester, policy; key, hold, deadline_at, depends_on where there are any."""
+    QUEUED = "queued"
+    """Details: position (from 1), and behind, the request before it; nil: none is."""
+    MERGED = "merged"
+    """An equal request was taken for it. Details: requester."""
+    WITHDRAWN = "withdrawn"
+    """One of those who wanted it does no more. Details: requester."""
+    STARTED = "started"
+    RESUMED = "resumed"
+    """A successor of whoever had begun it goes on."""
+    EXCHANGE = "exchange"
+    """With the BMC, from `at`, when it was ordered, to `until`, when its outcome was heard. Details: asked, and answer,
+    or error and applied."""
+    WAIT = "wait"
+    """Until the next exchange."""
+    ABORT = "abort"
+    """Somebody wants it ended while it runs. Details: requester."""
+    ENDED = "ended"
+    """Details: state; error and applied where it did not succeed."""
+    UNKNOWN = "unknown"
+    """What happened from `at` to `until` is not known: whoever noted it ended before it was on disk."""
+    OMITTED = "omitted"
+    """`count` entries from `at` to `until` are not kept."""
+
+
 class Applied(StrEnum):
     """Whether what failed reached the machine. Part of every failure of something that must not be done twice."""
 

@@ -152,6 +152,7 @@ STEPS: Final = (
                 request_id TEXT NOT NULL)
             """,
             "CREATE INDEX keys_of_request ON request_keys (request_id)",
+            "ALTER TABLE requests ADD COLUMN trace TEXT NOT NULL DEFAULT '[]'",
         ),
     ),
 )

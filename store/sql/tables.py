@@ -88,6 +88,7 @@ class Request(Model):
     requesters = TextField()
     merged = BigIntegerField()
     abort_by = TextField(null=True)
+    trace = TextField()
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "requests"

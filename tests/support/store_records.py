@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from castiron.store.records import Change, EventDraft, NodeInsert, NodeRecord, NodeUpdate, RequestRecord
+from castiron.store.records import Change, EventDraft, NodeInsert, NodeRecord, NodeUpdate, RequestRecord, TraceEntry
 from castiron.transport.vocabulary import (
     Applied,
     ConductorID,
@@ -22,6 +22,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
     Revision,
+    TraceWord,
 )
 
 OWNER = ConductorID("00000000-0000-4000-8000-00000000c0de")
@@ -118,6 +119,10 @@ def full_request(number: int = 1) -> RequestRecord:
         requesters={"ipc": None, "tcp:127.0.0.1": Instant(2050.5)},
         merged=2,
         abort_by="ipc",
+        trace=(
+            TraceEntry(word=TraceWord.ACCEPTED, at=Instant(2001.0), details={"requester": "ipc", "policy": "after"}),
+            TraceEntry(word=TraceWord.EXCHANGE, at=Instant(2001.25), until=Instant(2001.5), count=3),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import Accept, Park, Refuse
 from castiron.actors.core.machines import check
 from castiron.actors.core.messages import Submit
+from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.compatibility import Conflict, Enqueue, Merge, judge
 from castiron.actors.core.requests.ending import supersede, waits
 from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving
@@ -19,7 +20,7 @@ from castiron.store.records import KeyRecord, RequestRecord
 from castiron.transport.errors import CastironError, RequestExpired
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import arguments_of, tag_of
-from castiron.transport.vocabulary import Instant, RequestState
+from castiron.transport.vocabulary import Instant, RequestState, TraceWord
 
 MAX_REQUESTERS: Final = 64
 """That one request may have: more than there are people who look after a machine."""
@@ -112,6 +113,9 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         deadline_at=None if verb.deadline_at is None else Instant(verb.deadline_at),
         depends_on=verdict.depends_on,
     )
+    waiting = [other for other in draft.state.queue if other not in verdict.superseded]
+    behind = waiting[-1] if waiting else draft.state.running
+    request = replace(request, trace=tracing.accepted(request, len(waiting) + 1, behind))
     draft.order(Accept(message.reply_to, request))
     for other in verdict.superseded:
         if waits(draft, other.id):
@@ -128,7 +132,9 @@ def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
     full = crowded(draft.state, len(wanted) - 1, MAX_REQUESTERS)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
-    request = replace(other, requesters=wanted, deadline_at=latest(wanted.values()), merged=other.merged + 1)
+    trace = tracing.noted(draft.state.traced(other).trace, TraceWord.MERGED, draft.now, requester=message.requester)
+    until = latest(wanted.values())
+    request = replace(other, requesters=wanted, deadline_at=until, merged=other.merged + 1, trace=trace)
     draft.keep(request)
     draft.state = draft.state.having(request)
     _note_key(draft, message, request)
