@@ -7,6 +7,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
     CastironError
       RequestError           yours: the request is wrong                    source=caller
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
+        VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
@@ -21,7 +22,8 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       InternalError          ours                                           source=conductor
       ConductorLost  ReplyTimeout    raised by clients only; they have no code on the wire
       EventsLost                     raised by clients only, where a stream of events has a gap for good
-      EndpointRefused                raised before anything is sent, by both sides; no code on the wire
+      EndpointRefused  KeyUnusable   raised before anything is sent, by both sides; no code on the wire
+      HandshakeFailed                raised by clients only, where a connection cannot be made at all
 """
 
 from castiron.transport.errors.asked import (
@@ -30,6 +32,7 @@ from castiron.transport.errors.asked import (
     ConflictError,
     FrameMalformed,
     FrameTooLarge,
+    KeyRefused,
     NodeExists,
     NodeInMaintenance,
     NodeLocked,
@@ -48,6 +51,7 @@ from castiron.transport.errors.asked import (
     RequestStarted,
     RequestSuperseded,
     RevisionStale,
+    VerbForbidden,
     VerbUnknown,
     VersionUnsupported,
 )
@@ -56,6 +60,8 @@ from castiron.transport.errors.client import (
     ConductorLost,
     EndpointRefused,
     EventsLost,
+    HandshakeFailed,
+    KeyUnusable,
     ReplyTimeout,
 )
 from castiron.transport.errors.conductor import (
@@ -99,7 +105,10 @@ __all__ = [
     "EventsLost",
     "FrameMalformed",
     "FrameTooLarge",
+    "HandshakeFailed",
     "InternalError",
+    "KeyRefused",
+    "KeyUnusable",
     "MailboxFull",
     "NodeExists",
     "NodeInMaintenance",
@@ -122,6 +131,7 @@ __all__ = [
     "RequestSuperseded",
     "RevisionStale",
     "StoreUnavailable",
+    "VerbForbidden",
     "VerbUnknown",
     "VersionUnsupported",
     "from_wire",

@@ -97,6 +97,7 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
     record, verb = draft.state.record, message.verb
+    deadline_at = None if verb.deadline_at is None else Instant(verb.deadline_at)
     request = RequestRecord(
         id=message.request_id,
         key=verb.key,
@@ -110,8 +111,9 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         policy=verb.policy,
         hold=verb.hold,
         on_restart=verb.on_restart,
-        deadline_at=None if verb.deadline_at is None else Instant(verb.deadline_at),
+        deadline_at=deadline_at,
         depends_on=verdict.depends_on,
+        requesters={identity_of(message.requester): deadline_at},
     )
     waiting = [other for other in draft.state.queue if other not in verdict.superseded]
     behind = waiting[-1] if waiting else draft.state.running
