@@ -142,6 +142,29 @@ class RequestRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which requests are asked for: those of which all holds that is not None."""
+
+    node_uuid: NodeUUID | None = None
+    states: frozenset[RequestState] | None = None
+    verb: str | None = None
+    requester: str | None = None
+    """Who asked first: an identity, whatever the peer called itself, or the whole of it."""
+    error: str | None = None
+    """The code that it ended with."""
+    accepted_since: Instant | None = None
+    accepted_until: Instant | None = None
+    """Before that."""
+    ended_since: Instant | None = None
+    ended_until: Instant | None = None
+    """Before that."""
+
+
+ALL: Final = Wanted()
+"""All requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
     """An idempotency key that was used, for as long as its request is kept."""
 

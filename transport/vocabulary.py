@@ -153,6 +153,30 @@ FINAL_REQUEST_STATES: Final = frozenset(
 """A request in one of these never changes again."""
 
 
+class Would(StrEnum):
+    """What a verb would do that was asked with `dry_run`."""
+
+    START = "start"
+    """It would be taken, and start as soon as there is a permit."""
+    QUEUE = "queue"
+    """It would be taken, and wait its turn."""
+    HOLD = "hold"
+    """It would be taken, and wait for the end of the maintenance."""
+    MERGE = "merge"
+    """It would be taken for a request that there is."""
+    LOOK = "look first"
+    """The machine would be looked at, and the request judged then."""
+    CREATE = "create"
+    CHANGE = "change"
+    NOTHING = "nothing"
+    """All is so already."""
+    DELETE = "delete"
+    CANCEL = "cancel"
+    WITHDRAW = "withdraw"
+    """The request would go on for others who want it."""
+    ABORT = "abort"
+
+
 class TraceWord(StrEnum):
     """What can stand in a request's trace."""
 

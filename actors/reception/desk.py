@@ -7,13 +7,15 @@ node here.
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.core.messages import Remove, SetMaintenance
-from castiron.actors.core.views import node_view, request_view
+from castiron.actors.core.state import NodeState
+from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
+from castiron.actors.core.views import node_view, request_view, trace_steps
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
@@ -21,22 +23,26 @@ from castiron.actors.published.archive import Asking, Library
 from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
 from castiron.actors.published.listing import Listing
+from castiron.actors.published.recording import header_of, record_page
 from castiron.actors.published.waiting import Wait
-from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unreadable
+from castiron.actors.reception.intake import Intake, previewed, request_not_found, tell_end, unreadable
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Seat
-from castiron.store.records import RequestRecord
+from castiron.store.records import RequestRecord, Wanted
 from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.errors import CastironError, ConductorOverloaded
 from castiron.transport.replies import (
     AnyResult,
     EventListed,
+    Explanation,
     HistoryListed,
     NodeListed,
     Pong,
+    RecordPage,
     RequestListed,
     RequestView,
     StatusView,
+    TraceView,
     Welcome,
 )
 from castiron.transport.verbs import (
@@ -47,11 +53,13 @@ from castiron.transport.verbs import (
     NodeBootDeviceSet,
     NodeCreate,
     NodeDelete,
+    NodeExplain,
     NodeHistory,
     NodeList,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
+    NodeRecording,
     NodeSet,
     NodeShow,
     Ping,
@@ -59,10 +67,11 @@ from castiron.transport.verbs import (
     RequestCancel,
     RequestList,
     RequestShow,
+    RequestTrace,
     RequestWait,
     Status,
 )
-from castiron.transport.vocabulary import UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +138,8 @@ class Reception:
                 self._intake.withdraw(verb, requester, answer)
             case RequestShow():
                 self._show_request(RequestID(verb.request), answer)
+            case RequestTrace():
+                self._trace(RequestID(verb.request), answer)
             case RequestWait():
                 self._wait_for_request(verb, answer)
             case RequestList():
@@ -137,6 +148,10 @@ class Reception:
                 self._list_events(verb, answer)
             case NodeHistory():
                 self._tell_history(verb, answer)
+            case NodeExplain():
+                self._explain(verb, answer)
+            case NodeRecording():
+                self._record(verb, answer)
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(verb)
 
@@ -168,14 +183,14 @@ class Reception:
 
     def _remove(self, verb: NodeDelete, requester: str, answer: Answer) -> None:
         remove = Remove(revision=verb.revision, force=verb.force, requester=requester, reply_to=Asked(answer))
-        deliver(self._services, self._node(verb.node).state, remove)
+        deliver(self._services, self._node(verb.node).state, previewed(remove) if verb.dry_run else remove)
 
     def _set_maintenance(
         self, verb: NodeMaintenanceSet | NodeMaintenanceUnset, reason: str | None, requester: str, answer: Answer
     ) -> None:
         is_set = isinstance(verb, NodeMaintenanceSet)
         message = SetMaintenance(maintenance=is_set, reason=reason, requester=requester, reply_to=Asked(answer))
-        deliver(self._services, self._node(verb.node).state, message)
+        deliver(self._services, self._node(verb.node).state, previewed(message) if verb.dry_run else message)
 
     def _list_nodes(self, verb: NodeList, answer: Answer) -> None:
         seq = self._seq
@@ -200,13 +215,7 @@ class Reception:
         return request_view(request, None if published is None else published.state)
 
     def _from_archive(self, request_id: RequestID, answer: Answer) -> None:
-        def question(library: Library) -> RequestView:
-            request = library.request(request_id)
-            if request is None:
-                raise request_not_found(request_id)
-            return request_view(request)
-
-        self._ask(question, answer, self._seq)
+        self._ask(lambda library: request_view(_known(library, request_id)), answer, self._seq)
 
     def _wait_for_request(self, verb: RequestWait, answer: Answer) -> None:
         request_id = RequestID(verb.request)
@@ -217,19 +226,68 @@ class Reception:
         return wait.limit(self._services.clock, at, partial(self._show_request, request_id, answer))
 
     def _list_requests(self, verb: RequestList, answer: Answer) -> None:
-        node_uuid = None if verb.node is None else self._node(verb.node).state.record.uuid
-        states = None if verb.states is None else frozenset(verb.states)
+        wanted = self._wanted(verb)
 
         def question(library: Library) -> RequestListed:
             before = None if verb.marker is None else RequestID(verb.marker)
-            if before is not None and library.request(before) is None:
-                raise request_not_found(before)
-            found = library.requests(node_uuid=node_uuid, states=states, limit=verb.limit + 1, before=before)
+            if before is not None:
+                _known(library, before)
+            found = library.requests(wanted, limit=verb.limit + 1, before=before)
             page = found[: verb.limit]
             marker = page[-1].id if len(found) > verb.limit else None
             return RequestListed(requests=[self._request_view(request) for request in page], next_marker=marker)
 
         self._ask(question, answer, self._seq)
+
+    def _wanted(self, verb: RequestList) -> Wanted:
+        times = ("accepted_since", "accepted_until", "ended_since", "ended_until")
+        given: dict[str, Any] = {name: getattr(verb, name) for name in times}
+        return Wanted(
+            node_uuid=None if verb.node is None else self._uuid(verb.node),
+            states=None if verb.states is None else frozenset(verb.states),
+            verb=verb.of_verb,
+            requester=verb.requester,
+            error=verb.error,
+            **given,
+        )
+
+    def _trace(self, request_id: RequestID, answer: Answer) -> None:
+        """Tell a request's life; of one that runs, its owner has published more than is on disk."""
+        seq = self._seq
+        request = self._services.board.request(request_id)
+        if request is None:
+            return self._ask(lambda library: _trace_view(_known(library, request_id), None), answer, seq)
+        published = self._services.board.node(request.node_uuid)
+        return answer.final(_trace_view(request, None if published is None else published.state), seq)
+
+    def _explain(self, verb: NodeExplain, answer: Answer) -> None:
+        seq, published, services = self._seq, self._node(verb.node), self._services
+
+        def question(library: Library) -> Explanation:
+            uuid = published.state.record.uuid
+            facts = Facts(
+                state=published.state,
+                now=services.clock.now(),
+                settings=services.settings,
+                history=library.history(uuid, limit=HISTORY_COUNT),
+                permits_in_use=services.permits.in_use,
+                permits_limit=services.permits.limit,
+                trouble=services.troubles.account(uuid),
+            )
+            return explain(facts)
+
+        self._ask(question, answer, seq)
+
+    def _record(self, verb: NodeRecording, answer: Answer) -> None:
+        seq, state, services = self._seq, self._node(verb.node).state, self._services
+
+        def question(library: Library) -> RecordPage:
+            marked = (verb.marker or "").partition("request:")[2]
+            if marked:
+                _known(library, RequestID(marked))
+            return record_page(library, verb, header_of(state, services.conductor, seq, services.clock.now()))
+
+        self._ask(question, answer, seq)
 
     def _list_events(self, verb: EventList, answer: Answer) -> None:
         nodes = None if verb.nodes is None else frozenset(self._uuid(node) for node in verb.nodes)
@@ -280,3 +338,15 @@ class Reception:
         if published is None and not UUID_FORM.match(name_or_uuid):
             raise node_not_found(name_or_uuid)
         return NodeUUID(name_or_uuid) if published is None else published.state.record.uuid
+
+
+def _known(library: Library, request_id: RequestID) -> RequestRecord:
+    request = library.request(request_id)
+    if request is None:
+        raise request_not_found(request_id)
+    return request
+
+
+def _trace_view(request: RequestRecord, state: NodeState | None) -> TraceView:
+    told = request if state is None or request.state in FINAL_REQUEST_STATES else state.traced(request)
+    return TraceView(request=request_view(request, state), entries=trace_steps(told.trace))

@@ -153,6 +153,8 @@ STEPS: Final = (
             """,
             "CREATE INDEX keys_of_request ON request_keys (request_id)",
             "ALTER TABLE requests ADD COLUMN trace TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE requests ADD COLUMN error_code TEXT",
+            "CREATE INDEX requests_by_error ON requests (error_code, accepted_at, id) WHERE error_code IS NOT NULL",
         ),
     ),
 )

@@ -156,6 +156,7 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         record.merged,
         record.abort_by,
         _dump_trace(record.trace),
+        None if record.error is None else record.error.get("code"),
     )
 
 
@@ -168,7 +169,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
     """
     (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
     (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
-    (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, trace) = terms
+    (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, trace, _) = terms
     with _Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,

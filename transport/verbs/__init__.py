@@ -40,9 +40,11 @@ from castiron.transport.verbs.machines import (
 from castiron.transport.verbs.nodes import (
     NodeCreate,
     NodeDelete,
+    NodeExplain,
     NodeList,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
+    NodeRecording,
     NodeSet,
     NodeShow,
 )
@@ -51,6 +53,7 @@ from castiron.transport.verbs.requests import (
     RequestCancel,
     RequestList,
     RequestShow,
+    RequestTrace,
     RequestWait,
 )
 from castiron.transport.verbs.table import (
@@ -91,11 +94,13 @@ __all__ = [
     "NodeBootDeviceSet",
     "NodeCreate",
     "NodeDelete",
+    "NodeExplain",
     "NodeHistory",
     "NodeList",
     "NodeMaintenanceSet",
     "NodeMaintenanceUnset",
     "NodePowerSet",
+    "NodeRecording",
     "NodeRequest",
     "NodeSet",
     "NodeShow",
@@ -105,6 +110,7 @@ __all__ = [
     "RequestCancel",
     "RequestList",
     "RequestShow",
+    "RequestTrace",
     "RequestWait",
     "Status",
     "TimeoutS",
