@@ -84,11 +84,11 @@ def waits(trace: Trace, now: Instant, until: Instant) -> Trace:
 
 def heard(trace: Trace, outcome: Outcome, now: Instant) -> Trace:
     """Note what came of the exchange that is under way; polls that are alike become one."""
+    place = _open_exchange(trace)
+    if place is None:
+        return trace  # it is not kept any more
     *before, exchange = trace
-    if exchange.word is not TraceWord.EXCHANGE:  # somebody wanted something of the request meanwhile
-        place = _open_exchange(trace)
-        if place is None:
-            return trace
+    if place < len(before):  # somebody wanted something of the request meanwhile
         return (*trace[:place], _closed(trace[place], outcome, now), *trace[place + 1 :])
     closed = _closed(exchange, outcome, now)
     if before and before[-1].word is TraceWord.WAIT:
