@@ -4,6 +4,7 @@ from typing import Final, cast, get_args
 
 import click
 
+from castiron.cli.bulk import dry_run_option
 from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
@@ -33,6 +34,7 @@ def _show(range_: str | None, where: tuple[str, ...]) -> None:
 @click.argument("device", type=click.Choice(_DEVICES), required=False)
 @click.option("--persistent", is_flag=True, help="From now on, not only the next time.")
 @click.option("--uefi", is_flag=True, help="Boot it in UEFI mode.")
+@dry_run_option
 @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed.")
 def _set(
     range_: str | None,
@@ -42,6 +44,7 @@ def _set(
     persistent: bool,
     uefi: bool,
     wait: bool,
+    dry_run: bool,
 ) -> None:
     if device is None and range_ in _DEVICES:  # the only word there is
         range_, device = None, cast("SettableBootDevice", range_)
@@ -49,7 +52,10 @@ def _set(
         raise click.UsageError(f"Say where to boot from: {', '.join(_DEVICES)}.")
     given = shared()
     verbs = [
-        (one.name, NodeBootDeviceSet(node=one.ref, boot_device=device, persistent=persistent, uefi=uefi))
+        (
+            one.name,
+            NodeBootDeviceSet(node=one.ref, boot_device=device, persistent=persistent, uefi=uefi, dry_run=dry_run),
+        )
         for one in choose(range_, where, given)
     ]
     carry_out(verbs, _device, wait=wait, given=given)

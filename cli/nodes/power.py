@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from castiron.cli.bulk import conclude, send
+from castiron.cli.bulk import conclude, dry_run_option, send
 from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
@@ -47,6 +47,7 @@ def power() -> None:
 def _add(word: str, target: PowerTarget, text: str) -> None:
     @power.command(word, cls=Command, verbs=(NodePowerSet,), help=text)
     @selection
+    @dry_run_option
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @click.option(
         "--power-timeout",
@@ -61,13 +62,28 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         help="Cut the power if the operating system does not shut down in time.",
     )
     def _command(
-        range_: str | None, where: tuple[str, ...], *, wait: bool, power_timeout: float | None, hard_fallback: bool
+        range_: str | None,
+        where: tuple[str, ...],
+        *,
+        wait: bool,
+        power_timeout: float | None,
+        hard_fallback: bool,
+        dry_run: bool,
     ) -> None:
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
         given = shared()
         verbs = [
-            (one.name, NodePowerSet(node=one.ref, target=target, timeout_s=power_timeout, hard_fallback=hard_fallback))
+            (
+                one.name,
+                NodePowerSet(
+                    node=one.ref,
+                    target=target,
+                    timeout_s=power_timeout,
+                    hard_fallback=hard_fallback,
+                    dry_run=dry_run,
+                ),
+            )
             for one in choose(range_, where, given)
         ]
         carry_out(verbs, _reached, wait=wait, given=given)

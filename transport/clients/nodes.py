@@ -4,30 +4,41 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, to_builtins
 
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.requests import Request, Requests
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
-from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView, RequestView
+from castiron.transport.replies import (
+    Explanation,
+    HistoryListed,
+    NodeDeleted,
+    NodeListed,
+    NodeView,
+    RecordPage,
+    RequestView,
+)
 from castiron.transport.selection.conditions import Condition
 from castiron.transport.selection.fields import is_masked, refuse_secret, value_of
 from castiron.transport.selection.order import Order
 from castiron.transport.selection.text import parsed
 from castiron.transport.verbs import (
     MAX_LIST,
+    MAX_RECORDED,
     AnyNodeRequest,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodeCreate,
     NodeDelete,
+    NodeExplain,
     NodeHistory,
     NodeList,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
+    NodeRecording,
     NodeSet,
     NodeShow,
 )
@@ -41,6 +52,10 @@ SettableBootDevice = Literal["pxe", "disk", "cdrom", "bios", "safe", "floppy"]
 
 MAX_NAMES_BYTES: Final = 49_152
 """Names in one `node.list`: three quarters of a message."""
+
+
+RECORD_PAGE: Final = MAX_RECORDED
+"""Lines of a node's record that are asked for at once."""
 
 
 class Snapshot(NamedTuple):
@@ -148,6 +163,26 @@ class Nodes:
             if before is None:
                 break
         return found
+
+    def explain(self, node: str) -> Explanation:
+        """Return why a node is not doing what it was asked for."""
+        return self._conversation.ask(NodeExplain(node=node), Explanation, self._timeout_s)
+
+    def record(self, node: str) -> Iterator[Mapping[str, Any]]:
+        """Yield a node's record: a header, then events and requests with their traces, the latest first.
+
+        Plain data, secrets masked; `castiron.testing.replay` takes it.
+        """
+        marker: str | None = None
+        while True:
+            verb = NodeRecording(node=node, marker=marker, limit=RECORD_PAGE)
+            page = self._conversation.ask(verb, RecordPage, self._timeout_s)
+            if marker is None:
+                yield {"kind": "header", **to_builtins(page.header)}
+            yield from page.lines
+            marker = page.next_marker
+            if marker is None:
+                return
 
     def wait_for(
         self,

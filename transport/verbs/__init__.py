@@ -6,6 +6,7 @@ answer. May come in: the shape of what is asked, beside its like. Must not: what
 
 from castiron.transport.verbs.arguments import (
     MAX_LIST,
+    MAX_RECORDED,
     MAX_SEQ,
     MAX_TIMEOUT_S,
     MAX_TYPES,
@@ -73,6 +74,7 @@ from castiron.transport.verbs.verb import (
 __all__ = [
     "COMMON_ERRORS",
     "MAX_LIST",
+    "MAX_RECORDED",
     "MAX_SEQ",
     "MAX_TIMEOUT_S",
     "MAX_TYPES",

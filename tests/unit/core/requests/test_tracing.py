@@ -156,7 +156,7 @@ def test_a_long_life_loses_its_middle_and_says_how_much() -> None:
     assert len(trace) == MAX_ENTRIES
     gap = trace[KEPT_FIRST]
     assert (gap.word, gap.count) == (TraceWord.OMITTED, 200 - MAX_ENTRIES + 1)
-    assert (gap.at, gap.until) == (KEPT_FIRST, KEPT_FIRST + gap.count - 1)
+    assert (gap.at, gap.until) == (Instant(float(KEPT_FIRST)), Instant(float(KEPT_FIRST + gap.count - 1)))
     assert [entry.details["requester"] for entry in trace[:KEPT_FIRST]] == [str(one) for one in range(KEPT_FIRST)]
     assert trace[-1].details["requester"] == "199"
 
