@@ -17,7 +17,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 Measure = Callable[..., dict[str, float]]
 
-PARTS: Final = ("store", "start", "power", "api", "transport", "ipmi_engine", "checks", "dispatch", "farm")
+PARTS: Final = ("store", "requests", "start", "power", "api", "transport", "ipmi_engine", "checks", "dispatch", "farm")
 """Modules with a `measure`, in the order in which they run; loaded one by one, as spawned processes load this file."""
 
 
