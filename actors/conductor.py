@@ -286,7 +286,7 @@ class Conductor:
         keys = Keys(store.keys())
         front_door = FrontDoor(
             self._wanted_endpoint,
-            Reception(services, kin.fleet, archive, bulletin, Intake(services, archive, keys)),
+            Reception(services, kin, archive, bulletin, Intake(services, archive, keys)),
             now=clock.now,
             publisher=publisher,
             guard=guard,

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -116,7 +117,7 @@ def _reading(store: Store, nodes: Sequence[NodeRecord]) -> dict[str, float]:
     middle = RequestID(str(UUID(int=FINISHED // 2)))
     figures = _percentiles("show", lambda: store.request(RequestID(str(UUID(int=rng.randrange(FINISHED))))))
     for name, wanted in lists.items():
-        figures |= _percentiles(name, lambda wanted=wanted: store.requests(wanted, limit=PAGE))
+        figures |= _percentiles(name, partial(store.requests, wanted, limit=PAGE))
     return figures | _percentiles("list_page", lambda: store.requests(limit=PAGE, before=middle))
 
 

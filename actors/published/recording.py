@@ -5,14 +5,13 @@ Runs on the archive's thread. Secrets are masked as in every answer; what was re
 
 from typing import Any, Final
 
-from msgspec import to_builtins
-
 import castiron
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import event_view, node_view, request_view, trace_steps
 from castiron.actors.published.archive import Library
 from castiron.store.records import RequestRecord, Wanted
-from castiron.transport.replies import RecordHeader, RecordPage
+from castiron.transport.events import EventView
+from castiron.transport.replies import RecordHeader, RecordPage, RequestView
 from castiron.transport.verbs import NodeRecording
 from castiron.transport.vocabulary import ConductorID, EventSeq, Instant, NodeSeq, NodeUUID, RequestID
 
@@ -46,15 +45,14 @@ def record_page(library: Library, verb: NodeRecording, header: RecordHeader) -> 
 
 def request_line(request: RequestRecord) -> dict[str, Any]:
     """Return a request's line."""
-    line: dict[str, Any] = to_builtins(request_view(request))
-    return {"kind": "request", **line, "trace": to_builtins(trace_steps(request.trace))}
+    return {"kind": "request", **_fields(request_view(request)), "trace": trace_steps(request.trace)}
 
 
 def _events(
     library: Library, uuid: NodeUUID, limit: int, before: NodeSeq | None
 ) -> tuple[list[dict[str, Any]], str | None]:
     found = library.history(uuid, limit=limit + 1, before=before)
-    lines = [{"kind": "event", **to_builtins(event_view(event))} for event in found[:limit]]
+    lines = [{"kind": "event", **_fields(event_view(event))} for event in found[:limit]]
     return lines, f"event:{found[limit - 1].node_seq}" if len(found) > limit else "request:"
 
 
@@ -64,3 +62,7 @@ def _requests(
     found = library.requests(Wanted(node_uuid=uuid), limit=limit + 1, before=before)
     lines = [request_line(request) for request in found[:limit]]
     return lines, f"request:{found[limit - 1].id}" if len(found) > limit else None
+
+
+def _fields(view: RequestView | EventView) -> dict[str, Any]:
+    return {name: getattr(view, name) for name in view.__struct_fields__}

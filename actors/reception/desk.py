@@ -12,7 +12,9 @@ from typing import Any, Protocol, assert_never
 from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
+from castiron.actors.core.effects import Foretell, Refuse
 from castiron.actors.core.messages import Remove, SetMaintenance
+from castiron.actors.core.node import decide
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
 from castiron.actors.core.views import node_view, request_view, trace_steps
@@ -27,10 +29,10 @@ from castiron.actors.published.recording import header_of, record_page
 from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.intake import Intake, previewed, request_not_found, tell_end, unreadable
 from castiron.actors.services import Services
-from castiron.actors.supervision.kin import Seat
+from castiron.actors.supervision.kin import Kin, TakeBack
 from castiron.store.records import RequestRecord, Wanted
 from castiron.transport.doors.answers import PeerInfo
-from castiron.transport.errors import CastironError, ConductorOverloaded
+from castiron.transport.errors import CastironError, ConductorOverloaded, NodeInMaintenance
 from castiron.transport.replies import (
     AnyResult,
     EventListed,
@@ -91,9 +93,9 @@ class Desk(Protocol):
 class Reception:
     """Handles verbs. One thread calls `handle`; answers may come from any."""
 
-    def __init__(self, services: Services, fleet: Seat, archive: Asking, desk: Desk, intake: Intake) -> None:
+    def __init__(self, services: Services, kin: Kin, archive: Asking, desk: Desk, intake: Intake) -> None:
         self._services = services
-        self._fleet = fleet
+        self._kin = kin
         self._archive = archive
         self._desk = desk
         self._intake = intake
@@ -165,7 +167,7 @@ class Reception:
 
     def _tell_fleet(self, message: CreateNode | SetNode) -> None:
         try:
-            self._fleet.tell(message)
+            self._kin.fleet.tell(message)
         except InboxFull as full:
             raise ConductorOverloaded(
                 f"{full.limit} changes of the fleet wait, which is the limit. Try again.",
@@ -183,14 +185,42 @@ class Reception:
 
     def _remove(self, verb: NodeDelete, requester: str, answer: Answer) -> None:
         remove = Remove(revision=verb.revision, force=verb.force, requester=requester, reply_to=Asked(answer))
-        deliver(self._services, self._node(verb.node).state, previewed(remove) if verb.dry_run else remove)
+        self._tell_even_aside(self._node(verb.node).state, remove, is_dry=verb.dry_run)
 
     def _set_maintenance(
         self, verb: NodeMaintenanceSet | NodeMaintenanceUnset, reason: str | None, requester: str, answer: Answer
     ) -> None:
         is_set = isinstance(verb, NodeMaintenanceSet)
         message = SetMaintenance(maintenance=is_set, reason=reason, requester=requester, reply_to=Asked(answer))
-        deliver(self._services, self._node(verb.node).state, previewed(message) if verb.dry_run else message)
+        node = self._node(verb.node).state
+        if is_set:
+            deliver(self._services, node, previewed(message) if verb.dry_run else message)
+        else:
+            self._tell_even_aside(node, message, is_dry=verb.dry_run)
+
+    def _tell_even_aside(self, node: NodeState, message: Remove | SetMaintenance, *, is_dry: bool) -> None:
+        """Tell a node's actor; if the node was put aside, the supervisor, who tries it again and hands this on."""
+        try:
+            return deliver(self._services, node, previewed(message) if is_dry else message)
+        except NodeInMaintenance:
+            if is_dry:
+                return self._foretell_aside(node, message)
+        try:
+            return self._kin.supervisor.tell(TakeBack(uuid=node.record.uuid, message=message))
+        except (ActorDeadError, InboxFull):
+            raise ConductorOverloaded(
+                "The supervisor has too much to do. Try again.", details={"what": "supervisor"}, retry_after_s=0.5
+            ) from None
+
+    def _foretell_aside(self, node: NodeState, message: Remove | SetMaintenance) -> None:
+        """Say what would come of a message to a node that was put aside: as nobody owns it, as it was published."""
+        asked: Asked = message.reply_to
+        decision = decide(node, previewed(message), self._services.clock.now(), self._services.settings)
+        for effect in decision.effects:
+            if isinstance(effect, Foretell):
+                asked.answer.final(effect.forecast, self._seq)
+            elif isinstance(effect, Refuse):
+                asked.refused(effect.error, self._seq)
 
     def _list_nodes(self, verb: NodeList, answer: Answer) -> None:
         seq = self._seq

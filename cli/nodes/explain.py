@@ -1,11 +1,11 @@
 """`castiron node explain` and `castiron node record`: why a node stands as it does, and all that is known of it."""
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import click
-from msgspec import json, to_builtins
 
 from castiron.cli.options import Command, shared
 from castiron.cli.output.exits import Exit
@@ -59,4 +59,4 @@ def record(name: str, output: str) -> None:
 
 
 def _line(line: Mapping[str, Any]) -> str:
-    return json.encode(to_builtins(line)).decode() + "\n"
+    return json.dumps(line) + "\n"

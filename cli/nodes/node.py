@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import click
-from msgspec import structs
 
 from castiron.cli.bulk import Outcome, conclude, dry_run_option, folded, leave, send, tell_outcomes
 from castiron.cli.nodes.boot import boot_device
@@ -140,8 +139,8 @@ def _create_all(path: str, *, force: bool, dry_run: bool, given: Shared) -> None
     is_told_at_once = path == STDIN and not given.is_json
     outcomes: list[Outcome] = []
     with connect(given) as client:
-        for batch in batches(path, force=force):
-            some = send(client, [(name, structs.replace(verb, dry_run=dry_run)) for name, verb in batch])
+        for batch in batches(path, force=force, dry_run=dry_run):
+            some = send(client, batch)
             outcomes += some
             if is_told_at_once:
                 tell_outcomes(some, _created)

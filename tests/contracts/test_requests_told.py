@@ -157,13 +157,12 @@ def test_a_record_that_was_tampered_with_is_found_out(client: Client) -> None:
         replay(["{}"], SETTINGS)
 
 
-def test_a_long_record_comes_in_pages(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_record_comes_in_pages(client: Client) -> None:
     for _ in range(3):
         client.nodes.power("n1", "rebooting").wait(LONG_S)
     whole = list(client.nodes.record("n1"))
-    monkeypatch.setattr("castiron.transport.clients.nodes.RECORD_PAGE", 2)
+    paged = list(client.nodes.record("n1", page_lines=2))
 
-    paged = list(client.nodes.record("n1"))
     assert paged[1:] == whole[1:]
     assert [line["kind"] for line in whole] == ["header", *["event"] * 7, *["request"] * 3]
 

@@ -2,24 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, Unpack, cast
 
 from msgspec import UNSET, UnsetType, to_builtins
 
 from castiron.transport.clients.conversation import Conversation
+from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.clients.requests import Request, Requests
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
-from castiron.transport.replies import (
-    Explanation,
-    HistoryListed,
-    NodeDeleted,
-    NodeListed,
-    NodeView,
-    RecordPage,
-    RequestView,
-)
+from castiron.transport.replies import Explanation, HistoryListed, NodeDeleted, NodeListed, NodeView, RecordPage
 from castiron.transport.selection.conditions import Condition
 from castiron.transport.selection.fields import is_masked, refuse_secret, value_of
 from castiron.transport.selection.order import Order
@@ -27,7 +20,6 @@ from castiron.transport.selection.text import parsed
 from castiron.transport.verbs import (
     MAX_LIST,
     MAX_RECORDED,
-    AnyNodeRequest,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodeCreate,
@@ -52,10 +44,6 @@ SettableBootDevice = Literal["pxe", "disk", "cdrom", "bios", "safe", "floppy"]
 
 MAX_NAMES_BYTES: Final = 49_152
 """Names in one `node.list`: three quarters of a message."""
-
-
-RECORD_PAGE: Final = MAX_RECORDED
-"""Lines of a node's record that are asked for at once."""
 
 
 class Snapshot(NamedTuple):
@@ -153,36 +141,29 @@ class Nodes:
             limit: how many at the most; pages are fetched as needed. Each node keeps its latest 300, or what the
                 conductor was told to keep.
         """
-        found: list[EventView] = []
-        before: int | None = None
-        while len(found) < limit:
+        found, before, is_more = list[EventView](), None, True
+        while is_more and len(found) < limit:
             verb = NodeHistory(node=node, limit=min(limit - len(found), MAX_LIST), before=before)
             page = self._conversation.ask(verb, HistoryListed, self._timeout_s)
             found += page.events
             before = page.next_before
-            if before is None:
-                break
+            is_more = before is not None
         return found
 
     def explain(self, node: str) -> Explanation:
         """Return why a node is not doing what it was asked for."""
         return self._conversation.ask(NodeExplain(node=node), Explanation, self._timeout_s)
 
-    def record(self, node: str) -> Iterator[Mapping[str, Any]]:
-        """Yield a node's record: a header, then events and requests with their traces, the latest first.
-
-        Plain data, secrets masked; `castiron.testing.replay` takes it.
-        """
-        marker: str | None = None
-        while True:
-            verb = NodeRecording(node=node, marker=marker, limit=RECORD_PAGE)
+    def record(self, node: str, *, page_lines: int = MAX_RECORDED) -> Iterator[Mapping[str, Any]]:
+        """Yield a node's record, secrets masked: a header, then events and requests with their traces, latest first."""
+        marker: str | None = ""
+        while marker is not None:
+            verb = NodeRecording(node=node, limit=page_lines, marker=marker or None)
             page = self._conversation.ask(verb, RecordPage, self._timeout_s)
-            if marker is None:
+            if not marker:
                 yield {"kind": "header", **to_builtins(page.header)}
             yield from page.lines
             marker = page.next_marker
-            if marker is None:
-                return
 
     def wait_for(
         self,
@@ -310,8 +291,9 @@ class Nodes:
             revision: delete only if the node still has this revision.
             force: also while a request is running, which then ends as failed.
         """
-        verb = NodeDelete(node=node, revision=revision, force=force)
-        return self._conversation.ask(verb, NodeDeleted, self._timeout_s)
+        return self._conversation.ask(
+            NodeDelete(node=node, revision=revision, force=force), NodeDeleted, self._timeout_s
+        )
 
     def set_maintenance(self, node: str, *, reason: str | None = None) -> NodeView:
         """Put a node into maintenance by hand: only `unset_maintenance` ends it. Idempotent.
@@ -327,52 +309,67 @@ class Nodes:
         return self._conversation.ask(NodeMaintenanceUnset(node=node), NodeView, self._timeout_s)
 
     def power(
-        self, node: str, target: PowerTarget | str, *, timeout_s: float | None = None, hard_fallback: bool = False
+        self,
+        node: str,
+        target: PowerTarget | str,
+        *,
+        timeout_s: float | None = None,
+        hard_fallback: bool = False,
+        **terms: Unpack[Terms],
     ) -> Request:
-        """Ask for a power state; the request is on disk when this returns, and goes on by itself.
-
-        Not idempotent: after ConductorLost with `applied` unknown, look at `requests.list(node)` before asking again.
+        """Ask for a power state; the request is on disk when this returns; see `Requests.submit`.
 
         Args:
             node: name or uuid.
             target: "power on", "power off", "rebooting", "soft power off", "soft rebooting".
             timeout_s: for each state to be reached; None: the node's, or the conductor's.
             hard_fallback: cut the power if a soft power off does not end in time.
+            terms: how the request is to be treated.
         """
         wanted = cast("PowerTarget", target)  # the codec checks words before they are sent
-        return self._accepted(NodePowerSet(node=node, target=wanted, timeout_s=timeout_s, hard_fallback=hard_fallback))
+        verb = NodePowerSet(node=node, target=wanted, timeout_s=timeout_s, hard_fallback=hard_fallback)
+        return self._requests.submit(on_terms(verb, **terms))
 
-    def boot_device(self, node: str) -> Request:
-        """Ask the BMC where its machine will boot from; the request's result holds the answer."""
-        return self._accepted(NodeBootDeviceGet(node=node))
+    def boot_device(self, node: str, **terms: Unpack[Terms]) -> Request:
+        """Ask the BMC where its machine will boot from; the request's result holds the answer. See `Requests.submit`.
+
+        Args:
+            node: name or uuid.
+            terms: how the request is to be treated.
+        """
+        return self._requests.submit(on_terms(NodeBootDeviceGet(node=node), **terms))
 
     def set_boot_device(
-        self, node: str, device: SettableBootDevice | str, *, persistent: bool = False, uefi: bool = False
+        self,
+        node: str,
+        device: SettableBootDevice | str,
+        *,
+        persistent: bool = False,
+        uefi: bool = False,
+        **terms: Unpack[Terms],
     ) -> Request:
-        """Ask for a boot device.
+        """Ask for a boot device. See `Requests.submit`.
 
         Args:
             node: name or uuid.
             device: "pxe", "disk", "cdrom", "bios", "safe", "floppy".
             persistent: from now on, not only the next time.
             uefi: boot it in UEFI mode.
+            terms: how the request is to be treated.
         """
         wanted = cast("SettableBootDevice", device)  # the codec checks words before they are sent
-        return self._accepted(NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi))
+        verb = NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi)
+        return self._requests.submit(on_terms(verb, **terms))
 
     def _pages(self, names: Sequence[str] | None, where: Sequence[Condition]) -> Iterator[tuple[NodeListed, int]]:
         """Yield pages in the order of what never changes, so that no node is met twice, or missed."""
-        marker: str | None = None
-        while True:
-            verb = NodeList(nodes=None if names is None else [*names], where=[*where], sort="uuid", marker=marker)
+        marker: str | None = ""
+        while marker is not None:
+            wanted = None if names is None else [*names]
+            verb = NodeList(nodes=wanted, where=[*where], sort="uuid", marker=marker or None)
             page, seq = self._conversation.ask_with_seq(verb, NodeListed, self._timeout_s)
             yield page, seq
             marker = page.next_marker
-            if marker is None:
-                return
-
-    def _accepted(self, verb: AnyNodeRequest) -> Request:
-        return Request(self._conversation.ask(verb, RequestView, self._timeout_s), self._requests)
 
 
 def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: bool = False) -> list[NodeView]:
@@ -392,8 +389,7 @@ def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: 
 
 def _chunks(names: Sequence[str]) -> Iterator[list[str]]:
     """Cut a list of names into lists that fit into a message each."""
-    chunk: list[str] = []
-    size_bytes = 0
+    chunk, size_bytes = list[str](), 0
     for name in names:
         name_bytes = len(name.encode()) + 3  # what msgpack puts before a string of up to 64 KiB
         if chunk and (len(chunk) == MAX_LIST or size_bytes + name_bytes > MAX_NAMES_BYTES):

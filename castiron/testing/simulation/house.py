@@ -149,7 +149,7 @@ class House:
             boot_id=ground.new_id(),
         )  # without a door and a watch: nobody can ask for hello or status here
         self.intake = Intake(self.services, archive, keys)
-        self.reception = Reception(self.services, self.kin.fleet, archive, desk, self.intake)
+        self.reception = Reception(self.services, self.kin, archive, desk, self.intake)
 
     def owner(self, node: str) -> tuple[NodeUUID, Owner] | None:
         """Return a node's uuid and its present owner, by name or uuid; None if there is no such node."""
