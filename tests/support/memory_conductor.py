@@ -189,7 +189,7 @@ class MemoryConductor(MemoryRequests):
         changes = {
             name: _merged(getattr(node, name), value)
             for name in verb.__struct_fields__
-            if name not in {"node", "revision", "force"} and (value := getattr(verb, name)) is not UNSET
+            if name not in {"node", "revision", "force", "dry_run"} and (value := getattr(verb, name)) is not UNSET
         }
         changed = replace(node, **changes, revision=node.revision + 1, updated_at=time.time())
         self.nodes[node.uuid] = changed

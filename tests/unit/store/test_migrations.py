@@ -135,6 +135,7 @@ def test_rows_are_in_the_order_of_the_models() -> None:
     request = dict(zip(statements.columns(Request), request_row(full_request(), sealer), strict=True))
     event = dict(zip(statements.columns(Event)[2:], event_row(event_of(full_node())), strict=True))
 
+    assert request.pop("error_code") == "bmc.fault", "it stands beside the error, to be found by"
     for row, record in ((node, full_node()), (request, full_request()), (event, event_of(full_node()))):
         for name, value in row.items():
             kept = getattr(record, name, None)
