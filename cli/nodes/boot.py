@@ -4,6 +4,7 @@ from typing import Final, TypedDict, Unpack, cast, get_args
 
 import click
 
+from castiron.cli.bulk import dry_run_option
 from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.nodes.terms import callback_url
 from castiron.cli.options import Command, Group, shared
@@ -21,6 +22,7 @@ class _Terms(TypedDict):
     persistent: bool
     uefi: bool
     callback_url: str | None
+    dry_run: bool
 
 
 @click.group(cls=Group)
@@ -45,6 +47,7 @@ def _show(range_: str | None, where: tuple[str, ...], callback_url: str | None) 
 @click.argument("device", type=click.Choice(_DEVICES), required=False)
 @click.option("--persistent", is_flag=True, help="From now on, not only the next time.")
 @click.option("--uefi", is_flag=True, help="Boot it in UEFI mode.")
+@dry_run_option
 @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed.")
 @callback_url
 def _set(

@@ -5,7 +5,7 @@ from typing import Final, TypedDict, Unpack
 
 import click
 
-from castiron.cli.bulk import conclude, send
+from castiron.cli.bulk import conclude, dry_run_option, send
 from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.nodes.terms import callback_url
 from castiron.cli.options import Command, Group, shared
@@ -36,6 +36,7 @@ class _Terms(TypedDict):
 
     hard_fallback: bool
     callback_url: str | None
+    dry_run: bool
 
 
 class _PowerGroup(Group):
@@ -55,6 +56,7 @@ def power() -> None:
 def _add(word: str, target: PowerTarget, text: str) -> None:
     @power.command(word, cls=Command, verbs=(NodePowerSet,), help=text)
     @selection
+    @dry_run_option
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @click.option(
         "--power-timeout",
