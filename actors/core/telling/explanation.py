@@ -274,7 +274,7 @@ def _permits(facts: Facts) -> str:
 
 
 def _named(request: RequestRecord) -> str:
-    return f"{request.verb} from {request.requester}, request {request.id},"
+    return f"{request.verb} from {request.requester} (request {request.id})"
 
 
 def _latest(facts: Facts, kind: EventType) -> EventRecord | None:

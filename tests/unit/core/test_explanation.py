@@ -18,7 +18,7 @@ from castiron.transport.vocabulary import EventSeq, EventType, Fault, Instant, N
 from tests.support.node_world import World
 from tests.support.weather import Gust
 from tests.unit.core.node.messages import POWER_ON, world
-from tests.unit.core.requests.asked import OFF_AFTER, POWER_OFF, REBOOT
+from tests.unit.core.requests.asked import OFF_AFTER, REBOOT
 
 CHECKED = Settings(sync_power_state_interval_s=25.0)
 
@@ -151,10 +151,9 @@ def test_those_behind_wait_for_their_turn_for_their_precondition_or_for_the_main
     running = node.submit(POWER_ON)
     node.grant()
     after = node.submit(OFF_AFTER)
-    node.submit(structs.replace(REBOOT, policy=Policy.SUPERSEDE, again=True))
 
-    assert f"It starts if node.power.set from ipc, request {running}, succeeds, and fails if not." in queue(node)[0]
-    node.submit(structs.replace(POWER_OFF, policy=Policy.AFTER, hold=True))
+    assert f"It starts if node.power.set from ipc (request {running}) succeeds, and fails if not." in queue(node)[0]
+    node.submit(structs.replace(REBOOT, policy=Policy.AFTER, hold=True))
     node.tell(SetMaintenance(maintenance=True, requester="ipc", reply_to="set"))
     assert "It is held until the end of the maintenance." in queue(node)[-1]
     assert after not in [one.id for one in node.state.queue]
@@ -166,7 +165,7 @@ def test_a_request_behind_one_that_it_does_not_depend_on() -> None:
     node.grant()
     node.submit(structs.replace(REBOOT, policy=Policy.SUPERSEDE))
 
-    assert f"It waits for its turn, behind node.power.set from ipc, request {running}," in queue(node)[0]
+    assert f"It waits for its turn, behind node.power.set from ipc (request {running})." in queue(node)[0]
 
 
 def test_what_waits_for_a_look_at_the_machine() -> None:
