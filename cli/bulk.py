@@ -8,7 +8,7 @@ What is sent and how an answer reads is the commands' business.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -18,7 +18,10 @@ from castiron.cli.output.faults import Stop, code_of, error_map, tell
 from castiron.cli.output.render import show_json, visible
 from castiron.transport.clients.client import Client
 from castiron.transport.errors import CastironError, ConductorLost
+from castiron.transport.replies import Forecast
 from castiron.transport.verbs import Verb
+
+dry_run_option: Final = click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ def tell_outcomes(outcomes: Sequence[Outcome], describe: Callable[[Any], str]) -
     failed: dict[str, list[Outcome]] = {}
     for one in outcomes:
         if one.error is None:
-            done.setdefault(describe(one.result), []).append(one.node)
+            text = one.result.text if isinstance(one.result, Forecast) else describe(one.result)
+            done.setdefault(text, []).append(one.node)
         else:
             failed.setdefault(_kind(one.error), []).append(one)
     for text, nodes in done.items():

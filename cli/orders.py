@@ -30,6 +30,7 @@ def carry_out(
         wait: follow the requests to their end; `--timeout` is then for that, and not for each answer.
         given: the shared options.
     """
+    wait = wait and not any(verb.dry_run for _, verb in verbs)  # what is only foretold has no end
     answer_s = min(TIMEOUT_S, given.timeout_s or TIMEOUT_S) if wait else given.timeout_s
     with connect(given, timeout_s=answer_s) as client:
         outcomes = send(client, [(node, on_terms(verb, **terms_for(terms, node))) for node, verb in verbs])

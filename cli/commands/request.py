@@ -2,22 +2,40 @@
 
 import time
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 import click
 
 from castiron.cli.bulk import Outcome, as_map, conclude, leave, send
 from castiron.cli.options import Command, Group, Shared, shared
 from castiron.cli.output.faults import code_of, error_text
-from castiron.cli.output.render import age, moment, show_json, show_record, show_table, visible, word
+from castiron.cli.output.render import age, clock_time, moment, show_json, show_record, show_table, visible, word
 from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
 from castiron.transport.clients.client import TIMEOUT_S
 from castiron.transport.clients.requests import ABORT_S
-from castiron.transport.replies import RequestView
-from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestWait
+from castiron.transport.replies import RequestView, TraceStep
+from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestTrace, RequestWait
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 
+_UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+
+
+def _moment(text: str) -> float:
+    """Return seconds since 1970-01-01 UTC: of "90s", "5m", "2h", "1d" ago, of an ISO date, or as they are."""
+    try:
+        if text[-1:] in _UNITS_S:
+            return time.time() - float(text[:-1]) * _UNITS_S[text[-1]]
+        if text.replace(".", "", 1).isdecimal():
+            return float(text)
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError):
+        wanted = "Write 90s, 5m, 2h or 1d ago, or a date, as 2026-07-01T12:00."
+        raise click.BadParameter(f"{text!r} is no moment. {wanted}") from None
+
+
+_TRACE_HEAD: Final = ("AT", "TOOK", "WHAT", "TIMES", "DETAILS")
 _HEAD: Final = ("ID", "NODE", "VERB", "STATE", "ACCEPTED", "ENDED", "OUTCOME")
 
 
@@ -47,16 +65,40 @@ def _show(id_: str) -> None:
     type=click.Choice([state.value for state in RequestState]),
     help="In this state only. Repeatable.",
 )
+@click.option("--verb", "of_verb", metavar="VERB", help="Of this verb only, as node.power.set.")
+@click.option("--requester", metavar="WHO", help="First asked for by this identity only, as ipc:uid=1000.")
+@click.option("--error", metavar="CODE", help="Ended with this error only, as bmc.unreachable.")
+@click.option("--accepted-since", type=_moment, metavar="TIME", help="Accepted then or later.")
+@click.option("--accepted-until", type=_moment, metavar="TIME", help="Accepted before that.")
+@click.option("--ended-since", type=_moment, metavar="TIME", help="Ended then or later.")
+@click.option("--ended-until", type=_moment, metavar="TIME", help="Ended before that.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many at the most.")
-def _list(node: str | None, states: tuple[str, ...], limit: int) -> None:
+def _list(states: tuple[str, ...], **wanted: Any) -> None:
     given = shared()
     with connect(given) as client:
-        views = [one.view for one in client.requests.list(node, states or None, limit)]
+        views = [one.view for one in client.requests.list(states=states or None, **wanted)]
     if given.is_json:
         return show_json(views)
     now = time.time()
     show_table(_HEAD, [_row(view, now) for view in views])
     return None
+
+
+@request.command("trace", cls=Command, verbs=(RequestTrace,))
+@click.argument("id_", metavar="ID")
+def _trace(id_: str) -> None:
+    given = shared()
+    with connect(given) as client:
+        trace = client.requests.trace(id_)
+    if given.is_json:
+        return show_json(trace)
+    return show_table(_TRACE_HEAD, [_step(entry) for entry in trace.entries])
+
+
+def _step(entry: TraceStep) -> list[str]:
+    took = "-" if entry.until is None else f"{entry.until - entry.at:.3f} s"
+    details = ", ".join(f"{name}={word(value)}" for name, value in entry.details.items())
+    return [clock_time(entry.at), took, entry.word, str(entry.count), details or "-"]
 
 
 @request.command("wait", cls=Command, verbs=(RequestWait, RequestShow))

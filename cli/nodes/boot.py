@@ -1,9 +1,11 @@
 """`castiron node boot-device`: read and set where machines boot from."""
 
+from functools import partial
 from typing import Final, cast, get_args
 
 import click
 
+from castiron.cli.bulk import dry_run_option
 from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
@@ -36,6 +38,7 @@ def _show(range_: str | None, where: tuple[str, ...], *, terms: Terms) -> None:
 @click.argument("device", type=click.Choice(_DEVICES), required=False)
 @click.option("--persistent", is_flag=True, help="From now on, not only the next time.")
 @click.option("--uefi", is_flag=True, help="Boot it in UEFI mode.")
+@dry_run_option
 @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed.")
 @terms_options
 def _set(
@@ -46,6 +49,7 @@ def _set(
     persistent: bool,
     uefi: bool,
     wait: bool,
+    dry_run: bool,
     terms: Terms,
 ) -> None:
     if device is None and range_ in _DEVICES:  # the only word there is
@@ -53,10 +57,8 @@ def _set(
     if device is None:
         raise click.UsageError(f"Say where to boot from: {', '.join(_DEVICES)}.")
     given = shared()
-    verbs = [
-        (one.name, NodeBootDeviceSet(node=one.ref, boot_device=device, persistent=persistent, uefi=uefi))
-        for one in choose(range_, where, given)
-    ]
+    order = partial(NodeBootDeviceSet, boot_device=device, persistent=persistent, uefi=uefi, dry_run=dry_run)
+    verbs = [(one.name, order(node=one.ref)) for one in choose(range_, where, given)]
     carry_out(verbs, _device, terms=terms, wait=wait, given=given)
 
 

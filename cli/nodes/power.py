@@ -1,11 +1,12 @@
 """`castiron node power`: ask machines for a power state, and look at the one on record."""
 
 import time
+from functools import partial
 from typing import Final
 
 import click
 
-from castiron.cli.bulk import conclude, send
+from castiron.cli.bulk import conclude, dry_run_option, send
 from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
@@ -49,6 +50,7 @@ def power() -> None:
 def _add(word: str, target: PowerTarget, text: str) -> None:
     @power.command(word, cls=Command, verbs=(NodePowerSet,), help=text)
     @selection
+    @dry_run_option
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @click.option(
         "--power-timeout",
@@ -70,15 +72,16 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         wait: bool,
         power_timeout: float | None,
         hard_fallback: bool,
+        dry_run: bool,
         terms: Terms,
     ) -> None:
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
         given = shared()
-        verbs = [
-            (one.name, NodePowerSet(node=one.ref, target=target, timeout_s=power_timeout, hard_fallback=hard_fallback))
-            for one in choose(range_, where, given)
-        ]
+        order = partial(
+            NodePowerSet, target=target, timeout_s=power_timeout, hard_fallback=hard_fallback, dry_run=dry_run
+        )
+        verbs = [(one.name, order(node=one.ref)) for one in choose(range_, where, given)]
         carry_out(verbs, _reached, terms=terms, wait=wait, given=given)
 
 
