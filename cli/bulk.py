@@ -94,7 +94,7 @@ def conclude(outcomes: Sequence[Outcome], describe: Callable[[Any], str], given:
         given: the shared options.
     """
     if given.is_json:
-        show_json([_as_map(one) for one in outcomes])
+        show_json([as_map(one) for one in outcomes])
     elif len(outcomes) == 1 and outcomes[0].error is not None:
         raise outcomes[0].error
     else:
@@ -110,7 +110,8 @@ def leave(outcomes: Sequence[Outcome]) -> NoReturn:
     click.get_current_context().exit(exit_of_all(errors))
 
 
-def _as_map(one: Outcome) -> dict[str, Any]:
+def as_map(one: Outcome) -> dict[str, Any]:
+    """Return an outcome as JSON output has it."""
     error = None if one.error is None else error_map(one.error)
     return {"node": one.node, "result": one.result, "error": error}
 
