@@ -22,6 +22,7 @@ from uuid import uuid4
 from pykka import Timeout
 
 import castiron
+from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
@@ -257,6 +258,8 @@ class Conductor:
         pruning = Pruning(store, archive, clock, settings, keys.forget)
         pruning.start()
         parts.add_quick(pruning.stop)
+        intake = Intake(services, archive, keys)
+        bulks = Bulks(services, intake, archive)
         bulletin = Bulletin(
             services=services,
             store=store,
@@ -265,10 +268,11 @@ class Conductor:
             dispatcher=dispatcher,
             tally=tally,
             boot_id=boot_id,
+            bulks=bulks,
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
-            Reception(services, kin.fleet, archive, bulletin, Intake(services, archive, keys)),
+            Reception(services, kin.fleet, archive, bulletin, intake, bulks=bulks),
             now=clock.now,
             publisher=publisher,
             new_error_id=self._new_id,
@@ -291,6 +295,7 @@ class Conductor:
         bulletin.front_door, bulletin.watch = front_door, watch
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
+        parts.add_quick(bulks.close)
         self._front_door = front_door
         watch.start()
         parts.add_quick(watch.stop)

@@ -6,8 +6,10 @@ silent) ends with ConductorLost, and nothing is ever sent a second time: whether
 """
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from typing import Final, TypeVar
 
@@ -39,7 +41,7 @@ PINGS_PER_TIMEOUT: Final = 3
 class _Question:
     """A verb in flight and, once it is known, its outcome."""
 
-    __slots__ = ("asked_at", "deadline", "message_id", "outcome", "seq", "verb")
+    __slots__ = ("asked_at", "deadline", "message_id", "outcome", "parts", "seq", "verb")
 
     def __init__(self, verb: Verb, message_id: bytes, asked_at: float, deadline: float) -> None:
         self.verb = verb
@@ -47,6 +49,8 @@ class _Question:
         self.asked_at = asked_at
         self.deadline = deadline
         self.outcome: Struct | CastironError | None = None
+        self.parts: deque[Struct] = deque()
+        """What has come before the outcome, and nobody has taken yet."""
         self.seq = 0
         """Number of the last event that the outcome takes into account."""
 
@@ -149,6 +153,39 @@ class Conversation:
                 self._session.end(question.message_id)
         if lost is not None:
             raise lost
+
+    def ask_in_parts(self, verb: Verb, result: type[_Result], timeout_s: float) -> "Generator[Struct, None, _Result]":
+        """Send a verb that is answered in parts, and yield what is announced, then the parts, as they come.
+
+        Nothing is read ahead: what is not taken waits in the socket, then with the conductor. An iteration that is
+        abandoned leaves no trace here; what it has set off goes on.
+
+        Args:
+            verb: what to ask.
+            result: the Struct that answers it.
+            timeout_s: for the announcement; what comes after it may take as long as it takes.
+
+        Returns:
+            The result.
+
+        Raises:
+            As `ask`.
+        """
+        with self._turn:
+            deadline = self._now() + timeout_s
+            self._greeted(deadline)
+            question = self._send(verb, deadline)
+        try:
+            while True:
+                with self._turn:
+                    while question.outcome is None and not question.parts:
+                        self._step()
+                while question.parts:
+                    yield question.parts.popleft()
+                if question.outcome is not None:
+                    return _expect(question.outcome, result)
+        finally:
+            self._session.end(question.message_id)
 
     def idle(self, seconds: float) -> None:
         """Let time pass, taking in what comes, until `seconds` are over."""
@@ -282,12 +319,25 @@ class Conversation:
             self._recognise(codec.decode_reply(reply.body, Pong).outcome)
             return
         question = self._session.in_flight.get(reply.id)
-        if question is None or reply.kind != frames.FINAL:
-            return  # the answer to a question that was given up, or an announcement of the one that counts
+        if question is None:
+            return  # it was given up
         try:
-            question.outcome, question.seq = codec.decode_reply(reply.body, codec.result_of(question.verb))
+            if reply.kind == frames.FINAL:
+                question.outcome, question.seq = codec.decode_reply(reply.body, codec.result_of(question.verb))
+            elif codec.has_parts(question.verb):
+                self._keep_part(question, reply)
         except FrameMalformed as error:
             question.outcome = error
+
+    def _keep_part(self, question: _Question, reply: frames.ReplyEnvelope) -> None:
+        """Keep what precedes the outcome; from the first of it on, the conductor's silence is the only limit."""
+        kinds = {frames.ACCEPTED: codec.result_of, frames.PART: codec.part_of}
+        if reply.kind not in kinds:
+            return
+        part = codec.decode_reply(reply.body, kinds[reply.kind](question.verb)).outcome
+        question.deadline = math.inf
+        if isinstance(part, Struct):
+            question.parts.append(part)
 
     def _recognise(self, pong: Struct | CastironError) -> None:
         known = self._welcome.boot_id if self._welcome is not None else None

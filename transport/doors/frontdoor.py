@@ -301,26 +301,39 @@ class FrontDoor:
             self._send(router, reply)
 
     def _send(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
-        is_large = len(reply.body) >= LARGE_BYTES
-        if is_large and reply.kind == frames.FINAL and not self._unread.has_room(len(reply.body)):
-            self._unread_refused += 1
-            refusal = overloaded("unread_bytes", self._unread.limit_bytes)
-            reply, is_large = reply._replace(body=codec.encode_reply(refusal, NO_EVENT)), False
-        *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
+        if len(reply.body) >= LARGE_BYTES and not self._unread.has_room(len(reply.body)):
+            if reply.slip is not None:
+                return reply.slip.lose()  # whoever told the part keeps it, and tells it again
+            if reply.kind == frames.FINAL:
+                self._unread_refused += 1
+                refusal = overloaded("unread_bytes", self._unread.limit_bytes)
+                reply = reply._replace(body=codec.encode_reply(refusal, NO_EVENT))
         try:
-            for frame in head:
-                router.send(frame, _MORE)
-            if is_large:
-                counted = zmq.Frame(body, track=True, copy=False, copy_threshold=0)
-                self._unread.note(reply.key, len(body), router.send(counted, zmq.NOBLOCK, copy=False, track=True))
-            else:
-                router.send(body, zmq.NOBLOCK)
-        except zmq.Again:
-            self._slow += 1
-        except zmq.ZMQError:  # EHOSTUNREACH: the peer has disconnected
-            self._vanished += 1
+            self._put(router, reply)
+        except zmq.ZMQError as failure:
+            if isinstance(failure, zmq.Again):
+                self._slow += 1
+            else:  # EHOSTUNREACH: the peer has disconnected
+                self._vanished += 1
+            if reply.slip is not None:
+                reply.slip.lose()
         else:
             self._answered += 1
+        return None
+
+    def _put(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
+        *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
+        for frame in head:
+            router.send(frame, _MORE)
+        if len(body) < LARGE_BYTES and reply.slip is None:
+            router.send(body, zmq.NOBLOCK)
+            return
+        counted = zmq.Frame(body, track=True, copy=False, copy_threshold=0)
+        tracker = router.send(counted, zmq.NOBLOCK, copy=False, track=True)
+        if len(body) >= LARGE_BYTES:
+            self._unread.note(reply.key, len(body), tracker)
+        if reply.slip is not None:
+            reply.slip.send(tracker)
 
 
 def ipc_requester(peer_address: str) -> str:

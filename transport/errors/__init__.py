@@ -8,10 +8,11 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       RequestError           yours: the request is wrong                    source=caller
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
+        BulkNotFound  BulkTooLarge
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
         RequestStarted  RequestEnded  RequestNotYours  RequestCancelled  RequestSuperseded  RequestExpired
-        RequestAborted  RequestInterrupted
+        RequestAborted  RequestInterrupted  BulkStopped
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
@@ -27,6 +28,9 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
 from castiron.transport.errors.asked import (
     ArgumentInvalid,
     BMCAddressTaken,
+    BulkNotFound,
+    BulkStopped,
+    BulkTooLarge,
     ConflictError,
     FrameMalformed,
     FrameTooLarge,
@@ -88,6 +92,9 @@ __all__ = [
     "BMCFault",
     "BMCUnreachable",
     "BMCUnsupported",
+    "BulkNotFound",
+    "BulkStopped",
+    "BulkTooLarge",
     "CapacityError",
     "CastironError",
     "ConductorDraining",

@@ -22,6 +22,7 @@ from castiron.transport.verbs.arguments import (
     TimeoutS,
     TypePattern,
 )
+from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import (
     Hello,
     Ping,
@@ -32,6 +33,7 @@ from castiron.transport.verbs.happenings import (
     NodeHistory,
 )
 from castiron.transport.verbs.machines import (
+    AnyNodeRequest,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodePowerSet,
@@ -56,7 +58,6 @@ from castiron.transport.verbs.requests import (
 from castiron.transport.verbs.table import (
     COMMON_ERRORS,
     VERBS,
-    AnyNodeRequest,
     AnyVerb,
     from_arguments,
 )
@@ -79,6 +80,8 @@ __all__ = [
     "AnyVerb",
     "AttributeKey",
     "Attributes",
+    "BulkCancel",
+    "BulkRun",
     "DriverInfo",
     "DriverName",
     "EventList",

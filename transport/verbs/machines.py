@@ -94,3 +94,7 @@ class NodeBootDeviceGet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_d
     """Read from the BMC where a machine will boot from."""
 
     idempotent = True
+
+
+AnyNodeRequest = NodePowerSet | NodeBootDeviceSet | NodeBootDeviceGet
+"""The verbs that become stored requests."""

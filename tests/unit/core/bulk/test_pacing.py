@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from castiron.actors.core.bulk.pacing import Pacing, Terms
@@ -116,6 +116,7 @@ TERMS = st.builds(
 )
 
 
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=20), TERMS, st.data())
 def test_whatever_happens_the_terms_hold_and_no_node_is_lost(
     groups: list[str], terms: Terms, data: st.DataObject
@@ -125,19 +126,18 @@ def test_whatever_happens_the_terms_hold_and_no_node_is_lost(
     running: set[int] = set()
     started: list[int] = []
     failures = 0
-    for _ in range(200):
+    for _turn in range(200):
         if bulk.is_over:
             break
         if running and data.draw(st.booleans()):
-            number = data.draw(st.sampled_from(sorted(running)))
-            is_failure = data.draw(st.booleans())
+            number, is_failure = data.draw(st.tuples(st.sampled_from(sorted(running)), st.booleans()))
             running.remove(number)
             failures += is_failure
             bulk.end(number, is_failure=is_failure)
         else:
             now += data.draw(st.sampled_from([0.0, 0.5, 3.0]))
             taken = bulk.take(now, data.draw(st.integers(1, 4)), new)
-            for number in taken:
+            for _ in taken:
                 assert now >= last_at + terms.stagger_s
                 last_at = now
             if taken:
