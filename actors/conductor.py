@@ -253,11 +253,7 @@ class Conductor:
             load=archive.load,
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
-        self._start_actors(services, kin, tally, store)
         keys = Keys(store.keys())
-        pruning = Pruning(store, archive, clock, settings, keys.forget)
-        pruning.start()
-        parts.add_quick(pruning.stop)
         intake = Intake(services, archive, keys)
         bulks = Bulks(services, intake, archive)
         bulletin = Bulletin(
@@ -277,6 +273,13 @@ class Conductor:
             publisher=publisher,
             new_error_id=self._new_id,
         )
+        # Before any machine is touched: where another conductor listens, this may be a copy of its store.
+        front_door.open()
+        parts.add_quick(front_door.close)
+        self._start_actors(services, kin, tally, store)
+        pruning = Pruning(store, archive, clock, settings, keys.forget)
+        pruning.start()
+        parts.add_quick(pruning.stop)
         threaded: dict[str, Watched] = {
             "clock": clock,
             "store writer": writer,

@@ -3,7 +3,7 @@
 Any thread; never blocks.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from pykka import ActorDeadError
 
@@ -18,11 +18,15 @@ RETRY_AFTER_S = 0.5
 """A failed actor has a successor within two seconds, most often at once."""
 
 
-def node_not_found(name_or_uuid: str) -> NodeNotFound:
-    """Return the error for a node that nobody knows."""
-    return NodeNotFound(
-        f"There is no node {name_or_uuid!r}. `castiron node list` shows all.", details={"node": name_or_uuid}
-    )
+SHOWN: Final = 20
+"""Unknown names that an error spells out."""
+
+
+def node_not_found(*names: str) -> NodeNotFound:
+    """Return the error for nodes, by name or uuid, that nobody knows; at least one."""
+    told = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    what = f"There is no node {told!r}" if len(names) == 1 else f"There are no nodes {told}"
+    return NodeNotFound(f"{what}. `castiron node list` shows all.", details={"node": told})
 
 
 def deliver(services: Services, node: NodeState, message: Any) -> None:

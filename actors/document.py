@@ -1,4 +1,4 @@
-"""The tables of docs/power.md, docs/checks.md and docs/guides/settings.md, made from what the code follows.
+"""The tables of docs/power.md, checks.md, compatibility.md and guides/settings.md, made from what the code follows.
 
     python -m castiron.actors.document docs/power.md
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
+from castiron.actors.core.requests.compatibility import ADMITTANCE, HINDRANCES, MEETINGS, POLICIES, Condition
 from castiron.actors.settings import Settings, default_in_words
 from castiron.transport.vocabulary import CheckResult
 
@@ -110,6 +111,44 @@ def results() -> str:
     return _table(("result", "what it means"), ((f"`{result}`", RESULTS[result]) for result in CheckResult))
 
 
+def meetings() -> str:
+    """Return what each verb is to each other one."""
+    rows = (
+        (f"`{asked}`", f"`{other}`", row.equal.value, row.other.value, row.why)
+        for (asked, other), row in MEETINGS.items()
+    )
+    return _table(("asked for", "not ended yet", "if they want the same", "if not", "because"), rows)
+
+
+def policies() -> str:
+    """Return what each policy makes of a conflict."""
+    rows = (
+        (f"`{policy}`", "has started" if has_started else "waits", rule.turn.value, rule.why)
+        for (policy, has_started), rule in POLICIES.items()
+    )
+    return _table(("policy", "the other one", "castiron will", "because"), rows)
+
+
+def hindrances() -> str:
+    """Return what is in the way of the verbs that are decided at once."""
+    rows = ((f"`{verb}`", hindrance.value, why) for verb, (hindrance, why) in HINDRANCES.items())
+    return _table(("verb", "in its way is", "because"), rows)
+
+
+def admittance() -> str:
+    """Return where a node must stand to take a verb. Verbs that do not differ in it share their rows."""
+    rows: list[tuple[str, ...]] = []
+    for condition in Condition:
+        verdicts: dict[tuple[bool, str], list[str]] = {}
+        for (verb, where), verdict in ADMITTANCE.items():
+            if where is condition:
+                verdicts.setdefault(verdict, []).append(f"`{verb}`")
+        for (is_taken, why), verbs in verdicts.items():
+            named = "every verb" if len(verdicts) == 1 else ", ".join(verbs)
+            rows.append((condition.value, named, "taken" if is_taken else "refused", why))
+    return _table(("the node is", "verb", "it is", "because"), rows)
+
+
 def settings() -> str:
     """Return every setting."""
     rows = (
@@ -138,6 +177,10 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "times": times,
     "checks": checks,
     "results": results,
+    "meetings": meetings,
+    "policies": policies,
+    "hindrances": hindrances,
+    "admittance": admittance,
     "settings": settings,
 }
 

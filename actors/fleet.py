@@ -22,7 +22,7 @@ from castiron.actors.core.supervision import pause
 from castiron.actors.core.views import node_view
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
-from castiron.actors.dispatch.pooled import DispatchedActor, leftovers_of
+from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import AmendEnded, NodeGone, Seat
@@ -142,7 +142,7 @@ class FleetActor(DispatchedActor):
     ) -> None:
         """Answer whoever asked for what it failed at, and hand everything else over to a successor."""
         del traceback
-        reason = f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}"
+        reason = failure_text(exception_type, exception_value)
         self._failed(reason, self._underway, leftovers_of(self.actor_ref))
         if isinstance(self._in_hand, (CreateNode, SetNode, Created)):  # answered last: who asks again finds a successor
             self._give_up(self._in_hand.asked, reason)

@@ -60,7 +60,8 @@ class Settings:
         300.0, "seconds between two checks of a node with the fault `power failure`; 0: none", least=0.0, most=DAY_S
     )
     force_power_state_during_sync: bool = _switch(
-        "drive a machine that is found in another power state back to the one on record, instead of following it",
+        "drive a machine that is found in another power state back to the one on record, instead of following it; "
+        "never one in maintenance",
         default=False,
     )
     power_check_in_maintenance: bool = _switch("check machines whose maintenance was set by hand, too", default=False)

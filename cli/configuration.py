@@ -143,6 +143,33 @@ def default_store(environment: Mapping[str, str]) -> Path:
     return (Path(state) if state else home / ".local" / "state") / "castiron" / "castiron.db"
 
 
+def store_of(given: Path | None, environment: Mapping[str, str]) -> Path:
+    """Return the store that a command is about: the one named, else the one that `castiron serve` would use."""
+    named = environment.get(PLACES["store"])
+    return expanded(given or (Path(named) if named else default_store(environment)))
+
+
+def key_file_of(given: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """Return the key file that a command is about, as `store_of`; None: the one beside the store."""
+    named = environment.get(PLACES["key_file"])
+    path = given or (Path(named) if named else None)
+    return None if path is None else expanded(path)
+
+
+def expanded(path: Path) -> Path:
+    """Return a path with ~ and ~user as the folders that they stand for.
+
+    Raises:
+        Stop: there is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise Stop(
+            f"{path}: there is no such user, or it has no folder of its own. Write the path out.", Exit.USAGE
+        ) from None
+
+
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:

@@ -120,7 +120,7 @@ def _output_watched() -> Generator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
+            _flush()
     except BrokenPipeError:
         _forget_output()
         raise _ReaderGone from None
@@ -129,6 +129,12 @@ def _output_watched() -> Generator[None]:
             raise
         _forget_output()
         raise Stop(f"The output cannot be written: {failure.strerror or failure}.", Exit.MACHINE) from None
+
+
+def _flush() -> None:
+    output = getattr(sys, "stdout", None)
+    if output is not None:  # closed before we began: click prints nowhere then, and nobody wants to know
+        output.flush()
 
 
 def _forget_output() -> None:

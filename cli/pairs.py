@@ -84,5 +84,5 @@ def _read(option: str, key: str, path: Path) -> str:
 def _json_or_text(value: str) -> Any:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

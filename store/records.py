@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import (
     Applied,
     ConductorID,
@@ -113,7 +114,7 @@ class RequestRecord:
     depends_on: RequestID | None = None
     """The request that must succeed before it may start."""
     requesters: Mapping[str, Instant | None] = field(default_factory=_empty)
-    """Who wants it → until when it is to start; empty: only `requester` does. See `wanted_by`."""
+    """See `wanted_by`; empty: only `requester` wants it."""
     merged: int = 0
     """How often it was asked for again, and that was taken for the same."""
     abort_by: str | None = None
@@ -121,8 +122,8 @@ class RequestRecord:
 
     @property
     def wanted_by(self) -> Mapping[str, Instant | None]:
-        """Who wants it → until when it is to start."""
-        return self.requesters or {self.requester: self.deadline_at}
+        """The identities of those who want it → until when it is to start."""
+        return self.requesters or {identity_of(self.requester): self.deadline_at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

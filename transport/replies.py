@@ -269,7 +269,7 @@ class StatusView(Struct, frozen=True, kw_only=True):
     transport: dict[str, int]
     """peers, received, answered, malformed, dropped, in_flight; events_published, events_waiting, events_skipped."""
     threads: dict[str, str]
-    """Name of each thread that is watched → "alive" or "dead"."""
+    """Name of each thread that is watched → "alive", "hung" (at the same piece of work for long) or "dead"."""
     limits: dict[str, int | float]
     """As in Welcome, and max_running_actions."""
     settings: dict[str, bool | int | float] = field(default_factory=dict[str, bool | int | float])

@@ -77,7 +77,7 @@ def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None
     if not draft.check.is_begun:
         return  # whoever owns it has not recovered yet; then all of this follows
     checks.tend(draft, settings)
-    submission.unpark(draft, settings)
+    submission.unpark(draft)
     deadlines.tend(draft)
     draft.tend_permit()
 
@@ -85,7 +85,7 @@ def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
     active = draft.state.active
     if checks.is_heard(draft.state, message):
-        submission.unpark(draft, settings, checks.heard(draft, message, settings))
+        submission.unpark(draft, checks.heard(draft, message, settings))
     elif active is not None and running.is_heard(active, message):
         running.heard(draft, active, message, settings)
 
@@ -188,6 +188,7 @@ def _set_maintenance(draft: Draft, message: SetMaintenance) -> None:
     changes = maintenance.changes(before, message)
     if changes:
         draft.record(**changes)
+        draft.check = replace(draft.check, failures=0, forced=0)  # whoever says so has looked: it is counted anew
         told = maintenance.told(before, draft.state.record, message.requester)
         draft.tell(EventType.MAINTENANCE_SET_END, told)
     return draft.order(AnswerNode(message.reply_to))

@@ -155,7 +155,8 @@ class PoolDispatcher:
             workers = list(self._workers)
         slow: list[SlowTurn] = []
         for worker in workers:
-            turn, since_s, runnable = worker.turns, worker.since_s, worker.runnable
+            # In this order, which is the worker's: what it began later cannot look as if it had begun long ago.
+            turn, runnable, since_s = worker.turns, worker.runnable, worker.since_s
             if runnable is not None and now_s - since_s >= longer_than_s:
                 slow.append(SlowTurn(worker.name, turn, runnable, *runnable.doing(), now_s - since_s))
                 worker.seen = (turn, slow[-1].message)

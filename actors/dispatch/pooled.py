@@ -119,6 +119,11 @@ class DispatchedActor(Actor):
                 self._actor_loop_teardown()
 
 
+def failure_text(kind: type[BaseException] | None, error: BaseException | None) -> str:
+    """Return what `on_failure` is told, in words for the log: "KeyError: 'n1'"."""
+    return f"{getattr(kind, '__name__', 'unknown')}: {error}"
+
+
 def abandon(ref: ActorRef[Any]) -> None:
     """Give an actor up whose turn hangs. Any thread; never blocks; idempotent.
 

@@ -38,7 +38,7 @@ from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
-from castiron.actors.dispatch.pooled import DispatchedActor, leftovers_of
+from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
 from castiron.actors.nodes.batch import Batch, Batches, Landed
 from castiron.actors.nodes.place import Granted, Place
@@ -106,7 +106,7 @@ class NodeActor(DispatchedActor):
     ) -> None:
         """Give back what was held, answer whom nobody else would answer, and tell the supervisor."""
         del traceback
-        self._end(f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}")
+        self._end(failure_text(exception_type, exception_value))
 
     def on_stop(self) -> None:
         """Do the same: if the node is still its own, nobody meant to stop it."""
@@ -115,7 +115,7 @@ class NodeActor(DispatchedActor):
     def _decide(self, message: Message) -> None:
         if isinstance(message, TimerDue):
             self._timers.pop(message.ticket, None)
-        if isinstance(message, Heard):
+        if isinstance(message, Heard) and self._is_awaited(message):
             self._services.troubles.tell(
                 self.uuid, self._state.record.name, message.outcome, self._services.clock.now()
             )
@@ -129,6 +129,11 @@ class NodeActor(DispatchedActor):
             self._undecided = None
             self._release((decision,))
         self._undecided = None
+
+    def _is_awaited(self, heard: Heard) -> bool:
+        """Return whether anybody wants to know: a check that gave way says nothing about its BMC."""
+        active = self._state.active
+        return heard.ticket == self._state.check.call or (active is not None and heard.ticket == active.call)
 
     def _release_landed(self) -> None:
         while (batch := self._batches.take_landed()) is not None:

@@ -126,6 +126,7 @@ class Reporter:
             case Retire(reply_to=asked, name=name):
                 self._services.directory.leave(self._uuid, self._generation)
                 self._services.board.remove(self._uuid, seq)
+                self._services.troubles.forget(self._uuid)
                 self._kin.fleet.tell(NodeGone(uuid=self._uuid))
                 asked.answer.final(NodeDeleted(uuid=self._uuid, name=name), seq)
             case _:

@@ -77,6 +77,11 @@ class Troubles:
         with self._lock:
             return sum(trouble.is_told for trouble in self._troubles.values())
 
+    def forget(self, uuid: NodeUUID) -> None:
+        """Forget a node that is no more. Idempotent."""
+        with self._lock:
+            self._troubles.pop(uuid, None)
+
     def tell(self, uuid: NodeUUID, name: str, outcome: Outcome, now: Instant) -> None:
         """Log what is to be said of an outcome, which is mostly nothing."""
         for line in self.heard(uuid, name, outcome.error if isinstance(outcome, NotDone) else None, now):

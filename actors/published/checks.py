@@ -39,6 +39,7 @@ class Checks:
         self._lock = threading.Lock()
         self._counts: Counter[CheckResult] = Counter()
         self._latest: deque[tuple[Instant, float]] = deque(maxlen=SAMPLES)
+        self._began_at = now()
 
     def count(self, result: CheckResult, late_s: float) -> None:
         """Count a check that has ended."""
@@ -57,7 +58,8 @@ class Checks:
         with self._lock:
             latest = list(self._latest)
         now = self._now()
-        window_s = min(PACE_S, now - latest[0][0]) if len(latest) == SAMPLES else PACE_S
+        since = latest[0][0] if len(latest) == SAMPLES else self._began_at
+        window_s = min(PACE_S, now - since)
         late_ms = sorted(late_s * 1000 for at, late_s in latest if now - at <= window_s)
         if not late_ms:
             return Pace(0.0, None, None)

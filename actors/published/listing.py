@@ -7,7 +7,7 @@ given the published fields, secrets masked; so nothing about a secret can be fou
 from collections.abc import Callable, Iterable
 from functools import partial
 from heapq import nsmallest
-from typing import Any, Final
+from typing import Any
 
 from castiron.actors.core.views import field_of, node_view
 from castiron.actors.delivery import node_not_found
@@ -18,9 +18,6 @@ from castiron.transport.selection.fields import Look, refuse_secret, secret_key
 from castiron.transport.selection.order import Key, Order
 from castiron.transport.verbs import NodeList
 from castiron.transport.vocabulary import Instant
-
-SHOWN: Final = 20
-"""Unknown names that an error spells out."""
 
 
 class Listing:
@@ -107,5 +104,5 @@ def _named(names: list[str], board: Board) -> list[Published]:
     found = [(name, board.node(name)) for name in names]
     unknown = [name for name, published in found if published is None]
     if unknown:
-        raise node_not_found(", ".join(unknown[:SHOWN]) + (", …" if len(unknown) > SHOWN else ""))
+        raise node_not_found(*unknown)
     return list({one.state.record.uuid: one for _, one in found if one is not None}.values())

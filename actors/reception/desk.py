@@ -23,13 +23,23 @@ from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
 from castiron.actors.published.listing import Listing
 from castiron.actors.published.waiting import Wait
-from castiron.actors.reception.intake import Intake, request_not_found, tell_end
+from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unreadable
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Seat
 from castiron.store.records import RequestRecord
 from castiron.transport.doors.answers import PeerInfo
-from castiron.transport.errors import CastironError, ConductorOverloaded, InternalError
-from castiron.transport.replies import Pong, RequestListed, RequestView, StatusView, Welcome
+from castiron.transport.errors import CastironError, ConductorOverloaded
+from castiron.transport.replies import (
+    AnyResult,
+    EventListed,
+    HistoryListed,
+    NodeListed,
+    Pong,
+    RequestListed,
+    RequestView,
+    StatusView,
+    Welcome,
+)
 from castiron.transport.verbs import (
     AnyVerb,
     BulkCancel,
@@ -141,10 +151,10 @@ class Reception:
                 assert_never(verb)
 
     def _tell_status(self, answer: Answer) -> None:
-        def question(library: Library) -> None:
+        def question(library: Library) -> StatusView:
             """Count all nodes, where nobody waits behind it."""
             del library
-            answer.final(self._desk.status(), self._seq)
+            return self._desk.status()
 
         self._ask(question, answer, self._seq)
 
@@ -181,20 +191,18 @@ class Reception:
         seq = self._seq
         listing = Listing(verb, self._services.board)
 
-        def question(library: Library) -> None:
+        def question(library: Library) -> NodeListed:
             """Make a page, some 20 ms of work for a thousand nodes, where nobody waits behind it."""
             del library
-            try:
-                answer.final(listing.page(self._services.clock.now()), seq)
-            except CastironError as error:
-                answer.fail(error, seq)
+            return listing.page(self._services.clock.now())
 
         self._ask(question, answer, seq)
 
     def _show_request(self, request_id: RequestID, answer: Answer) -> None:
+        seq = self._seq
         request = self._services.board.request(request_id)
         if request is not None:
-            return answer.final(self._request_view(request), self._seq)
+            return answer.final(self._request_view(request), seq)
         return self._from_archive(request_id, answer)
 
     def _request_view(self, request: RequestRecord) -> RequestView:
@@ -202,11 +210,11 @@ class Reception:
         return request_view(request, None if published is None else published.state)
 
     def _from_archive(self, request_id: RequestID, answer: Answer) -> None:
-        def question(library: Library) -> None:
+        def question(library: Library) -> RequestView:
             request = library.request(request_id)
             if request is None:
-                return answer.fail(request_not_found(request_id), self._seq)
-            return answer.final(request_view(request), self._seq)
+                raise request_not_found(request_id)
+            return request_view(request)
 
         self._ask(question, answer, self._seq)
 
@@ -222,15 +230,14 @@ class Reception:
         node_uuid = None if verb.node is None else self._node(verb.node).state.record.uuid
         states = None if verb.states is None else frozenset(verb.states)
 
-        def question(library: Library) -> None:
+        def question(library: Library) -> RequestListed:
             before = None if verb.marker is None else RequestID(verb.marker)
             if before is not None and library.request(before) is None:
-                return answer.fail(request_not_found(before), self._seq)
+                raise request_not_found(before)
             found = library.requests(node_uuid=node_uuid, states=states, limit=verb.limit + 1, before=before)
             page = found[: verb.limit]
             marker = page[-1].id if len(found) > verb.limit else None
-            listed = RequestListed(requests=[self._request_view(request) for request in page], next_marker=marker)
-            return answer.final(listed, self._seq)
+            return RequestListed(requests=[self._request_view(request) for request in page], next_marker=marker)
 
         self._ask(question, answer, self._seq)
 
@@ -238,33 +245,38 @@ class Reception:
         nodes = None if verb.nodes is None else frozenset(self._uuid(node) for node in verb.nodes)
         types = None if verb.types is None else types_of(verb.types)
 
-        def question(library: Library) -> None:
-            answer.final(events_page(library, verb, nodes, types), self._seq)
+        def question(library: Library) -> EventListed:
+            return events_page(library, verb, nodes, types)
 
         self._ask(question, answer, self._seq)
 
     def _tell_history(self, verb: NodeHistory, answer: Answer) -> None:
         uuid = self._uuid(verb.node)
 
-        def question(library: Library) -> None:
+        def question(library: Library) -> HistoryListed:
             page = history_page(library, uuid, verb)
             if not page.events and verb.before is None and self._services.board.node(uuid) is None:
-                return answer.fail(node_not_found(verb.node), self._seq)
-            return answer.final(page, self._seq)
+                raise node_not_found(verb.node)
+            return page
 
         self._ask(question, answer, self._seq)
 
-    def _ask(self, question: Callable[[Library], None], answer: Answer, seq: EventSeq) -> None:
-        """Put a question to the archive; whoever asked is answered even if the store cannot be read."""
+    def _ask(self, question: Callable[[Library], AnyResult], answer: Answer, seq: EventSeq) -> None:
+        """Put a question to the archive, and answer with what comes of it, even if the store cannot be read.
+
+        Args:
+            seq: the event number as it was before anything was looked up: an answer is never older than it says.
+        """
 
         def asked(library: Library) -> None:
             try:
-                question(library)
+                answer.final(question(library), seq)
+            except CastironError as error:
+                answer.fail(error, seq)
             except Exception:
-                error_id = self._services.new_id()
-                log.exception("%s: the store could not be read", error_id, extra={"error_id": error_id})
-                message = f"The store could not be read. The conductor's log has the details, under {error_id}."
-                answer.fail(InternalError(message, error_id=error_id), seq)
+                failure = unreadable(self._services.new_id())
+                log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
+                answer.fail(failure, seq)
 
         self._archive.ask(asked)
 

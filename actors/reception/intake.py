@@ -4,6 +4,7 @@ Runs on the front door's thread, or a bulk's; a key that the store knows is look
 told once what became of it, by whichever thread learns of it. Nothing is decided about a node here.
 """
 
+import logging
 import threading
 from functools import partial
 from typing import Final
@@ -18,11 +19,14 @@ from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.admission import Keys, Wanted, judge_known
 from castiron.actors.services import Services
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, RequestEnded, RequestNotFound
+from castiron.transport.errors import CastironError, InternalError, RequestEnded, RequestNotFound
 from castiron.transport.verbs import AnyNodeRequest, RequestAbort, RequestCancel
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, ReplyWish, RequestID
 
+log = logging.getLogger(__name__)
+
 WAITS: Final = frozenset({ReplyWish.FINAL, ReplyWish.BOTH})
+"""Wishes of whoever wants to hear the end."""
 
 
 class Submission:
@@ -150,6 +154,7 @@ class Intake:
         self, wanted: Wanted, node: NodeState, message: Submit, submission: Submission, library: Library
     ) -> None:
         """Find the request of a key in the store; if it has been forgotten meanwhile, the key is new."""
+        seq = self._seq
         try:
             found = library.key(wanted.key)
             request = None if found is None else library.request(found.request_id)
@@ -157,8 +162,12 @@ class Intake:
                 return deliver(self._services, node, message)
             judge_known(wanted, request)
         except CastironError as error:
-            return submission.refused(error, self._seq)
-        return submission.taken(self._services.board.request(request.id) or request, self._seq)
+            return submission.refused(error, seq)
+        except Exception:
+            failure = unreadable(self._services.new_id())
+            log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
+            return submission.refused(failure, seq)
+        return submission.taken(self._services.board.request(request.id) or request, seq)
 
     def _wait(self, request_id: RequestID, answer: Answer) -> Wait:
         wait = Wait(self._services.board, answer, partial(tell_end, answer))
@@ -166,8 +175,14 @@ class Intake:
         return wait
 
     def _tell_why_not(self, request_id: RequestID, answer: Answer, library: Library) -> None:
-        request = library.request(request_id)
-        answer.fail(request_not_found(request_id) if request is None else has_ended(request), self._seq)
+        seq = self._seq
+        try:
+            request = library.request(request_id)
+        except Exception:
+            failure = unreadable(self._services.new_id())
+            log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
+            return answer.fail(failure, seq)
+        return answer.fail(request_not_found(request_id) if request is None else has_ended(request), seq)
 
 
 class _Aborting:
@@ -186,6 +201,12 @@ class _Aborting:
 def tell_end(answer: Answer, request: RequestRecord, seq: EventSeq) -> None:
     """Answer with a request that has ended."""
     answer.final(request_view(request), seq)
+
+
+def unreadable(error_id: str) -> InternalError:
+    """Return the failure of a question to a store that cannot be read."""
+    message = f"The store could not be read. The conductor's log has the details, under {error_id}."
+    return InternalError(message, error_id=error_id)
 
 
 def has_ended(request: RequestRecord) -> RequestEnded:

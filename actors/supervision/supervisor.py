@@ -19,7 +19,7 @@ from castiron.actors.core.messages import Amend
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.supervision import Policy, PutAside, Restart, judge
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.dispatch.pooled import DispatchedActor, abandon, leftovers_of
+from castiron.actors.dispatch.pooled import DispatchedActor, abandon, failure_text, leftovers_of
 from castiron.actors.nodes.place import owner_of
 from castiron.actors.nodes.reporter import Reporter
 from castiron.actors.services import Loaded, Services
@@ -116,6 +116,7 @@ class SupervisorActor(DispatchedActor):
         self._tally = tally
         self._failed = failed
         self._children: dict[NodeUUID, Child] = {}
+        self._forgets_at = Instant(0.0)
         self._policy = policy_of(services.settings)
 
     def on_receive(self, message: SupervisorMessage) -> None:
@@ -142,7 +143,7 @@ class SupervisorActor(DispatchedActor):
     ) -> None:
         """Say that nobody watches any more."""
         del traceback
-        self._failed(f"the supervisor failed ({getattr(exception_type, '__name__', 'unknown')}: {exception_value})")
+        self._failed(f"the supervisor failed ({failure_text(exception_type, exception_value)})")
 
     def on_stop(self) -> None:
         """Say that nobody watches any more."""
@@ -215,6 +216,7 @@ class SupervisorActor(DispatchedActor):
         if owner is not None:
             self._services.directory.leave(uuid, owner.generation)
         self._services.board.remove(uuid, seq)
+        self._services.troubles.forget(uuid)
         self._kin.fleet.tell(NodeGone(uuid=uuid))
         self._hand_on_leftovers(uuid)
         del self._children[uuid]
@@ -259,7 +261,13 @@ class SupervisorActor(DispatchedActor):
                     self._kin.fleet.tell(AmendEnded(uuid=uuid, applied=False))
 
     def _forget_old_failures(self, now: Instant) -> None:
-        """Keep only what still counts, so that what is remembered is bounded by what fails within a period."""
+        """Keep only what still counts, so that what is remembered is bounded by what fails within two periods.
+
+        Once a period: where all nodes' actors fail at once, each of them must not look at all the others.
+        """
+        if now < self._forgets_at:
+            return
+        self._forgets_at = Instant(now + self._policy.period_s)
         for uuid, child in list(self._children.items()):
             is_over = all(now - at >= self._policy.period_s for at in child.failures)
             if is_over and not child.aside and not child.leftovers:

@@ -3,14 +3,28 @@
 import os
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from castiron.cli.stories.narrator import Narrator, StoryBroken
 from castiron.transport.errors import CastironError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 STORIES: Final = ("successor", "upkeep")
+
+
+def _console() -> "Console":
+    """Return rich's, but one that says that nobody reads any more as every other command does."""
+    from rich.console import Console  # noqa: PLC0415 - other commands must not pay for it
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Plain(highlight=False)
 
 
 @click.command()
@@ -23,13 +37,11 @@ STORIES: Final = ("successor", "upkeep")
 )
 def demo(chosen: str | None) -> None:
     """Show castiron at work on simulated BMCs, in half a minute or so. Ends with 0 only if every step held."""
-    from rich.console import Console  # noqa: PLC0415 - other commands must not pay for it
-
     from castiron.cli.stories.successor import tell_successor  # noqa: PLC0415 - as above
     from castiron.cli.stories.upkeep import tell_upkeep  # noqa: PLC0415 - as above
 
     tellers = {"successor": tell_successor, "upkeep": tell_upkeep}
-    console = Console(highlight=False)
+    console = _console()
     began_at = time.monotonic()
     try:
         for story in STORIES if chosen is None else (chosen,):

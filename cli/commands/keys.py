@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import click
 
-from castiron.cli.configuration import default_store
+from castiron.cli.configuration import key_file_of, store_of
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.output.exits import Exit
-from castiron.cli.output.faults import Stop
+from castiron.cli.output.faults import Stop, sentence
 from castiron.cli.output.render import show_json
 
 
@@ -36,14 +36,13 @@ def _rotate(store: Path | None, key_file: Path | None) -> None:
     from castiron.store.errors import SecretsUnreadable, StoreError  # noqa: PLC0415 - peewee and cryptography: 100 ms
     from castiron.store.rotation import rotate  # noqa: PLC0415 - as above
 
-    path = store or Path(os.environ.get("CASTIRON_STORE") or default_store(os.environ))
-    key_path = key_file or (Path(named) if (named := os.environ.get("CASTIRON_KEY_FILE")) else None)
+    path, key_path = store_of(store, os.environ), key_file_of(key_file, os.environ)
     try:
         count = rotate(path, key_path, new_id=lambda: str(uuid4()))
     except SecretsUnreadable as error:
-        raise Stop(f"{error}. Nothing was changed.", Exit.DENIED) from None
+        raise Stop(f"{sentence(error)} Nothing was changed.", Exit.DENIED) from None
     except StoreError as error:
-        raise Stop(f"{error}.", Exit.CANNOT_CREATE) from None
+        raise Stop(sentence(error), Exit.CANNOT_CREATE) from None
     if shared().is_json:
         show_json({"store": str(path), "encrypted_anew": count})
     else:

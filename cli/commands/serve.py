@@ -7,7 +7,6 @@ the garbage collector.
 import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from castiron.cli.commands.settings import CONDUCTOR, configured, read_settings, setting_lines
-from castiron.cli.configuration import Configuration, chosen, default_store
+from castiron.cli.configuration import Configuration, chosen, default_store, expanded
 from castiron.cli.descriptors import raise_limit
 from castiron.cli.logs import FORMATS, LEVELS, logging_to_stderr
 from castiron.cli.options import Command, shared
 from castiron.cli.output.exits import Exit
-from castiron.cli.output.faults import Stop, tell
+from castiron.cli.output.faults import Stop, sentence, tell
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import EndpointRefused
 
@@ -107,13 +106,13 @@ def _conductor(configuration: Configuration) -> "Conductor":
     places = configuration.places
     settings = read_settings(configuration.settings)
     listen = str(parse_endpoint(places["listen"])) if "listen" in places else None
-    key_path = Path(places["key_file"]).expanduser() if "key_file" in places else None
+    key_path = expanded(Path(places["key_file"])) if "key_file" in places else None
     return Conductor(store=_store(places), key_path=key_path, endpoint=listen, settings=settings)
 
 
 def _store(places: Mapping[str, str]) -> Path:
     if "store" in places:
-        return Path(places["store"]).expanduser()
+        return expanded(Path(places["store"]))
     path = default_store(os.environ)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,7 +127,6 @@ def _run(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
     _start(conductor)
     try:
         click.echo(f"castiron: conductor {conductor.conductor_id} listens on {conductor.endpoint}")
-        sys.stdout.flush()
         gc.collect()
         gc.freeze()
         while signal.sigtimedwait(signals, LOOK_S) is None:
@@ -146,16 +144,11 @@ def _start(conductor: "Conductor") -> None:
     try:
         conductor.start()
     except SecretsUnreadable as error:
-        raise Stop(_sentence(error), Exit.DENIED) from None
+        raise Stop(sentence(error), Exit.DENIED) from None
     except StoreError as error:
-        raise Stop(_sentence(error), Exit.CANNOT_CREATE) from None
+        raise Stop(sentence(error), Exit.CANNOT_CREATE) from None
     except EndpointRefused as error:
         raise Stop(error.message, Exit.CANNOT_CREATE) from None
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}." if not text.startswith("/") else f"{text}."
 
 
 def _stop(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:

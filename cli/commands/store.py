@@ -9,10 +9,10 @@ from typing import Final
 
 import click
 
-from castiron.cli.configuration import default_store
+from castiron.cli.configuration import key_file_of, store_of
 from castiron.cli.options import Command, Group, is_terminal, shared
 from castiron.cli.output.exits import Exit
-from castiron.cli.output.faults import Stop, tell
+from castiron.cli.output.faults import Stop, sentence, tell
 from castiron.cli.output.render import show_json, show_record, word
 
 _MIB: Final = 1_048_576
@@ -41,7 +41,7 @@ def _backup(target: Path, store: Path | None, *, force: bool) -> None:
     from castiron.store.backup import back_up  # noqa: PLC0415 - peewee and cryptography: 100 ms
 
     with _told():
-        copied = back_up(_path(store), target, replace=force, told=_progress)
+        copied = back_up(store_of(store, os.environ), target, replace=force, told=_progress)
     if shared().is_json:
         return show_json({**asdict(copied), "path": str(copied.path), "has_key": False})
     size = f"{copied.size_bytes / _MIB:,.1f} MiB"
@@ -65,8 +65,8 @@ def _check(store: Path | None, key_file: Path | None) -> int:
     """
     from castiron.store.checkup import check  # noqa: PLC0415 - as above
 
-    path = _path(store)
-    key_path = key_file or (Path(named) if store is None and (named := os.environ.get("CASTIRON_KEY_FILE")) else None)
+    path = store_of(store, os.environ)
+    key_path = key_file_of(key_file, os.environ if store is None else {})
     with _told():
         result = check(path, key_path)
     if shared().is_json:
@@ -89,14 +89,10 @@ def _show(store: Path | None) -> None:
     from castiron.store.checkup import describe  # noqa: PLC0415 - as above
 
     with _told():
-        described = describe(_path(store))
+        described = describe(store_of(store, os.environ))
     if shared().is_json:
         return show_json(described)
     return show_record({name.replace("_", " "): word(value) for name, value in described.items()})
-
-
-def _path(given: Path | None) -> Path:
-    return given or Path(os.environ.get("CASTIRON_STORE") or default_store(os.environ))
 
 
 def _progress(left: int, total: int) -> None:
@@ -113,13 +109,8 @@ def _told() -> Generator[None]:
     try:
         yield
     except SecretsUnreadable as error:
-        raise Stop(_sentence(error), Exit.DENIED) from None
+        raise Stop(sentence(error), Exit.DENIED) from None
     except StoreError as error:
-        raise Stop(_sentence(error), Exit.CANNOT_CREATE) from None
+        raise Stop(sentence(error), Exit.CANNOT_CREATE) from None
     except KeyboardInterrupt:
         raise Stop("Interrupted. Nothing was left behind.", Exit.INTERRUPTED) from None
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error).rstrip(".")
-    return f"{text[:1].upper()}{text[1:]}." if not text.startswith("/") else f"{text}."

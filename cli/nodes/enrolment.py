@@ -63,14 +63,22 @@ def _documents(lines: TextIO) -> Iterator[tuple[int, Any]]:
         except ValueError as first:
             yield number, _rest_of_document(number, line + lines.read(), first)
             return
+        except RecursionError:
+            raise _too_deep(number) from None
 
 
 def _rest_of_document(number: int, text: str, first: ValueError) -> Any:
     try:
         return json.loads(text)
+    except RecursionError:
+        raise _too_deep(number) from None
     except ValueError:
         reason = str(first).partition(":")[0]
         raise Stop(f"Line {number} is not JSON: {reason}. Write one object a line.", Exit.BAD_DATA) from None
+
+
+def _too_deep(number: int) -> Stop:
+    return Stop(f"Line {number}: maps and arrays are nested too deeply.", Exit.BAD_DATA)
 
 
 def _nodes(number: int, item: Any, *, force: bool) -> Batch:

@@ -173,8 +173,8 @@ def _print_node(view: NodeView, given: Shared) -> None:
     "--unset",
     multiple=True,
     metavar="FIELD",
-    help="driver_info.KEY, properties.KEY or extra.KEY is removed; power-timeout or soft-timeout goes back to the "
-    "conductor's. Repeatable.",
+    help="driver_info.KEY, properties.KEY or extra.KEY is removed; power-timeout, soft-timeout or check-interval goes "
+    "back to the conductor's. Repeatable.",
 )
 @_power_timeout
 @_soft_timeout

@@ -21,6 +21,9 @@ _LOCAL_CODES: Final = (
 )
 """Words for what happens on this side of the wire only."""
 
+_BEGINNINGS: Final = frozenset({"another", "overloaded", "row", "the", "there"})
+"""First words of the store's sentences; the others begin with a path, which stays as it is."""
+
 _APPLIED: Final = {
     Applied.NO: "",
     Applied.YES: " It was done all the same.",
@@ -58,6 +61,12 @@ def error_text(error: CastironError) -> str:
     applied = "" if error.applied is None else _APPLIED[error.applied]
     found = f" (error {error.error_id})" if error.error_id else ""
     return f"{error.message or code_of(error)}{applied}{found}"
+
+
+def sentence(error: Exception) -> str:
+    """Return an error of the store's as a sentence: with its end, and a capital unless it begins with a path."""
+    text = str(error).rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if text.partition(" ")[0] in _BEGINNINGS else f"{text}."
 
 
 def tell(message: str) -> None:

@@ -197,7 +197,7 @@ def test_a_wait_that_is_over_says_how_the_request_stands_and_keeps_nothing(condu
         began = time.monotonic()
         view = ask(conductor, RequestWait(request=request.id, timeout_s=0.3))
 
-        assert 0.3 <= time.monotonic() - began < 2.0
+        assert 0.3 <= time.monotonic() - began < 15.0, "the request's own end, a minute later, was not waited for"
         assert (view.state, view.step) == ("running", "reading the power state")
         assert client.status().requests["waiters"] == 0
 

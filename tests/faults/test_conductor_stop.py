@@ -20,6 +20,7 @@ from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
 from castiron.transport.clients.client import Client
 from castiron.transport.errors import CastironError, ConductorDraining, ConductorLost, EndpointRefused
+from castiron.transport.verbs import NodeCreate
 from tests.support.conductor_plugin import Plugin
 from tests.support.conductor_process import Audit, ConductorProcess, opened
 from tests.support.deadline import until
@@ -187,6 +188,25 @@ def test_a_part_that_cannot_start_stops_those_before_it(tmp_path: Path) -> None:
     (tmp_path / "c.ipc").unlink()
     with conductor, conductor.client() as client:
         assert client.nodes.list() == []
+
+
+def test_a_conductor_that_cannot_listen_has_touched_no_machine(tmp_path: Path) -> None:
+    path, plugin = tmp_path / "c.db", Plugin()
+    at_once = Settings(power_check_start_spread_s=0.0)
+    with running_conductor(store=path) as first, first.client() as client:
+        verbs = [NodeCreate(name=f"n{number}", driver="fake") for number in range(300)]
+        assert not any(isinstance(answer, CastironError) for _, answer in client.send_many(verbs))
+
+    with running_conductor() as other:
+        copy = Conductor(store=path, endpoint=other.endpoint, settings=at_once, drivers=plugin.make)
+        with pytest.raises(EndpointRefused):
+            copy.start()
+        with other.client() as client:
+            assert client.ping()
+
+    assert plugin.driver.calls == []
+    with Conductor(store=path, endpoint=f"ipc://{tmp_path}/c.ipc", settings=at_once, drivers=plugin.make):
+        until(lambda: bool(plugin.driver.calls))
 
 
 def test_two_conductors_in_one_process_do_not_see_each_other(tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ class Siege:
         Whoever reads the counters does not stop the thread that counts; but all answers are here, so it is idle soon.
         """
         status = self._client.status()
-        for _ in range(LOOKS):
+        for _ in range(LOOKS - 1):
             if self._adds_up(status.transport):
                 break
             status = self._client.status()

@@ -204,6 +204,29 @@ def test_it_goes_on_when_the_conductor_has_been_away(open_house: Opener) -> None
     assert wait.names == ["n1"]
 
 
+def test_it_goes_on_when_an_older_copy_of_the_store_was_put_in_place(open_house: Opener) -> None:
+    first = open_house()
+    with Client(first.endpoint) as one:
+        one.nodes.create("n1", driver="fake")
+    with waiter(first, ["n1"], ON).begun() as wait:
+        conductor = first.conductor
+        for number in range(5):
+            change(first, "n1", last_error=f"event {number}")
+        until(lambda: any(view.last_error == "event 4" for view in wait.standings[-1].others))
+        with conductor.lock:
+            conductor.lag = 1000  # the last event was heard, and can never be seen: its number is given anew
+            change(first, "n1", last_error="event 5")
+        until(lambda: wait.standings[-1].others[0].last_error == "event 5")
+        assert first.door.stop(5.0)
+        conductor.lag = conductor.events.seq = 0
+        conductor.events.kept.clear()
+        conductor.boot()
+        change(first, "n1", told=False, power_state=PowerState.ON)
+        open_house(conductor=conductor)
+
+    assert wait.names == ["n1"]
+
+
 def test_a_secret_is_not_waited_for(house: House, client: Client) -> None:
     change(house, "n1", driver_info={"ipmi_password": MASK})
 

@@ -14,6 +14,7 @@ from castiron.transport.session import Limits
 from castiron.transport.vocabulary import EventType
 from tests.protocol.conftest import House, Opener
 from tests.support.deadline import until
+from tests.support.memory_conductor import MemoryConductor
 
 QUICK = Limits(heartbeat_interval_s=0.1)
 PATIENCE_S = 20.0
@@ -210,10 +211,49 @@ def test_another_conductor_at_the_same_place_is_told(open_house: Opener) -> None
         assert (caught.value.first, caught.value.last, caught.value.details["next_since"]) == (3, None, 1)
 
 
+def test_an_older_copy_of_the_store_behind_a_restart_is_told(open_house: Opener) -> None:
+    first = open_house(limits=QUICK)
+    with castiron.connect(first.endpoint) as client:
+        happen(client, "n1", "n2", "n3")
+        events = following(client, 0)
+        assert numbers(events, 3) == [1, 2, 3]
+        first.close()
+        restored = MemoryConductor(limits=QUICK)
+        restored.conductor = first.conductor.conductor
+        restored.boot()
+        again = open_house(limits=QUICK, conductor=restored)
+        with castiron.connect(again.endpoint) as other:
+            happen(other, "n1")
+
+        with pytest.raises(castiron.EventsLost, match="older copy") as caught:
+            next(events)
+        with castiron.connect(again.endpoint) as other:
+            happen(other, "n9")
+
+        assert (caught.value.first, caught.value.last, caught.value.details["next_since"]) == (4, None, 1)
+        assert [(event.seq, event.node) for event in islice(events, 1)] == [(2, "n9")]
+
+
+def test_a_publisher_that_lags_behind_what_was_read_is_no_older_copy(open_house: Opener) -> None:
+    first = open_house(limits=QUICK)
+    with castiron.connect(first.endpoint) as client:
+        happen(client, "n1", "n2", "n3")
+        events = following(client, 0)
+        assert numbers(events, 3) == [1, 2, 3]
+        first.close()
+        first.conductor.boot()
+        first.conductor.events.publisher._seq = 1  # as if the others were still to be sent
+        again = open_house(limits=QUICK, conductor=first.conductor)
+        with castiron.connect(again.endpoint) as other:
+            happen(other, "n4")
+
+        assert numbers(events, 1) == [4]
+
+
 def test_numbers_that_have_gone_back_are_told(client: Client, house: House) -> None:
     happen(client, "n1", "n2", "n3")
 
-    with pytest.raises(castiron.EventsLost, match="gone back") as caught:
+    with pytest.raises(castiron.EventsLost, match="knows no event 7, the latest is number 3") as caught:
         next(client.events(7, follow=False))
 
     assert caught.value.details == {"first": 8, "last": None, "next_since": 3}

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, Do, Happening, Phase
+from castiron.actors.core.requests.compatibility import HINDRANCES, MEETINGS, POLICIES, Condition
 from castiron.actors.document import HAPPENINGS, ORDERS, PHASES, RESULTS, TABLES, main, rewritten
 from castiron.actors.settings import Settings
 from castiron.transport.vocabulary import CheckResult
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "power.md"
-PAGES = ("power.md", "checks.md", "guides/settings.md")
+PAGES = ("power.md", "checks.md", "compatibility.md", "guides/settings.md")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -39,6 +40,13 @@ def test_every_word_of_the_tables_has_its_words_for_people() -> None:
 
 def test_every_setting_has_a_row() -> None:
     assert all(f"| `{item.name}` |" in TABLES["settings"]() for item in fields(Settings))
+
+
+def test_every_pair_of_requests_and_every_policy_has_a_row() -> None:
+    assert len(TABLES["meetings"]().splitlines()) == 2 + len(MEETINGS)
+    assert len(TABLES["policies"]().splitlines()) == 2 + len(POLICIES)
+    assert len(TABLES["hindrances"]().splitlines()) == 2 + len(HINDRANCES)
+    assert all(condition.value in TABLES["admittance"]() for condition in Condition)
 
 
 def test_every_rule_and_every_target_has_a_row() -> None:

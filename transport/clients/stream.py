@@ -208,9 +208,10 @@ class EventStream(Iterator[EventView]):
         before, self._conductor = self._conductor, beat.conductor
         if before not in {None, beat.conductor}:
             self._start_over(beat.seq, "Another conductor listens there now, and its numbers are others.")
-        self._known = beat.seq
         if self._read is None:
             self._read = beat.seq
+        # Less than was read: its publisher lags behind its store, or the store is an older copy. The store knows.
+        self._known = None if beat.seq < self._read else beat.seq
 
     def _first_heartbeat(self, welcome: Welcome) -> events.Heartbeat:
         """Wait for the heartbeat that answers a subscription: what comes before it is in the store by now."""
@@ -253,7 +254,8 @@ class EventStream(Iterator[EventView]):
         since = self._read
         listed = self._conversation.ask(self._wanted.question(since), EventListed, self._answer_s)
         if since is not None and listed.latest_seq < since:
-            self._start_over(listed.latest_seq, "The conductor's numbers have gone back: its store is an older copy.")
+            why = f"The conductor knows no event {since}, the latest is number {listed.latest_seq}"
+            self._start_over(listed.latest_seq, f"{why}: its store is an older copy, or the number is wrong.")
         self._ready.extend(event for event in listed.events if self._wanted.has(event))
         self._read = listed.next_since
         if self._follow or self._known is None:  # what a stream that ends began with stays its end

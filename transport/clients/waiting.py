@@ -166,8 +166,11 @@ class NodeWait:
                     # What deletes a node is never seen on it.
                     self._unsure[event.node_uuid] = 0 if event.type == EventType.NODE_DELETE_END else event.seq
                 event = self._stream.within(0)
-        except EventsLost:
+        except EventsLost as lost:
             self._doubt_all()
+            # Numbers that have gone back: what was heard of before will never be seen at its number.
+            next_since = int(lost.details["next_since"])
+            self._unsure = {uuid: min(seq, next_since) for uuid, seq in self._unsure.items()}
 
     def _doubt_all(self) -> None:
         for uuid in self._views:

@@ -20,6 +20,7 @@ from castiron.transport.doors.slip import Slip
 from castiron.transport.doors.unread import LARGE_BYTES
 from castiron.transport.errors import CastironError, InternalError
 from castiron.transport.frames import MAX_REPLY_BYTES, Envelope
+from castiron.transport.requester import name_of
 from castiron.transport.session import overloaded
 from castiron.transport.verbs import AnyVerb, BulkRun, NodeRequest, tag_of
 from castiron.transport.vocabulary import ReplyWish
@@ -27,8 +28,6 @@ from castiron.transport.vocabulary import ReplyWish
 log = logging.getLogger(__name__)
 
 
-MAX_NAME: Final = 64
-"""Characters of a peer's name that are kept with each request and event: it stands in hundreds of them."""
 MAX_LARGE_BYTES: Final = 2 * MAX_REPLY_BYTES
 """Of large replies that wait for the front door's thread: two of the largest, as it sends one after the other."""
 
@@ -44,8 +43,7 @@ class PeerInfo(NamedTuple):
     @property
     def who(self) -> str:
         """Who asks, in a line for requests, events and the log: where from, and in parentheses what it calls itself."""
-        name = "".join(one for one in self.name[:MAX_NAME] if one.isprintable() and one not in "()").strip()
-        return f"{self.requester} ({name})" if name else self.requester
+        return name_of(self.requester, self.name)
 
 
 class Handler(Protocol):

@@ -91,10 +91,11 @@ class FrontDoor:
         self._unread = Unread()
         self._beats = self._unread_refused = 0
         self._received = self._answered = self._malformed = self._refused = self._vanished = self._slow = 0
+        self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Bind, and begin to answer. From here on the socket belongs to the front door's thread.
+    def open(self) -> None:
+        """Bind. Whoever connects is answered from `start` on.
 
         Raises:
             EndpointRefused: somebody listens there, or the system refuses it.
@@ -107,8 +108,26 @@ class FrontDoor:
                 self.events_endpoint = str(self._publisher.open(self._wanted.of_events(), self._outbox.nudge))
             undo.pop_all()
         self.endpoint = str(listener.endpoint)
-        self._thread = threading.Thread(target=self._run, args=(listener,), name="castiron-front-door", daemon=True)
+        self._listener = listener
+
+    def start(self) -> None:
+        """Begin to answer. From here on the sockets belong to the front door's thread.
+
+        Raises:
+            EndpointRefused: as `open`, which is called here unless it was before.
+        """
+        if self._listener is None:
+            self.open()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._listener,), name="castiron-front-door", daemon=True
+        )
         self._thread.start()
+
+    def close(self) -> None:
+        """Let go of the sockets of a door that was opened and never started. Idempotent."""
+        if self._listener is not None and self._thread is None:
+            self._let_go(self._listener, linger_ms=0)
+            self._listener = None
 
     def drain(self) -> None:
         """Refuse verbs that make work from now on; look-ups and waits are still answered. Any thread; idempotent."""
@@ -179,10 +198,13 @@ class FrontDoor:
             log.exception("the front door at %s has failed", self.endpoint)
             raise
         finally:
-            self._outbox.close()
-            if self._publisher is not None:
-                self._publisher.close()
-            listener.close(LINGER_MS)
+            self._let_go(listener, LINGER_MS)
+
+    def _let_go(self, listener: Listener, linger_ms: int) -> None:
+        self._outbox.close()
+        if self._publisher is not None:
+            self._publisher.close()
+        listener.close(linger_ms)
 
     def _turn(self, router: "zmq.Socket[bytes]", poller: zmq.Poller) -> None:
         """Wait for something to do, and do it: answers out, messages in, answers to those out, the silent forgotten."""

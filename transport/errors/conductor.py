@@ -17,7 +17,7 @@ class MailboxFull(CapacityError):
 
 
 class ConductorOverloaded(CapacityError):
-    """The conductor has as many messages in flight as it may have. details: limit, what."""
+    """A limit of the conductor's was reached, or a part of it is being replaced. details: what, limit (if one was)."""
 
     code = "conductor.overloaded"
 
@@ -30,7 +30,7 @@ class ConductorDraining(CapacityError):
 
 
 class StoreUnavailable(CapacityError):
-    """The store could not be written (disk full, read-only, I/O error). details: path, reason."""
+    """The store could not be written (disk full, read-only, I/O error). details: reason."""
 
     code = "store.unavailable"
 

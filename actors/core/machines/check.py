@@ -181,10 +181,11 @@ def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: S
     is_back = record.maintenance and record.fault is Fault.POWER_FAILURE
     if is_back:
         _clear_fault(draft, seen)
+    is_to_stay = settings.force_power_state_during_sync and not record.maintenance  # a hand may be in the machine
     if seen is record.power_state:
         draft.check = replace(draft.check, call=None, failures=0, forced=0, agreed_at=draft.now)
         return CheckResult.RECOVERED if is_back else CheckResult.AGREED
-    if settings.force_power_state_during_sync and record.power_state is not None and spare_id is not None:
+    if is_to_stay and record.power_state is not None and spare_id is not None:
         return _force(draft, seen, spare_id, settings)
     draft.check = replace(draft.check, call=None, failures=0, forced=0)
     draft.record(power_state=seen, power_state_at=draft.now)
@@ -195,13 +196,14 @@ def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: S
 def _force(draft: Draft, seen: PowerState, spare_id: RequestID, settings: Settings) -> CheckResult:
     """Drive the machine back; one that does not stay there is given up as one that does not answer is."""
     record, forced = draft.state.record, draft.check.forced + 1
-    draft.check = replace(draft.check, call=None, failures=0, forced=forced)
-    if forced > settings.power_state_sync_max_retries and not record.maintenance:
+    draft.check = replace(draft.check, call=None, failures=0)
+    if draft.state.first is not None:
+        return CheckResult.SKIPPED
+    draft.check = replace(draft.check, forced=forced)
+    if forced > settings.power_state_sync_max_retries:
         why = f"It was found at {seen} although it had been driven to {record.power_state} {forced - 1} times in a row."
         _set_fault(draft, seen, why, None)
         return CheckResult.FAULTED
-    if draft.state.first is not None:
-        return CheckResult.SKIPPED
     verb = NodePowerSet(node=record.name, target=PowerTarget(str(record.power_state)))
     draft.enqueue(
         RequestRecord(
@@ -245,5 +247,9 @@ def _set_fault(draft: Draft, seen: PowerState | None, why: str, error: CastironE
 
 
 def _clear_fault(draft: Draft, seen: PowerState) -> None:
-    draft.record(maintenance=False, maintenance_reason=None, fault=None, last_error=None)
+    record = draft.state.record
+    is_own = record.last_error == record.maintenance_reason  # not that of a request that has failed since
+    draft.record(
+        maintenance=False, maintenance_reason=None, fault=None, last_error=None if is_own else record.last_error
+    )
     draft.tell(EventType.NODE_FAULT_CLEARED, {"fault": Fault.POWER_FAILURE.value, "power_state": seen})

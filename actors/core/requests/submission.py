@@ -17,6 +17,7 @@ from castiron.actors.core.requests.obstacles import admittance, busy_with, crowd
 from castiron.actors.settings import Settings
 from castiron.store.records import KeyRecord, RequestRecord
 from castiron.transport.errors import CastironError, RequestExpired
+from castiron.transport.requester import identity_of
 from castiron.transport.verbs import arguments_of, tag_of
 from castiron.transport.vocabulary import Instant, RequestState
 
@@ -28,7 +29,7 @@ def submit(draft: Draft, message: Submit, settings: Settings) -> None:
     """Judge a request, or look at the machine first."""
     is_idle = draft.state.first is None  # a request under way looks at the machine itself
     if not (message.verb.fresh and is_idle and _obstacle(draft, message) is None):
-        return _judge(draft, message, settings)
+        return _judge(draft, message)
     full = crowded(draft.state, len(draft.state.parked), draft.state.queue_limit)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
@@ -37,7 +38,7 @@ def submit(draft: Draft, message: Submit, settings: Settings) -> None:
     return check.look(draft, settings)
 
 
-def unpark(draft: Draft, settings: Settings, error: CastironError | None = None) -> None:
+def unpark(draft: Draft, error: CastironError | None = None) -> None:
     """Judge what waited for a look at the machine, unless the look is still under way.
 
     Args:
@@ -49,7 +50,7 @@ def unpark(draft: Draft, settings: Settings, error: CastironError | None = None)
     draft.state = replace(draft.state, parked=())
     for message in parked:
         if error is None:
-            _judge(draft, message, settings)
+            _judge(draft, message)
         else:
             draft.order(Refuse(message.reply_to, error))
 
@@ -68,7 +69,7 @@ def latest(deadlines: Iterable[Instant | None]) -> Instant | None:
     return None if None in known else max(deadline for deadline in known if deadline is not None)
 
 
-def _judge(draft: Draft, message: Submit, settings: Settings) -> None:
+def _judge(draft: Draft, message: Submit) -> None:
     obstacle = _obstacle(draft, message)
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
@@ -79,7 +80,7 @@ def _judge(draft: Draft, message: Submit, settings: Settings) -> None:
         case Merge(into=other):
             return _merge(draft, message, other)
         case Enqueue():
-            return _take(draft, message, verdict, settings)
+            return _take(draft, message, verdict)
 
 
 def _obstacle(draft: Draft, message: Submit) -> CastironError | None:
@@ -90,7 +91,7 @@ def _obstacle(draft: Draft, message: Submit) -> CastironError | None:
     return RequestExpired("Its deadline is over already. Nothing was accepted.", details={"deadline_at": deadline_at})
 
 
-def _take(draft: Draft, message: Submit, verdict: Enqueue, settings: Settings) -> None:
+def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
     full = crowded(draft.state, len(draft.state.queue) - len(verdict.superseded), draft.state.queue_limit)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
@@ -121,9 +122,9 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue, settings: Settings) -
 
 def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
     """Let a request be wanted by one more, or once more by somebody who wants it already."""
-    verb, wanted = message.verb, dict(other.wanted_by)
+    verb, who, wanted = message.verb, identity_of(message.requester), dict(other.wanted_by)
     given = None if verb.deadline_at is None else Instant(verb.deadline_at)
-    wanted[message.requester] = latest((given, wanted[message.requester])) if message.requester in wanted else given
+    wanted[who] = latest((given, wanted[who])) if who in wanted else given
     full = crowded(draft.state, len(wanted) - 1, MAX_REQUESTERS)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))

@@ -15,6 +15,7 @@ from castiron.actors.core.requests.submission import latest
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, RequestEnded, RequestNotYours, RequestStarted
+from castiron.transport.requester import identity_of
 
 
 def withdraw(draft: Draft, message: Withdraw, settings: Settings) -> None:
@@ -38,9 +39,10 @@ def _withdraw_waiting(draft: Draft, message: Withdraw, request: RequestRecord) -
         cancel(draft, request, message.requester)
         ended = draft.kept(request.id)
         return draft.order(AnswerRequest(message.reply_to, ended, is_final=True))
-    if message.requester not in request.wanted_by:
+    withdrawn = identity_of(message.requester)
+    if withdrawn not in request.wanted_by:
         return draft.order(Refuse(message.reply_to, obstacle))
-    wanted = {who: until for who, until in request.wanted_by.items() if who != message.requester}
+    wanted = {who: until for who, until in request.wanted_by.items() if who != withdrawn}
     left = replace(request, requesters=wanted, deadline_at=latest(wanted.values()))
     draft.keep(left)
     draft.state = draft.state.having(left)
@@ -49,7 +51,7 @@ def _withdraw_waiting(draft: Draft, message: Withdraw, request: RequestRecord) -
 
 def _others(message: Withdraw, request: RequestRecord) -> RequestNotYours | None:
     """Return why one of those who want a request cannot end it for the others, or somebody else for them."""
-    others = [who for who in request.wanted_by if who != message.requester]
+    others = [who for who in request.wanted_by if who != identity_of(message.requester)]
     if not others or message.force:
         return None
     return RequestNotYours(

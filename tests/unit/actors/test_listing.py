@@ -183,7 +183,7 @@ def test_nothing_is_sorted_by_a_secret() -> None:
 def test_unknown_names_are_told_all_at_once_but_not_without_end() -> None:
     names = [f"x{number}" for number in range(25)]
 
-    with pytest.raises(NodeNotFound, match=r"x0, x1, .*x19, …'") as refused:
+    with pytest.raises(NodeNotFound, match=r"There are no nodes x0, x1, .*x19, …\. ") as refused:
         fleet_of({1: None}).page(NodeList(nodes=["n1", *names]))
 
     assert "x20" not in refused.value.message

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from castiron.actors.drivers.base import Done, NotDone
 from castiron.actors.drivers.fake_script import FakeFault
 from castiron.actors.nodes.troubles import MAX_PAUSE_S, PAUSE_S, Line, Troubles
+from castiron.testing import Faults, Plan
+from castiron.testing import Simulation as Virtual
+from castiron.testing.simulation.users import create
 from castiron.transport.errors import (
     BMCBusy,
     BMCCredentials,
@@ -19,8 +22,10 @@ from castiron.transport.errors import (
     BMCUnsupported,
     DeadlineExceeded,
 )
-from castiron.transport.vocabulary import Applied, Instant, NodeUUID, PowerTarget
+from castiron.transport.verbs import NodePowerSet
+from castiron.transport.vocabulary import Applied, Instant, NodeUUID, PowerTarget, ReplyWish
 from tests.support.conductor_sim import Simulation
+from tests.support.deadline import until
 
 N1 = NodeUUID("11111111-0000-4000-8000-000000000001")
 SILENT = BMCUnreachable("No answer from 127.0.0.7:623. See that it has power.")
@@ -193,6 +198,52 @@ def test_a_dead_bmc_takes_some_thirty_lines_a_day_and_every_failure_is_counted(
     simulation.check()
     simulation.house.end()
     simulation.store.close()
+
+
+def test_a_node_that_is_no_more_fails_no_more() -> None:
+    simulation = Simulation(1)
+    for name in ("n1", "n2"):
+        simulation.create(name)
+    simulation.settle()
+    for name in ("n1", "n2"):
+        published = simulation.services.board.node(name)
+        assert published is not None
+        simulation.driver.bmc(published.state.record.uuid).script.fault = FakeFault.CREDENTIALS
+        simulation.power(name, PowerTarget.ON, waits=False)
+    simulation.settle()
+    assert simulation.services.troubles.failing() == 2
+
+    simulation.delete("n1")
+    simulation.settle()
+
+    assert (simulation.services.troubles.failing(), len(simulation.services.troubles)) == (1, 1)
+    simulation.house.end()
+    simulation.store.close()
+
+
+def test_a_check_that_gave_way_to_a_request_is_no_trouble_of_its_bmc(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="castiron.actors.nodes.troubles")
+    with Virtual(Plan(nodes=1, ipmi_nodes=0, check_interval_s=60.0)) as simulation:
+        (machine,), house = simulation.machines, simulation.house
+        assert house is not None
+        simulation.users.ask(create(machine))
+        simulation.live(30.0)
+        machine.bmc.faults = Faults(slow_s=0.4)
+
+        def is_checking() -> bool:
+            simulation.live(0.1)
+            published = house.services.board.node(machine.name)
+            return published is not None and published.state.check.call is not None
+
+        until(is_checking)
+        asked = simulation.users.ask(NodePowerSet(node=machine.name, target=PowerTarget.ON, replies=ReplyWish.FINAL))
+        simulation.live(60.0)
+
+        assert asked is not None
+        assert [view.state for view in asked.results] == ["succeeded"]
+        assert house.services.checks.counts()["skipped"] == 1, "a check was overtaken"
+        assert house.services.troubles.failing() == 0
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_a_line_is_written_for_an_outcome(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from castiron.cli.configuration import Configuration, default_store
+from castiron.cli.configuration import Configuration, default_store, expanded, key_file_of, store_of
+from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
 
 NAMES = ("command_timeout_s", "node_queue_limit")
@@ -74,3 +75,22 @@ def test_a_setting_without_a_value_is_refused() -> None:
 def test_the_store_stands_where_state_belongs() -> None:
     assert default_store({"XDG_STATE_HOME": "/state", "HOME": "/home/me"}) == Path("/state/castiron/castiron.db")
     assert default_store({"HOME": "/home/me"}) == Path("/home/me/.local/state/castiron/castiron.db")
+
+
+def test_a_command_about_a_store_means_the_one_that_serve_would_use(tmp_path: Path) -> None:
+    home = Path.home()
+    named = {"CASTIRON_STORE": "~/named.db", "CASTIRON_KEY_FILE": "~/named.key", "HOME": str(home)}
+
+    assert store_of(None, named) == home / "named.db"
+    assert key_file_of(None, named) == home / "named.key"
+    assert store_of(Path("~/given.db"), named) == home / "given.db"
+    assert key_file_of(tmp_path / "given.key", named) == tmp_path / "given.key"
+    assert store_of(None, {"XDG_STATE_HOME": "/state"}) == Path("/state/castiron/castiron.db")
+    assert key_file_of(None, {}) is None
+
+
+def test_a_folder_of_a_user_who_is_not_there_is_refused() -> None:
+    with pytest.raises(Stop, match="there is no such user") as wrong:
+        expanded(Path("~no-such-user/castiron.db"))
+
+    assert wrong.value.code == Exit.USAGE

@@ -70,6 +70,8 @@ def test_standard_input_is_taken_line_by_line_while_its_writer_stays_open(monkey
         ('{"nam": "n1"}', "no field 'nam'. Did you mean 'name'?"),
         ('{"driver": "ipmi"}', "Line 1: the node has no name"),
         ('{"name": "n1", "zzz": "correct horse"}', "no field 'zzz'"),
+        ('{"name": "n0"}\n' + "[" * 100_000, "Line 2: maps and arrays are nested too deeply"),
+        ('{"name":\n' + "[" * 100_000, "Line 1: maps and arrays are nested too deeply"),
     ],
 )
 def test_what_is_no_node_is_refused_by_line(tmp_path: Path, text: str, told: str) -> None:

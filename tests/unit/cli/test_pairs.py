@@ -25,6 +25,12 @@ def test_attributes_are_json_where_they_read_as_json() -> None:
     }
 
 
+def test_an_attribute_that_nests_too_deeply_to_be_read_is_text() -> None:
+    deep = "[" * 100_000
+
+    assert json_pairs("--x", [f"a={deep}"]) == {"a": deep}
+
+
 def test_a_file_gives_its_text_without_the_last_line_feed(tmp_path: Path) -> None:
     (tmp_path / "password").write_text(f"{SECRET}\n")
 

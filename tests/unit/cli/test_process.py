@@ -55,6 +55,25 @@ def test_a_reader_that_went_away_ends_the_command_quietly(three: MemoryConductor
     assert result == (141, "")
 
 
+def test_a_story_whose_reader_went_away_ends_as_any_command_does() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    result = into(writer, "demo", "--story", "upkeep")
+
+    os.close(writer)
+    assert result == (141, "")
+
+
+def test_output_that_was_closed_before_the_command_began_is_no_fault(three: MemoryConductor) -> None:
+    words = f"exec {sys.executable} -m castiron node list >&-"
+    done = subprocess.run(
+        ["sh", "-c", words], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_output_that_cannot_be_written_is_told(three: MemoryConductor) -> None:
     with Path("/dev/full").open("w") as full:
         code, told = into(full.fileno(), "node", "list")

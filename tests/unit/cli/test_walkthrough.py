@@ -72,9 +72,9 @@ def test_a_slip_is_told_in_one_line(
 def test_no_conductor_is_told_at_once(run: Run, endpoint: str) -> None:
     began_at = time.monotonic()
 
-    refused(run("node", "list"), 69, endpoint, "castiron serve", "--endpoint")
+    refused(run("--timeout", "60", "node", "list"), 69, endpoint, "castiron serve", "--endpoint")
 
-    assert time.monotonic() - began_at < 1
+    assert time.monotonic() - began_at < 30, "the time-out was not waited for"
 
 
 def test_the_wrong_port_is_told_at_once(run: Run, three: MemoryConductor) -> None:

@@ -129,8 +129,9 @@ def test_whatever_happens_the_terms_hold_and_no_node_is_lost(
     for _turn in range(200):
         if bulk.is_over:
             break
-        if running and data.draw(st.booleans()):
-            number, is_failure = data.draw(st.tuples(st.sampled_from(sorted(running)), st.booleans()))
+        is_end, is_failure = data.draw(st.tuples(st.booleans(), st.booleans()))
+        if running and is_end:
+            number = data.draw(st.sampled_from(sorted(running)))
             running.remove(number)
             failures += is_failure
             bulk.end(number, is_failure=is_failure)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from castiron.actors.core.machines.check import REQUESTER, interval_s
-from castiron.actors.core.messages import Heard, Recover, Remove, TimerDue
+from castiron.actors.core.messages import Heard, Recover, Remove, SetMaintenance, TimerDue
 from castiron.actors.core.state import NodeState
 from castiron.actors.drivers.base import Done
 from castiron.transport.vocabulary import (
@@ -218,6 +218,45 @@ def test_a_machine_is_not_driven_back_while_somebody_else_wants_something_of_it(
 
     assert counted(node) == [CheckResult.SKIPPED]
     assert [request.requester for request in node.requests.values()] == ["ipc"]
+    assert node.state.check.forced == 0, "what was not driven back does not count as driven back"
+
+
+def test_a_machine_in_maintenance_is_followed_and_never_driven_back() -> None:
+    node = begun(replace(FORCING, power_check_in_maintenance=True), maintenance=True, maintenance_reason="fan")
+    node.machine.power = OFF
+
+    node.run_until(START + EVERY_S)
+
+    assert (node.machine.power, node.record.power_state, node.requests) == (OFF, OFF, {})
+    assert (node.record.maintenance, node.record.maintenance_reason) == (True, "fan")
+
+
+def test_a_node_that_was_given_up_and_is_back_is_followed_whatever_it_was_last_seen_in() -> None:
+    given_up = {"maintenance": True, "maintenance_reason": "It was found at power off.", "fault": Fault.POWER_FAILURE}
+    node = begun(FORCING, power=OFF, **given_up)
+    node.machine.power = ON
+
+    assert counted(node) == [CheckResult.RECOVERED]
+    assert (node.record.power_state, node.requests) == (ON, {})
+
+
+def test_a_node_that_somebody_says_is_well_is_given_its_whole_patience_again() -> None:
+    node = begun()
+    assert fail(node, 4)[-1] is CheckResult.FAULTED
+
+    node.tell(SetMaintenance(maintenance=False, requester="ipc", reply_to="asked"))
+
+    assert node.state.check.failures == 0
+    assert fail(node, 4) == [CheckResult.FAILED] * 3 + [CheckResult.FAULTED]
+
+
+def test_recovery_leaves_the_error_of_a_request_that_failed_meanwhile() -> None:
+    node = begun(
+        maintenance=True, maintenance_reason="silent", last_error="the button sticks", fault=Fault.POWER_FAILURE
+    )
+
+    assert counted(node) == [CheckResult.RECOVERED]
+    assert (node.record.maintenance_reason, node.record.last_error) == (None, "the button sticks")
 
 
 def test_without_recovery_a_fault_stays_until_somebody_looks() -> None:

@@ -1,0 +1,121 @@
+"""Requests as things, in a whole conductor: one key is one execution, also over a restart; waits; taking back."""
+
+import time
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from castiron.actors.conductor import Conductor
+from castiron.actors.settings import Settings
+from castiron.testing import BMCFarm, running_conductor
+from castiron.testing.bmc import Faults
+from castiron.testing.bmc.codes import ChassisAction
+from castiron.transport.clients.conversation import Conversation
+from castiron.transport.endpoint import parse_endpoint
+from castiron.transport.errors import RequestEnded, RequestNotFound, RequestReused, RequestStarted
+from castiron.transport.replies import RequestView
+from castiron.transport.verbs import NodePowerSet, RequestAbort, RequestCancel, RequestShow, RequestWait, Verb
+from castiron.transport.vocabulary import PowerTarget, ReplyWish
+from tests.support.deadline import until
+
+CHECKLESS = Settings(sync_power_state_interval_s=0)
+KEY = "a-key-of-mine"
+REBOOT: dict[str, Any] = {"node": "n1", "target": PowerTarget.REBOOT}
+
+
+@pytest.fixture
+def farm() -> Generator[BMCFarm]:
+    with BMCFarm(bmcs=2) as farm:
+        yield farm
+
+
+def ask(conductor: Conductor, verb: Verb, timeout_s: float = 10.0) -> RequestView:
+    with closing(Conversation(parse_endpoint(conductor.endpoint), name="test", now=time.monotonic)) as conversation:
+        return conversation.ask(verb, RequestView, timeout_s)
+
+
+def test_the_same_key_is_the_same_request_for_as_long_as_it_is_kept(farm: BMCFarm, tmp_path: Path) -> None:
+    store = tmp_path / "castiron.db"
+    with running_conductor(store=store, settings=CHECKLESS) as conductor:
+        with conductor.client() as client:
+            client.nodes.create("n1", driver_info=farm[0].driver_info)
+        first = ask(conductor, NodePowerSet(key=KEY, replies=ReplyWish.FINAL, **REBOOT))
+        again = ask(conductor, NodePowerSet(key=KEY, **REBOOT))
+        waited = ask(conductor, NodePowerSet(key=KEY, replies=ReplyWish.FINAL, **REBOOT))
+
+    with running_conductor(store=store, settings=CHECKLESS) as conductor:
+        after_restart = ask(conductor, NodePowerSet(key=KEY, replies=ReplyWish.FINAL, **REBOOT))
+        with pytest.raises(RequestReused) as refusal:
+            ask(conductor, NodePowerSet(node="n1", target=PowerTarget.OFF, key=KEY))
+        another = ask(conductor, NodePowerSet(key="another-key", replies=ReplyWish.FINAL, **REBOOT))
+
+    assert first == again == waited == after_restart
+    assert (first.state, first.key) == ("succeeded", KEY)
+    assert refusal.value.details["request"] == first.id
+    assert another.id != first.id
+    assert [control.action for control in farm[0].controls] == [
+        ChassisAction.POWER_UP,
+        ChassisAction.POWER_DOWN,
+        ChassisAction.POWER_UP,
+    ]  # it was off at first
+
+
+def test_whoever_joins_a_running_request_hears_its_end_and_keeps_their_key(farm: BMCFarm) -> None:
+    with running_conductor(settings=CHECKLESS) as conductor, conductor.client() as client:
+        client.nodes.create("n1", driver_info=farm[0].driver_info)
+        farm[0].set_faults(Faults(slow_s=0.2))
+        first = ask(conductor, NodePowerSet(key="the-first", **REBOOT))
+
+        joined = ask(conductor, NodePowerSet(key="the-second", replies=ReplyWish.FINAL, **REBOOT))
+        later = ask(conductor, NodePowerSet(key="the-second", **REBOOT))
+
+        assert (joined.id, joined.state, joined.merged) == (first.id, "succeeded", 1)
+        assert later.id == first.id
+        assert client.status().requests["waiters"] == 0
+
+
+def test_what_waits_for_a_permit_can_be_cancelled_and_what_runs_aborted(farm: BMCFarm) -> None:
+    settings = Settings(sync_power_state_interval_s=0, max_running_actions=1, command_timeout_s=1.0)
+    with running_conductor(settings=settings) as conductor, conductor.client() as client:
+        for number in range(2):
+            client.nodes.create(f"n{number + 1}", driver_info=farm[number].driver_info)
+        farm[0].set_faults(Faults(silent=True))
+        runs = ask(conductor, NodePowerSet(**REBOOT))
+        until(lambda: client.requests.show(runs.id).state == "running")
+        waits = ask(conductor, NodePowerSet(node="n2", target=PowerTarget.ON))
+        assert ask(conductor, RequestShow(request=waits.id)).position == 1
+
+        cancelled = ask(conductor, RequestCancel(request=waits.id))
+        assert (cancelled.state, (cancelled.error or {})["code"]) == ("cancelled", "request.cancelled")
+        with pytest.raises(RequestStarted):
+            ask(conductor, RequestCancel(request=runs.id))
+
+        aborted = ask(conductor, RequestAbort(request=runs.id))
+        assert (aborted.state, (aborted.error or {})["code"]) == ("failed", "request.aborted")
+        assert (aborted.error or {})["details"]["power_state"] is None
+        assert client.nodes.show("n1").target_power_state is None
+        for verb in (RequestCancel(request=runs.id), RequestAbort(request=waits.id)):
+            with pytest.raises(RequestEnded):
+                ask(conductor, verb)
+        with pytest.raises(RequestNotFound):
+            ask(conductor, RequestAbort(request="nonsense"))
+        assert farm[1].controls == []
+
+
+def test_an_aborted_request_answers_all_who_wait_for_it(farm: BMCFarm) -> None:
+    with running_conductor(settings=Settings(sync_power_state_interval_s=0)) as conductor, conductor.client() as client:
+        client.nodes.create("n1", driver_info=farm[0].driver_info)
+        farm[0].set_faults(Faults(late_power_s=60.0))
+        request = client.nodes.power("n1", "power on")
+        until(lambda: len(farm[0].controls) == 1)
+
+        aborted = ask(conductor, RequestAbort(request=request.id))
+        waited = ask(conductor, RequestWait(request=request.id))
+
+        assert waited == aborted
+        assert (aborted.error or {})["details"]["power_state"] == "power off"  # seen after the abort
+        assert (aborted.error or {})["applied"] == "yes"
+        assert aborted.aborted_by is not None

@@ -1,0 +1,105 @@
+"""What is answered at an event number takes all events up to it into account, whatever happens meanwhile."""
+
+from collections.abc import Callable, Generator
+
+import pytest
+
+from castiron.actors.published.archive import Library, Question
+from castiron.actors.reception.desk import Reception
+from castiron.store.records import RequestRecord
+from castiron.testing.simulation.evidence import Question as Asked
+from castiron.transport.doors.answers import PeerInfo
+from castiron.transport.verbs import AnyVerb, RequestList, RequestShow
+from castiron.transport.vocabulary import EventSeq, NodeUUID, PowerTarget, RequestID, RequestState
+from tests.support.conductor_sim import Simulation
+
+
+class Busy:
+    """A store of which something else becomes true as soon as it has been read."""
+
+    def __init__(self, library: Library, happen: Callable[[], None]) -> None:
+        self._library = library
+        self._happen = happen
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._library, name)
+
+    def request(self, request_id: RequestID) -> RequestRecord | None:
+        found = self._library.request(request_id)
+        self._happen()
+        return found
+
+    def requests(
+        self,
+        *,
+        node_uuid: NodeUUID | None = None,
+        states: frozenset[RequestState] | None = None,
+        limit: int,
+        before: RequestID | None = None,
+    ) -> list[RequestRecord]:
+        found = self._library.requests(node_uuid=node_uuid, states=states, limit=limit, before=before)
+        self._happen()
+        return found
+
+
+class AtOnce:
+    """Answers questions where they are put."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def ask(self, question: Question) -> None:
+        question(self._library)
+
+    def waiting(self) -> int:
+        return 0
+
+
+class Heard(Asked):
+    """An answer, and the number at which it holds."""
+
+    seq: EventSeq | None = None
+
+    def final(self, result: object, seq: EventSeq) -> None:
+        super().final(result, seq)
+        self.seq = seq
+
+
+@pytest.fixture
+def simulation() -> Generator[Simulation]:
+    one = Simulation(1)
+    one.create("n1")
+    one.settle()
+    yield one
+    one.house.end()
+    one.store.close()
+
+
+@pytest.mark.parametrize("verb", [RequestList(), RequestShow(request="old")])
+def test_an_answer_is_never_older_than_it_says(simulation: Simulation, verb: AnyVerb) -> None:
+    first = simulation.power("n1", PowerTarget.ON, waits=False)
+    simulation.settle()
+    if isinstance(verb, RequestShow):
+        verb = RequestShow(request=str(first.accepted_id))
+        simulation.services.board._ended.clear()  # ended so long ago that only the store knows it
+    before = simulation.services.board.seq
+
+    def happen() -> None:
+        simulation.power("n1", PowerTarget.OFF, waits=False)
+        simulation.settle()
+
+    library: Library = Busy(simulation.store, happen)  # type: ignore[assignment]  # all else is the store's
+    house = simulation.house
+    reception = Reception(
+        simulation.services,
+        simulation.kin.fleet,
+        AtOnce(library),
+        house.reception._desk,
+        house.intake,
+        bulks=house.bulks,
+    )
+    heard = Heard("test", verb, 0.0)
+    reception.handle(verb, PeerInfo("test", ""), heard)
+
+    assert simulation.services.board.seq > before
+    assert (heard.told_count, heard.seq) == (1, before)
