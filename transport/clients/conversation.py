@@ -41,13 +41,15 @@ PINGS_PER_TIMEOUT: Final = 3
 class _Question:
     """A verb in flight and, once it is known, its outcome."""
 
-    __slots__ = ("asked_at", "deadline", "message_id", "outcome", "parts", "seq", "verb")
+    __slots__ = ("asked_at", "deadline", "ends_at", "message_id", "outcome", "parts", "seq", "verb")
 
     def __init__(self, verb: Verb, message_id: bytes, asked_at: float, deadline: float) -> None:
         self.verb = verb
         self.message_id = message_id
         self.asked_at = asked_at
         self.deadline = deadline
+        self.ends_at = math.inf
+        """Its deadline once it has been announced."""
         self.outcome: Struct | CastironError | None = None
         self.parts: deque[Struct] = deque()
         """What has come before the outcome, and nobody has taken yet."""
@@ -154,7 +156,9 @@ class Conversation:
         if lost is not None:
             raise lost
 
-    def ask_in_parts(self, verb: Verb, result: type[_Result], timeout_s: float) -> "Generator[Struct, None, _Result]":
+    def ask_in_parts(
+        self, verb: Verb, result: type[_Result], timeout_s: float, *, ends_at: float = math.inf
+    ) -> Generator[Struct, None, _Result]:
         """Send a verb that is answered in parts, and yield what is announced, then the parts, as they come.
 
         Nothing is read ahead: what is not taken waits in the socket, then with the conductor. An iteration that is
@@ -163,7 +167,8 @@ class Conversation:
         Args:
             verb: what to ask.
             result: the Struct that answers it.
-            timeout_s: for the announcement; what comes after it may take as long as it takes.
+            timeout_s: for the announcement.
+            ends_at: on the clock; what comes after the announcement may take until then.
 
         Returns:
             The result.
@@ -175,6 +180,7 @@ class Conversation:
             deadline = self._now() + timeout_s
             self._greeted(deadline)
             question = self._send(verb, deadline)
+            question.ends_at = ends_at
         try:
             while True:
                 with self._turn:
@@ -330,12 +336,12 @@ class Conversation:
             question.outcome = error
 
     def _keep_part(self, question: _Question, reply: frames.ReplyEnvelope) -> None:
-        """Keep what precedes the outcome; from the first of it on, the conductor's silence is the only limit."""
+        """Keep what precedes the outcome; with the first of it, the deadline is another one."""
         kinds = {frames.ACCEPTED: codec.result_of, frames.PART: codec.part_of}
         if reply.kind not in kinds:
             return
         part = codec.decode_reply(reply.body, kinds[reply.kind](question.verb)).outcome
-        question.deadline = math.inf
+        question.deadline = question.ends_at
         if isinstance(part, Struct):
             question.parts.append(part)
 
