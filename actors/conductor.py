@@ -44,6 +44,7 @@ from castiron.actors.settings import Settings
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
 from castiron.actors.supervision.nursery import Nursery, state_from_store
+from castiron.actors.supervision.overdue import Orphanage
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.actors.supervision.watch import Watch, Watched
 from castiron.store.records import RequestRecord
@@ -51,8 +52,9 @@ from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
 from castiron.transport.clients.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher
-from castiron.transport.endpoint import default_endpoint
+from castiron.transport.endpoint import default_endpoint, parse_endpoint
 from castiron.transport.vocabulary import ConductorID, NodeUUID
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,8 @@ class Conductor:
         store: Path | None = None,
         key_path: Path | None = None,
         endpoint: str | None = None,
+        server_key_path: Path | None = None,
+        allow_path: Path | None = None,
         settings: Settings | None = None,
         drivers: MakeDrivers = make_drivers,
         new_id: Callable[[], str] = new_uuid,
@@ -97,7 +101,10 @@ class Conductor:
         Args:
             store: the SQLite file, made if it is missing; None: in memory, forgotten at the end.
             key_path: the file with the key of the stored secrets; None: beside the store.
-            endpoint: where to listen, ipc:// or tcp:// on loopback; None: the user's default.
+            endpoint: where to listen, ipc:// or tcp://; None: the user's default.
+            server_key_path: its secret key file, with which tcp:// takes keys only; None: beside the store where the
+                endpoint is not on loopback, which needs one.
+            allow_path: the allow-list of its clients' keys; None: beside the store.
             settings: None: all at their defaults.
             drivers: makes the drivers.
             new_id: makes ids of nodes, requests and starts; each must be new.
@@ -106,6 +113,9 @@ class Conductor:
         self._store_path = store
         self._key_path = key_path
         self._wanted_endpoint = endpoint or default_endpoint(os.environ)
+        self._server_key_path = server_key_path
+        self._allow_path = allow_path
+        self._server_key: str | None = None
         self._settings = settings or Settings()
         self._make_drivers = drivers
         self._new_id = new_id
@@ -158,9 +168,19 @@ class Conductor:
         """Why it cannot do its work any longer, or could not before it was stopped; None: nothing was wrong."""
         return self._failure
 
-    def client(self, timeout_s: float = 5.0) -> Client:
-        """Return a client of this conductor."""
-        return Client(self.endpoint, timeout_s=timeout_s)
+    @property
+    def server_key(self) -> str | None:
+        """Its public key, which its clients must know; None: it takes no keys, or has never been started."""
+        return self._server_key
+
+    def client(self, timeout_s: float = 5.0, *, key: Path | None = None) -> Client:
+        """Return a client of this conductor.
+
+        Args:
+            timeout_s: for each answer.
+            key: its secret key file, where the conductor takes keys; None: CASTIRON_CLIENT_KEY.
+        """
+        return Client(self.endpoint, timeout_s=timeout_s, key=key, server_key=self._server_key)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Block until it has failed or was stopped; return whether that came about in time.
@@ -182,6 +202,7 @@ class Conductor:
         Raises:
             StoreUnusable, SecretsUnreadable: the store or its key cannot be used; the message says what to do.
             EndpointRefused: castiron cannot, or will not, listen there.
+            KeyUnusable: its own key file or its allow-list cannot be used.
             RuntimeError: it runs already.
         """
         with self._changing:
@@ -217,6 +238,7 @@ class Conductor:
 
     def _start_all(self) -> None:
         settings, parts = self._settings, self._parts
+        guard = self._open_guard()
         store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
         parts.add_quick(store.close)
         boot_id = self._new_id()
@@ -271,6 +293,7 @@ class Conductor:
             Reception(services, kin.fleet, archive, bulletin, intake, bulks=bulks),
             now=clock.now,
             publisher=publisher,
+            guard=guard,
             new_error_id=self._new_id,
         )
         # Before any machine is touched: where another conductor listens, this may be a copy of its store.
@@ -285,6 +308,7 @@ class Conductor:
             "store writer": writer,
             "archive": archive,
             "front door": front_door,
+            **({} if guard is None else {"allow-list": guard.follower}),
             **{f"{name} driver": driver for name, driver in drivers.items()},
         }
         watch = Watch(
@@ -293,6 +317,7 @@ class Conductor:
             parts=threaded,
             hung_turn_s=settings.hung_turn_s,
             slow_turn_s=settings.slow_turn_s,
+            overdue=Orphanage(board, services.directory, clock).look,
             failed=self._fail,
         )
         bulletin.front_door, bulletin.watch = front_door, watch
@@ -307,6 +332,16 @@ class Conductor:
         told = "conductor %s (castiron %s) listens on %s; %d nodes, %d open requests, store %s"
         counts = len(services.directory), board.open_count()
         log.info(told, store.conductor, castiron.__version__, front_door.endpoint, *counts, store.path or "in memory")
+
+    def _open_guard(self) -> Guard | None:
+        guard = open_guard(
+            parse_endpoint(self._wanted_endpoint),
+            server_key_path=self._server_key_path,
+            allow_path=self._allow_path,
+            store=self._store_path,
+        )
+        self._server_key = None if guard is None else guard.server.public
+        return guard
 
     def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
         nursery = Nursery(services, kin)

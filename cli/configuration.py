@@ -5,6 +5,8 @@
     store = "/var/lib/castiron.db"    CASTIRON_STORE                              --store
     key_file = "/etc/castiron.key"    CASTIRON_KEY_FILE                           --key-file
     listen = "tcp://127.0.0.1:5570"   CASTIRON_ENDPOINT                           --listen
+    server_key_file = "/etc/c.secret" CASTIRON_SERVER_KEY_FILE                    --server-key-file
+    allow_file = "/etc/c.allow.json"  CASTIRON_ALLOW_FILE                         --allow-file
     log_level = "info"                CASTIRON_LOG_LEVEL                          --log-level
     log_format = "text"               CASTIRON_LOG_FORMAT                         --log-format
     [settings]
@@ -22,6 +24,7 @@ from typing import Any, Final, NoReturn, cast
 
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
+from castiron.transport.endpoint import CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE
 
 PREFIX: Final = "CASTIRON_"
 
@@ -29,10 +32,15 @@ PLACES: Final[Mapping[str, str]] = {
     "store": "CASTIRON_STORE",
     "key_file": "CASTIRON_KEY_FILE",
     "listen": "CASTIRON_ENDPOINT",
+    "server_key_file": "CASTIRON_SERVER_KEY_FILE",
+    "allow_file": "CASTIRON_ALLOW_FILE",
     "log_level": "CASTIRON_LOG_LEVEL",
     "log_format": "CASTIRON_LOG_FORMAT",
 }
 """Name in the [conductor] table → environment variable."""
+
+OF_CLIENTS: Final = frozenset({CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE})
+"""Variables that mean something to clients only; whoever runs both has them set."""
 
 DEFAULT: Final = "default"
 """Where a value comes from that nobody gave."""
@@ -94,7 +102,7 @@ class Configuration:
         known = {*PLACES.values(), *(PREFIX + name.upper() for name in setting_names)}
         places = {variable: name for name, variable in PLACES.items()}
         for variable, text in environment.items():
-            if not variable.startswith(PREFIX):
+            if not variable.startswith(PREFIX) or variable in OF_CLIENTS:
                 continue
             _check_name("the environment variable", variable, known)
             name = places.get(variable, variable.removeprefix(PREFIX).lower())

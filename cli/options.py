@@ -1,4 +1,4 @@
-"""What every command shares: --endpoint, --format, --timeout, --verbose, before or after the sub-command's name.
+"""What every command shares: --endpoint, --key, --format, --timeout …, before or after the sub-command's name.
 
 A value that stands further right wins. The classes here are click's with these options added; a command also names the
 verbs that it sends, whose docstring is its help where it has none of its own.
@@ -29,6 +29,8 @@ class Shared:
     endpoint: str | None = None
     shape: Shape = "table"
     timeout_s: float | None = None
+    key: str | None = None
+    server_key: str | None = None
     verbosity: int = 0
 
     @property
@@ -75,8 +77,22 @@ _OPTIONS: Final = (
         metavar="ENDPOINT",
         expose_value=False,
         callback=_keep,
-        help="Where the conductor listens: ipc:///path or tcp://127.0.0.1:PORT. [default: CASTIRON_ENDPOINT, else the "
+        help="Where the conductor listens: ipc:///path or tcp://HOST:PORT. [default: CASTIRON_ENDPOINT, else the "
         "socket that `castiron serve` opens without --listen]",
+    ),
+    click.Option(
+        ["--key"],
+        metavar="FILE",
+        expose_value=False,
+        callback=_keep,
+        help="Your secret key file, for a conductor that takes keys. [default: CASTIRON_CLIENT_KEY]",
+    ),
+    click.Option(
+        ["--server-key"],
+        metavar="KEY|FILE",
+        expose_value=False,
+        callback=_keep,
+        help="That conductor's public key, or a file with it. [default: CASTIRON_SERVER_KEY]",
     ),
     click.Option(
         ["--format", "shape"],

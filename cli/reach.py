@@ -9,6 +9,7 @@ from castiron.cli.options import Shared
 from castiron.transport.clients.client import TIMEOUT_S, Client
 from castiron.transport.endpoint import default_endpoint, parse_endpoint, probe, why_silent
 from castiron.transport.errors import ConductorLost
+from castiron.transport.keys.protection import client_keys
 from castiron.transport.vocabulary import Applied
 
 
@@ -23,14 +24,22 @@ def connect(shared: Shared, *, timeout_s: float | None = None) -> Client:
         timeout_s: for each answer, instead of --timeout.
 
     Raises:
-        EndpointRefused: castiron does not talk there.
+        EndpointRefused: castiron does not talk there, or not without keys.
+        KeyUnusable: a key file cannot be used.
         ConductorLost: nobody listens there.
     """
     _log(shared.verbosity)
     endpoint = shared.endpoint or default_endpoint(os.environ)
+    client_keys(parse_endpoint(endpoint), shared.key, shared.server_key, os.environ)  # before anybody is connected to
     if (absent := absence(endpoint)) is not None:
         raise absent
-    return Client(endpoint, timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S, name=own_name())
+    return Client(
+        endpoint,
+        timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S,
+        key=shared.key,
+        server_key=shared.server_key,
+        name=own_name(),
+    )
 
 
 def own_name() -> str:

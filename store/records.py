@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import (
     Applied,
     ConductorID,
@@ -123,7 +122,7 @@ class RequestRecord:
     @property
     def wanted_by(self) -> Mapping[str, Instant | None]:
         """The identities of those who want it → until when it is to start."""
-        return self.requesters or {identity_of(self.requester): self.deadline_at}
+        return self.requesters or {self.requester: self.deadline_at}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

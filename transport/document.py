@@ -20,7 +20,7 @@ from castiron.transport.events import PAYLOADS, EventView, Heartbeat
 from castiron.transport.selection.conditions import Condition
 from castiron.transport.session import DEFAULT_LIMITS
 from castiron.transport.shapes import FieldShape, fields_of
-from castiron.transport.vocabulary import EventType
+from castiron.transport.vocabulary import EventType, Role
 
 PROTOCOL: Final = Path(__file__).with_name("PROTOCOL.md")
 
@@ -34,6 +34,7 @@ def refreshed(text: str) -> str:
     for name, lines in (
         ("limits", _limits()),
         ("verbs", _verbs()),
+        ("roles", _roles()),
         ("conditions", _conditions()),
         ("results", _results()),
         ("errors", _errors()),
@@ -90,10 +91,20 @@ def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
         *(["refused while the conductor drains"] if verb.makes_work else []),
     ]
     yield f"- {'; '.join(facts)}."
+    yield f"- Needs the role {verb.role}, where keys are in use."
     if verb.refusals:
         yield f"- May be refused with {_codes(verb.refusals)}."
     if issubclass(verb, verbs.NodeRequest):
         yield f"- The request may fail with {_codes(verb.failures)}."
+
+
+def _roles() -> Iterator[str]:
+    yield "| role | may | verbs |"
+    yield "|---|---|---|"
+    meanings = _docstrings(Role)
+    for role in Role:
+        tags = ", ".join(f"`{tag}`" for tag, verb in verbs.VERBS.items() if verb.role is role)
+        yield f"| `{role}` | {_cell(meanings[role.name])} | {tags} |"
 
 
 def _arguments(fields: list[FieldShape]) -> Iterator[str]:

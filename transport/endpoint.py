@@ -1,12 +1,12 @@
 """Where a conductor listens: the default, what may be listened on, and whether somebody does.
 
-The server, the clients and the command line share this file, so that they agree on the default. Only loopback TCP and
-Unix sockets are let through: messages carry BMC passwords, and nothing encrypts them yet. Names and checks live here;
-ZeroMQ does not.
+The server, the clients and the command line share this file, so that they agree on the default. What may be spoken to
+without keys is decided in keys/protection. Names and checks live here; ZeroMQ does not.
 """
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +17,12 @@ from castiron.transport.errors import EndpointRefused
 
 ENDPOINT_VARIABLE: Final = "CASTIRON_ENDPOINT"
 """Environment variable that names the endpoint where no argument does."""
+
+CLIENT_KEY_VARIABLE: Final = "CASTIRON_CLIENT_KEY"
+"""Environment variable that names the client's secret key file where no argument does."""
+
+SERVER_KEY_VARIABLE: Final = "CASTIRON_SERVER_KEY"
+"""The same of the conductor's public key: the key itself, or a file."""
 
 MAX_PATH_BYTES: Final = 107
 """Of a Unix socket: sun_path has 108 bytes with its final NUL (unix(7))."""
@@ -29,15 +35,21 @@ EVENTS_SUFFIX: Final = ".events"
 PROBE_TIMEOUT_S: Final = 0.5
 """For one connection on this machine; the kernel accepts or refuses it without asking the program."""
 
+WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to be recognised; nothing is bound here
+"""Addresses that a conductor may listen at, and nobody can be reached at from elsewhere."""
+
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?\Z")
+
 _HELP: Final = "Use ipc:///path/to/socket, or tcp://127.0.0.1:PORT."
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint that passed the checks: a Unix socket (`path`) or loopback TCP (`address`, `port`)."""
+    """An endpoint that passed the checks: a Unix socket (`path`) or TCP (`address`, `port`)."""
 
     path: str | None = None
     address: str = ""
+    """An IP address or the name of a host; localhost is 127.0.0.1 here."""
     port: int = 0
     """0: let the kernel choose; makes sense for listeners only."""
 
@@ -62,6 +74,13 @@ class Endpoint:
         if self.port == MAX_PORT:
             raise _refused(str(self), f"{self} leaves no port above it, where events are published.")
         return replace(self, port=self.port + 1 if self.port else 0)
+
+    def seen_from(self, reached: "Endpoint") -> "Endpoint":
+        """Return where a client connects to that was told this endpoint by a conductor which it reached at another.
+
+        A conductor that listens at all of its addresses does not know by which one it is reached.
+        """
+        return replace(self, address=reached.address) if self.address in WILDCARDS else self
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -89,7 +108,7 @@ def parse_endpoint(text: str) -> Endpoint:
     """Read an endpoint, and refuse what castiron must not use.
 
     Raises:
-        EndpointRefused: neither ipc:// nor tcp://, a TCP address that is not loopback, a path no Unix socket can have.
+        EndpointRefused: neither ipc:// nor tcp://, no address or port, a path no Unix socket can have.
     """
     scheme, separator, rest = text.partition("://")
     if separator and scheme == "ipc":
@@ -117,15 +136,21 @@ def _parse_address(text: str, rest: str) -> Endpoint:
     if not separator or number is None:
         raise _refused(text, f"{text!r} has no port between 1 and 65535.")
     bare = host.removeprefix("[").removesuffix("]")
-    address = "127.0.0.1" if bare == "localhost" else bare
-    try:
-        is_loopback = ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        message = f"{text!r} is not a loopback address, and castiron has no keys yet that would protect what is sent."
-        raise _refused(text, message)
+    address = _SPELLINGS.get(bare, bare)
+    if not _is_host(address):
+        raise _refused(text, f"{text!r} names no address and no host.")
     return Endpoint(address=address, port=number)
+
+
+_SPELLINGS: Final = {"localhost": "127.0.0.1", "*": "0.0.0.0"}  # noqa: S104 - as above
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _HOST_NAME.match(text) is not None
+    return True
 
 
 def _port(text: str) -> int | None:
@@ -161,6 +186,8 @@ def why_silent(endpoint: Endpoint) -> str:
     failure = probe(endpoint)
     if isinstance(failure, PermissionError):
         return "This user may not open the socket: run as the conductor's user."
+    if isinstance(failure, socket.gaierror):
+        return f"There is no host of that name: {failure.strerror}."
     if failure is not None:
         return (
             "Nothing listens there: the conductor is not running, or it listens elsewhere. "

@@ -27,8 +27,8 @@ class RequestView(Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
     """As sent, secrets masked."""
     requester: str
-    """Who asked: "ipc:uid=1000" as the system says, or "tcp:" and the peer's address; then in parentheses what the peer
-    called itself in its hello, which nobody has checked."""
+    """Who asked: "ipc:uid=1000" as the system says, "curve:" and whose key it is in the allow-list, or "tcp:" and the
+    peer's address; then in parentheses what the peer called itself in its hello, which nobody has checked."""
     state: RequestState
     accepted_at: float
     """This and the other times: seconds since 1970-01-01 UTC."""

@@ -1,6 +1,7 @@
 """What one side of a conversation knows about the other, without I/O and without a clock of its own.
 
     Limits    what a front door allows
+    Caller    who sent a message
     Session   one peer: when it was heard, and which of its messages (or of ours to it) have no last reply yet
     Peers     all sessions of a front door: bounded, the silent ones expire
 
@@ -9,13 +10,14 @@ gone, and what was in flight with it is lost. Time enters as `now`, in seconds o
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from castiron.transport.errors import ConductorOverloaded, FrameMalformed
 from castiron.transport.frames import MAX_MESSAGE_BYTES
 from castiron.transport.verbs import MAX_LIST
+from castiron.transport.vocabulary import Role
 
 HEARTBEAT_INTERVAL_S: Final = 10.0
 """As often as Ironic's conductors write theirs to the database, and short for a person who waits."""
@@ -57,6 +59,21 @@ class Limits:
 
 DEFAULT_LIMITS: Final = Limits()
 
+
+class Caller(NamedTuple):
+    """Who sent a message, as the system or a key says; nothing that the sender claims."""
+
+    requester: str
+    """As requests name it: "ipc:uid=1000", "tcp:127.0.0.1", or "curve:" and the name of a key in the allow-list."""
+    role: Role = Role.ADMIN
+    """Where no keys are in use, whoever can connect may do everything."""
+    public_key: str = ""
+    """Z85 text; empty where no keys are in use."""
+
+
+NOBODY: Final = Caller("")
+"""Who is at the other end of one's own session."""
+
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
@@ -67,15 +84,15 @@ class Session(Generic[Item]):
     Attributes:
         in_flight: id of each message without a last reply → what its keeper stored with it.
         name: what the peer called itself; empty until it said so.
-        requester: where its messages come from, as "ipc:uid=1000" or "tcp:127.0.0.1".
+        caller: where its messages come from.
     """
 
-    __slots__ = ("_heard_at", "_silence_s", "in_flight", "name", "requester")
+    __slots__ = ("_heard_at", "_silence_s", "caller", "in_flight", "name")
 
-    def __init__(self, now: float, *, requester: str = "", silence_s: float = DEFAULT_LIMITS.silence_s) -> None:
+    def __init__(self, now: float, *, caller: Caller = NOBODY, silence_s: float = DEFAULT_LIMITS.silence_s) -> None:
         self.in_flight: dict[bytes, Item] = {}
         self.name = ""
-        self.requester = requester
+        self.caller = caller
         self._heard_at = now
         self._silence_s = silence_s
 
@@ -92,10 +109,11 @@ class Session(Generic[Item]):
         """Adopt what the other side says about when a peer is gone."""
         self._silence_s = silence_s
 
-    def came_from(self, requester: str) -> None:
+    def came_from(self, caller: Caller) -> None:
         """Note where a message came from; if not from where the others did, it is somebody else, without a name yet."""
-        if requester != self.requester:
-            self.requester, self.name = requester, ""
+        if (caller.requester, caller.public_key) != (self.caller.requester, self.caller.public_key):
+            self.name = ""
+        self.caller = caller
 
     def heard(self, now: float) -> None:
         """Note a sign of life: anything that came from the peer."""
@@ -141,7 +159,7 @@ class Peers(Generic[Key, Item]):
             self._sessions.move_to_end(key)
         return session
 
-    def admit(self, key: Key, requester: str, now: float) -> Session[Item]:
+    def admit(self, key: Key, caller: Caller, now: float) -> Session[Item]:
         """Begin a session with a stranger; the idle peer that was heard of least lately makes room.
 
         Raises:
@@ -152,7 +170,7 @@ class Peers(Generic[Key, Item]):
             if idle is None:
                 raise overloaded("peers", self._limits.peers)
             del self._sessions[idle]
-        session = self._sessions[key] = Session[Item](now, requester=requester, silence_s=self._limits.silence_s)
+        session = self._sessions[key] = Session[Item](now, caller=caller, silence_s=self._limits.silence_s)
         return session
 
     def begin(self, session: Session[Item], message_id: bytes, item: Item) -> None:
@@ -186,6 +204,15 @@ class Peers(Generic[Key, Item]):
             lost.extend(session.in_flight.values())
             self.in_flight_count -= len(session.in_flight)
         return lost
+
+    def in_flight_of(self, public_keys: Collection[str]) -> list[Item]:
+        """Return what is in flight with the peers of these keys."""
+        return [
+            item
+            for session in self._sessions.values()
+            if session.caller.public_key in public_keys
+            for item in session.in_flight.values()
+        ]
 
     def next_expiry_at(self) -> float | None:
         """Return when the next peer will be gone if it stays silent; None without peers."""

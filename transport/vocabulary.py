@@ -217,6 +217,17 @@ class ReplyWish(StrEnum):
     """Two replies."""
 
 
+class Role(StrEnum):
+    """What the owner of a key may do; each role includes those above it."""
+
+    READER = "reader"
+    """Look at everything that is not secret, and change nothing."""
+    OPERATOR = "operator"
+    """Also drive machines, and put them into maintenance."""
+    ADMIN = "admin"
+    """Also make, change and delete nodes: everything there is."""
+
+
 class EventType(StrEnum):
     """What an event tells, in the past tense of Ironic's notifications: object, action, status."""
 

@@ -118,6 +118,8 @@ class Recover:
 
     check_within_s: float | None = None
     """When the machine is to be looked at for the first time; None: as the settings say."""
+    overdue: RequestID | None = None
+    """The request that a predecessor did not end by its time: it is not taken up again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,17 +110,19 @@ def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
         draft.tell(
             EventType.NODE_FAULT_CLEARED, {"fault": Fault.ACTOR_FAILURE.value, "power_state": state.record.power_state}
         )
-    _end_what_must_not_go_on(draft)
+    _end_what_must_not_go_on(draft, message)
     checks.begin(draft, settings, message.check_within_s)
     if draft.state.parked and draft.state.first is None:
         checks.look(draft, settings)
 
 
-def _end_what_must_not_go_on(draft: Draft) -> None:
-    """End what was being aborted, what was not to outlive its owner, and what should have started meanwhile."""
+def _end_what_must_not_go_on(draft: Draft, message: Recover) -> None:
+    """End what was being aborted, what was overdue, what was not to outlive its owner, and what should have started."""
     left = draft.state.interrupted
     if left is not None and left.abort_by is not None:
         running.end_aborted_before(draft, left)
+    elif left is not None and left.id == message.overdue:
+        running.end_interrupted(draft, lambda applied: ending.overdue(left, applied, running.ADVICE[applied]))
     elif left is not None and left.on_restart is OnRestart.FAIL:
         running.end_interrupted(draft, lambda applied: ending.interrupted(left, applied, running.ADVICE[applied]))
     ending.interrupt(draft)

@@ -15,7 +15,7 @@ from castiron.actors.core.state import NodeState
 from castiron.actors.published.watermark import Watermark
 from castiron.store.records import Commit, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
-from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, NodeName, NodeUUID, RequestID
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, NodeName, NodeUUID, RequestID, RequestState
 
 MAX_ENDED: Final = 10_000
 """Ended requests kept in memory, about 10 MB: enough that clients which poll rarely reach the disk."""
@@ -47,6 +47,7 @@ class Board:
         self._names: dict[NodeName, NodeUUID] = {}
         self._sorted: list[NodeName] = []
         self._open: dict[RequestID, RequestRecord] = {}
+        self._running: dict[RequestID, RequestRecord] = {}
         self._ended: OrderedDict[RequestID, RequestRecord] = OrderedDict()
         self._waiters: dict[RequestID, dict[int, Told]] = {}
         self._followers: dict[RequestID, list[Told]] = {}
@@ -107,6 +108,7 @@ class Board:
                 # In this order: whoever looks without the lock finds it in one place or the other.
                 self._ended[request.id] = request
                 self._open.pop(request.id, None)
+                self._running.pop(request.id, None)
                 if len(self._ended) > MAX_ENDED:
                     self._ended.popitem(last=False)
                 told = list(self._waiters.pop(request.id, {}).values())
@@ -114,6 +116,8 @@ class Board:
                 told += self._followers.pop(request.id, [])
             elif request.id not in self._ended:
                 self._open[request.id] = request
+                if request.state is RequestState.RUNNING:
+                    self._running[request.id] = request
         for tell in told:
             tell(request, seq)
 
@@ -143,6 +147,11 @@ class Board:
     def request(self, request_id: RequestID) -> RequestRecord | None:
         """Return a request that is open or ended lately; None if it is not here: the store may have it."""
         return self._open.get(request_id) or self._ended.get(request_id)
+
+    def running(self) -> list[RequestRecord]:
+        """Return the requests that have begun and not ended. O(those)."""
+        with self._lock:
+            return list(self._running.values())
 
     def open_count(self) -> int:
         """Return how many requests have not ended."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pykka import ActorDeadError, ActorRef, Timeout
 
 from castiron.actors.core.messages import Amend, Remove, SetMaintenance, Submit, Withdraw
-from castiron.transport.vocabulary import NodeUUID
+from castiron.transport.vocabulary import NodeUUID, RequestID
 
 UsersMessage = Submit | Withdraw | Remove | Amend | SetMaintenance
 """What a node's actor is told on behalf of a user, who waits for an answer."""
@@ -116,13 +116,15 @@ class Strayed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hung:
-    """A turn of a node's actor does not end; for the supervisor."""
+    """A turn of a node's actor does not end, or what it was to end; for the supervisor."""
 
     is_control: ClassVar[bool] = True
 
     uuid: NodeUUID
     generation: int
     reason: str
+    overdue: RequestID | None = None
+    """The request that its successor is to end, and not to take up again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from castiron.actors.nodes.node import NodeActor
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
 from castiron.store.records import NodeRecord, RequestRecord
-from castiron.transport.vocabulary import EventSeq, RequestState
+from castiron.transport.vocabulary import EventSeq, RequestID, RequestState
 
 
 def state_from_store(record: NodeRecord, requests: list[RequestRecord], queue_limit: int) -> NodeState:
@@ -40,7 +40,14 @@ class Nursery:
         self._services = services
         self._kin = kin
 
-    def raise_node(self, state: NodeState, seq: EventSeq, *, check_within_s: float | None = None) -> None:
+    def raise_node(
+        self,
+        state: NodeState,
+        seq: EventSeq,
+        *,
+        check_within_s: float | None = None,
+        overdue: RequestID | None = None,
+    ) -> None:
         """Start an actor for a node, publish the node, and tell the actor to recover what there is to recover.
 
         In this order: whoever sees the node can reach its actor.
@@ -49,6 +56,7 @@ class Nursery:
             state: the node as it is on disk.
             seq: the event number at which that holds.
             check_within_s: when the machine is to be looked at; None: as the settings say.
+            overdue: the request that is to be ended, and not to be taken up again.
         """
         services = self._services
         uuid = state.record.uuid
@@ -58,4 +66,4 @@ class Nursery:
         services.directory.enter(uuid, generation, ref)
         services.board.admit(state, seq, requests, generation=generation)
         with suppress(ActorDeadError):  # a successor is on the way, who will be told
-            ref.tell(Recover(check_within_s=check_within_s))
+            ref.tell(Recover(check_within_s=check_within_s, overdue=overdue))

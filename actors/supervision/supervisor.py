@@ -29,7 +29,7 @@ from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, NodeUpdate
 from castiron.transport.errors import CastironError
-from castiron.transport.vocabulary import EventSeq, Instant, NodeUUID
+from castiron.transport.vocabulary import EventSeq, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ class Child:
     reason: str = ""
     """Of the latest failure."""
     aside: bool = False
+    overdue: RequestID | None = None
+    """The request that a successor is to end."""
     leftovers: list[UsersMessage] = field(default_factory=list[UsersMessage])
 
 
@@ -177,6 +179,7 @@ class SupervisorActor(DispatchedActor):
         if owner is None or owner.ref is None or owner.generation != generation:
             return
         leftovers = Reporter(self._services, self._kin, uuid, generation).settle(leftovers_of(owner.ref))
+        self._children.setdefault(uuid, Child()).overdue = message.overdue
         abandon(owner.ref)
         self._child_failed(ChildFailed(uuid=uuid, generation=generation, reason=message.reason, leftovers=leftovers))
         # Its generation counts no more, so it will not ask for another one.
@@ -207,7 +210,9 @@ class SupervisorActor(DispatchedActor):
         else:
             self._tally.restarts += 1
             limit = self._services.settings.node_queue_limit
-            self._nursery.raise_node(state_from_store(loaded.record, loaded.requests, limit), loaded.seq)
+            state = state_from_store(loaded.record, loaded.requests, limit)
+            overdue, child.overdue = child.overdue, None
+            self._nursery.raise_node(state, loaded.seq, overdue=overdue)
             self._hand_on_leftovers(uuid)
 
     def _see_off(self, uuid: NodeUUID, seq: EventSeq) -> None:

@@ -10,7 +10,7 @@ nothing about nodes.
 import logging
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from castiron.actors.dispatch.dispatcher import SlowTurn
@@ -53,6 +53,7 @@ class Watch:
         parts: Mapping[str, Watched],
         hung_turn_s: float,
         slow_turn_s: float = math.inf,
+        overdue: Callable[[], Iterable[Hung]] = tuple,
         failed: Callable[[str], None],
     ) -> None:
         """Prepare it.
@@ -61,6 +62,7 @@ class Watch:
             parts: what must live, by the name that people read; those that are Beating must also come back.
             hung_turn_s: seconds after which a turn, or a thread's piece of work, counts as hung.
             slow_turn_s: seconds after which a turn is named in the log; one that lasts a round longer is never missed.
+            overdue: yields the owners that do not end their actions.
             failed: told, once, what died.
         """
         self._dispatcher = dispatcher
@@ -68,6 +70,7 @@ class Watch:
         self._parts = parts
         self._hung_turn_s = hung_turn_s
         self._slow_turn_s = slow_turn_s
+        self._overdue = overdue
         self._failed = failed
         beating = {name: part for name, part in parts.items() if isinstance(part, Beating)}
         self._heartbeats = Heartbeats(beating)
@@ -118,6 +121,9 @@ class Watch:
         for name, part in self._parts.items():
             if not part.is_alive():
                 return self._give_up(f"the {name} has died")
+        for hung in self._overdue():
+            log.error("node %s: %s; it is replaced", hung.uuid, hung.reason, extra={"node_uuid": hung.uuid})
+            self._supervisor.tell(hung)
         return self._look_for_hung()
 
     def _name_slow(self) -> None:

@@ -44,10 +44,25 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SOURCES: Final = [
     (
         "FILE",
-        "tables [conductor] with store, key_file, listen, log_level, log_format, and [settings] with the settings",
+        (
+            "tables [conductor] with store, key_file, listen, server_key_file, allow_file, log_level, log_format, and "
+            "[settings] with the settings"
+        ),
     ),
-    ("CASTIRON_...", "STORE, KEY_FILE, ENDPOINT, LOG_LEVEL, LOG_FORMAT, and each setting, as CASTIRON_HUNG_TURN_S=10"),
-    ("options", "--store, --key-file, --listen, --log-level, --log-format, and each setting, as --set hung_turn_s=10"),
+    (
+        "CASTIRON_...",
+        (
+            "STORE, KEY_FILE, ENDPOINT, SERVER_KEY_FILE, ALLOW_FILE, LOG_LEVEL, LOG_FORMAT, and each setting, as "
+            "CASTIRON_HUNG_TURN_S=10"
+        ),
+    ),
+    (
+        "options",
+        (
+            "--store, --key-file, --listen, --server-key-file, --allow-file, --log-level, --log-format, and each "
+            "setting, as --set hung_turn_s=10"
+        ),
+    ),
 ]
 
 
@@ -75,9 +90,16 @@ class _Serve(Command):
 @click.option(
     "--listen",
     metavar="ENDPOINT",
-    help="ipc:///path or tcp://127.0.0.1:PORT. [default: CASTIRON_ENDPOINT, else castiron/conductor.ipc in "
+    help="ipc:///path or tcp://ADDRESS:PORT. [default: CASTIRON_ENDPOINT, else castiron/conductor.ipc in "
     "$XDG_RUNTIME_DIR, else ~/.castiron/conductor.ipc]",
 )
+@click.option(
+    "--server-key-file",
+    metavar="PATH",
+    help="The conductor's secret key file, with which tcp:// takes keys only. An address off this machine needs one. "
+    "[default: off loopback, beside the store, .server.key_secret]",
+)
+@click.option("--allow-file", metavar="PATH", help="Whose keys are let in. [default: beside the store, .allow.json]")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error. [default: info; with -v debug]")
 @click.option("--log-format", metavar="FORMAT", help="text, or json: an object a line. [default: text]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the list below. Repeatable.")
@@ -106,8 +128,18 @@ def _conductor(configuration: Configuration) -> "Conductor":
     places = configuration.places
     settings = read_settings(configuration.settings)
     listen = str(parse_endpoint(places["listen"])) if "listen" in places else None
-    key_path = expanded(Path(places["key_file"])) if "key_file" in places else None
-    return Conductor(store=_store(places), key_path=key_path, endpoint=listen, settings=settings)
+    return Conductor(
+        store=_store(places),
+        key_path=_path(places, "key_file"),
+        endpoint=listen,
+        server_key_path=_path(places, "server_key_file"),
+        allow_path=_path(places, "allow_file"),
+        settings=settings,
+    )
+
+
+def _path(places: Mapping[str, str], name: str) -> Path | None:
+    return expanded(Path(places[name])) if name in places else None
 
 
 def _store(places: Mapping[str, str]) -> Path:

@@ -32,7 +32,12 @@ RUNNING: Final = "running conductor"
 CONDUCTOR: Final[Mapping[str, tuple[str, str]]] = {
     "store": ("", "the SQLite file; made if it is missing"),
     "key_file": ("", "the key of the stored secrets; by default beside the store, .key"),
-    "listen": ("", "ipc:///path or tcp://127.0.0.1:PORT; by default a socket in the user's own folder"),
+    "listen": ("", "ipc:///path or tcp://ADDRESS:PORT; by default a socket in the user's own folder"),
+    "server_key_file": (
+        "",
+        "the conductor's secret key file, with which tcp:// takes keys only; off loopback by default beside the store",
+    ),
+    "allow_file": ("", "the allow-list of clients' keys; by default beside the store, .allow.json"),
     "log_level": ("info", "how much is logged to standard error: debug, info, warning or error"),
     "log_format": ("text", "how a line of the log is written: text, or json for programs"),
 }

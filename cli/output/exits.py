@@ -22,7 +22,10 @@ from castiron.transport.errors import (
     EventsLost,
     FrameMalformed,
     FrameTooLarge,
+    HandshakeFailed,
     InternalError,
+    KeyRefused,
+    KeyUnusable,
     NodeExists,
     NodeNotFound,
     NodeRemoved,
@@ -31,6 +34,7 @@ from castiron.transport.errors import (
     RequestError,
     RequestNotFound,
     RevisionStale,
+    VerbForbidden,
     VerbUnknown,
     VersionUnsupported,
 )
@@ -69,7 +73,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.MACHINE: "The machine or its BMC failed, or did not answer.",
     Exit.TRY_AGAIN: "Not now: the node or the conductor is busy, or the time is up. Try again later.",
     Exit.PROTOCOL: "The conductor and this program do not understand each other.",
-    Exit.DENIED: "Denied: the BMC refused the password, or a key file does not fit.",
+    Exit.DENIED: "Denied: the BMC refused the password, the conductor the key or its role, or a key file does not fit.",
     Exit.CONFIGURATION: "A setting of `castiron serve` is unknown or wrong.",
     Exit.INTERRUPTED: "Interrupted with Ctrl-C.",
     Exit.PIPE: "Whoever read the output went away.",
@@ -78,6 +82,10 @@ MEANINGS: Final[Mapping[Exit, str]] = {
 
 _EXITS: Final[tuple[tuple[type[CastironError], Exit], ...]] = (
     (EndpointRefused, Exit.USAGE),
+    (KeyUnusable, Exit.DENIED),
+    (HandshakeFailed, Exit.DENIED),
+    (KeyRefused, Exit.DENIED),
+    (VerbForbidden, Exit.DENIED),
     (NodeNotFound, Exit.NOT_FOUND),
     (RequestNotFound, Exit.NOT_FOUND),
     (NodeExists, Exit.CANNOT_CREATE),

@@ -10,7 +10,15 @@ import click
 
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.render import visible
-from castiron.transport.errors import CastironError, ConductorLost, EndpointRefused, EventsLost, ReplyTimeout
+from castiron.transport.errors import (
+    CastironError,
+    ConductorLost,
+    EndpointRefused,
+    EventsLost,
+    HandshakeFailed,
+    KeyUnusable,
+    ReplyTimeout,
+)
 from castiron.transport.vocabulary import Applied
 
 _LOCAL_CODES: Final = (
@@ -18,6 +26,8 @@ _LOCAL_CODES: Final = (
     (ReplyTimeout, "reply.timeout"),
     (EndpointRefused, "endpoint.refused"),
     (EventsLost, "events.lost"),
+    (HandshakeFailed, "handshake.failed"),
+    (KeyUnusable, "key.unusable"),
 )
 """Words for what happens on this side of the wire only."""
 

@@ -201,7 +201,7 @@ def test_settings_come_from_the_file_the_environment_and_flags_in_rising_order(s
         ((), {"CASTIRON_COMAND_TIMEOUT_S": "3"}, (78, "Did you mean CASTIRON_COMMAND_TIMEOUT_S?")),
         ((), {"CASTIRON_LOG_LEVEL": "loud"}, (78, "CASTIRON_LOG_LEVEL: log_level is one of")),
         (("--config", "missing.toml"), {}, (66, "Cannot read missing.toml")),
-        (("--listen", "tcp://192.0.2.1:5570"), {}, (64, "not a loopback address")),
+        (("--listen", "tcp://192.0.2.1:5570"), {}, (73, "castiron keys new --server")),
         (("--listen", "ipc:///proc/door"), {}, (73, "Cannot listen at ipc:///proc/door")),
         (("--store", "/proc/store.db"), {}, (73, "/proc/store.db")),
         (("--store", "README"), {}, (73, "is not a castiron store")),

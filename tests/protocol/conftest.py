@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from castiron.transport.clients.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.guard import Guard
 from castiron.transport.session import DEFAULT_LIMITS, Limits
+from tests.support.keyring import Keyring
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.raw_peer import RawPeer
 
@@ -27,11 +30,19 @@ class House:
     """A front door and what stands behind it, both in this process."""
 
     def __init__(
-        self, endpoint: str, limits: Limits, *, boot_id: str | None = None, conductor: MemoryConductor | None = None
+        self,
+        endpoint: str,
+        limits: Limits,
+        *,
+        boot_id: str | None = None,
+        conductor: MemoryConductor | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self.conductor = conductor or MemoryConductor(limits=limits, boot_id=boot_id)
         publisher = self.conductor.events.publisher
-        self.door = FrontDoor(endpoint, self.conductor, now=time.monotonic, limits=limits, publisher=publisher)
+        self.door = FrontDoor(
+            endpoint, self.conductor, now=time.monotonic, limits=limits, publisher=publisher, guard=guard
+        )
         self.door.start()
         self.conductor.events_endpoint = self.door.events_endpoint
 
@@ -57,8 +68,9 @@ def open_house(tmp_path: Path) -> Iterator[Opener]:
         limits: Limits = DEFAULT_LIMITS,
         boot_id: str | None = None,
         conductor: MemoryConductor | None = None,
+        guard: Guard | None = None,
     ) -> House:
-        houses.append(House(endpoint, limits, boot_id=boot_id, conductor=conductor))
+        houses.append(House(endpoint, limits, boot_id=boot_id, conductor=conductor, guard=guard))
         return houses[-1]
 
     yield open_one
@@ -70,6 +82,31 @@ def open_house(tmp_path: Path) -> Iterator[Opener]:
 def house(open_house: Opener) -> House:
     """One front door on a Unix socket: for tests that look behind it."""
     return open_house()
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Keyring:
+    """Keys, and a list that lets nobody in yet."""
+    return Keyring(tmp_path)
+
+
+@pytest.fixture
+def guarded(open_house: Opener, ring: Keyring) -> House:
+    """A front door that takes keys."""
+    return open_house("tcp://127.0.0.1:0", guard=ring.guard())
+
+
+ClientOf = Callable[..., Client]
+
+
+@pytest.fixture
+def client_of(guarded: House, ring: Keyring) -> ClientOf:
+    """Make clients of that door, by the names of their keys."""
+
+    def client(name: str, server: str = "server", timeout_s: float = 20.0) -> Client:
+        return Client(guarded.endpoint, timeout_s=timeout_s, key=ring.secret(name), server_key=ring.public(server))
+
+    return client
 
 
 class World:

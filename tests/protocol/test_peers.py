@@ -14,11 +14,12 @@ import zmq
 
 from castiron.transport import replies, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
-from castiron.transport.doors.frontdoor import FrontDoor, ipc_requester
+from castiron.transport.doors.callers import ipc_requester
+from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.listener import SEND_HIGH_WATER_MARK
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.frames import FINAL, HEADER
-from castiron.transport.session import DEFAULT_LIMITS, Limits, Session
+from castiron.transport.session import DEFAULT_LIMITS, Caller, Limits, Session
 from tests.fuzz.vandals import OLD, connected
 from tests.protocol.conftest import House, Opener, World
 from tests.support.deadline import until as comes_about
@@ -352,13 +353,13 @@ def test_what_a_peer_calls_itself_stands_behind_what_is_known_and_cannot_pass_fo
 
 
 def test_somebody_who_comes_back_under_the_id_of_another_has_not_their_name() -> None:
-    session = Session[str](0.0, requester="ipc:uid=7")
+    session = Session[str](0.0, caller=Caller("ipc:uid=7"))
     session.name = "me/1"
 
-    session.came_from("ipc:uid=7")
+    session.came_from(Caller("ipc:uid=7"))
     assert session.name == "me/1"
-    session.came_from("ipc:uid=0")
-    assert (session.requester, session.name) == ("ipc:uid=0", "")
+    session.came_from(Caller("ipc:uid=0"))
+    assert (session.caller.requester, session.name) == ("ipc:uid=0", "")
 
 
 def test_a_change_is_ascribed_to_whoever_sends_it_though_another_had_the_same_routing_id() -> None:

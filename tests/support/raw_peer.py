@@ -7,7 +7,9 @@ from typing import Any, Self
 import msgpack  # type: ignore[import-untyped]  # it ships no types
 import zmq
 
+from castiron.transport.clients.encryption import encrypt
 from castiron.transport.frames import HEADER
+from castiron.transport.keys.protection import ClientKeys
 
 ANSWER_S = 5.0
 _lib: Any = msgpack
@@ -17,12 +19,19 @@ class RawPeer:
     """One socket with a context of its own, so that it can vanish like a process."""
 
     def __init__(
-        self, endpoint: str, kind: int = zmq.DEALER, *, receive_hwm: int = 1000, identity: bytes = b""
+        self,
+        endpoint: str,
+        kind: int = zmq.DEALER,
+        *,
+        receive_hwm: int = 1000,
+        identity: bytes = b"",
+        keys: ClientKeys | None = None,
     ) -> None:
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self.socket = self._context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVHWM, receive_hwm)
+        encrypt(self.socket, keys)
         if identity:
             self.socket.setsockopt(zmq.ROUTING_ID, identity)
         self.socket.connect(endpoint)

@@ -10,6 +10,7 @@ and requests.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from weakref import WeakSet
@@ -23,6 +24,7 @@ from castiron.transport.clients.requests import Requests
 from castiron.transport.clients.stream import EventStream, wanted_events
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
 from castiron.transport.errors import CastironError
+from castiron.transport.keys.protection import client_keys
 from castiron.transport.replies import Pong, StatusView, Welcome
 from castiron.transport.verbs import Ping, Status, Verb
 
@@ -50,26 +52,33 @@ class Client:
         endpoint: str | None = None,
         *,
         timeout_s: float = TIMEOUT_S,
+        key: str | Path | None = None,
+        server_key: str | Path | None = None,
         name: str | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the conversation. Sends nothing: the first call finds out whether somebody answers.
 
         Args:
-            endpoint: ipc://… or tcp://127.0.0.1:PORT; None: CASTIRON_ENDPOINT, else the default (see endpoint.py).
+            endpoint: ipc://… or tcp://HOST:PORT; None: CASTIRON_ENDPOINT, else the default (see endpoint.py).
             timeout_s: for each answer; waiting for a request has its own.
+            key: its secret key file; None: CASTIRON_CLIENT_KEY. Needed where the conductor is not on this machine.
+            server_key: the conductor's public key, or a file with it; None: CASTIRON_SERVER_KEY.
             name: what it calls itself, which is kept with what it asks for; None: castiron-python and the version.
             now: seconds of a clock that never goes back.
 
         Raises:
-            EndpointRefused: castiron does not talk there.
+            EndpointRefused: castiron does not talk there, or not without keys.
+            KeyUnusable: a key file cannot be used.
         """
         where = parse_endpoint(endpoint or default_endpoint(os.environ))
+        keys = client_keys(where, key, server_key, os.environ)
         self.endpoint = str(where)
         self._timeout_s = timeout_s
         self._now = now
         self._streams: WeakSet[EventStream] = WeakSet()
-        self._conversation = Conversation(where, name=name or f"castiron-python/{castiron.__version__}", now=now)
+        own_name = name or f"castiron-python/{castiron.__version__}"
+        self._conversation = Conversation(where, name=own_name, now=now, keys=keys)
         self.requests = Requests(self._conversation, timeout_s=timeout_s, now=now)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
@@ -162,6 +171,12 @@ class Client:
         return self._conversation.ask_many(verbs, window=window, timeout_s=self._timeout_s)
 
 
-def connect(endpoint: str | None = None, *, timeout_s: float = TIMEOUT_S) -> Client:
+def connect(
+    endpoint: str | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    key: str | Path | None = None,
+    server_key: str | Path | None = None,
+) -> Client:
     """Return a client of the conductor at `endpoint`; see Client."""
-    return Client(endpoint, timeout_s=timeout_s)
+    return Client(endpoint, timeout_s=timeout_s, key=key, server_key=server_key)

@@ -19,6 +19,7 @@ from castiron.transport import codec, frames
 from castiron.transport.clients.link import Link
 from castiron.transport.endpoint import Endpoint, why_silent
 from castiron.transport.errors import CastironError, ConductorLost, FrameMalformed, ReplyTimeout
+from castiron.transport.keys.protection import ClientKeys
 from castiron.transport.replies import Pong, Welcome
 from castiron.transport.session import DEFAULT_LIMITS, HEARTBEAT_INTERVAL_S, Session
 from castiron.transport.verbs import Hello, Ping, Verb, tag_of
@@ -60,18 +61,22 @@ class _Question:
 class Conversation:
     """Questions and answers with one conductor. Any thread may ask; they take turns."""
 
-    def __init__(self, endpoint: Endpoint, *, name: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, name: str, now: Callable[[], float], keys: ClientKeys | None = None
+    ) -> None:
         """Open the link; nothing is sent yet.
 
         Args:
             endpoint: where the conductor listens.
             name: what the client calls itself, for the conductor's log.
             now: seconds of a clock that never goes back.
+            keys: with what to speak there; None: without keys.
         """
         self._endpoint = endpoint
+        self._keys = keys
         self._name = name
         self._now = now
-        self._link = Link(endpoint)
+        self._link = Link(endpoint, keys)
         self._ids = count(1)
         self._turn = threading.RLock()
         self._session = Session[_Question](now())
@@ -85,6 +90,16 @@ class Conversation:
         with self._turn:
             self._is_closed = True
             self._link.close()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the conductor is reached."""
+        return self._endpoint
+
+    @property
+    def keys(self) -> ClientKeys | None:
+        """With what it speaks; None: without keys."""
+        return self._keys
 
     @property
     def is_closed(self) -> bool:
@@ -265,7 +280,12 @@ class Conversation:
         except CastironError as error:
             question.outcome = error
             return question
-        if not (self._is_connected(deadline) and self._link.send(request)):
+        try:
+            is_connected = self._is_connected(deadline)
+        except CastironError as refused:
+            question.outcome = refused
+            return question
+        if not (is_connected and self._link.send(request)):
             question.outcome = self._lost(f"{tag_of(verb)} was not sent: no conductor answers", Applied.NO)
             return question
         if not self._session.in_flight:
@@ -274,7 +294,16 @@ class Conversation:
         return question
 
     def _is_connected(self, deadline: float) -> bool:
+        """Return whether there is a connection, waiting for one until the deadline.
+
+        Raises:
+            KeyRefused, HandshakeFailed: the conductor is there, and takes none from us.
+        """
+        if not self._link.is_connected(0):
+            self._link.refusal()  # of attempts before this question: they are made anew
         while not self._link.is_connected(deadline - self._now()):
+            if (refusal := self._link.refusal()) is not None:
+                raise refusal
             if self._now() >= deadline:
                 return False
             self._link.has_broken()  # a connection that somebody accepted and closed; nothing had been sent over it

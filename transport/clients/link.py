@@ -11,9 +11,12 @@ from typing import Any, Final
 
 import zmq
 
+from castiron.transport.clients.encryption import encrypt, refused
 from castiron.transport.clients.monitor import Monitor
 from castiron.transport.endpoint import Endpoint
+from castiron.transport.errors import CastironError
 from castiron.transport.frames import MAX_REPLY_BYTES
+from castiron.transport.keys.protection import ClientKeys
 
 HIGH_WATER_MARK: Final = 1024
 """Messages that may wait in the socket each way: eight times what a peer may have in flight."""
@@ -26,9 +29,15 @@ RECONNECT_MAX_MS: Final = 1000
 class Link:
     """One connection to a conductor at a time, made again whenever it breaks. One thread at a time."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        """Open the sockets. Does not wait for the connection."""
+    def __init__(self, endpoint: Endpoint, keys: ClientKeys | None = None) -> None:
+        """Open the sockets. Does not wait for the connection.
+
+        Args:
+            endpoint: where the conductor listens.
+            keys: with what to speak there; None: without keys.
+        """
         self._endpoint = endpoint
+        self._keys = keys
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._open()
 
@@ -40,6 +49,7 @@ class Link:
         self._socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         self._socket.set_hwm(HIGH_WATER_MARK)
+        encrypt(self._socket, self._keys)
         self._monitor = Monitor(self._socket)
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
@@ -62,6 +72,20 @@ class Link:
         if not self._monitor.is_connected and self._monitor.socket.poll(_ms(timeout_s)):
             self._monitor.look()
         return self._monitor.is_connected
+
+    def refusal(self) -> CastironError | None:
+        """Return why no connection comes about, if the other side has said so since the last call.
+
+        What it said holds for the attempts until now; the next ones begin anew.
+        """
+        self._monitor.look()
+        if self._monitor.refusal is None or self._monitor.is_broken:
+            return None
+        why = refused(self._monitor.refusal, self._endpoint, self._keys)
+        if why is not None:
+            self._close()
+            self._open()
+        return why
 
     def send(self, frames: Sequence[bytes]) -> bool:
         """Send a message, and return whether that was possible. Never blocks; what was not sent never will be."""

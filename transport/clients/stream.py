@@ -202,7 +202,8 @@ class EventStream(Iterator[EventView]):
                 "Poll with `castiron node list`, or run a newer one.",
                 details={"speaks": welcome.speaks},
             )
-        self._subscription = Subscription(parse_endpoint(welcome.events_endpoint))
+        endpoint = parse_endpoint(welcome.events_endpoint).seen_from(self._conversation.endpoint)
+        self._subscription = Subscription(endpoint, keys=self._conversation.keys)
         self._silence_s = welcome.heartbeat_interval_s * welcome.liveness
         beat = self._first_heartbeat(welcome)
         before, self._conductor = self._conductor, beat.conductor

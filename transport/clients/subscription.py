@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import zmq
 
+from castiron.transport.clients.encryption import encrypt
 from castiron.transport.clients.monitor import Monitor
 from castiron.transport.endpoint import Endpoint
 from castiron.transport.events import ALL, HEARTBEAT, MAX_EVENT_BYTES
+from castiron.transport.keys.protection import ClientKeys
 
 RECEIVE_HIGH_WATER_MARK: Final = 10_000
 """Events that may wait to be read, some 5 MB: ten of the largest groups that a store commits at once. Then they wait in
@@ -21,12 +23,15 @@ the conductor, which loses the next ones."""
 class Subscription:
     """A SUB socket. One thread at a time."""
 
-    def __init__(self, endpoint: Endpoint, topics: Sequence[bytes] = (ALL, HEARTBEAT)) -> None:
+    def __init__(
+        self, endpoint: Endpoint, topics: Sequence[bytes] = (ALL, HEARTBEAT), keys: ClientKeys | None = None
+    ) -> None:
         """Subscribe. Does not wait for the connection.
 
         Args:
             endpoint: where events are published.
             topics: beginnings of the topics to receive, in rising order.
+            keys: with what to speak there; None: without keys.
         """
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._socket = self._context.socket(zmq.SUB)
@@ -34,6 +39,7 @@ class Subscription:
         self._socket.setsockopt(zmq.IPV6, endpoint.is_ipv6)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_EVENT_BYTES)
         self._socket.setsockopt(zmq.RCVHWM, RECEIVE_HIGH_WATER_MARK)
+        encrypt(self._socket, keys)
         for topic in topics:
             self._socket.setsockopt(zmq.SUBSCRIBE, topic)
         self._monitor = Monitor(self._socket)

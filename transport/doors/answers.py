@@ -36,7 +36,8 @@ class PeerInfo(NamedTuple):
     """Who asks."""
 
     requester: str
-    """Where the message came from: "ipc:uid=" and who the system says it is, or "tcp:" and the address."""
+    """Where the message came from: "ipc:uid=" and who the system says it is, "curve:" and whose key it is in the
+    allow-list, or "tcp:" and the address."""
     name: str
     """What the peer called itself in its last hello; empty if it did not. Anybody may say anything."""
 
@@ -261,13 +262,19 @@ class Answer:
         if is_gone:
             call()
 
-    def gone(self) -> None:
-        """Note that the peer has gone. For the front door."""
+    def gone(self, last_word: CastironError | None = None) -> None:
+        """Note that the peer has gone. For the front door.
+
+        Args:
+            last_word: sent all the same, to a peer that is not let in any more.
+        """
         with self._lock:
             if self._state not in _WAITING:
                 return
-            self._state = _State.GONE
             call, self._when_gone = self._when_gone, None
+            if last_word is not None:
+                self._put(frames.FINAL, last_word, 0, _State.GONE)
+            self._state = _State.GONE
         if call is not None:
             call()
 

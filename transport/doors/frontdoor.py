@@ -16,12 +16,16 @@ import zmq
 
 from castiron.transport import codec, frames
 from castiron.transport.doors.answers import Answer, Handler, Outbox, Outgoing, PeerInfo, internal_error
+from castiron.transport.doors.callers import Callers
+from castiron.transport.doors.guard import Guard, revoked
 from castiron.transport.doors.listener import Listener
 from castiron.transport.doors.publisher import Publisher
+from castiron.transport.doors.sending import put
 from castiron.transport.doors.unread import LARGE_BYTES, Unread
 from castiron.transport.endpoint import parse_endpoint
-from castiron.transport.errors import CastironError, ConductorDraining, FrameMalformed
+from castiron.transport.errors import CastironError, ConductorDraining, EndpointRefused, FrameMalformed
 from castiron.transport.frames import MAX_FRAMES, Envelope
+from castiron.transport.keys.protection import needs_keys
 from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session, overloaded
 from castiron.transport.verbs import AnyVerb, Hello, tag_of
 from castiron.transport.vocabulary import Applied
@@ -33,12 +37,6 @@ BATCH: Final = 128
 
 LINGER_MS: Final = 500
 """At the end, for the last replies to leave; a client that does not read gets no more."""
-
-_MORE: Final = zmq.SNDMORE | zmq.NOBLOCK
-"""Put together once: they are enumerations, and send_multipart takes 2 µs a message for it."""
-
-_CREDENTIALS: Final = 3
-"""uid, gid and pid."""
 
 NO_EVENT: Final = 0
 """Event number of an answer that the front door gives itself: it takes no event into account."""
@@ -61,22 +59,31 @@ class FrontDoor:
         now: Callable[[], float],
         limits: Limits = DEFAULT_LIMITS,
         publisher: Publisher | None = None,
+        guard: Guard | None = None,
         new_error_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         """Check the endpoint; nothing is opened yet.
 
         Args:
-            endpoint: ipc://… or tcp://127.0.0.1:PORT, see endpoint.py.
+            endpoint: ipc://… or tcp://…, see endpoint.py.
             handler: gets every verb that passed.
             now: seconds of a clock that never goes back.
             limits: what peers may do.
             publisher: whose events it sends; None: it publishes none.
+            guard: who is let in, and as what; None: whoever can connect may do everything.
             new_error_id: makes the word that connects an InternalError with the log.
 
         Raises:
-            EndpointRefused: castiron does not listen there.
+            EndpointRefused: castiron does not listen there, or not without a guard.
         """
         self._wanted = parse_endpoint(endpoint)
+        if guard is None and needs_keys(self._wanted):
+            raise EndpointRefused(
+                f"castiron does not listen at {endpoint} without keys.", details={"endpoint": endpoint}
+            )
+        self._guard = guard
+        self._allowed = None if guard is None else guard.allowed
+        self._callers = Callers(guard, is_ipc=self._wanted.is_ipc)
         self.endpoint = str(self._wanted)
         self.events_endpoint: str | None = None
         self.limits = limits
@@ -102,11 +109,14 @@ class FrontDoor:
         """
         with ExitStack() as undo:
             undo.callback(self._outbox.close)
-            listener = Listener(self._wanted)
+            listener = Listener(self._wanted, guard=self._guard)
             undo.callback(listener.close)
             if self._publisher is not None:
-                self.events_endpoint = str(self._publisher.open(self._wanted.of_events(), self._outbox.nudge))
+                wake = self._outbox.nudge
+                self.events_endpoint = str(self._publisher.open(self._wanted.of_events(), wake, self._guard))
             undo.pop_all()
+        if self._guard is not None:
+            self._guard.follower.start(self._outbox.nudge)
         self.endpoint = str(listener.endpoint)
         self._listener = listener
 
@@ -140,6 +150,8 @@ class FrontDoor:
             Whether the thread has ended within `timeout_s`; it takes half a second at the most unless a handler blocks.
         """
         self._is_draining = self._is_stopping = True
+        if self._guard is not None:
+            self._guard.follower.stop(timeout_s)
         self._outbox.wake()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -166,7 +178,8 @@ class FrontDoor:
         unread_bytes: of large replies that wait for their peers, at the most. unread_refused: large replies that had
         to give way to `conductor.overloaded`, because too many bytes wait.
         dropped: replies whose peer had vanished or did not read. late: answers given after their peer was taken for
-        gone. doubled: second last replies, a bug. The events' figures are explained in Publisher.counters.
+        gone. doubled: second last replies, a bug. The events' figures are explained in Publisher.counters, those of
+        keys in Guard.counters.
         """
         return {
             "peers": len(self._peers),
@@ -181,18 +194,17 @@ class FrontDoor:
             "late": self._outbox.late_count,
             "doubled": self._outbox.doubled_count,
             **({} if self._publisher is None else self._publisher.counters()),
+            **({} if self._guard is None else self._guard.counters()),
         }
 
     def _run(self, listener: Listener) -> None:
         try:
             self._outbox.belongs_here()
-            poller = zmq.Poller()
-            poller.register(listener.socket, zmq.POLLIN)
-            poller.register(self._outbox.fileno(), zmq.POLLIN)
-            if self._publisher is not None:
-                poller.register(self._publisher.socket, zmq.POLLIN)
+            poller = self._poller(listener)
             while not self._is_stopping:
                 self._turn(listener.socket, poller)
+                if self._guard is not None and self._look_after(self._guard, listener):
+                    poller = self._poller(listener)
             self._take_leave(listener.socket)
         except Exception:
             log.exception("the front door at %s has failed", self.endpoint)
@@ -205,6 +217,32 @@ class FrontDoor:
         if self._publisher is not None:
             self._publisher.close()
         listener.close(linger_ms)
+
+    def _poller(self, listener: Listener) -> zmq.Poller:
+        """Return a poller of everything that has something for the front door."""
+        poller = zmq.Poller()
+        poller.register(self._outbox.fileno(), zmq.POLLIN)
+        for one in (listener, *(() if self._publisher is None else (self._publisher.listener,))):
+            poller.register(one.socket, zmq.POLLIN)
+            if one.gate is not None:
+                poller.register(one.gate.socket, zmq.POLLIN)
+        return poller
+
+    def _look_after(self, guard: Guard, listener: Listener) -> bool:
+        """Judge handshakes, and cut off those whose keys were revoked; return whether there are other sockets now."""
+        gates = [listener.gate, *(() if self._publisher is None else (self._publisher.listener.gate,))]
+        for gate in gates:
+            if gate is not None:
+                guard.judge_handshakes(gate, self._now())
+        before, self._allowed = self._allowed, guard.allowed
+        gone: frozenset[str] = frozenset() if before is None else before.keys() - self._allowed.keys()
+        if not gone:
+            return False
+        for key in gone:
+            for answer in self._peers.in_flight_of({key}):
+                self._tell_gone(answer, revoked(key))
+        self._send_answers(listener.socket)
+        return self._publisher is not None and self._publisher.cut_off(gone)
 
     def _turn(self, router: "zmq.Socket[bytes]", poller: zmq.Poller) -> None:
         """Wait for something to do, and do it: answers out, messages in, answers to those out, the silent forgotten."""
@@ -246,8 +284,6 @@ class FrontDoor:
         except zmq.Again:
             return False
         self._received += 1
-        now = self._now()
-        session = self._peers.find(key, now)
         first = frame = router.recv(copy=False)  # a frame, other than bytes, knows where it came from, and what follows
         parts = [first.bytes]
         while frame.more:
@@ -256,17 +292,25 @@ class FrontDoor:
                 parts.append(frame.bytes)
         envelope = frames.parse_request(parts)
         try:
-            if session is None:
-                session = self._peers.admit(key, self._requester(first), now)
-            self._judge(key, session, envelope, first)
+            self._judge(key, self._session(key, first), envelope, first)
         except CastironError as error:
             self._refuse(router, key, envelope, error)
         return True
 
-    def _requester(self, frame: zmq.Frame) -> str:
-        if self._wanted.is_ipc:
-            return ipc_requester(_peer_address(frame))
-        return f"tcp:{_peer_address(frame) or 'unknown'}"
+    def _session(self, key: bytes, frame: zmq.Frame) -> Session[Answer]:
+        """Return the session of whoever sent a frame.
+
+        Raises:
+            KeyRefused: the sender's key was revoked.
+            ConductorOverloaded: there is no room for a stranger.
+        """
+        now = self._now()
+        session = self._peers.find(key, now)
+        if session is None:
+            return self._peers.admit(key, self._callers.of(frame), now)
+        if self._guard is not None:  # each message anew: a key may have been revoked, or have another role
+            session.came_from(self._callers.of(frame))
+        return session
 
     def _judge(self, key: bytes, session: Session[Answer], envelope: Envelope, frame: zmq.Frame) -> None:
         """Let a message in.
@@ -280,17 +324,19 @@ class FrontDoor:
         if envelope.error is not None:
             raise envelope.error
         verb = codec.decode_verb(envelope.body)
+        if self._guard is not None:
+            self._guard.permit(session.caller, verb)
         if verb.makes_work and self._is_draining:
             message = "The conductor is stopping and accepts nothing new. Ask again once it is back."
             raise ConductorDraining(message, retry_after_s=RETRY_AFTER_S, applied=Applied.NO)
-        if verb.makes_work or isinstance(verb, Hello):
+        if self._guard is None and (verb.makes_work or isinstance(verb, Hello)):
             # Not only at the first message: a routing id may have been somebody else's before.
-            session.came_from(self._requester(frame))
+            session.came_from(self._callers.of(frame))
         if isinstance(verb, Hello):
             session.name = verb.client
         answer = Answer(self._outbox, key, envelope, verb)
         self._peers.begin(session, envelope.id, answer)
-        self._hand_over(verb, PeerInfo(session.requester, session.name), answer)
+        self._hand_over(verb, PeerInfo(session.caller.requester, session.name), answer)
 
     def _hand_over(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         try:
@@ -302,9 +348,9 @@ class FrontDoor:
             if answer.is_open:
                 answer.fail(internal_error(error_id), NO_EVENT)
 
-    def _tell_gone(self, answer: Answer) -> None:
+    def _tell_gone(self, answer: Answer, last_word: CastironError | None = None) -> None:
         try:
-            answer.gone()
+            answer.gone(last_word)
         except Exception:
             log.exception("what was to be done when a peer is gone has failed")
 
@@ -331,7 +377,7 @@ class FrontDoor:
                 refusal = overloaded("unread_bytes", self._unread.limit_bytes)
                 reply = reply._replace(body=codec.encode_reply(refusal, NO_EVENT))
         try:
-            self._put(router, reply)
+            put(router, reply, self._unread)
         except zmq.ZMQError as failure:
             if isinstance(failure, zmq.Again):
                 self._slow += 1
@@ -342,34 +388,3 @@ class FrontDoor:
         else:
             self._answered += 1
         return None
-
-    def _put(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
-        *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
-        for frame in head:
-            router.send(frame, _MORE)
-        if len(body) < LARGE_BYTES and reply.slip is None:
-            router.send(body, zmq.NOBLOCK)
-            return
-        counted = zmq.Frame(body, track=True, copy=False, copy_threshold=0)
-        tracker = router.send(counted, zmq.NOBLOCK, copy=False, track=True)
-        if len(body) >= LARGE_BYTES:
-            self._unread.note(reply.key, len(body), tracker)
-        if reply.slip is not None:
-            reply.slip.send(tracker)
-
-
-def ipc_requester(peer_address: str) -> str:
-    """Return who is at the other end of a Unix socket, as the kernel says (SO_PEERCRED): "ipc:uid=1000".
-
-    libzmq tells of such a peer "host:uid:gid:pid"; where it does not, only "ipc" is known.
-    """
-    _, *numbers = peer_address.rsplit(":", 3)
-    is_known = len(numbers) == _CREDENTIALS and all(number.isdecimal() for number in numbers)
-    return f"ipc:uid={numbers[0]}" if is_known else "ipc"
-
-
-def _peer_address(frame: zmq.Frame) -> str:
-    try:
-        return str(frame.get("Peer-Address"))
-    except zmq.ZMQError:  # the system did not say
-        return "unknown"

@@ -15,6 +15,8 @@ from typing import Final
 
 import zmq
 
+from castiron.transport.doors.guard import Guard
+from castiron.transport.doors.zap import Gate
 from castiron.transport.endpoint import Endpoint, parse_endpoint, probe
 from castiron.transport.errors import EndpointRefused
 
@@ -46,15 +48,27 @@ class Listener:
     """A socket that is bound. Opened by one thread, used by one (maybe another), closed by that one.
 
     It has a ZeroMQ context, and so an I/O thread, of its own: two listeners of a conductor do not wait for each other.
+
+    Attributes:
+        socket: the socket.
+        endpoint: where it is bound.
+        gate: where handshakes are judged; None: whoever can connect may.
     """
 
-    def __init__(self, endpoint: Endpoint, kind: int = zmq.ROUTER, options: Mapping[int, int] = ROUTER_OPTIONS) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        kind: int = zmq.ROUTER,
+        options: Mapping[int, int] = ROUTER_OPTIONS,
+        guard: Guard | None = None,
+    ) -> None:
         """Bind.
 
         Args:
             endpoint: where.
             kind: of the socket, as ZeroMQ numbers them.
             options: of the socket, beside those that every listener has.
+            guard: whose key and list protect it; None: nobody's.
 
         Raises:
             EndpointRefused: somebody listens there, or the system does not let us.
@@ -63,14 +77,15 @@ class Listener:
         self.socket = self._context.socket(kind)
         self._path = Path(endpoint.path) if endpoint.path is not None else None
         self._file: os.stat_result | None = None
+        self.gate = None if guard is None else Gate(self._context)
         try:
-            self._set_options(endpoint, options)
+            self._set_options(endpoint, {**options, **({} if guard is None else guard.options())})
             self.endpoint = self._bind(endpoint)
         except BaseException:
             self.close()
             raise
 
-    def _set_options(self, endpoint: Endpoint, options: Mapping[int, int]) -> None:
+    def _set_options(self, endpoint: Endpoint, options: Mapping[int, int | bytes]) -> None:
         self.socket.setsockopt(zmq.SNDTIMEO, 0)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.IPV6, endpoint.is_ipv6)
@@ -97,6 +112,8 @@ class Listener:
         """
         self._remove_file()
         self.socket.close(linger=linger_ms)
+        if self.gate is not None:
+            self.gate.close()
         self._context.term()
 
     def _remove_file(self) -> None:

@@ -6,12 +6,13 @@ that out by their numbers; so does everybody if events come faster than they can
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import zmq
 
 from castiron.transport import codec, events
+from castiron.transport.doors.guard import Guard
 from castiron.transport.doors.listener import Listener
 from castiron.transport.endpoint import Endpoint
 from castiron.transport.events import EventView, Heartbeat
@@ -27,6 +28,10 @@ SEND_HIGH_WATER_MARK: Final = 1_000
 
 MAX_SUBSCRIPTION_BYTES: Final = 256
 """Of a topic that somebody subscribes to: three times the longest there is. A longer one ends its connection."""
+
+MAX_HANDSHAKE_BYTES: Final = 1_024
+"""The same where keys are in use: the limit holds for CURVE's INITIATE, too, which has 257 bytes and the peer's
+metadata."""
 
 BATCH: Final = 256
 """Events sent, and subscriptions read, before the front door looks after its replies again: some 5 ms."""
@@ -71,6 +76,8 @@ class Publisher:
         self._waiting: deque[EventView] = deque(maxlen=MAX_WAITING)
         self._wake: Callable[[], None] = _nobody
         self._listener: Listener | None = None
+        self._guard: Guard | None = None
+        self._reopened = 0
         self._has_audience = self._is_asked = False
         self._beats_at: float | None = None
         self._published = self._skipped = 0
@@ -84,34 +91,61 @@ class Publisher:
         """Return what has been counted since the start.
 
         events_published: sent to whoever listened. events_waiting: to be sent. events_skipped: sent to nobody, because
-        they had to give way to later ones, or could not be encoded, which is a bug.
+        they had to give way to later ones, or could not be encoded, which is a bug. events_reopened: how often all
+        subscribers had to connect anew, because the key of one was revoked.
         """
         return {
             "events_published": self._published,
             "events_waiting": len(self._waiting),
             "events_skipped": self._skipped,
+            **({} if self._guard is None else {"events_reopened": self._reopened}),
         }
 
-    def open(self, endpoint: Endpoint, wake: Callable[[], None]) -> Endpoint:
+    def open(self, endpoint: Endpoint, wake: Callable[[], None], guard: Guard | None = None) -> Endpoint:
         """Bind, and return where; with the port that the kernel chose, if it was to choose.
 
         Args:
             endpoint: where to publish.
             wake: called, from any thread, when there is something to send.
+            guard: whose key and list protect it; None: nobody's.
 
         Raises:
             EndpointRefused: somebody listens there, or the system refuses it.
         """
-        self._listener = Listener(endpoint, zmq.XPUB, _OPTIONS)
+        self._guard = guard
+        self._listener = self._new_listener(endpoint)
         self._wake = wake
         return self._listener.endpoint
 
     @property
-    def socket(self) -> "zmq.Socket[bytes]":
-        """The socket to be polled for subscriptions, once it is open."""
+    def listener(self) -> Listener:
+        """Whose socket is to be polled for subscriptions, and whose gate for handshakes, once it is open."""
         if self._listener is None:
             raise RuntimeError("the publisher has not been opened")
-        return self._listener.socket
+        return self._listener
+
+    def cut_off(self, public_keys: Collection[str]) -> bool:
+        """See to it that subscribers with these keys get no more events; return whether that took a new socket.
+
+        ZeroMQ cannot end one subscriber's connection, so all are ended if one of these keys was let in. The others
+        connect anew and read from the store what was published meanwhile. Blocks for some milliseconds.
+
+        Raises:
+            EndpointRefused: somebody took the port in between.
+        """
+        gate = self.listener.gate
+        if gate is None or gate.let_in.isdisjoint(public_keys):
+            return False
+        endpoint = self.listener.endpoint
+        self.listener.close()
+        self._listener = None
+        self._listener = self._new_listener(endpoint)
+        self._reopened += 1
+        return True
+
+    def _new_listener(self, endpoint: Endpoint) -> Listener:
+        guarded: dict[int, int] = {} if self._guard is None else {zmq.MAXMSGSIZE: MAX_HANDSHAKE_BYTES}
+        return Listener(endpoint, zmq.XPUB, {**_OPTIONS, **guarded}, self._guard)
 
     def due_at(self, now: float) -> float | None:
         """Return when `turn` has something to do by itself; None: not before somebody wakes the front door."""
@@ -139,7 +173,7 @@ class Publisher:
     def _heed_subscribers(self) -> None:
         for _ in range(BATCH):
             try:
-                notice = self.socket.recv(zmq.NOBLOCK)
+                notice = self.listener.socket.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
             if notice[:1] == bytes((_SUBSCRIBED,)):
@@ -160,4 +194,4 @@ class Publisher:
             self._published += 1
 
     def _send(self, topic: bytes, body: EventView | Heartbeat) -> None:
-        self.socket.send_multipart(events.build(topic, codec.encode_published(body)), zmq.NOBLOCK)
+        self.listener.socket.send_multipart(events.build(topic, codec.encode_published(body)), zmq.NOBLOCK)

@@ -7,6 +7,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
     CastironError
       RequestError           yours: the request is wrong                    source=caller
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
+        VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
         BulkNotFound  BulkTooLarge
       ConflictError          the world is in the way                        source=caller
@@ -22,7 +23,8 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       InternalError          ours                                           source=conductor
       ConductorLost  ReplyTimeout    raised by clients only; they have no code on the wire
       EventsLost                     raised by clients only, where a stream of events has a gap for good
-      EndpointRefused                raised before anything is sent, by both sides; no code on the wire
+      EndpointRefused  KeyUnusable   raised before anything is sent, by both sides; no code on the wire
+      HandshakeFailed                raised by clients only, where a connection cannot be made at all
 """
 
 from castiron.transport.errors.asked import (
@@ -34,6 +36,7 @@ from castiron.transport.errors.asked import (
     ConflictError,
     FrameMalformed,
     FrameTooLarge,
+    KeyRefused,
     NodeExists,
     NodeInMaintenance,
     NodeLocked,
@@ -52,6 +55,7 @@ from castiron.transport.errors.asked import (
     RequestStarted,
     RequestSuperseded,
     RevisionStale,
+    VerbForbidden,
     VerbUnknown,
     VersionUnsupported,
 )
@@ -60,6 +64,8 @@ from castiron.transport.errors.client import (
     ConductorLost,
     EndpointRefused,
     EventsLost,
+    HandshakeFailed,
+    KeyUnusable,
     ReplyTimeout,
 )
 from castiron.transport.errors.conductor import (
@@ -106,7 +112,10 @@ __all__ = [
     "EventsLost",
     "FrameMalformed",
     "FrameTooLarge",
+    "HandshakeFailed",
     "InternalError",
+    "KeyRefused",
+    "KeyUnusable",
     "MailboxFull",
     "NodeExists",
     "NodeInMaintenance",
@@ -129,6 +138,7 @@ __all__ = [
     "RequestSuperseded",
     "RevisionStale",
     "StoreUnavailable",
+    "VerbForbidden",
     "VerbUnknown",
     "VersionUnsupported",
     "from_wire",

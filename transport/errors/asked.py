@@ -34,6 +34,21 @@ class VerbUnknown(RequestError):
     code = "verb.unknown"
 
 
+class VerbForbidden(RequestError):
+    """The role of the caller's key does not include the verb; nothing was done. details: verb, role, needs."""
+
+    code = "verb.forbidden"
+
+
+class KeyRefused(RequestError):
+    """The caller's key is not, or no longer, in the conductor's allow-list. details: public_key, endpoint.
+
+    Raised by clients, too, when a conductor does not let them in.
+    """
+
+    code = "key.refused"
+
+
 class ArgumentInvalid(RequestError):
     """A field is missing, unknown, or of the wrong type or range. details: path ("$.target")."""
 

@@ -38,3 +38,15 @@ class EndpointRefused(CastironError):
     """Raised before any socket is opened: nobody may listen or connect there. details: endpoint."""
 
     source = Source.CALLER
+
+
+class HandshakeFailed(CastironError):
+    """Raised by clients: both sides do not encrypt alike, or one speaks with another's key. details: endpoint."""
+
+    source = Source.CALLER
+
+
+class KeyUnusable(CastironError):
+    """Raised before any socket is opened: a key file or an allow-list cannot be used. details: path."""
+
+    source = Source.CALLER

@@ -10,6 +10,7 @@ from castiron.transport.selection.conditions import MAX_CONDITIONS, Condition
 from castiron.transport.verbs.arguments import MAX_LIST, MAX_TIMEOUT_S, BulkKey
 from castiron.transport.verbs.machines import AnyNodeRequest
 from castiron.transport.verbs.verb import Verb
+from castiron.transport.vocabulary import Role
 
 MAX_RANGE: Final = 49_152
 """Characters of one host range: three quarters of a message."""
@@ -64,6 +65,7 @@ class BulkRun(Verb, frozen=True, kw_only=True, tag="bulk.run"):
     wait: Annotated[bool, Meta(description="tell of each node when its request has ended; false: was accepted")] = True
 
     makes_work = True
+    role = Role.OPERATOR  # as all that it may ask for
     idempotent = False
     refusals = (errors.NodeNotFound, errors.BulkTooLarge)
     version = "1.1"
@@ -86,6 +88,7 @@ class BulkCancel(Verb, frozen=True, kw_only=True, tag="bulk.cancel"):
     bulk: Annotated[str, Meta(min_length=1, max_length=64, description="id of a bulk")]
 
     makes_work = True
+    role = Role.OPERATOR
     refusals = (errors.BulkNotFound,)
     version = "1.1"
 

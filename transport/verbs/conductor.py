@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from castiron.transport.verbs.verb import Verb
+from castiron.transport.vocabulary import Role
 
 
 class Hello(Verb, frozen=True, kw_only=True, tag="hello"):
@@ -12,10 +13,16 @@ class Hello(Verb, frozen=True, kw_only=True, tag="hello"):
 
     client: Annotated[str, Meta(max_length=255, description="what you are, for the log: castiron-python/0.1.0")] = ""
 
+    role = Role.READER
+
 
 class Ping(Verb, frozen=True, kw_only=True, tag="ping"):
     """Ask whether the conductor is there. Any traffic counts as a sign of life; this makes some."""
 
+    role = Role.READER
+
 
 class Status(Verb, frozen=True, kw_only=True, tag="status"):
     """Tell how the conductor is: nodes by power state, requests, queues, limits, threads, store."""
+
+    role = Role.READER

@@ -7,6 +7,7 @@ from msgspec import Meta
 from castiron.transport import errors
 from castiron.transport.verbs.arguments import MAX_LIST, MAX_SEQ, MAX_TYPES, Limit, NodeArgument, TypePattern
 from castiron.transport.verbs.verb import Verb
+from castiron.transport.vocabulary import Role
 
 
 class EventList(Verb, frozen=True, kw_only=True, tag="event.list"):
@@ -24,6 +25,7 @@ class EventList(Verb, frozen=True, kw_only=True, tag="event.list"):
     ) = None
 
     refusals = (errors.NodeNotFound,)
+    role = Role.READER
     version = "1.1"
 
 
@@ -35,4 +37,5 @@ class NodeHistory(Verb, frozen=True, kw_only=True, tag="node.history"):
     before: Annotated[int, Meta(ge=1, le=MAX_SEQ, description="only those whose node_seq is lower")] | None = None
 
     refusals = (errors.NodeNotFound,)
+    role = Role.READER
     version = "1.1"

@@ -8,7 +8,7 @@ from castiron.transport import errors
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs.arguments import Key, MomentAt, NodeArgument, TimeoutS
 from castiron.transport.verbs.verb import Verb
-from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, ReplyWish
+from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, ReplyWish, Role
 
 
 class NodeRequest(Verb, frozen=True, kw_only=True):
@@ -76,6 +76,7 @@ class NodePowerSet(NodeRequest, frozen=True, kw_only=True, tag="node.power.set")
     hard_fallback: Annotated[bool, Meta(description="cut the power if a soft power off does not end in time")] = False
 
     failures = (*NodeRequest.failures, errors.PowerStateUnconfirmed)
+    role = Role.OPERATOR
 
 
 class NodeBootDeviceSet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_device.set"):
@@ -88,12 +89,14 @@ class NodeBootDeviceSet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_d
     uefi: Annotated[bool, Meta(description="boot it in UEFI mode")] = False
 
     idempotent = True
+    role = Role.OPERATOR
 
 
 class NodeBootDeviceGet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_device.get"):
     """Read from the BMC where a machine will boot from."""
 
     idempotent = True
+    role = Role.OPERATOR  # it changes nothing, and yet it is stored and keeps the node and its BMC busy
 
 
 AnyNodeRequest = NodePowerSet | NodeBootDeviceSet | NodeBootDeviceGet

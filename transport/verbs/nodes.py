@@ -20,6 +20,7 @@ from castiron.transport.verbs.arguments import (
     TimeoutS,
 )
 from castiron.transport.verbs.verb import Verb
+from castiron.transport.vocabulary import Role
 
 _MAINTENANCE: Final[tuple[type[CastironError], ...]] = (
     errors.NodeNotFound,
@@ -47,6 +48,7 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     makes_work = True
     idempotent = False
     refusals = (errors.NodeExists, errors.BMCAddressTaken, errors.StoreUnavailable)
+    role = Role.ADMIN
 
 
 class NodeList(Verb, frozen=True, kw_only=True, tag="node.list"):
@@ -71,6 +73,7 @@ class NodeList(Verb, frozen=True, kw_only=True, tag="node.list"):
     ) = None
 
     refusals = (errors.NodeNotFound,)
+    role = Role.READER
 
 
 class NodeShow(Verb, frozen=True, kw_only=True, tag="node.show"):
@@ -79,6 +82,7 @@ class NodeShow(Verb, frozen=True, kw_only=True, tag="node.show"):
     node: NodeArgument
 
     refusals = (errors.NodeNotFound,)
+    role = Role.READER
 
 
 class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
@@ -106,6 +110,7 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
         errors.MailboxFull,
         errors.StoreUnavailable,
     )
+    role = Role.ADMIN
 
 
 class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
@@ -128,6 +133,7 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
         errors.MailboxFull,
         errors.StoreUnavailable,
     )
+    role = Role.ADMIN
 
 
 class NodeMaintenanceSet(Verb, frozen=True, kw_only=True, tag="node.maintenance.set"):
@@ -143,6 +149,7 @@ class NodeMaintenanceSet(Verb, frozen=True, kw_only=True, tag="node.maintenance.
 
     makes_work = True
     refusals = _MAINTENANCE
+    role = Role.OPERATOR
     version = "1.1"
 
 
@@ -153,4 +160,5 @@ class NodeMaintenanceUnset(Verb, frozen=True, kw_only=True, tag="node.maintenanc
 
     makes_work = True
     refusals = _MAINTENANCE
+    role = Role.OPERATOR
     version = "1.1"

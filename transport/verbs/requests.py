@@ -7,7 +7,7 @@ from msgspec import Meta
 from castiron.transport import errors
 from castiron.transport.verbs.arguments import MAX_TIMEOUT_S, Limit, NodeArgument, RequestArgument
 from castiron.transport.verbs.verb import Verb
-from castiron.transport.vocabulary import RequestState
+from castiron.transport.vocabulary import RequestState, Role
 
 
 class RequestShow(Verb, frozen=True, kw_only=True, tag="request.show"):
@@ -16,6 +16,7 @@ class RequestShow(Verb, frozen=True, kw_only=True, tag="request.show"):
     request: RequestArgument
 
     refusals = (errors.RequestNotFound,)
+    role = Role.READER
 
 
 class RequestCancel(Verb, frozen=True, kw_only=True, tag="request.cancel"):
@@ -25,6 +26,7 @@ class RequestCancel(Verb, frozen=True, kw_only=True, tag="request.cancel"):
     force: Annotated[bool, Meta(description="also if others want it, or you do not")] = False
 
     makes_work = True
+    role = Role.OPERATOR
     idempotent = False
     refusals = (
         errors.RequestNotFound,
@@ -48,6 +50,7 @@ class RequestAbort(Verb, frozen=True, kw_only=True, tag="request.abort"):
     force: Annotated[bool, Meta(description="also if others want it, or you do not")] = False
 
     makes_work = True
+    role = Role.OPERATOR
     idempotent = False
     refusals = (
         errors.RequestNotFound,
@@ -66,6 +69,7 @@ class RequestWait(Verb, frozen=True, kw_only=True, tag="request.wait"):
     timeout_s: Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds to wait")] = 60.0
 
     refusals = (errors.RequestNotFound,)
+    role = Role.READER
 
 
 class RequestList(Verb, frozen=True, kw_only=True, tag="request.list"):
@@ -79,3 +83,4 @@ class RequestList(Verb, frozen=True, kw_only=True, tag="request.list"):
     marker: RequestArgument | None = None
 
     refusals = (errors.NodeNotFound, errors.RequestNotFound)
+    role = Role.READER

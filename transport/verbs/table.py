@@ -85,6 +85,8 @@ COMMON_ERRORS: Final[tuple[type[CastironError], ...]] = (
     errors.FrameTooLarge,
     errors.VersionUnsupported,
     errors.VerbUnknown,
+    errors.VerbForbidden,
+    errors.KeyRefused,
     errors.ArgumentInvalid,
     errors.ConductorOverloaded,
     errors.ConductorDraining,

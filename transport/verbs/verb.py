@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 from msgspec import Struct, to_builtins
 
 from castiron.transport.errors import CastironError
+from castiron.transport.vocabulary import Role
 
 TERMS: Final = ("replies", "key", "policy", "hold", "fresh", "again", "deadline_at", "on_restart")
 """Fields of a request's verb that say how it is to be treated, not what is to be done."""
@@ -18,6 +19,7 @@ class Verb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         makes_work: it changes something or reaches a BMC; refused while the conductor drains.
         idempotent: sending it twice has the effect of sending it once.
         refusals: errors that it may be answered with, beside those of any message (COMMON_ERRORS).
+        role: the least that a key must have to ask this; each verb names its own, and one that does not is for admins.
         version: of the protocol, that brought it.
     """
 
@@ -25,6 +27,7 @@ class Verb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     makes_work: ClassVar[bool] = False
     idempotent: ClassVar[bool] = True
     refusals: ClassVar[tuple[type[CastironError], ...]] = ()
+    role: ClassVar[Role] = Role.ADMIN
     version: ClassVar[str] = "1.0"
 
 

@@ -9,6 +9,7 @@ from castiron.actors.core.draft import Draft
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.errors import (
     CastironError,
+    DeadlineExceeded,
     NodeInMaintenance,
     NodeRemoved,
     PreconditionFailed,
@@ -75,6 +76,12 @@ def interrupted(request: RequestRecord, applied: Applied, advice: str) -> Reques
     """Return the failure of a request whose owner ended before it."""
     message = f"The conductor, or the node's actor, was restarted, and it was not to go on after that. {advice}"
     return RequestInterrupted(message, details={"request": request.id}, applied=applied)
+
+
+def overdue(request: RequestRecord, applied: Applied, advice: str) -> DeadlineExceeded:
+    """Return the failure of a request whose owner did not end it by its time."""
+    message = f"It had not ended by its time, and whoever was to end it did not. {advice}"
+    return DeadlineExceeded(message, details={"deadline_at": request.overdue_at}, applied=applied)
 
 
 def leave_to_removal(draft: Draft, requester: str) -> None:

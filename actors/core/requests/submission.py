@@ -96,6 +96,7 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
     record, verb = draft.state.record, message.verb
+    deadline_at = None if verb.deadline_at is None else Instant(verb.deadline_at)
     request = RequestRecord(
         id=message.request_id,
         key=verb.key,
@@ -109,8 +110,9 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         policy=verb.policy,
         hold=verb.hold,
         on_restart=verb.on_restart,
-        deadline_at=None if verb.deadline_at is None else Instant(verb.deadline_at),
+        deadline_at=deadline_at,
         depends_on=verdict.depends_on,
+        requesters={identity_of(message.requester): deadline_at},
     )
     draft.order(Accept(message.reply_to, request))
     for other in verdict.superseded:

@@ -6,7 +6,14 @@ from castiron.cli.output.exits import MEANINGS, Exit, exit_of, exit_of_all
 from castiron.transport import errors
 from castiron.transport.errors import WIRE_ERRORS, CastironError, from_wire
 
-LOCAL = (errors.ConductorLost, errors.ReplyTimeout, errors.EndpointRefused, errors.EventsLost)
+LOCAL = (
+    errors.ConductorLost,
+    errors.ReplyTimeout,
+    errors.EndpointRefused,
+    errors.EventsLost,
+    errors.HandshakeFailed,
+    errors.KeyUnusable,
+)
 
 
 @pytest.mark.parametrize("kind", [*WIRE_ERRORS.values(), *LOCAL], ids=lambda kind: kind.__name__)
@@ -20,6 +27,10 @@ def test_every_error_has_a_code_that_is_not_success(kind: type[CastironError]) -
         (errors.ConductorLost, 69),
         (errors.ReplyTimeout, 75),
         (errors.EndpointRefused, 64),
+        (errors.HandshakeFailed, 77),
+        (errors.KeyUnusable, 77),
+        (errors.KeyRefused, 77),
+        (errors.VerbForbidden, 77),
         (errors.NodeNotFound, 66),
         (errors.NodeExists, 73),
         (errors.NodeLocked, 75),

@@ -57,7 +57,7 @@ def refused(result: Result, exit_code: int, *told: str) -> None:
         (("request", "list", "--limit", "0"), 64, "not in the range"),
         (("status", "--timeout", "soon"), 64, "'soon'"),
         (("status", "--endpoint", "http://127.0.0.1"), 64, "not an endpoint of castiron"),
-        (("status", "--endpoint", "tcp://192.0.2.1:5570"), 64, "not a loopback address"),
+        (("status", "--endpoint", "tcp://192.0.2.1:5570"), 64, "with keys only"),
         (("status", "--endpoint", "tcp://127.0.0.1:99999"), 64, "no port between 1 and 65535"),
         (("--format", "yaml", "status"), 64, "is not one of 'table', 'json'"),
     ],

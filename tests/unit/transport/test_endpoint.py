@@ -33,11 +33,29 @@ def test_without_a_home_the_system_knows_one() -> None:
         ("tcp://127.9.8.7:65535", Endpoint(address="127.9.8.7", port=65535), "tcp://127.9.8.7:65535"),
         ("tcp://localhost:*", Endpoint(address="127.0.0.1", port=0), "tcp://127.0.0.1:0"),
         ("tcp://[::1]:0", Endpoint(address="::1", port=0), "tcp://[::1]:0"),
+        ("tcp://*:5570", Endpoint(address="0.0.0.0", port=5570), "tcp://0.0.0.0:5570"),
+        ("tcp://[::]:5570", Endpoint(address="::", port=5570), "tcp://[::]:5570"),
+        ("tcp://192.0.2.7:1", Endpoint(address="192.0.2.7", port=1), "tcp://192.0.2.7:1"),
+        ("tcp://[fe80::1%eth0]:1", Endpoint(address="fe80::1%eth0", port=1), "tcp://[fe80::1%eth0]:1"),
+        ("tcp://conductor.example.org:1", Endpoint(address="conductor.example.org", port=1), None),
     ],
 )
-def test_an_endpoint_is_read_and_shown(text: str, endpoint: Endpoint, shown: str) -> None:
+def test_an_endpoint_is_read_and_shown(text: str, endpoint: Endpoint, shown: str | None) -> None:
     assert parse_endpoint(text) == endpoint
-    assert str(endpoint) == shown
+    assert str(endpoint) == (shown or text)
+
+
+@pytest.mark.parametrize(
+    ("told", "reached", "seen"),
+    [
+        ("tcp://0.0.0.0:2", "tcp://192.0.2.7:1", "tcp://192.0.2.7:2"),
+        ("tcp://[::]:2", "tcp://example.org:1", "tcp://example.org:2"),
+        ("tcp://192.0.2.8:2", "tcp://192.0.2.7:1", "tcp://192.0.2.8:2"),
+        ("ipc:///a", "ipc:///b", "ipc:///a"),
+    ],
+)
+def test_a_conductor_that_listens_everywhere_is_found_where_it_was_reached(told: str, reached: str, seen: str) -> None:
+    assert str(parse_endpoint(told).seen_from(parse_endpoint(reached))) == seen
 
 
 @pytest.mark.parametrize(
@@ -45,8 +63,8 @@ def test_an_endpoint_is_read_and_shown(text: str, endpoint: Endpoint, shown: str
     [
         *("", "conductor", "udp://127.0.0.1:1", "inproc://a", "ipc://", "ipc://@abstract", "ipc://*", "ipc://a\0b"),
         *("tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:65536", "tcp://127.0.0.1:-1"),
-        *("tcp://127.0.0.1:٣", "tcp://127.0.0.1:" + "9" * 5000, "tcp://0.0.0.0:1", "tcp://*:1", "tcp://example.org:1"),
-        *("tcp://192.0.2.7:1", "tcp://[::]:1", "tcp://[2001:db8::1]:1", "tcp://eth0:1"),
+        *("tcp://127.0.0.1:٣", "tcp://127.0.0.1:" + "9" * 5000, "tcp://:1", "tcp://a b:1", "tcp://-a:1", "tcp://a/b:1"),
+        *("tcp://[::g]:1", "tcp://" + "a" * 300 + ":1", "tcp://é:1", "tcp://a;eth0:1"),
     ],
 )
 def test_what_must_not_be_used_is_refused_and_the_right_form_shown(text: str) -> None:

@@ -6,7 +6,14 @@ from castiron.transport import errors
 from castiron.transport.errors import WIRE_ERRORS, CastironError, ConductorOverloaded, NodeLocked, from_wire
 from castiron.transport.vocabulary import Applied, Retry, Source
 
-LOCAL = {errors.ConductorLost, errors.ReplyTimeout, errors.EndpointRefused, errors.EventsLost}
+LOCAL = {
+    errors.ConductorLost,
+    errors.ReplyTimeout,
+    errors.EndpointRefused,
+    errors.EventsLost,
+    errors.HandshakeFailed,
+    errors.KeyUnusable,
+}
 
 
 def leaves(base: type[CastironError]) -> set[type[CastironError]]:

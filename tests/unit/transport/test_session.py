@@ -3,8 +3,9 @@
 import pytest
 
 from castiron.transport.errors import ConductorOverloaded, FrameMalformed
-from castiron.transport.session import DEFAULT_LIMITS, Limits, Peers, Session
+from castiron.transport.session import DEFAULT_LIMITS, Caller, Limits, Peers, Session
 
+IPC = Caller("ipc")
 LIMITS = Limits(heartbeat_interval_s=10, liveness=3, in_flight=3, in_flight_per_peer=2, peers=2)
 
 
@@ -36,7 +37,7 @@ def test_a_message_is_in_flight_until_its_last_reply() -> None:
 
 
 def test_a_peer_may_have_so_many_in_flight_and_no_more(peers: Peers[str, str]) -> None:
-    session = peers.admit("a", "ipc", 0.0)
+    session = peers.admit("a", IPC, 0.0)
     peers.begin(session, b"1", "one")
     peers.begin(session, b"2", "two")
 
@@ -49,7 +50,7 @@ def test_a_peer_may_have_so_many_in_flight_and_no_more(peers: Peers[str, str]) -
 
 
 def test_all_peers_together_may_have_so_many_in_flight(peers: Peers[str, str]) -> None:
-    a, b = peers.admit("a", "ipc", 0.0), peers.admit("b", "ipc", 0.0)
+    a, b = peers.admit("a", IPC, 0.0), peers.admit("b", IPC, 0.0)
     peers.begin(a, b"1", "one")
     peers.begin(a, b"2", "two")
     peers.begin(b, b"1", "three")
@@ -64,7 +65,7 @@ def test_all_peers_together_may_have_so_many_in_flight(peers: Peers[str, str]) -
 
 
 def test_what_was_not_in_flight_does_not_end(peers: Peers[str, str]) -> None:
-    peers.admit("a", "ipc", 0.0)
+    peers.admit("a", IPC, 0.0)
 
     assert peers.end("a", b"1") is None
     assert peers.end("stranger", b"1") is None
@@ -72,8 +73,8 @@ def test_what_was_not_in_flight_does_not_end(peers: Peers[str, str]) -> None:
 
 
 def test_silent_peers_expire_in_order_with_what_they_had_in_flight(peers: Peers[str, str]) -> None:
-    peers.begin(peers.admit("a", "ipc", 0.0), b"1", "one")
-    peers.begin(peers.admit("b", "ipc", 5.0), b"1", "two")
+    peers.begin(peers.admit("a", IPC, 0.0), b"1", "one")
+    peers.begin(peers.admit("b", IPC, 5.0), b"1", "two")
     assert peers.find("a", 10.0) is not None
     assert peers.next_expiry_at() == 35.0
 
@@ -85,11 +86,11 @@ def test_silent_peers_expire_in_order_with_what_they_had_in_flight(peers: Peers[
 
 
 def test_a_stranger_takes_the_place_of_the_idle_peer_heard_of_least_lately(peers: Peers[str, str]) -> None:
-    peers.admit("a", "ipc", 0.0)
-    peers.admit("b", "ipc", 1.0)
+    peers.admit("a", IPC, 0.0)
+    peers.admit("b", IPC, 1.0)
     peers.find("a", 2.0)
 
-    peers.admit("c", "ipc", 3.0)
+    peers.admit("c", IPC, 3.0)
 
     assert peers.find("b", 4.0) is None
     assert peers.find("a", 4.0) is not None
@@ -97,10 +98,10 @@ def test_a_stranger_takes_the_place_of_the_idle_peer_heard_of_least_lately(peers
 
 def test_a_stranger_finds_no_place_among_busy_peers(peers: Peers[str, str]) -> None:
     for key in ("a", "b"):
-        peers.begin(peers.admit(key, "ipc", 0.0), b"1", key)
+        peers.begin(peers.admit(key, IPC, 0.0), b"1", key)
 
     with pytest.raises(ConductorOverloaded) as caught:
-        peers.admit("c", "ipc", 1.0)
+        peers.admit("c", IPC, 1.0)
 
     assert caught.value.details == {"limit": 2, "what": "peers"}
 
