@@ -118,6 +118,11 @@ class World:
         self._names = (f"t{time.time_ns()}-{number}" for number in itertools.count())
 
     @property
+    def is_ours(self) -> bool:
+        """Whether one may look behind the door."""
+        return self._house is not None
+
+    @property
     def conductor(self) -> MemoryConductor:
         """What stands behind the door; skips the test where that is another's."""
         if self._house is None:

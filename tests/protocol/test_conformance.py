@@ -15,6 +15,7 @@ from castiron.transport.shapes import fields_of
 from castiron.transport.verbs import VERBS
 from castiron.transport.vocabulary import Fault, Retry
 from tests.protocol.conftest import World
+from tests.support.deadline import until
 from tests.support.raw_peer import RawPeer, packed, taken_apart
 
 Fields = dict[str, Any]
@@ -31,6 +32,13 @@ def accepted(peer: RawPeer, node: str) -> Fields:
     return peer.ask({"verb": "node.power.set", "node": node, "target": "power on"}).result
 
 
+def waiting(world: World, peer: RawPeer) -> Fields:
+    """Return a request that waits for the end of a node's maintenance."""
+    name = created(world, peer)
+    peer.ask({"verb": "node.maintenance.set", "node": name})
+    return peer.ask({"verb": "node.power.set", "node": name, "target": "power on", "hold": True}).result
+
+
 def example(world: World, peer: RawPeer, tag: str) -> Fields:
     """Return a message of this verb that is accepted."""
     fields: Fields = {"verb": tag}
@@ -39,7 +47,9 @@ def example(world: World, peer: RawPeer, tag: str) -> Fields:
         return {**fields, "name": world.new_name(), "driver": "fake"}
     if "node" in names and tag != "request.list":
         fields["node"] = created(world, peer)
-    if "request" in names:
+    if tag in {"request.cancel", "request.abort"}:
+        fields["request"] = waiting(world, peer)["id"]
+    elif "request" in names:
         fields["request"] = accepted(peer, created(world, peer))["id"]
     return {
         **fields,
@@ -77,11 +87,11 @@ def of_taken_address(world: World, peer: RawPeer, fields: Fields) -> Fields:
 
 
 def of_busy_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    if fields["verb"].startswith("node.maintenance"):  # nothing else is in its way
-        world.conductor.leaving.add(fields["node"])
+    if fields["verb"].startswith("node.maintenance") or fields["verb"] == "node.boot_device.get":
+        world.conductor.leaving.add(fields["node"])  # nothing else is in its way
         return fields
-    world.conductor.held.add(fields["node"])
-    accepted(peer, fields["node"])
+    world.conductor.slow.add(fields["node"])
+    peer.ask({"verb": "node.power.set", "node": fields["node"], "target": "power off"})
     return {**fields, "driver_info": {}} if fields["verb"] == "node.set" else fields
 
 
@@ -90,7 +100,7 @@ def of_old_revision(world: World, peer: RawPeer, fields: Fields) -> Fields:
 
 
 def of_full_mailbox(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    world.conductor.full.add(fields["node"])
+    world.conductor.full.add(fields["node"] if "node" in fields else world.conductor.requests[fields["request"]].node)
     return fields
 
 
@@ -111,6 +121,51 @@ def of_unknown_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return {**fields, key: "00000000-0000-7000-8000-000000000000"}
 
 
+def of_known_key(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    name, key = created(world, peer), f"key-of-{world.new_name()}"
+    peer.ask({"verb": "node.power.set", "node": name, "target": "power off", "key": key})
+    return {**fields, "key": key}
+
+
+def of_past_deadline(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "deadline_at": 1.0}
+
+
+def of_faulty_bmc(fault: str) -> Callable[[World, RawPeer, Fields], Fields]:
+    """Have the machine be looked at first, whose BMC has this fault."""
+
+    def provoke(world: World, peer: RawPeer, fields: Fields) -> Fields:
+        peer.ask({"verb": "node.set", "node": fields["node"], "driver_info": {"fake_fault": fault}})
+        return {**fields, "fresh": True}
+
+    return provoke
+
+
+def of_late_look(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    world.conductor.looks[fields["node"]] = errors.DeadlineExceeded("Too late.")
+    return {**fields, "fresh": True}
+
+
+def of_running_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    name = created(world, peer, driver_info={"fake_latency_s": "60"})
+    if world.is_ours:
+        world.conductor.slow.add(name)
+    request = accepted(peer, name)["id"]
+    until(lambda: peer.ask({"verb": "request.show", "request": request}).result["state"] == "running")
+    return {**fields, "request": request}
+
+
+def of_ended_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    peer.ask({"verb": "request.cancel", "request": fields["request"]})
+    return fields
+
+
+def of_strangers_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    requests, id_ = world.conductor.requests, fields["request"]
+    requests[id_] = structs.replace(requests[id_], requesters=["ipc:uid=4711"])
+    return fields
+
+
 PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]] = {
     errors.NodeNotFound: of_unknown_node,
     errors.NodeExists: of_taken_name,
@@ -121,6 +176,17 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.NodeInMaintenance: of_node_in_maintenance,
     errors.StoreUnavailable: of_broken_store,
     errors.RequestNotFound: of_unknown_request,
+    errors.RequestReused: of_known_key,
+    errors.RequestExpired: of_past_deadline,
+    errors.RequestStarted: of_running_request,
+    errors.RequestEnded: of_ended_request,
+    errors.RequestNotYours: of_strangers_request,
+    errors.BMCUnreachable: of_faulty_bmc("unreachable"),
+    errors.BMCCredentials: of_faulty_bmc("credentials"),
+    errors.BMCBusy: of_faulty_bmc("busy"),
+    errors.BMCFault: of_faulty_bmc("broken"),
+    errors.BMCUnsupported: of_faulty_bmc("unsupported"),
+    errors.DeadlineExceeded: of_late_look,
 }
 
 REFUSALS = [(tag, error) for tag, verb in VERBS.items() for error in verb.refusals]
@@ -229,8 +295,13 @@ def test_a_request_that_fails_is_a_result_that_holds_the_failure(
 
     ended = peer.ask(fields).result
 
-    assert ended["state"] == "failed"
-    assert (ended["error"]["code"], ended["error"]["applied"]) == (error.code, "unknown")
+    state = {
+        errors.RequestCancelled: "cancelled",
+        errors.RequestSuperseded: "cancelled",
+        errors.RequestExpired: "expired",
+    }
+    assert ended["state"] == state.get(error, "failed")
+    assert (ended["error"]["code"], ended["error"]["applied"]) == (error.code, "no" if error in state else "unknown")
 
 
 def test_a_wait_that_ends_before_its_request_is_answered_with_the_request_as_it_is(world: World, peer: RawPeer) -> None:

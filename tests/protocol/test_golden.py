@@ -15,7 +15,7 @@ VECTORS = vectors()
 EVENTS = [one for one in VECTORS if one.parts[0] != HEADER]
 REQUESTS = [one for one in VECTORS if one not in EVENTS and len(one.parts) == frames.REQUEST_FRAMES]
 REPLIES = [one for one in VECTORS if len(one.parts) == frames.REPLY_FRAMES]
-RESULT_OF = {b"2": "ping", b"3": "node.power.set"}
+RESULT_OF = {b"2": "ping", b"3": "node.power.set", b"8": "request.cancel"}
 
 
 def test_the_document_has_vectors_of_all_kinds() -> None:

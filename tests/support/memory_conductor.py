@@ -18,7 +18,7 @@ from castiron.transport import errors, replies, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.doors.publisher import Publisher
 from castiron.transport.errors import CastironError
-from castiron.transport.replies import NodeView, RequestView
+from castiron.transport.replies import NodeView
 from castiron.transport.session import DEFAULT_LIMITS, Limits
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
@@ -32,10 +32,10 @@ from castiron.transport.vocabulary import (
 )
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
-from tests.support.memory_machines import MemoryMachines
+from tests.support.memory_requests import MemoryRequests
 
 
-class MemoryConductor(MemoryMachines):
+class MemoryConductor(MemoryRequests):
     """Handles every verb. `stop()` ends its worker."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, boot_id: str | None = None) -> None:
@@ -49,7 +49,6 @@ class MemoryConductor(MemoryMachines):
         """How many of the latest events the answers do not take into account yet."""
         self.events_endpoint: str | None = None
         """Where the door publishes; None: nowhere, as conductors did that are older than events."""
-        self._timers: list[threading.Timer] = []
 
     def boot(self) -> None:
         """Be as after a restart: what is known is known, and the stream begins anew."""
@@ -59,12 +58,6 @@ class MemoryConductor(MemoryMachines):
     def _new_publisher(self, seq: int) -> Publisher:
         interval_s = self.limits.heartbeat_interval_s
         return Publisher(conductor=self.conductor, boot_id=self.boot_id, seq=seq, heartbeat_interval_s=interval_s)
-
-    def stop(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-            timer.join()
-        super().stop()
 
     def handle(self, verb: verbs.AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         with self.lock:
@@ -174,6 +167,10 @@ class MemoryConductor(MemoryMachines):
             changed = replace(changed, revision=node.revision + 1, updated_at=time.time())
             self.nodes[node.uuid] = changed
             self.events.happen(EventType.MAINTENANCE_SET_END, changed, requester="test", maintenance=maintenance)
+        if maintenance and not node.maintenance:
+            self.leave_to_maintenance(changed)
+        elif not maintenance and changed.name not in self.held | self.slow:
+            self.let_go(changed.name)
         answer.final(changed, self._seq)
 
     @_do.register
@@ -213,25 +210,12 @@ class MemoryConductor(MemoryMachines):
     @_do.register(verbs.NodeBootDeviceSet)
     @_do.register(verbs.NodeBootDeviceGet)
     def _request(self, verb: verbs.AnyNodeRequest, answer: Answer) -> None:
-        node = self._changeable(verb.node, None)
-        if node.maintenance:
-            raise errors.NodeInMaintenance("In maintenance. End it.", details={"node": node.name})
-        self._check_store()
-        request = RequestView(
-            id=str(uuid.uuid4()),
-            node=node.name,
-            node_uuid=node.uuid,
-            verb=verbs.tag_of(verb),
-            arguments=verbs.arguments_of(verb),
-            requester=self.requesters[-1].requester,
-            state=RequestState.ACCEPTED,
-            accepted_at=time.time(),
-        )
-        self.requests[request.id] = request
-        answer.accepted(request, self._seq)
-        self._wait(request.id, lambda view: answer.final(view, self._seq))
-        if node.name not in self.held:
-            self._work.put(request.id)
+        self.submit(verb, self.requesters[-1], answer)
+
+    @_do.register(verbs.RequestCancel)
+    @_do.register(verbs.RequestAbort)
+    def _withdraw(self, verb: verbs.RequestCancel | verbs.RequestAbort, answer: Answer) -> None:
+        self.take_back(verb, self.requesters[-1], answer)
 
     @_do.register
     def _show_request(self, verb: verbs.RequestShow, answer: Answer) -> None:
@@ -247,14 +231,10 @@ class MemoryConductor(MemoryMachines):
         answer.when_gone(withdraw)
 
         def as_it_is() -> None:
-            with self.lock:
-                if withdraw():
-                    answer.final(self._view(verb.request), self._seq)
+            if withdraw():
+                answer.final(self._view(verb.request), self._seq)
 
-        timer = threading.Timer(verb.timeout_s, as_it_is)
-        timer.daemon = True
-        self._timers.append(timer)
-        timer.start()
+        self.later(verb.timeout_s, as_it_is)
 
     @_do.register
     def _list_requests(self, verb: verbs.RequestList, answer: Answer) -> None:

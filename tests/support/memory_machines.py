@@ -8,7 +8,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from castiron.transport.errors import CastironError
+from castiron.transport.errors import (
+    CastironError,
+    PreconditionFailed,
+    RequestCancelled,
+    RequestExpired,
+    RequestSuperseded,
+)
 from castiron.transport.replies import NodeView, RequestView
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
@@ -29,6 +35,13 @@ ENDS_ON = {
     PowerTarget.SOFT_REBOOT: PowerState.ON,
 }
 
+ENDS_AS: dict[type[CastironError], RequestState] = {
+    RequestCancelled: RequestState.CANCELLED,
+    RequestSuperseded: RequestState.CANCELLED,
+    RequestExpired: RequestState.EXPIRED,
+}
+"""Failures of what has not started; others end as failed."""
+
 
 class MemoryMachines(MemoryFleet):
     """Carries out what is put to work. `stop()` ends the worker."""
@@ -38,6 +51,8 @@ class MemoryMachines(MemoryFleet):
         self.events = events
         self.held: set[str] = set()
         """Nodes whose machine does not answer until it is let go."""
+        self.slow: set[str] = set()
+        """Nodes whose machine begins with what it is asked, and does not end it until it is let go."""
         self.faults: dict[str, CastironError] = {}
         """Nodes whose next request ends with this."""
         self.lock = threading.RLock()
@@ -55,9 +70,21 @@ class MemoryMachines(MemoryFleet):
         """Let a held machine answer."""
         with self.lock:
             self.held.discard(name)
-            for request in self.requests.values():
-                if request.node == name and request.state not in FINAL_REQUEST_STATES:
+            self.slow.discard(name)
+            for request in self.line(self._node(name).uuid):
+                if not self._is_held_back(request):
                     self._work.put(request.id)
+
+    def line(self, node_uuid: str) -> list[RequestView]:
+        """Return a node's requests that have not ended, the oldest first."""
+        return [
+            one
+            for one in self.requests.values()
+            if one.node_uuid == node_uuid and one.state not in FINAL_REQUEST_STATES
+        ]
+
+    def _is_held_back(self, request: RequestView) -> bool:
+        return request.hold and self.nodes[request.node_uuid].maintenance
 
     def _wait(self, request_id: str, call: Callable[[RequestView], None]) -> Callable[[], bool]:
         waiters = self._waiters.setdefault(request_id, [])
@@ -81,11 +108,12 @@ class MemoryMachines(MemoryFleet):
         if request.state in FINAL_REQUEST_STATES:
             return
         node = self.nodes[request.node_uuid]
-        fault = self.faults.pop(node.name, None)
-        ended = replace(request, started_at=time.time(), ended_at=time.time(), attempts=1)
+        fault = self._precondition(request) or self.faults.pop(node.name, None)
+        ended = replace(request, started_at=time.time(), ended_at=time.time(), attempts=1, position=None)
         if fault is not None:
-            fault.applied = Applied.UNKNOWN
-            ended = replace(ended, state=RequestState.FAILED, error=fault.to_wire())
+            state = ENDS_AS.get(type(fault), RequestState.FAILED)
+            fault.applied = Applied.UNKNOWN if state is RequestState.FAILED else Applied.NO
+            ended = replace(ended, state=state, error=fault.to_wire())
         else:
             ended = replace(ended, state=RequestState.SUCCEEDED, result=self._worked(node, request))
         if request.verb == "node.power.set":
@@ -93,6 +121,12 @@ class MemoryMachines(MemoryFleet):
             self.events.happen(EventType.POWER_SET_START, node, request.id, requester=request.requester)
             self.events.happen(end, node, request.id, requester=request.requester)
         self._tell_end(ended)
+
+    def _precondition(self, request: RequestView) -> CastironError | None:
+        other = None if request.depends_on is None else self.requests[request.depends_on]
+        if other is None or other.state is RequestState.SUCCEEDED:
+            return None
+        return PreconditionFailed("It was to start after another one.", details={"depends_on": other.id})
 
     def _tell_end(self, ended: RequestView) -> None:
         self.requests[ended.id] = ended
