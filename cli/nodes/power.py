@@ -6,13 +6,14 @@ from typing import Final
 import click
 
 from castiron.cli.bulk import conclude, send
-from castiron.cli.nodes.selection import choose, selection
+from castiron.cli.nodes.pacing import Pace, paced
+from castiron.cli.nodes.selection import bulk_selection, choose, selection
 from castiron.cli.options import Command, Group, shared
-from castiron.cli.orders import carry_out
+from castiron.cli.orders import Selected, carry_out
 from castiron.cli.output.render import age, power_word
 from castiron.cli.reach import connect
 from castiron.transport.replies import NodeView, RequestView
-from castiron.transport.verbs import NodePowerSet, NodeShow
+from castiron.transport.verbs import BulkCancel, BulkRun, NodePowerSet, NodeShow
 from castiron.transport.vocabulary import PowerTarget
 
 _TARGETS: Final = (
@@ -45,8 +46,8 @@ def power() -> None:
 
 
 def _add(word: str, target: PowerTarget, text: str) -> None:
-    @power.command(word, cls=Command, verbs=(NodePowerSet,), help=text)
-    @selection
+    @power.command(word, cls=Command, verbs=(NodePowerSet, BulkRun, BulkCancel), help=text)
+    @bulk_selection
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @click.option(
         "--power-timeout",
@@ -60,17 +61,20 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         hidden=target not in _SOFT,
         help="Cut the power if the operating system does not shut down in time.",
     )
+    @paced(changes=True)
     def _command(
-        range_: str | None, where: tuple[str, ...], *, wait: bool, power_timeout: float | None, hard_fallback: bool
+        range_: str | None,
+        where: tuple[str, ...],
+        *,
+        wait: bool,
+        power_timeout: float | None,
+        hard_fallback: bool,
+        pace: Pace,
     ) -> None:
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
-        given = shared()
-        verbs = [
-            (one.name, NodePowerSet(node=one.ref, target=target, timeout_s=power_timeout, hard_fallback=hard_fallback))
-            for one in choose(range_, where, given)
-        ]
-        carry_out(verbs, _reached, wait=wait, given=given)
+        request = NodePowerSet(node="", target=target, timeout_s=power_timeout, hard_fallback=hard_fallback)
+        carry_out(request, Selected(range_, where), _reached, wait=wait, pace=pace, given=shared())
 
 
 for _word, _target, _help in _TARGETS:
