@@ -290,7 +290,7 @@ class Conductor:
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
-            Reception(services, kin.fleet, archive, bulletin, intake, bulks=bulks),
+            Reception(services, kin, archive, bulletin, intake, bulks=bulks),
             now=clock.now,
             publisher=publisher,
             guard=guard,

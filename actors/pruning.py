@@ -1,6 +1,7 @@
 """How the store stays small: ended requests and old events are removed in the background, in small steps.
 
-Each step is one short piece of work on the archive's thread; between two steps others get their turn.
+Each step is one short piece of work on the archive's thread; between two steps others get their turn. A disk that does
+not let us, being full, is tried again after a pause.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,6 +10,8 @@ from typing import Final, Protocol
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.published.archive import Asking, Library
 from castiron.actors.settings import Settings
+from castiron.store.errors import StoreUnwritable
+from castiron.store.outage import Outage
 from castiron.store.store import Pruned
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import Instant
@@ -61,6 +64,10 @@ class Pruning:
         self._pause_s = pause_s
         self._timer: Timer | None = None
         self._stopped = False
+        self._outage = Outage(
+            "what is too old cannot be removed from the store (%s); it stays until it can",
+            "what is too old is removed from the store again; %d attempts had failed",
+        )
 
     def start(self) -> None:
         """Begin after the first pause."""
@@ -94,8 +101,12 @@ class Pruning:
                 history_count=settings.node_history_max_entries,
                 limit=STEP,
             )
-            more = STEP in (pruned.requests, events)
+        except StoreUnwritable as error:  # what was removed so far stays removed
+            self._outage.failed(error)
+            return self._order(self._pause_s)
         except Exception:
             self._order(self._pause_s)
             raise
-        self._order(SHORT_PAUSE_S if more else self._pause_s)
+        if pruned.requests or events:
+            self._outage.worked()
+        return self._order(SHORT_PAUSE_S if STEP in (pruned.requests, events) else self._pause_s)

@@ -17,7 +17,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 Measure = Callable[..., dict[str, float]]
 
-PARTS: Final = ("store", "start", "power", "api", "transport", "ipmi_engine", "checks", "dispatch", "farm")
+PARTS: Final = ("store", "start", "power", "api", "accepting", "transport", "ipmi_engine", "checks", "dispatch", "farm")
 """Modules with a `measure`, in the order in which they run; loaded one by one, as spawned processes load this file."""
 
 
@@ -72,6 +72,7 @@ def measured(part: str, *, nodes: int, seconds: float, idle_s: float, is_full: b
         "power": partial(measure, nodes=nodes, idle_s=idle_s),
         "checks": partial(measure, nodes=nodes, is_full=is_full),
         "api": partial(measure, nodes=nodes, seconds=seconds),
+        "accepting": partial(measure, nodes=nodes, seconds=seconds),
     }
     return sized.get(part, measure)()
 

@@ -18,7 +18,7 @@ from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
 from castiron.transport.clients.bulk import Bulk, error_of
 from castiron.transport.clients.client import TIMEOUT_S, Client
-from castiron.transport.errors import BulkTooLarge, CastironError, ConductorLost, ReplyTimeout
+from castiron.transport.errors import BulkTooLarge, CastironError, ConductorLost, NodeNotFound, ReplyTimeout
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import AnyNodeRequest
 from castiron.transport.verbs.bulk import addressed
@@ -85,12 +85,19 @@ def _ask_many(
     with connect(given, timeout_s=_answer_s(given, wait=wait)) as client:
         try:
             return _run(client, request, selected, most, wait=wait, pace=pace, given=given)
+        except NodeNotFound as error:
+            raise _none(selected) if error.details.get("node") is None else error from None
         except BulkTooLarge as refused:
             if most is None or refused.details.get("what") != "at_most":
                 raise
             count = int(refused.details["count"])
         confirm(count, most)
         return _run(client, request, selected, count, wait=wait, pace=pace, given=given)
+
+
+def _none(selected: Selected) -> Stop:
+    among = "" if selected.range_ is None else f" of {selected.range_}"
+    return Stop(f"There is no node{among} of which {' and '.join(selected.where)} holds.", Exit.NOT_FOUND)
 
 
 def _run(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from castiron.store.errors import StoreClosed, StoreError, StoreUnwritable
+from castiron.store.outage import Outage
 from castiron.store.records import Change, Commit, NodeInsert
 from castiron.store.sql.committer import Committer, Outcome
 from castiron.transport.vocabulary import NodeUUID
@@ -103,13 +104,17 @@ class _Desk:
     def __init__(self, committer: Committer, landed: Landed) -> None:
         self._committer = committer
         self._landed = landed
+        self._outage = Outage(
+            "the store cannot be written (%s); changes are refused until it can",
+            "the store can be written again; %d transactions were refused",
+        )
         self.counters = WriterCounters()
         self.state = OK
 
     def commit(self, batch: Sequence[tuple[Change, Done]]) -> None:
         """Write the batch and tell each what became of it. Never raises."""
         outcomes = self._outcomes([change for change, _ in batch])
-        self._count(outcomes)
+        self._count(outcomes, sum(rows_of(change) for change, _ in batch))
         self._announce([outcome for outcome in outcomes if isinstance(outcome, Commit) and outcome.events])
         for (_, done), outcome in zip(batch, outcomes, strict=True):
             tell(done, outcome)
@@ -129,7 +134,7 @@ class _Desk:
         except Exception:  # noqa: BLE001 - somebody else's mistake must not cost those who wait their outcome
             _log.exception("announcing %d commits failed", len(commits))
 
-    def _count(self, outcomes: Sequence[Outcome]) -> None:
+    def _count(self, outcomes: Sequence[Outcome], row_count: int) -> None:
         written = sum(isinstance(outcome, Commit) for outcome in outcomes)
         failed = next((outcome for outcome in outcomes if isinstance(outcome, StoreUnwritable | StoreClosed)), None)
         before = self.counters
@@ -141,8 +146,13 @@ class _Desk:
             refused=before.refused + (0 if failed else len(outcomes) - written),
             failures=before.failures + (failed is not None),
         )
-        if written or failed:
-            self.state = str(failed) if failed else OK
+        if failed:
+            self.state = str(failed)
+            if isinstance(failed, StoreUnwritable):
+                self._outage.failed(failed)
+        elif written and row_count:  # what writes nothing works on a full disk, too
+            self.state = OK
+            self._outage.worked()
 
 
 class ThreadedWriter:

@@ -64,8 +64,9 @@ def taken_back(record: NodeRecord) -> Mapping[str, Any]:
 
 
 def _by_hand(record: NodeRecord) -> bool:
-    """Whether somebody else set the maintenance: putting aside gives its reason in both places."""
-    return record.maintenance and (record.fault is None or record.maintenance_reason != record.last_error)
+    """Whether a hand set the maintenance: putting aside gives its reason in both places, and a check sets its fault."""
+    is_ours = record.fault is Fault.ACTOR_FAILURE and record.maintenance_reason == record.last_error
+    return record.maintenance and not is_ours and record.fault is not Fault.POWER_FAILURE
 
 
 def _was_announced(request: RequestRecord) -> bool:

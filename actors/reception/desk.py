@@ -14,6 +14,7 @@ from pykka import ActorDeadError
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.core.messages import Remove, SetMaintenance
+from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
@@ -25,10 +26,10 @@ from castiron.actors.published.listing import Listing
 from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unreadable
 from castiron.actors.services import Services
-from castiron.actors.supervision.kin import Seat
+from castiron.actors.supervision.kin import Kin, TakeBack
 from castiron.store.records import RequestRecord
 from castiron.transport.doors.answers import PeerInfo
-from castiron.transport.errors import CastironError, ConductorOverloaded
+from castiron.transport.errors import CastironError, ConductorOverloaded, NodeInMaintenance
 from castiron.transport.replies import (
     AnyResult,
     EventListed,
@@ -86,10 +87,10 @@ class Reception:
     """Handles verbs. One thread calls `handle`; answers may come from any."""
 
     def __init__(
-        self, services: Services, fleet: Seat, archive: Asking, desk: Desk, intake: Intake, *, bulks: Bulks
+        self, services: Services, kin: Kin, archive: Asking, desk: Desk, intake: Intake, *, bulks: Bulks
     ) -> None:
         self._services = services
-        self._fleet = fleet
+        self._kin = kin
         self._archive = archive
         self._desk = desk
         self._intake = intake
@@ -160,7 +161,7 @@ class Reception:
 
     def _tell_fleet(self, message: CreateNode | SetNode) -> None:
         try:
-            self._fleet.tell(message)
+            self._kin.fleet.tell(message)
         except InboxFull as full:
             raise ConductorOverloaded(
                 f"{full.limit} changes of the fleet wait, which is the limit. Try again.",
@@ -178,14 +179,30 @@ class Reception:
 
     def _remove(self, verb: NodeDelete, requester: str, answer: Answer) -> None:
         remove = Remove(revision=verb.revision, force=verb.force, requester=requester, reply_to=Asked(answer))
-        deliver(self._services, self._node(verb.node).state, remove)
+        self._tell_even_aside(self._node(verb.node).state, remove)
 
     def _set_maintenance(
         self, verb: NodeMaintenanceSet | NodeMaintenanceUnset, reason: str | None, requester: str, answer: Answer
     ) -> None:
         is_set = isinstance(verb, NodeMaintenanceSet)
         message = SetMaintenance(maintenance=is_set, reason=reason, requester=requester, reply_to=Asked(answer))
-        deliver(self._services, self._node(verb.node).state, message)
+        node = self._node(verb.node).state
+        if is_set:
+            deliver(self._services, node, message)
+        else:
+            self._tell_even_aside(node, message)
+
+    def _tell_even_aside(self, node: NodeState, message: Remove | SetMaintenance) -> None:
+        """Tell a node's actor; if the node was put aside, the supervisor, who tries it again and hands this on."""
+        try:
+            deliver(self._services, node, message)
+        except NodeInMaintenance:
+            try:
+                self._kin.supervisor.tell(TakeBack(uuid=node.record.uuid, message=message))
+            except (ActorDeadError, InboxFull):
+                raise ConductorOverloaded(
+                    "The supervisor has too much to do. Try again.", details={"what": "supervisor"}, retry_after_s=0.5
+                ) from None
 
     def _list_nodes(self, verb: NodeList, answer: Answer) -> None:
         seq = self._seq

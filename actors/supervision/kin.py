@@ -115,6 +115,16 @@ class Strayed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBack:
+    """A user wants something that only a node's actor can do, and the node was put aside; for the supervisor."""
+
+    is_control: ClassVar[bool] = False
+
+    uuid: NodeUUID
+    message: Remove | SetMaintenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hung:
     """A turn of a node's actor does not end, or what it was to end; for the supervisor."""
 

@@ -1,8 +1,9 @@
 """The supervisor: one for one, it gives a failed node's actor a successor, or puts the node aside.
 
 A thin shell around `core.supervision`. It hears of failures from the actors themselves, and of turns that hang from the
-watch. A successor starts from the store, behind every write of its predecessor; messages of users that the predecessor
-had not looked at are handed on. Blocks never.
+watch. A node that was put aside is tried again when a user takes it out of maintenance or deletes it. A successor
+starts from the store, behind every write of its predecessor; messages of users that the predecessor had not looked at
+are handed on. Blocks never.
 """
 
 import logging
@@ -24,7 +25,16 @@ from castiron.actors.nodes.place import owner_of
 from castiron.actors.nodes.reporter import Reporter
 from castiron.actors.services import Loaded, Services
 from castiron.actors.settings import Settings
-from castiron.actors.supervision.kin import AmendEnded, ChildFailed, Hung, Kin, NodeGone, Strayed, UsersMessage
+from castiron.actors.supervision.kin import (
+    AmendEnded,
+    ChildFailed,
+    Hung,
+    Kin,
+    NodeGone,
+    Strayed,
+    TakeBack,
+    UsersMessage,
+)
 from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, NodeUpdate
@@ -71,6 +81,9 @@ class Child:
     reason: str = ""
     """Of the latest failure."""
     aside: bool = False
+    """It has failed too often."""
+    rests: bool = False
+    """It was put aside for that, and nothing is under way for it."""
     overdue: RequestID | None = None
     """The request that a successor is to end."""
     leftovers: list[UsersMessage] = field(default_factory=list[UsersMessage])
@@ -83,7 +96,7 @@ class Tally:
     restarts: int = 0
     """Of nodes' actors; written by the supervisor alone."""
     put_aside: int = 0
-    """Nodes; written by the supervisor alone."""
+    """Nodes that are put aside now; written by the supervisor alone."""
     fleet_restarts: int = 0
     """Of the fleet's actor; written by whoever seats it."""
 
@@ -98,7 +111,7 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-SupervisorMessage = ChildFailed | Strayed | Hung | Replace | Found | Aside
+SupervisorMessage = ChildFailed | Strayed | TakeBack | Hung | Replace | Found | Aside
 
 
 class SupervisorActor(DispatchedActor):
@@ -128,6 +141,8 @@ class SupervisorActor(DispatchedActor):
                 self._child_failed(message)
             case Strayed(uuid=uuid, messages=messages):
                 self._hand_on(uuid, messages)
+            case TakeBack():
+                self._take_back(message)
             case Hung():
                 self._hung(message)
             case Replace(uuid=uuid):
@@ -170,6 +185,21 @@ class SupervisorActor(DispatchedActor):
                 log.error(told, message.uuid, message.reason, failures, extra={"node_uuid": message.uuid})
                 child.aside = True
                 self._load(message.uuid)
+        return None
+
+    def _take_back(self, message: TakeBack) -> None:
+        """Try the actor of a node that rests again, with all its chances, and hand on what is wanted of it."""
+        uuid = message.uuid
+        owner = self._services.directory.owner(uuid)
+        if owner is None or owner.ref is not None:
+            return self._hand_on(uuid, (message.message,))  # removed, or taken back already
+        child = self._children.setdefault(uuid, Child())
+        child.leftovers.append(message.message)
+        if child.rests:
+            child.failures, child.aside, child.rests = (), False, False
+            self._tally.put_aside -= 1
+            log.warning("node %s: its actor is tried again, for %s", uuid, message.message.requester)
+            self._load(uuid)
         return None
 
     def _hung(self, message: Hung) -> None:
@@ -240,6 +270,7 @@ class SupervisorActor(DispatchedActor):
                 "node %s: could not be put aside (%s); trying again", uuid, message.outcome, extra={"node_uuid": uuid}
             )
             return self._later(self._policy.delay_max_s, uuid)
+        self._children[uuid].rests = True
         self._tally.put_aside += 1
         owner = self._services.directory.owner(uuid)
         generation = 0 if owner is None else owner.generation

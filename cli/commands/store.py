@@ -1,11 +1,13 @@
-"""`castiron store`: the conductor's file: copied while it is in use, checked, described."""
+"""`castiron store`: the conductor's file: copied while it is in use, checked, described; its open requests dropped."""
 
 import os
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 import click
 
@@ -14,6 +16,11 @@ from castiron.cli.options import Command, Group, is_terminal, shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop, sentence, tell
 from castiron.cli.output.render import show_json, show_record, word
+from castiron.transport.errors import CastironError, RequestCancelled, RequestInterrupted
+from castiron.transport.vocabulary import Applied, Instant
+
+if TYPE_CHECKING:
+    from castiron.store.records import RequestRecord
 
 _MIB: Final = 1_048_576
 
@@ -24,7 +31,7 @@ _store_option = click.option(
 
 @click.group("store", cls=Group)
 def store() -> None:
-    """Back up, check and describe the file that a conductor keeps everything in. It may be running meanwhile."""
+    """Back up, check and describe the file that a conductor keeps everything in, which may be running meanwhile."""
 
 
 @store.command("backup", cls=Command)
@@ -80,6 +87,45 @@ def _check(store: Path | None, key_file: Path | None) -> int:
         if not result.findings:
             click.echo(f"{path}: sound; {secrets}")
     return Exit.BAD_DATA if result.findings else Exit.OK
+
+
+@store.command("drop-requests", cls=Command)
+@_store_option
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The key of the stored secrets. [default: beside the store, .key]",
+)
+def _drop_requests(store: Path | None, key_file: Path | None) -> None:
+    """End all requests of a store that have not ended: what an old backup holds nobody may want any more.
+
+    The conductor must not be running. What waits is cancelled; what had begun has failed, and is said to be applied or
+    not: nobody knows. No machine is touched.
+    """
+    from castiron.store.dropping import drop_requests  # noqa: PLC0415 - peewee and cryptography: 100 ms
+
+    path, key_path = store_of(store, os.environ), key_file_of(key_file, os.environ)
+    with _told():
+        dropped = drop_requests(path, key_path, now=Instant(time.time()), why=_why_dropped, new_id=lambda: str(uuid4()))
+    if shared().is_json:
+        return show_json({"store": str(path), **asdict(dropped)})
+    click.echo(
+        f"{path}: {dropped.cancelled} requests that waited were cancelled, {dropped.failed} that had begun failed"
+    )
+    return None
+
+
+def _why_dropped(request: "RequestRecord", applied: Applied) -> Mapping[str, Any]:
+    details = {"request": request.id, "node": request.node_name, "requester": "castiron store drop-requests"}
+    error: CastironError
+    if request.started_at is None:
+        error = RequestCancelled("It was dropped from the store before it had begun.", details=details, applied=applied)
+    else:
+        advice = "Nothing was changed." if applied is Applied.NO else "Look at the machine: it may have been applied."
+        message = f"It was dropped from the store after it had begun. {advice}"
+        error = RequestInterrupted(message, details=details, applied=applied)
+    return error.to_wire()
 
 
 @store.command("show", cls=Command)

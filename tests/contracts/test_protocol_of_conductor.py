@@ -10,7 +10,7 @@ from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
 
 ROOT = Path(__file__).resolve().parents[2]
-SUITES = ("test_conformance.py", "test_malformed.py", "test_golden.py", "test_published.py")
+SUITES = ("test_conformance.py", "test_malformed.py", "test_golden.py", "test_published.py", "test_lists.py")
 MINUTES_S = 180
 
 

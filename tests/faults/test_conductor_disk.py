@@ -1,14 +1,17 @@
 """A full disk: changes are refused and everything else goes on; when there is space again, so does the rest."""
 
-import errno
+import re
 import subprocess
 import sys
+import threading
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from castiron.store.outage import QUIET_S
 from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
 from castiron.transport.clients.client import Client
@@ -16,6 +19,7 @@ from castiron.transport.errors import StoreUnavailable
 from castiron.transport.vocabulary import CheckResult, PowerState
 from tests.support.conductor_process import ROOT, Audit, ConductorProcess, opened
 from tests.support.deadline import until
+from tests.support.small_disk import Cramped, SmallDisk
 
 CHANGES: dict[str, Callable[[Client], object]] = {
     "create": lambda client: client.nodes.create("n9", driver="fake"),
@@ -77,49 +81,6 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
     assert len(audit.requests) == 3
 
 
-MOUNT = ("unshare", "-Urm", "sh", "-c", 'mount -t tmpfs -o size=2m none "$0" && exec "$@"')
-"""A disk of 2 MB of the conductor's own, in a namespace that any user may make where the kernel allows it."""
-
-
-class Cramped(ConductorProcess):
-    """A conductor whose store has such a disk."""
-
-    def wrapped(self, command: list[str], store: Path) -> list[str]:
-        return [*MOUNT, str(store.parent), *command]
-
-
-class SmallDisk:
-    """The disk of a conductor that runs, seen from outside."""
-
-    def __init__(self, conductor: ConductorProcess, folder: Path) -> None:
-        self._ballast = Path(f"/proc/{conductor.pid}/root{folder}/ballast")
-
-    def fill(self) -> None:
-        """Leave not a byte."""
-        with self._ballast.open("ab", buffering=0) as ballast:
-            for size in (65_536, 4_096, 1):
-                try:
-                    while ballast.write(b"x" * size):
-                        pass
-                except OSError as error:
-                    assert error.errno == errno.ENOSPC  # noqa: PT017 - each size ends so
-
-    def clear(self) -> None:
-        """Give it back."""
-        self._ballast.unlink()
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Path:
-    """A folder to mount a disk at; skips the test where that is not to be had."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    tried = subprocess.run([*MOUNT, str(folder), "true"], capture_output=True, check=False)
-    if tried.returncode:
-        pytest.skip(f"no small disk to be had here: {tried.stderr.decode().strip()}")
-    return folder
-
-
 def refused(change: Callable[[], object]) -> bool:
     """Return whether the disk refused a change."""
     try:
@@ -127,6 +88,11 @@ def refused(change: Callable[[], object]) -> bool:
     except StoreUnavailable as error:
         return error.retry_after_s is not None
     return False
+
+
+def kind_of(line: str) -> str:
+    """Return what a line of the log says, without why and how often."""
+    return re.split(r" \(|; ", line)[0]
 
 
 def checked(client: Client) -> int:
@@ -155,7 +121,7 @@ def test_on_a_disk_without_a_byte_left_checks_go_on_and_all_is_well_again_when_t
         Cramped(mount / "c.db", endpoint, **settings) as conductor,
         conductor.client(10.0) as client,
     ):
-        disk = SmallDisk(conductor, mount)
+        disk = SmallDisk(mount, conductor.pid)
         client.nodes.create("n1", driver_info=farm[0].driver_info)
         client.nodes.create("n2", driver="fake")
         until(lambda: all(node.power_state == "power off" for node in client.nodes.list()))
@@ -184,7 +150,13 @@ def test_on_a_disk_without_a_byte_left_checks_go_on_and_all_is_well_again_when_t
         assert not refused(lambda: client.nodes.create("n9", driver="fake"))
         with client.events(since=0, follow=False, nodes=["n1"], types=["node.power_state_corrected.*"]) as stream:
             assert [event.payload["power_state"] for event in stream] == ["power off", "power on"]
+        threading.Event().wait(QUIET_S)  # it is over once nothing has failed for so long
+        client.nodes.set("n2", extra={"a": 2})
+        until(lambda: "written again" in conductor.log.read_text())
         conductor.stop()
+        log = Counter(kind_of(line) for line in conductor.log.read_text().splitlines())
+        assert {"the store cannot be written", "the store can be written again"} <= log.keys()
+        assert set(log.values()) == {1}, log
 
 
 def test_a_conductor_that_is_killed_while_its_disk_is_full_comes_back_with_what_was_accepted(tmp_path: Path) -> None:

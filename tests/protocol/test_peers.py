@@ -227,7 +227,11 @@ def test_a_stopping_conductor_gives_everything_in_flight_its_last_reply(house: H
 
         assert house.door.stop(5.0)
         heard = [peer.hear() for _ in range(3)]
+        for number in range(3):
+            house.conductor.let_go(f"m{number}")  # its end comes too late, and is no answer given twice
+        comes_about(lambda: house.door.counters()["late"] == 3)
 
+    assert house.door.counters()["doubled"] == 0
     assert {one.id for one in heard} == {b"m0", b"m1", b"m2"}
     assert {(one.kind, one.code, one.error["applied"]) for one in heard} == {(FINAL, "conductor.draining", "unknown")}
     assert not house.door.is_alive()

@@ -44,7 +44,7 @@ def test_a_week_of_a_hundred_nodes() -> None:
 
     must_hold(report)
     judged = {verdict.name: verdict.judged_count for verdict in report.invariants}
-    rare = {"I4", "I9", "I11"}  # keys and manual maintenance are not wished for yet; busy is, now and then
+    rare = {"I4", "I11"}  # keys are not wished for yet; busy is, now and then
     assert [name for name, count in judged.items() if not count and name not in rare] == []
     assert report.work["checks: agreed"] > 50_000
     assert report.work["ipmi: logins"] > 1_000
@@ -52,6 +52,10 @@ def test_a_week_of_a_hundred_nodes() -> None:
     assert report.work["starts"] > 5
     assert report.faults["disk full"] > 1
     assert judged["noticed"] > 100
+    assert judged["I9"] > 50
+    assert judged["deleted"] > 50
+    assert report.requests.get("failed: node.deleted", 0) > 0
+    assert len(evidence.nodes) > 50
     assert evidence.left_over["changes"] == 0
 
 
@@ -86,6 +90,21 @@ def test_where_nothing_happens_nothing_is_told() -> None:
 
     must_hold(report)
     assert types_of(evidence) == [EventType.POWER_STATE_CORRECTED] * 4, "each machine's first look, and no other event"
+
+
+def test_what_is_known_while_there_is_no_conductor_is_told_by_the_next_one() -> None:
+    with Simulation(calm()) as simulation:
+        for machine in simulation.machines:
+            simulation.users.ask(create(machine))
+        simulation.live(MINUTE_S)
+        simulation.kill(0, down_s=100.0)
+        simulation.live(1.0)
+        assert simulation.house is None
+
+        evidence = simulation.gather()
+
+    must_hold(report_of(simulation.plan, evidence))
+    assert len(evidence.nodes) == 4
 
 
 def test_one_press_is_one_event() -> None:

@@ -26,6 +26,8 @@ from castiron.transport.verbs import (
     NodeBootDeviceSet,
     NodeDelete,
     NodeHistory,
+    NodeMaintenanceSet,
+    NodeMaintenanceUnset,
     NodePowerSet,
     NodeSet,
     RequestList,
@@ -91,9 +93,13 @@ class SimulatedConductor(RuleBasedStateMachine):
     def annotate(self, name: str, note: int) -> None:
         self.ask(NodeSet(node=name, extra={"note": note % 1000}))
 
-    @rule(name=NAMES)
-    def delete(self, name: str) -> None:
-        self.ask(NodeDelete(node=name))
+    @rule(name=NAMES, force=st.booleans())
+    def delete(self, name: str, *, force: bool) -> None:
+        self.ask(NodeDelete(node=name, force=force))
+
+    @rule(name=NAMES, sets=st.booleans(), reason=st.sampled_from([None, "fan"]))
+    def maintain(self, name: str, reason: str | None, *, sets: bool) -> None:
+        self.ask(NodeMaintenanceSet(node=name, reason=reason) if sets else NodeMaintenanceUnset(node=name))
 
     @rule(which=WHICH)
     def create(self, which: int) -> None:

@@ -25,7 +25,6 @@ from castiron.transport.vocabulary import (
     UUID_FORM,
     Applied,
     EventType,
-    Fault,
     PowerState,
     ProvisionState,
     RequestState,
@@ -159,8 +158,7 @@ class MemoryConductor(MemoryBulks):
 
     def _maintain(self, name: str, reason: str | None, answer: Answer, *, maintenance: bool) -> None:
         node = self._reachable(name)
-        if node.fault is Fault.ACTOR_FAILURE:
-            raise errors.NodeInMaintenance("Put aside.", details={"node": node.name})
+        self._check_actor(node)
         self._check_store()
         kept = node.maintenance_reason if maintenance and node.maintenance and node.fault is None else None
         changed = replace(node, maintenance=maintenance, maintenance_reason=reason or kept, fault=None)
@@ -198,6 +196,7 @@ class MemoryConductor(MemoryBulks):
     @_do.register
     def _delete(self, verb: verbs.NodeDelete, answer: Answer) -> None:
         node = self._changeable(verb.node, verb.revision, may_be_busy=verb.force)
+        self._check_actor(node)
         self._check_store()
         del self.nodes[node.uuid]
         for request in [one for one in self.requests.values() if one.node_uuid == node.uuid]:

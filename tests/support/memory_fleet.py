@@ -4,7 +4,7 @@ from typing import Any
 
 from castiron.transport import errors
 from castiron.transport.replies import NodeView, RequestView
-from castiron.transport.vocabulary import FINAL_REQUEST_STATES
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, Fault
 
 ADDRESS = "ipmi_address"
 
@@ -64,6 +64,10 @@ class MemoryFleet:
             address = driver_info.get(ADDRESS)
             if address is not None and address == other.driver_info.get(ADDRESS) and not force:
                 raise errors.BMCAddressTaken("Taken.", details={"address": address, "node": other.name})
+
+    def _check_actor(self, node: NodeView) -> None:
+        if node.fault is Fault.ACTOR_FAILURE:
+            raise errors.NodeInMaintenance("Put aside, and its actor fails again.", details={"node": node.name})
 
     def _check_store(self) -> None:
         if self.is_store_broken:

@@ -164,7 +164,7 @@ class Outbox:
         log.error("the answer to %s was given twice; the second was dropped", tag, stack_info=True)
 
     def late(self) -> None:
-        """Count an answer whose peer was gone before it was given."""
+        """Count an answer that was given after its peer had gone, or the door had closed."""
         with self._lock:
             self.late_count += 1
 
@@ -250,6 +250,17 @@ class Answer:
         """
         self._end(error, seq)
 
+    def leave(self, error: CastironError, seq: int) -> None:
+        """Say the last word where nobody has: the door closes. What comes after it is late, and no bug.
+
+        Args:
+            error: why there is no other answer.
+            seq: as of `fail`.
+        """
+        with self._lock:
+            if self._state in _WAITING:
+                self._put(frames.FINAL, error, seq, _State.LEFT)
+
     def when_gone(self, call: Callable[[], object]) -> None:
         """Have `call` called if the peer goes before its last reply: nobody waits any more.
 
@@ -295,7 +306,7 @@ class Answer:
         self._outbox.put(Outgoing(self._key, self._envelope, kind, body))
 
     def _too_late(self) -> None:
-        if self._state is _State.GONE:
+        if self._state in _ENDED_BY_DOOR:
             self._outbox.late()
         else:
             self._outbox.doubled(tag_of(self.verb))
@@ -312,9 +323,12 @@ class _State(Enum):
     """The last word has been said."""
     GONE = auto()
     """The peer went before it."""
+    LEFT = auto()
+    """The door has said it, on closing."""
 
 
 _WAITING = frozenset({_State.OPEN, _State.ANNOUNCED})
+_ENDED_BY_DOOR = frozenset({_State.GONE, _State.LEFT})
 
 
 def _wish(verb: AnyVerb) -> ReplyWish:

@@ -178,8 +178,8 @@ class FrontDoor:
         unread_bytes: of large replies that wait for their peers, at the most. unread_refused: large replies that had
         to give way to `conductor.overloaded`, because too many bytes wait.
         dropped: replies whose peer had vanished or did not read. late: answers given after their peer was taken for
-        gone. doubled: second last replies, a bug. The events' figures are explained in Publisher.counters, those of
-        keys in Guard.counters.
+        gone, or after this door has closed. doubled: second last replies, a bug. The events' figures are explained
+        in Publisher.counters, those of keys in Guard.counters.
         """
         return {
             "peers": len(self._peers),
@@ -274,7 +274,7 @@ class FrontDoor:
         for answer in list(self._peers.items_in_flight()):
             applied = Applied.UNKNOWN if answer.verb.makes_work else None
             message = "The conductor has stopped before it could answer. Ask again once it is back."
-            answer.fail(ConductorDraining(message, applied=applied), NO_EVENT)
+            answer.leave(ConductorDraining(message, applied=applied), NO_EVENT)
         self._send_answers(router)
 
     def _receive(self, router: "zmq.Socket[bytes]") -> bool:

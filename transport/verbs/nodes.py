@@ -29,7 +29,7 @@ _MAINTENANCE: Final[tuple[type[CastironError], ...]] = (
     errors.MailboxFull,
     errors.StoreUnavailable,
 )
-"""Refusals of both: locked only while it is being deleted, and in maintenance only while nobody answers for it."""
+"""Refusals of both: locked only while it is being deleted, and in maintenance only where its actor keeps failing."""
 
 
 class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
@@ -129,6 +129,7 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
     refusals = (
         errors.NodeNotFound,
         errors.NodeLocked,
+        errors.NodeInMaintenance,
         errors.RevisionStale,
         errors.MailboxFull,
         errors.StoreUnavailable,
@@ -154,7 +155,10 @@ class NodeMaintenanceSet(Verb, frozen=True, kw_only=True, tag="node.maintenance.
 
 
 class NodeMaintenanceUnset(Verb, frozen=True, kw_only=True, tag="node.maintenance.unset"):
-    """Take a node out of maintenance, whoever put it there: its reason and its fault are forgotten."""
+    """Take a node out of maintenance, whoever put it there: its reason and its fault are forgotten.
+
+    A node that was put aside because its actor kept failing is tried again.
+    """
 
     node: NodeArgument
 

@@ -173,7 +173,9 @@ def _next(check: Check, every_s: float, now: Instant) -> tuple[Instant, float]:
     if not check.every_s:
         return now, 0.0
     at = check.started_at + every_s
-    return Instant(at if at > now else now + every_s), every_s * JITTER
+    if at <= now:
+        at = now + every_s
+    return Instant(at), min(every_s * JITTER, at - now)  # what is due before now would count as late
 
 
 def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: Settings) -> CheckResult:

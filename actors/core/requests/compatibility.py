@@ -152,10 +152,12 @@ _TAKES: Final[Mapping[Condition, tuple[bool, str]]] = {
     Condition.LEAVING: (False, "nothing would be left to tell of it"),
 }
 
+_TAKES_BACK: Final = (tag_of(NodeMaintenanceUnset), tag_of(NodeDelete), DELETE_FORCED)
+
 ADMITTANCE: Final[Mapping[tuple[str, Condition], tuple[bool, str]]] = {
     (verb, condition): taken for verb in (POWER, BOOT_SET, BOOT_GET, *HINDRANCES) for condition, taken in _TAKES.items()
-}
-"""(verb, how the node stands) → whether it is taken, and why. Verbs do not differ in it so far."""
+} | {(verb, Condition.ASIDE): (True, "its actor is tried again for it") for verb in _TAKES_BACK}
+"""(verb, how the node stands) → whether it is taken, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,8 @@ def aside(record: NodeRecord) -> NodeInMaintenance | None:
     if record.fault is not Fault.ACTOR_FAILURE:
         return None
     return NodeInMaintenance(
-        f"{record.name} was put aside: {record.last_error} A restart of the conductor tries it again.",
+        f"{record.name} was put aside: {record.last_error} "
+        f"`castiron node maintenance unset {record.name}` tries it again.",
         details={"node": record.name, "reason": record.last_error, "fault": record.fault.value},
     )
 

@@ -148,9 +148,8 @@ class BMC:
         self._link.resolved(addresses)
         self._settle()
 
-    def expire(self) -> None:
-        """Do what is due."""
-        now = self._services.now()
+    def expire(self, now: Instant) -> None:
+        """Do what is due by then; see Engine.expire."""
         self._end_late(now)
         if self._link.due_at is not None and self._link.due_at <= now:
             self._link.expire()

@@ -126,11 +126,15 @@ class Engine:
         """Return when `expire` is to be called."""
         return self._timers.next_at()
 
-    def expire(self) -> None:
-        """Do all that is due."""
-        now = self._services.now()
+    def expire(self, now: Instant) -> None:
+        """Do all that is due.
+
+        Args:
+            now: until when silence is judged. All that arrived before must have been received: what nobody has read
+                yet is no silence.
+        """
         while (bmc := self._timers.pop_due(now)) is not None:
-            self._guard(bmc, bmc.expire)
+            self._guard(bmc, partial(bmc.expire, now))
 
     def stop(self) -> None:
         """End all calls, begin all logouts, and take nothing more. Idempotent."""

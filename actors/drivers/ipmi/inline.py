@@ -105,7 +105,7 @@ class InlineIPMIDriver:
 
     def _do(self, work: Callable[[], None]) -> None:
         work()
-        self._engine.expire()
+        self._engine.expire(self._clock.now())
         self._arm()
 
     def _arm(self) -> None:
@@ -119,5 +119,5 @@ class InlineIPMIDriver:
 
     def _tick(self) -> None:
         self._timer = self._timer_at = None
-        self._engine.expire()
+        self._engine.expire(self._clock.now())
         self._arm()

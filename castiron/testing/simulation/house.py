@@ -153,7 +153,7 @@ class House:
             boot_id=ground.new_id(),
             bulks=self.bulks,
         )  # without a door and a watch: nobody can ask for hello or status here
-        self.reception = Reception(self.services, self.kin.fleet, archive, desk, self.intake, bulks=self.bulks)
+        self.reception = Reception(self.services, self.kin, archive, desk, self.intake, bulks=self.bulks)
 
     def owner(self, node: str) -> tuple[NodeUUID, Owner] | None:
         """Return a node's uuid and its present owner, by name or uuid; None if there is no such node."""

@@ -73,6 +73,7 @@ INVARIANTS: Final[Mapping[str, tuple[str, Judge]]] = MappingProxyType(
         "I10": ("event numbers have no gap", conductor.numbers_have_no_gap),
         "I11": ("busy says which limit, and when to come back", conductor.busy_says_when_to_come_back),
         "I12": ("an action ends by its deadline", requests.actions_end_by_their_deadline),
+        "deleted": ("requests of a deleted node end with it, and say so", requests.deletion_ends_requests),
         "answers": ("every question is answered once", conductor.every_question_is_answered_once),
         "truth": ("a power request that succeeded is true", requests.success_is_true),
         "noticed": ("a change behind our back is one event within one interval", checks.changes_are_noticed),

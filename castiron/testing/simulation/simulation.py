@@ -167,23 +167,24 @@ class Simulation:
         self.evidence.published.extend(happened)
 
     def gather(self) -> Evidence:
-        """Return what is known now."""
+        """Return what is known now; where there is no conductor, as soon as there is one."""
+        while self.house is None:
+            self.live(MINUTE_S)
         self._harvest()
         evidence, store = self.evidence, self._store
         evidence.ended_at = self.clock.now()
         evidence.nodes = store.nodes()
         evidence.events = list(_all_events(store))
         evidence.questions = self.users.questions
-        if self.house is not None:
-            self._count(self.house)
-            services = self.house.services
-            evidence.left_over = {
-                "permits": services.permits.in_use + services.permits.waiting,
-                "open requests": services.board.open_count(),
-                "waiters": services.board.waiting(),
-                "messages": self.house.dispatcher.backlog(),
-                "changes": self.house.writer.backlog(),
-            }
+        self._count(self.house)
+        services = self.house.services
+        evidence.left_over = {
+            "permits": services.permits.in_use + services.permits.waiting,
+            "open requests": services.board.open_count(),
+            "waiters": services.board.waiting(),
+            "messages": self.house.dispatcher.backlog(),
+            "changes": self.house.writer.backlog(),
+        }
         return evidence
 
     def _take_turns(self) -> None:

@@ -22,6 +22,8 @@ from castiron.transport.verbs import (
     NodeDelete,
     NodeHistory,
     NodeList,
+    NodeMaintenanceSet,
+    NodeMaintenanceUnset,
     NodePowerSet,
     NodeSet,
     NodeShow,
@@ -31,6 +33,12 @@ from castiron.transport.vocabulary import Instant, PowerTarget, ReplyWish
 
 PATIENCE_S: Final = HOUR_S / 2
 """No answer takes longer: a shutdown has ten minutes, and a power action that follows it one."""
+
+HURRY_PERCENT: Final = 20
+"""So many wishes are followed by another one about the same machine, while the first may still be under way."""
+
+HURRY_S: Final = (-3, 1)
+"""From the one to the other: between these powers of ten, so that each part of a request's life is met."""
 
 Wish = Callable[[Random, Machine], AnyVerb]
 
@@ -73,14 +81,17 @@ WISHES: Final[Sequence[tuple[int, Wish]]] = (
     (6, lambda rng, machine: NodeBootDeviceGet(node=_node(rng, machine))),
     (5, lambda rng, machine: NodeSet(node=_node(rng, machine), extra={"note": rng.randrange(100)})),
     (3, _rename),
+    (2, lambda rng, machine: NodeMaintenanceSet(node=_node(rng, machine), reason=rng.choice([None, "fan", "moving"]))),
+    (8, lambda rng, machine: NodeMaintenanceUnset(node=_node(rng, machine))),
     (1, lambda rng, machine: NodeDelete(node=_node(rng, machine))),
-    (8, lambda _, machine: create(machine)),
+    (2, lambda rng, machine: NodeDelete(node=_node(rng, machine), force=True)),
+    (16, lambda _, machine: create(machine)),
     (6, lambda rng, machine: NodeShow(node=_node(rng, machine))),
     (2, lambda _, machine: NodeList(marker=machine.name, limit=10)),
     (3, lambda rng, machine: NodeHistory(node=_node(rng, machine), limit=10)),
     (3, lambda rng, machine: RequestList(node=_node(rng, machine), limit=10)),
 )
-"""How often, and what."""
+"""How often, and what. More is unset and created than set and deleted: most machines have a node that is in use."""
 
 
 class Users:
@@ -131,7 +142,13 @@ class Users:
                 question.is_lost = True
 
     def _wish(self, mean_s: float, until: float) -> None:
-        machine = self._rng.choice(self._machines)
-        (wish,) = self._rng.choices([wish for _, wish in WISHES], [weight for weight, _ in WISHES])
-        self.ask(wish(self._rng, machine))
+        self._wish_about(self._rng.choice(self._machines))
         self.come(mean_s, until)
+
+    def _wish_about(self, machine: Machine) -> None:
+        rng = self._rng
+        (wish,) = rng.choices([wish for _, wish in WISHES], [weight for weight, _ in WISHES])
+        self.ask(wish(rng, machine))
+        if rng.random() < HURRY_PERCENT / 100:
+            at = self._clock.now() + 10 ** rng.uniform(*HURRY_S)
+            self._clock.call_at(Instant(at), lambda: self._wish_about(machine))

@@ -2,15 +2,18 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from castiron.actors.asking import Asked
-from castiron.actors.core.messages import Submit
+from castiron.actors.core.messages import Message, Submit
 from castiron.actors.drivers.base import GetPower, SetPower
+from castiron.actors.nodes.node import NodeActor
 from castiron.actors.settings import Settings
 from castiron.store.records import Change, NodeRecord, NodeUpdate, RequestRecord
+from castiron.transport.clients.client import Client
 from castiron.transport.doors.slip import Slip
 from castiron.transport.errors import CastironError, InternalError, NodeInMaintenance, NodeLocked
 from castiron.transport.vocabulary import Instant, PowerState, RequestID, RequestState, Revision
@@ -65,6 +68,101 @@ def test_a_node_whose_actor_keeps_failing_is_put_aside_and_tried_again_after_a_r
     client = house.open()
     assert client.nodes.power("n1", "power on").wait(timeout_s=5).state == "succeeded"
     assert client.nodes.show("n1").fault is None
+    house.audit()
+
+
+def put_aside(house: House, client: Client) -> None:
+    """Have the actor of n1 fail until it is put aside."""
+    house.driver.bugs[house.uuids[0]] = fail
+    before = client.status().actors["restarts"]
+    assert client.nodes.power("n1", "power on").wait(timeout_s=5).state == "failed"
+    until(lambda: client.status().actors["put_aside"] == 1)
+    assert client.status().actors["restarts"] == before + QUICK.restart_intensity
+    assert client.nodes.show("n1").fault == "actor failure"
+
+
+def test_a_node_that_was_put_aside_is_tried_again_when_it_is_taken_out_of_maintenance(house: House) -> None:
+    client = house.with_nodes()
+    for _ in range(2):  # as often as somebody wants it, with all its chances each time
+        put_aside(house, client)
+        restarts = client.status().actors["restarts"]
+        del house.driver.bugs[house.uuids[0]]
+
+        back = client.nodes.unset_maintenance("n1")
+
+        assert (back.maintenance, back.fault, client.status().actors["put_aside"]) == (False, None, 0)
+        assert client.nodes.power("n1", "power off").wait(timeout_s=5).state == "succeeded"
+        assert client.status().actors["restarts"] == restarts + 1
+    house.audit()
+
+
+def test_maintenance_by_hand_of_a_node_that_was_put_aside_ends_by_hand(house: House) -> None:
+    client = house.with_nodes()
+    client.nodes.set_maintenance("n1", reason="fan")
+    put_aside(house, client)
+    with pytest.raises(NodeInMaintenance, match="node maintenance unset n1"):
+        client.nodes.set_maintenance("n1", reason="moving")
+    del house.driver.bugs[house.uuids[0]]
+
+    client.nodes.unset_maintenance("n1")
+
+    told = [event.type for event in client.nodes.history("n1")[:3]]
+    assert told == ["node.maintenance_set.end", "node.fault_cleared.success", "node.fault_set.success"]
+    assert client.nodes.show("n1").maintenance is False
+    house.audit()
+
+
+def test_a_node_that_was_put_aside_is_deleted_though_its_driver_still_fails(house: House) -> None:
+    client = house.with_nodes()
+    put_aside(house, client)
+
+    client.nodes.delete("n1")
+
+    assert [node.name for node in client.nodes.list()] == ["n2", "n3"]
+    assert client.status().actors["put_aside"] == 0
+    assert client.nodes.create("n1", driver="fake").name == "n1"
+    house.audit()
+
+
+def test_an_actor_that_fails_again_and_again_is_put_aside_again_and_who_waits_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = house.with_nodes()
+    put_aside(house, client)
+
+    decide, uuid = NodeActor._decide, house.uuids[0]
+
+    def fail_at_anything(actor: NodeActor, message: Message) -> None:
+        if actor.uuid == uuid:
+            raise ZeroDivisionError
+        decide(actor, message)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(NodeActor, "_decide", fail_at_anything)
+        for ask in (client.nodes.unset_maintenance, client.nodes.delete):
+            with pytest.raises((NodeInMaintenance, InternalError)):
+                ask("n1")
+            until(lambda: client.status().actors["put_aside"] == 1)
+
+    assert client.nodes.power("n2", "power on").wait(timeout_s=5).state == "succeeded"
+    del house.driver.bugs[house.uuids[0]]
+    assert client.nodes.unset_maintenance("n1").fault is None
+    house.audit()
+
+
+def test_many_who_take_a_node_back_at_once_are_all_answered(house: House) -> None:
+    client = house.with_nodes()
+    put_aside(house, client)
+    del house.driver.bugs[house.uuids[0]]
+
+    def ask() -> bool:
+        with house.conductor.client(timeout_s=10) as asker:
+            return asker.nodes.unset_maintenance("n1").maintenance
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(ask) for _ in range(8)]
+        assert [answer.result(10) for answer in answers] == [False] * 8
+    assert client.nodes.power("n1", "power off").wait(timeout_s=5).state == "succeeded"
     house.audit()
 
 

@@ -92,7 +92,7 @@ def test_an_answer_is_never_older_than_it_says(simulation: Simulation, verb: Any
     house = simulation.house
     reception = Reception(
         simulation.services,
-        simulation.kin.fleet,
+        simulation.kin,
         AtOnce(library),
         house.reception._desk,
         house.intake,

@@ -14,9 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from castiron.transport.clients.client import WINDOW
-from castiron.transport.doors.answers import Answer, PeerInfo
-from castiron.transport.verbs import AnyVerb, NodePowerSet
 from tests.support.deadline import until
 from tests.support.house import House
 from tests.support.memory_conductor import MemoryConductor
@@ -146,36 +143,37 @@ def test_a_conductor_that_stays_away_is_told_with_the_request(
     assert "Traceback" not in err
 
 
-class Mute(MemoryConductor):
-    """Hears everything, and answers nothing that changes power."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard: set[str] = set()
-
-    def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
-        if isinstance(verb, NodePowerSet):
-            self.heard.add(verb.node)
-        else:
-            super().handle(verb, peer, answer)
-
-
-def test_a_conductor_lost_among_many_nodes_is_told_for_each_with_what_may_have_been_done(
-    endpoint: str, spawn: Spawn
+def test_a_conductor_lost_among_many_nodes_is_told_for_those_of_which_nothing_was_heard(
+    house: House, three: MemoryConductor, spawn: Spawn
 ) -> None:
-    house = House(endpoint, mute := Mute())
-    process = spawn("node", "power", "on", "n[1-300]", "--timeout", "2", "--format", "json")
-    until(lambda: len(mute.heard) == WINDOW)
+    three.held |= {"n2", "n3"}
+    process = spawn("node", "power", "on", "n[1-3]", "--wait", "--timeout", "3", "--format", "json")
+    until(lambda: [one.state for one in three.requests.values()].count("succeeded") == 1)
+    until(lambda: len(three.requests) == 3)
 
-    house.close()
+    assert house.door.stop(5.0)
 
     code, out, err = ended(process)
-    applied = {one["node"]: one["error"]["applied"] for one in json.loads(out)}
-    assert code in {1, 69}, "all lost it, or some were told that it stops"
-    assert err == "castiron: 300 of 300 failed.\n"
-    assert len(applied) == 300
-    assert {applied[name] for name in mute.heard} == {"unknown"}
-    assert applied["n300"] == "no"
+    errors = {one["node"]: one["error"] for one in json.loads(out)["nodes"]}
+    assert code in {69, 75}
+    assert err.splitlines()[-1] == "castiron: 2 of 3 failed."
+    assert errors["n1"] is None
+    assert {errors[name]["code"] for name in ("n2", "n3")} <= {"conductor.lost", "reply.timeout"}
+
+
+def test_a_bulk_that_is_interrupted_starts_no_further_machines(three: MemoryConductor, spawn: Spawn) -> None:
+    three.held |= {"n1", "n2", "n3"}
+    process = spawn("node", "power", "on", "n[1-3]", "--wait", "--batch", "1")
+    until(lambda: len(three.requests) == 1 and bool(three.bulks))
+
+    process.send_signal(signal.SIGINT)
+    code, out, err = ended(process)
+
+    assert (code, out) == (130, "")
+    assert "Interrupted. 0 of 3 had ended, 1 go on, 2 were not started." in err
+    three.let_go("n1")
+    until(lambda: not three.bulks)
+    assert len(three.requests) == 1
 
 
 @contextmanager
@@ -233,7 +231,7 @@ def test_progress_is_drawn_on_a_terminal_and_leaves_nothing_behind(three: Memory
     three.held |= {"n2", "n3"}
 
     with on_terminal("node", "power", "on", "n[1-3]", "--wait", streams=("stderr",)) as (process, terminal):
-        seen = until_shown(terminal, "1 of 3 ended; accepted: n[2-3]")
+        seen = until_shown(terminal, "1 of 3 ended; running: n[2-3]")
         three.let_go("n2")
         three.let_go("n3")
         seen += everything(terminal)

@@ -96,6 +96,17 @@ def test_a_node_that_is_taken_back_is_as_before(times: int) -> None:
     assert taken_back(record) == {"fault": None, "maintenance": False, "maintenance_reason": None}
 
 
+def test_a_fault_of_its_power_was_set_by_no_hand_whatever_failed_since() -> None:
+    check: dict[str, Any] = {
+        "maintenance": True,
+        "maintenance_reason": "Its BMC gave no power state.",
+        "fault": Fault.POWER_FAILURE,
+    }
+    record = put(plain_node(**check, last_error="A request failed since."))
+
+    assert taken_back(record) == {"fault": None, "maintenance": False, "maintenance_reason": None}
+
+
 @pytest.mark.parametrize("record", [plain_node(), plain_node(**BY_HAND), plain_node(fault=Fault.POWER_FAILURE)])
 def test_what_was_not_put_aside_is_not_taken_back(record: NodeRecord) -> None:
     assert taken_back(record) == {}
@@ -106,5 +117,5 @@ def test_a_node_that_was_put_aside_says_why_it_takes_nothing() -> None:
     error = aside(put())
 
     assert error is not None
-    assert error.message == f"n1 was put aside: {REASON} A restart of the conductor tries it again."
+    assert error.message == f"n1 was put aside: {REASON} `castiron node maintenance unset n1` tries it again."
     assert error.details == {"node": "n1", "reason": REASON, "fault": "actor failure"}

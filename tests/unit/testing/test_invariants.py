@@ -1,131 +1,37 @@
 """Each judge of a simulation is content with what is right, and finds what is wrong in a log made by hand."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from random import Random
 
 import pytest
 
-from castiron.actors.settings import Settings
-from castiron.store.records import NodeRecord, RequestRecord
 from castiron.testing import INVARIANTS, Evidence, Verdict, judge
-from castiron.testing.simulation.evidence import Failure, Question, Span
-from castiron.testing.simulation.machines import Machine
+from castiron.testing.simulation.evidence import Failure, Span
 from castiron.transport.errors import ConductorOverloaded, NodeLocked
-from castiron.transport.events import EventView
-from castiron.transport.verbs import NodePowerSet
 from castiron.transport.vocabulary import (
     EventType,
     Fault,
     Instant,
-    NodeName,
     NodeSeq,
     PowerState,
-    PowerTarget,
     RequestID,
     RequestState,
 )
-from tests.support.store_records import node_uuid, plain_node, plain_request
-
-NODE = node_uuid(1)
-BEGAN, HOUR = 10_000.0, 3_600.0
-PRESSED = BEGAN + 3 * HOUR
-SILENT, HEALED = BEGAN + 5 * HOUR, BEGAN + 7 * HOUR
-ENDED = BEGAN + 10 * HOUR
-SETTINGS = Settings(sync_power_state_interval_s=600.0)
-
-
-def event(kind: EventType, at: float, request: str | None = None, **payload: object) -> EventView:
-    return EventView(seq=0, type=kind, at=at, node="n001", node_uuid=NODE, request=request, payload=payload)
-
-
-def numbered(events: list[EventView]) -> list[EventView]:
-    return [
-        EventView(
-            seq=number,
-            node_seq=number,
-            type=one.type,
-            at=one.at,
-            node=one.node,
-            node_uuid=one.node_uuid,
-            request=one.request,
-            payload=one.payload,
-        )
-        for number, one in enumerate(events, start=1)
-    ]
-
-
-def request(number: int, **changes: object) -> RequestRecord:
-    at = Instant(BEGAN + 100.0 * number)
-    usual = plain_request(
-        number,
-        node_name=NodeName("n001"),
-        requester=f"user-{number}",
-        state=RequestState.SUCCEEDED,
-        accepted_at=at,
-        started_at=at,
-        ended_at=Instant(at + 1.0),
-        overdue_at=Instant(at + 60.0),
-    )
-    return replace(usual, **changes)  # type: ignore[arg-type]  # whatever a test breaks
-
-
-def question(number: int, **changes: object) -> Question:
-    asked = Question(f"user-{number}", NodePowerSet(node="n001", target=PowerTarget.ON), BEGAN, told_count=1)
-    for name, value in changes.items():
-        setattr(asked, name, value)
-    return asked
-
-
-def good() -> Evidence:
-    """One machine: switched on for a user, off by hand, silent for two hours."""
-    machine = Machine(0, "direct", Random(0))
-    on = request(1)
-    machine.bmc.device.chassis.set_power(PowerState.ON)
-    machine.powers.append(machine.powers[0]._replace(at=BEGAN + 100.5, state=PowerState.ON))
-    machine.press(PRESSED)
-    events = numbered(
-        [
-            event(EventType.NODE_CREATE_END, BEGAN, requester="user-0"),
-            event(EventType.POWER_SET_START, BEGAN + 100.0, on.id, requester="user-1"),
-            event(EventType.POWER_SET_END, BEGAN + 101.0, on.id, requester="user-1"),
-            event(EventType.POWER_STATE_CORRECTED, PRESSED + 300.0, power_state="power off"),
-            event(EventType.NODE_FAULT_SET, SILENT + 2400.0, fault=Fault.POWER_FAILURE.value),
-            event(EventType.NODE_FAULT_CLEARED, HEALED + 200.0, fault=Fault.POWER_FAILURE.value),
-        ]
-    )
-    busy = ConductorOverloaded("Try again.", details={"limit": 5, "what": "fleet"}, retry_after_s=0.5)
-    return Evidence(
-        settings=SETTINGS,
-        ended_at=ENDED,
-        events=events,
-        published=list(events),
-        requests={on.id: on},
-        nodes=[node(machine, node_seq=NodeSeq(len(events)))],
-        questions=[question(1, accepted_id=on.id), question(2, error=busy)],
-        machines=[machine],
-        faults=[Span("silent", SILENT, HEALED, machine.bmc_address)],
-        failures=[Failure(BEGAN + 9 * HOUR, NODE, is_replaced=True)],
-        lateness=Counter({0.0: 100}),
-        left_over={"permits": 0},
-    )
-
-
-def node(machine: Machine, **changes: object) -> NodeRecord:
-    usual = plain_node(name=NodeName("n001"), bmc_address=machine.bmc_address, power_state=PowerState.OFF)
-    return replace(usual, **changes)  # type: ignore[arg-type]  # whatever a test breaks
-
-
-def add(evidence: Evidence, *requests: RequestRecord) -> None:
-    evidence.requests.update({one.id: one for one in requests})
-
-
-def log(evidence: Evidence, *more: EventView, without: EventType | None = None) -> None:
-    kept = [one for one in evidence.events if one.type != without]
-    evidence.events = numbered(sorted([*kept, *more], key=lambda one: one.at))
-    evidence.published = list(evidence.events)
-    evidence.nodes = [replace(one, node_seq=NodeSeq(len(evidence.events))) for one in evidence.nodes]
+from tests.support.store_records import node_uuid
+from tests.unit.testing.evidence import (
+    BEGAN,
+    HEALED,
+    HOUR,
+    NODE,
+    PRESSED,
+    add,
+    by_hand,
+    event,
+    good,
+    log,
+    question,
+    request,
+)
 
 
 def two_at_once(evidence: Evidence) -> None:
@@ -187,16 +93,45 @@ def a_neighbour_went(evidence: Evidence) -> None:
 
 
 def left_maintenance_told(evidence: Evidence) -> None:
-    log(
-        evidence,
-        event(EventType.MAINTENANCE_SET_END, BEGAN + 10.0, maintenance=True, requester="user-9"),
-        event(EventType.NODE_UPDATE_END, BEGAN + 20.0, maintenance=False),
-    )
-    evidence.nodes = [replace(evidence.nodes[0], maintenance=True)]
+    log(evidence, event(EventType.NODE_UPDATE_END, BEGAN + 8.1 * HOUR, maintenance=False))
 
 
 def left_maintenance_quietly(evidence: Evidence) -> None:
-    log(evidence, event(EventType.MAINTENANCE_SET_END, BEGAN + 10.0, maintenance=True, requester="user-9"))
+    log(evidence, without=EventType.MAINTENANCE_SET_END)
+    log(evidence, by_hand(BEGAN + 8 * HOUR, maintenance=True))
+
+
+def left_before_it_was_asked_for(evidence: Evidence) -> None:
+    log(evidence, without=EventType.MAINTENANCE_SET_END)
+    unset = by_hand(BEGAN + 8.2 * HOUR, maintenance=False, previous_maintenance=False)
+    log(evidence, by_hand(BEGAN + 8 * HOUR, maintenance=True), unset)
+
+
+def left_by_nobody(evidence: Evidence) -> None:
+    log(evidence, by_hand(BEGAN + 8.1 * HOUR, maintenance=False, requester=None))
+
+
+def a_fault_in_maintenance(evidence: Evidence) -> None:
+    log(evidence, event(EventType.NODE_FAULT_SET, BEGAN + 8.1 * HOUR, fault=Fault.POWER_FAILURE.value))
+
+
+def recovered_in_maintenance(evidence: Evidence) -> None:
+    log(evidence, event(EventType.NODE_FAULT_CLEARED, BEGAN + 8.1 * HOUR, fault=Fault.POWER_FAILURE.value))
+
+
+def outlived_its_node(evidence: Evidence) -> None:
+    log(evidence, event(EventType.NODE_DELETE_END, BEGAN + 150.0, requester="user-8"))
+    add(evidence, request(1, ended_at=Instant(BEGAN + 160.0)))
+
+
+def cut_short_without_a_word(evidence: Evidence) -> None:
+    log(evidence, event(EventType.NODE_DELETE_END, BEGAN + 101.0, requester="user-8"))
+    add(evidence, request(1, state=RequestState.FAILED, error={"code": "bmc.unreachable"}))
+
+
+def cancelled_though_it_had_begun(evidence: Evidence) -> None:
+    log(evidence, event(EventType.NODE_DELETE_END, BEGAN + 101.0, requester="user-8"))
+    add(evidence, request(1, state=RequestState.CANCELLED, error={"code": "node.removed"}))
 
 
 def a_gap(evidence: Evidence) -> None:
@@ -295,12 +230,19 @@ BREAKS: list[tuple[str, Callable[[Evidence], None]]] = [
     ("I8", a_neighbour_went),
     ("I9", left_maintenance_told),
     ("I9", left_maintenance_quietly),
+    ("I9", left_before_it_was_asked_for),
+    ("I9", left_by_nobody),
+    ("I9", a_fault_in_maintenance),
+    ("I9", recovered_in_maintenance),
     ("I10", a_gap),
     ("I10", unpublished),
     ("I10", a_wrong_count),
     ("I11", busy_for_ever),
     ("I11", busy_for_no_reason),
     ("I12", ran_too_long),
+    ("deleted", outlived_its_node),
+    ("deleted", cut_short_without_a_word),
+    ("deleted", cancelled_though_it_had_begun),
     ("answers", never_answered),
     ("answers", answered_twice),
     ("truth", never_on),
@@ -325,7 +267,7 @@ def test_what_is_right_is_held_and_each_judge_had_something_to_judge() -> None:
     found = verdicts(good())
 
     assert {name: verdict.violations for name, verdict in found.items() if not verdict.held} == {}
-    assert {name for name, verdict in found.items() if not verdict.judged_count} <= {"I4", "I7", "I9"}
+    assert {name for name, verdict in found.items() if not verdict.judged_count} <= {"I4", "I7", "deleted"}
 
 
 @pytest.mark.parametrize(("name", "spoil"), BREAKS, ids=[f"{name}-{spoil.__name__}" for name, spoil in BREAKS])
@@ -368,3 +310,44 @@ def test_a_success_that_was_lied_about_is_not_judged() -> None:
     evidence.machines[0].lies.append(BEGAN + 100.5)
 
     assert verdicts(evidence)["truth"].held
+
+
+def test_what_nobody_looks_at_in_maintenance_is_not_judged() -> None:
+    evidence = good()
+    log(evidence, by_hand(BEGAN + 9.5 * HOUR, maintenance=True))
+    evidence.nodes = [replace(one, maintenance=True, power_state=PowerState.ON) for one in evidence.nodes]
+
+    found = verdicts(evidence)
+
+    assert found["records"].held
+    assert found["I9"].held
+
+
+@pytest.mark.parametrize("to_maintenance", [True, False])
+def test_a_node_that_a_hand_took_out_of_its_fault_need_not_recover(to_maintenance: bool) -> None:
+    evidence = good()
+    log(evidence, without=EventType.NODE_FAULT_CLEARED)
+    hand = by_hand(HEALED - 100.0, maintenance=to_maintenance, previous_fault=Fault.POWER_FAILURE.value)
+    back = by_hand(HEALED - 50.0, maintenance=False)
+
+    log(evidence, hand, back)
+
+    assert verdicts(evidence)["recovery"].held
+
+
+def test_a_change_in_maintenance_is_noticed_by_nobody() -> None:
+    evidence = good()
+    log(evidence, without=EventType.POWER_STATE_CORRECTED)
+
+    log(evidence, by_hand(PRESSED - 10.0, maintenance=True), by_hand(PRESSED + 1000.0, maintenance=False))
+
+    assert verdicts(evidence)["noticed"].held
+
+
+def test_a_button_that_is_pressed_twice_in_one_instant_is_noticed_by_nobody() -> None:
+    evidence = good()
+    log(evidence, without=EventType.POWER_STATE_CORRECTED)
+
+    evidence.machines[0].press(PRESSED)
+
+    assert verdicts(evidence)["noticed"].held

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from castiron.transport.doors.answers import Answer, Outbox
-from castiron.transport.errors import NodeLocked
+from castiron.transport.errors import ConductorDraining, NodeLocked
 from castiron.transport.frames import ACCEPTED, FINAL, Envelope
 from castiron.transport.replies import Pong
 from castiron.transport.verbs import NodePowerSet, Ping
@@ -93,6 +93,32 @@ def test_accepted_twice_is_a_bug_that_is_counted(outbox: Outbox) -> None:
     assert kinds(outbox) == [ACCEPTED]
     assert outbox.doubled_count == 1
     assert answer.is_open
+
+
+@pytest.mark.parametrize("wish", [ReplyWish.FINAL, ReplyWish.BOTH])
+def test_what_comes_after_the_doors_own_last_word_is_late_and_no_bug(
+    outbox: Outbox, wish: ReplyWish, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = answer_to(outbox, wish)
+    answer.accepted(RESULT, 1)
+
+    answer.leave(ConductorDraining("Stopped."), 0)
+    answer.final(RESULT, 2)
+    answer.leave(ConductorDraining("Stopped."), 0)
+
+    assert kinds(outbox).count(FINAL) == 1
+    assert (outbox.late_count, outbox.doubled_count) == (1, 0)
+    assert caplog.text == ""
+
+
+def test_a_door_that_closes_does_not_speak_after_the_last_word(outbox: Outbox) -> None:
+    answer = answer_to(outbox, ReplyWish.FINAL)
+    answer.final(RESULT, 1)
+
+    answer.leave(ConductorDraining("Stopped."), 0)
+
+    assert kinds(outbox) == [FINAL]
+    assert outbox.doubled_count == 0
 
 
 def test_who_waits_is_told_once_when_the_peer_is_gone(outbox: Outbox) -> None:

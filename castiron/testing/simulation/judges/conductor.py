@@ -6,6 +6,7 @@ from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.judges.homes import Hold
 from castiron.transport.errors import CapacityError, ConductorOverloaded, MailboxFull
 from castiron.transport.events import EventView
+from castiron.transport.vocabulary import EventType, Fault
 
 
 def failed_actors_are_replaced(evidence: Evidence, hold: Hold) -> None:
@@ -17,19 +18,39 @@ def failed_actors_are_replaced(evidence: Evidence, hold: Hold) -> None:
 
 
 def manual_maintenance_stays(evidence: Evidence, hold: Hold) -> None:
-    """Judge I9: maintenance that somebody has set is left only because somebody asked for it."""
-    by_hand: dict[str | None, bool] = {}
+    """Judge I9: a node that somebody put into maintenance stays in it until somebody takes it out, or it is deleted.
+
+    A fault `power failure` would end it: with that fault, the conductor takes the node out by itself.
+    """
+    by_hand: dict[str | None, EventView] = {}
     for event in evidence.events:
-        wanted, requester = event.payload.get("maintenance"), event.payload.get("requester")
-        if wanted is None:
-            continue
-        if requester is not None:
-            by_hand[event.node_uuid] = bool(wanted)
-        elif by_hand.get(event.node_uuid):
-            hold(bool(wanted), f"event {event.seq}: {event.node} left maintenance, and nobody asked for it")
+        since = by_hand.get(event.node_uuid)
+        if since is not None:
+            broken = f"event {event.seq} ends what event {since.seq} set by hand on {event.node}"
+            hold(not _ends_by_itself(event), broken)
+        if event.type == EventType.NODE_DELETE_END:
+            by_hand.pop(event.node_uuid, None)
+        elif event.type == EventType.MAINTENANCE_SET_END and event.payload["maintenance"]:
+            by_hand[event.node_uuid] = event
+        elif event.type == EventType.MAINTENANCE_SET_END:
+            by_hand.pop(event.node_uuid, None)
     for node in evidence.nodes:
-        if by_hand.get(node.uuid):
-            hold(node.maintenance, f"{node.name} is not in maintenance any more, and nobody asked for that")
+        if node.uuid in by_hand:
+            is_so = node.maintenance and node.fault is not Fault.POWER_FAILURE
+            hold(is_so, f"{node.name} is not in maintenance by hand any more, and nobody asked for that")
+
+
+def _ends_by_itself(event: EventView) -> bool:
+    """Return whether an event tells of the end of maintenance that was set by hand, and of nobody who asked for it."""
+    told = event.payload
+    match event.type:
+        case EventType.MAINTENANCE_SET_END:
+            was_over = not told["previous_maintenance"] or told["previous_fault"] == Fault.POWER_FAILURE
+            return was_over or told["requester"] is None
+        case EventType.NODE_FAULT_SET | EventType.NODE_FAULT_CLEARED:
+            return bool(told["fault"] == Fault.POWER_FAILURE)
+        case _:
+            return told.get("maintenance") is False
 
 
 def numbers_have_no_gap(evidence: Evidence, hold: Hold) -> None:

@@ -9,7 +9,8 @@ from castiron.actors.core.running import LAST_WORD_S
 from castiron.store.records import RequestRecord
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.judges.homes import TICK_S, Hold, machines_of
-from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestID, RequestState
+from castiron.transport.errors import NodeRemoved
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventType, RequestID, RequestState
 
 _STARTS: Final = frozenset(events.start.value for events in EVENTS.values())
 _ENDS: Final = frozenset(word.value for events in EVENTS.values() for word in (events.end, events.error))
@@ -61,6 +62,21 @@ def accepted_means_ended(evidence: Evidence, hold: Hold) -> None:
     for node in evidence.nodes:
         target = node.target_power_state
         hold(target is None, f"{node.name} has the target {target}, and nothing is under way")
+
+
+def deletion_ends_requests(evidence: Evidence, hold: Hold) -> None:
+    """Judge that no request outlives its node, and that those which the deletion ended say so."""
+    deleted = {event.node_uuid: event for event in evidence.events if event.type == EventType.NODE_DELETE_END}
+    for request in evidence.requests.values():
+        deletion = deleted.get(request.node_uuid)
+        if deletion is None:
+            continue
+        is_over = request.ended_at is not None and request.ended_at <= deletion.at
+        hold(is_over, f"request {request.id} is {request.state} after event {deletion.seq}, which deleted its node")
+        if request.ended_at == deletion.at and request.state is not RequestState.SUCCEEDED:
+            expected = (RequestState.CANCELLED if request.started_at is None else RequestState.FAILED, NodeRemoved.code)
+            told = (request.state, (request.error or {}).get("code"))
+            hold(told == expected, f"request {request.id} ended with its node, and says {told}, not {expected}")
 
 
 def same_key_runs_once(evidence: Evidence, hold: Hold) -> None:

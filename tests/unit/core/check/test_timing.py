@@ -110,6 +110,19 @@ def test_a_new_interval_counts_at_once() -> None:
         assert list(node.timers.values()) == due
 
 
+def test_a_new_interval_that_is_nearly_over_is_not_due_before_now() -> None:
+    node = begun()
+    counted(node)
+    began = node.state.check.started_at
+    node.now = Instant(began + 4.9)
+
+    node.tell(Amend(amendment=Amendment(attributes={"power_check_interval_s": 5.0}), requester="ipc", reply_to="asked"))
+
+    (timer,) = [effect for effect in node.effects if isinstance(effect, SetTimer)]
+    assert timer.at == began + 5.0
+    assert timer.early_s == pytest.approx(0.1)
+
+
 def test_checks_do_not_overlap_and_a_slow_one_is_followed_by_a_whole_interval() -> None:
     node = begun(replace(CHECKED, sync_power_state_interval_s=2.0))
     node.gusts = weather([], afterwards=Gust(takes_s=3.0))
