@@ -34,6 +34,9 @@ PATIENCE_S: Final = 30.0
 AGAIN_S: Final = 0.2
 """Before the rest is told again."""
 
+PACE_S: Final = 1.0
+"""Between two reports of how far it has come, while nothing happens."""
+
 _NAME_BYTES: Final = 3
 """What msgpack puts before a name, at the most."""
 
@@ -171,7 +174,7 @@ class Bulk:
                     raise
                 yield from self._gone(unknown)
             except (ConductorLost, CapacityError) as lost:
-                self._bear(lost)
+                self._bear(lost, ends_at)
             if self._is_over or not self._left():
                 self._is_over = True
                 return
@@ -179,7 +182,8 @@ class Bulk:
 
     def _once(self, verb: BulkRun, ends_at: float) -> Generator[BulkOutcome]:
         """Send it, and yield what comes of it."""
-        parts = self._conversation.ask_in_parts(verb, BulkView, self._answer_s, ends_at=ends_at)
+        answer_s = min(self._answer_s, max(AGAIN_S, ends_at - self._now()))
+        parts = self._conversation.ask_in_parts(verb, BulkView, answer_s, ends_at=ends_at, pace_s=PACE_S)
         while True:
             try:
                 part = next(parts)
@@ -188,7 +192,9 @@ class Bulk:
                 self._is_over = True
                 return
             self._heard_at, self.lost = self._now(), None
-            if isinstance(part, BulkView):
+            if part is None:
+                self._tell()
+            elif isinstance(part, BulkView):
                 self._id = part.id
                 self.names = self.names or part.nodes
             elif isinstance(part, BulkPart):
@@ -202,9 +208,10 @@ class Bulk:
         if self._told is not None:
             self._told(self)
 
-    def _bear(self, lost: CastironError) -> None:
-        """Let a moment pass, unless nothing had been accepted, or it has been away for too long."""
-        if not self.names or self._now() - self._heard_at >= PATIENCE_S:
+    def _bear(self, lost: CastironError, ends_at: float) -> None:
+        """Let a moment pass, unless nothing had been accepted, the time is up, or it has been away for too long."""
+        now = self._now()
+        if not self.names or now >= ends_at or now - self._heard_at >= PATIENCE_S:
             raise lost
         self.lost = lost
         self._tell()

@@ -172,8 +172,14 @@ class Conversation:
             raise lost
 
     def ask_in_parts(
-        self, verb: Verb, result: type[_Result], timeout_s: float, *, ends_at: float = math.inf
-    ) -> Generator[Struct, None, _Result]:
+        self,
+        verb: Verb,
+        result: type[_Result],
+        timeout_s: float,
+        *,
+        ends_at: float = math.inf,
+        pace_s: float = math.inf,
+    ) -> Generator[Struct | None, None, _Result]:
         """Send a verb that is answered in parts, and yield what is announced, then the parts, as they come.
 
         Nothing is read ahead: what is not taken waits in the socket, then with the conductor. An iteration that is
@@ -184,6 +190,7 @@ class Conversation:
             result: the Struct that answers it.
             timeout_s: for the announcement.
             ends_at: on the clock; what comes after the announcement may take until then.
+            pace_s: yield None where nothing has come for so long, so that whoever iterates can do something else.
 
         Returns:
             The result.
@@ -199,12 +206,14 @@ class Conversation:
         try:
             while True:
                 with self._turn:
-                    while question.outcome is None and not question.parts:
-                        self._step()
+                    idle_at = self._now() + pace_s
+                    while question.outcome is None and not question.parts and self._now() < idle_at:
+                        self._step(idle_at)
                 while question.parts:
                     yield question.parts.popleft()
                 if question.outcome is not None:
                     return _expect(question.outcome, result)
+                yield None
         finally:
             self._session.end(question.message_id)
 
@@ -309,13 +318,13 @@ class Conversation:
             self._link.has_broken()  # a connection that somebody accepted and closed; nothing had been sent over it
         return True
 
-    def _step(self) -> None:
+    def _step(self, until: float = math.inf) -> None:
         """Take in one message, or find out that none will come: pings, deadlines, silence, broken connections."""
         waiting = [question for question in self._session.in_flight.values() if question.outcome is None]
         shortest_s = min(question.deadline - question.asked_at for question in waiting)
         ping_at = max(self._heard_at, self._pinged_at, waiting[0].asked_at)
         ping_at += min(self._heartbeat_s, shortest_s / PINGS_PER_TIMEOUT)
-        until = min(ping_at, self._session.gone_at, *(question.deadline for question in waiting))
+        until = min(until, ping_at, self._session.gone_at, *(question.deadline for question in waiting))
         if self._take_in(until - self._now()):
             return
         now = self._now()
