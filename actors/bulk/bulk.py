@@ -40,7 +40,7 @@ from castiron.transport.doors.slip import Slip, arrived
 from castiron.transport.errors import BulkStopped, BulkTooLarge, CastironError, InternalError
 from castiron.transport.replies import AnyResult, BulkView
 from castiron.transport.verbs import BulkRun, RequestCancel
-from castiron.transport.verbs.bulk import addressed, order
+from castiron.transport.verbs.bulk import addressed, order_of
 from castiron.transport.vocabulary import Applied, EventSeq, Instant, RequestState
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class BulkActor(DispatchedActor):
         verb = assignment.verb
         self._given = assignment
         self._services = assignment.services
-        self._order = order(verb.request)
+        self._order = order_of(verb.order)
         self._nodes: list[Chosen] = []
         self._pacing = Pacing((), Terms())
         self._telling = Telling(assignment.answer, assignment.id)

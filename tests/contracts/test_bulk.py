@@ -52,6 +52,10 @@ def make(client: Client, count: int, info: Callable[[int], dict[str, str]] = lam
     assert all(not isinstance(answer, Exception) for _, answer in client.send_many(verbs))
 
 
+def count(client: Client) -> int:
+    return len(client.requests.list(limit=10_000))
+
+
 def at_once(client: Client, of: Sequence[str]) -> int:
     """Return how many of these nodes were ever under way at the same time, as the events tell."""
     running = most = 0
@@ -169,7 +173,7 @@ def test_limits_are_published_and_beyond_them_it_is_busy() -> None:
 def test_a_client_that_does_not_read_loses_nothing_and_disturbs_nobody(conductor: Conductor, client: Client) -> None:
     make(client, 2_000, lambda _: {})
     with RawPeer(conductor.endpoint, receive_hwm=1) as peer:
-        peer.say(b"1", {"verb": "bulk.run", "nodes": ["n[0-1999]"], "request": {"verb": "node.boot_device.get"}})
+        peer.say(b"1", {"verb": "bulk.run", "nodes": ["n[0-1999]"], "order": {"verb": "node.boot_device.get"}})
         until(
             lambda: client.status().requests["open"] == 0 and len(client.requests.list(limit=2_000)) == 2_000,
             timeout_s=40,

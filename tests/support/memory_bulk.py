@@ -3,6 +3,7 @@
 Parts are told as they come, one event each: a test's client reads them.
 """
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from castiron.transport.ranges import fold, named, natural_order
 from castiron.transport.replies import BulkOutcome, BulkPart, BulkView, NodeView, RequestView
 from castiron.transport.selection.conditions import check
 from castiron.transport.selection.fields import kind_of
-from castiron.transport.verbs.bulk import addressed, order
+from castiron.transport.verbs.bulk import addressed, order_of
 from castiron.transport.vocabulary import Applied, RequestState
 from tests.support.memory_listing import holds, looked_up
 from tests.support.memory_requests import MemoryRequests
@@ -72,8 +73,9 @@ class MemoryBulk:
         self._nodes = nodes
         self._who = who
         self._answer = answer
-        self._order = order(verb.request)
+        self._order = order_of(verb.order)
         self._stopped: str | None = None
+        self._ids: list[str] = []
         self._on_way = 0
         groups = ["-" if verb.per is None else repr(looked_up(view, verb.per)) for view in nodes]
         self._pacing = Pacing(
@@ -109,6 +111,9 @@ class MemoryBulk:
 
     def cancel(self) -> None:
         self._stop("it was cancelled")
+        for request_id in self._ids:
+            with contextlib.suppress(CastironError):  # it has started, or ended
+                self._conductor.take_back(verbs.RequestCancel(request=request_id), self._who, Nobody())  # type: ignore[arg-type]  # as much of an answer as is used
         self.go_on()
 
     def view(self, names: list[str] | None = None) -> BulkView:
@@ -126,6 +131,7 @@ class MemoryBulk:
         )
 
     def taken(self, number: int, request: RequestView) -> None:
+        self._ids.append(request.id)
         self._tell(number, started=[self._nodes[number].name])
         if not self.verb.wait:
             self._tell(number, request=request)
@@ -189,3 +195,10 @@ class Share:
 
     def when_gone(self, call: Callable[[], object]) -> None:
         del call
+
+
+class Nobody:
+    """Does not want to know."""
+
+    def final(self, result: RequestView, seq: int) -> None:
+        del result, seq

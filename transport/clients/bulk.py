@@ -253,7 +253,7 @@ def bulk_verb(
     """
     body = to_map(request) if isinstance(request, Verb) else dict(request)
     asked = {name: value for name, value in body.items() if name not in OWN and value is not UNSET}
-    return BulkRun(request=asked, nodes=[nodes] if isinstance(nodes, str) else named(nodes), **terms)
+    return BulkRun(order=asked, nodes=[nodes] if isinstance(nodes, str) else named(nodes), **terms)
 
 
 def named(nodes: Sequence[str] | None) -> list[str] | None:

@@ -8,7 +8,6 @@ silent) ends with ConductorLost, and nothing is ever sent a second time: whether
 import logging
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from typing import Final, TypeVar
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from castiron.transport import codec, frames
 from castiron.transport.clients.link import Link
+from castiron.transport.clients.question import Question, expect
 from castiron.transport.endpoint import Endpoint, why_silent
 from castiron.transport.errors import CastironError, ConductorLost, FrameMalformed, ReplyTimeout
 from castiron.transport.keys.protection import ClientKeys
@@ -37,25 +37,6 @@ SPARE: Final = 2
 
 PINGS_PER_TIMEOUT: Final = 3
 """A wait that is shorter than the heartbeat pings this often, to tell a silent conductor from a slow answer."""
-
-
-class _Question:
-    """A verb in flight and, once it is known, its outcome."""
-
-    __slots__ = ("asked_at", "deadline", "ends_at", "message_id", "outcome", "parts", "seq", "verb")
-
-    def __init__(self, verb: Verb, message_id: bytes, asked_at: float, deadline: float) -> None:
-        self.verb = verb
-        self.message_id = message_id
-        self.asked_at = asked_at
-        self.deadline = deadline
-        self.ends_at = math.inf
-        """Its deadline once it has been announced."""
-        self.outcome: Struct | CastironError | None = None
-        self.parts: deque[Struct] = deque()
-        """What has come before the outcome, and nobody has taken yet."""
-        self.seq = 0
-        """Number of the last event that the outcome takes into account."""
 
 
 class Conversation:
@@ -79,7 +60,7 @@ class Conversation:
         self._link = Link(endpoint, keys)
         self._ids = count(1)
         self._turn = threading.RLock()
-        self._session = Session[_Question](now())
+        self._session = Session[Question](now())
         self._heartbeat_s = HEARTBEAT_INTERVAL_S
         self._heard_at = self._pinged_at = now()
         self._welcome: Welcome | None = None
@@ -136,7 +117,7 @@ class Conversation:
             deadline = self._now() + timeout_s
             self._greeted(deadline)
             question = self._exchange(verb, deadline)
-        return _expect(question.outcome, result), question.seq
+        return expect(question.outcome, result), question.seq
 
     def ask_many(
         self, verbs: Iterable[Verb], *, window: int, timeout_s: float
@@ -152,7 +133,7 @@ class Conversation:
             ConductorLost: no conductor could be reached for the next verb; those before it have been yielded.
         """
         source = iter(verbs)
-        flying: list[_Question] = []
+        flying: list[Question] = []
         lost: CastironError | None = None
         try:
             while True:
@@ -212,7 +193,7 @@ class Conversation:
                 while question.parts:
                     yield question.parts.popleft()
                 if question.outcome is not None:
-                    return _expect(question.outcome, result)
+                    return expect(question.outcome, result)
                 yield None
         finally:
             self._session.end(question.message_id)
@@ -225,7 +206,7 @@ class Conversation:
                 self._take_in(rest)
 
     def _fill(
-        self, source: Iterator[Verb], flying: list[_Question], window: int, timeout_s: float
+        self, source: Iterator[Verb], flying: list[Question], window: int, timeout_s: float
     ) -> CastironError | None:
         """Send until the window is full or there is no more to send; return why nothing more can be sent."""
         while len(flying) < self._window(window):
@@ -244,7 +225,7 @@ class Conversation:
         limits = self._welcome.limits if self._welcome is not None else {}
         return max(1, min(wish, limits.get("in_flight_per_peer", DEFAULT_LIMITS.in_flight_per_peer) - SPARE))
 
-    def _first_done(self, flying: list[_Question]) -> list[tuple[_Question, Struct | CastironError]]:
+    def _first_done(self, flying: list[Question]) -> list[tuple[Question, Struct | CastironError]]:
         """Wait until at least one question has its outcome; none where nothing is in flight."""
         while flying:
             done = [(question, question.outcome) for question in flying if question.outcome is not None]
@@ -261,7 +242,7 @@ class Conversation:
         if self._welcome is not None:
             return self._welcome
         try:
-            welcome = _expect(self._exchange(Hello(client=self._name), deadline).outcome, Welcome)
+            welcome = expect(self._exchange(Hello(client=self._name), deadline).outcome, Welcome)
         except CastironError as error:
             error.applied = Applied.NO  # what the caller wants to ask has not been sent yet
             raise
@@ -270,7 +251,7 @@ class Conversation:
         self._welcome = welcome
         return welcome
 
-    def _exchange(self, verb: Verb, deadline: float) -> _Question:
+    def _exchange(self, verb: Verb, deadline: float) -> Question:
         """Send a verb, and wait for its outcome."""
         question = self._send(verb, deadline)
         try:
@@ -280,10 +261,10 @@ class Conversation:
             self._session.end(question.message_id)
         return question
 
-    def _send(self, verb: Verb, deadline: float) -> _Question:
+    def _send(self, verb: Verb, deadline: float) -> Question:
         """Send a verb; one that cannot be encoded, or sent before the deadline, has its outcome at once."""
         now = self._now()
-        question = _Question(verb, str(next(self._ids)).encode(), now, deadline)
+        question = Question(verb, str(next(self._ids)).encode(), now, deadline)
         try:
             request = frames.build_request(question.message_id, codec.encode_verb(verb))
         except CastironError as error:
@@ -373,7 +354,7 @@ class Conversation:
         except FrameMalformed as error:
             question.outcome = error
 
-    def _keep_part(self, question: _Question, reply: frames.ReplyEnvelope) -> None:
+    def _keep_part(self, question: Question, reply: frames.ReplyEnvelope) -> None:
         """Keep what precedes the outcome; with the first of it, the deadline is another one."""
         kinds = {frames.ACCEPTED: codec.result_of, frames.PART: codec.part_of}
         if reply.kind not in kinds:
@@ -396,7 +377,7 @@ class Conversation:
                 applied = Applied.UNKNOWN if question.verb.makes_work else None
                 question.outcome = self._lost(f"{what} before {tag_of(question.verb)} was answered", applied)
 
-    def _late(self, question: _Question) -> CastironError:
+    def _late(self, question: Question) -> CastironError:
         applied = Applied.UNKNOWN if question.verb.makes_work else None
         waited_s = question.deadline - question.asked_at
         if self._heard_at < question.asked_at:
@@ -413,9 +394,3 @@ class Conversation:
             details={"endpoint": str(self._endpoint)},
             applied=applied,
         )
-
-
-def _expect(outcome: Struct | CastironError | None, result: type[_Result]) -> _Result:
-    if isinstance(outcome, result):
-        return outcome
-    raise outcome if isinstance(outcome, CastironError) else TypeError(result)

@@ -8,13 +8,13 @@ from msgspec import UNSET, UnsetType
 
 from castiron.transport.clients.bulk import Bulk, Terms, Told, bulk_verb
 from castiron.transport.clients.conversation import Conversation
-from castiron.transport.clients.listing import chunks, in_order
 from castiron.transport.clients.requests import Request, Requests
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
 from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView, RequestView
 from castiron.transport.selection.conditions import Condition
+from castiron.transport.selection.sorting import in_order
 from castiron.transport.selection.text import parsed
 from castiron.transport.verbs import (
     MAX_LIST,
@@ -38,6 +38,10 @@ DriverInfoMap = Mapping[str, str | int | float | bool | None]
 
 SettableBootDevice = Literal["pxe", "disk", "cdrom", "bios", "safe", "floppy"]
 """Where a machine may be told to boot from."""
+
+
+MAX_NAMES_BYTES: Final = 49_152
+"""Names in one `node.list`: three quarters of a message."""
 
 
 class Snapshot(NamedTuple):
@@ -210,8 +214,8 @@ class Nodes:
         be in the snapshot already.
         """
         conditions = parsed(where)
-        cut: Sequence[Sequence[str] | None] = [None] if nodes is None else [*chunks(nodes)]
-        pages = [page for chunk in cut for page in self._pages(chunk, conditions)]
+        chunks: Sequence[Sequence[str] | None] = [None] if nodes is None else [*_chunks(nodes)]
+        pages = [page for chunk in chunks for page in self._pages(chunk, conditions)]
         views = {view.uuid: view for page, _ in pages for view in page.nodes}
         return Snapshot(in_order(views.values()), min((seq for _, seq in pages), default=0))
 
@@ -363,3 +367,18 @@ class Nodes:
 
     def _accepted(self, verb: AnyNodeRequest) -> Request:
         return Request(self._conversation.ask(verb, RequestView, self._timeout_s), self._requests)
+
+
+def _chunks(names: Sequence[str]) -> Iterator[list[str]]:
+    """Cut a list of names into lists that fit into a message each."""
+    chunk: list[str] = []
+    size_bytes = 0
+    for name in names:
+        name_bytes = len(name.encode()) + 3  # what msgpack puts before a string of up to 64 KiB
+        if chunk and (len(chunk) == MAX_LIST or size_bytes + name_bytes > MAX_NAMES_BYTES):
+            yield chunk
+            chunk, size_bytes = [], 0
+        chunk.append(name)
+        size_bytes += name_bytes
+    if chunk:
+        yield chunk

@@ -27,7 +27,7 @@ class BulkRun(Verb, frozen=True, kw_only=True, tag="bulk.run"):
     All nodes are looked up first; if one is unknown, nothing is accepted. See section 9.2.
     """
 
-    request: Annotated[
+    order: Annotated[
         dict[str, Any],
         Meta(description="what to ask of each: a verb that becomes a request, without `node`, `key` and `replies`"),
     ]
@@ -74,9 +74,9 @@ class BulkRun(Verb, frozen=True, kw_only=True, tag="bulk.run"):
         """Refuse what could not be asked of any node.
 
         Raises:
-            ArgumentInvalid: see `order`; or no nodes are chosen.
+            ArgumentInvalid: see `order_of`; or no nodes are chosen.
         """
-        order(self.request)
+        order_of(self.order)
         if self.nodes is None and not self.where:
             message = "bulk.run: name nodes, or choose them with conditions, at $.nodes."
             raise errors.ArgumentInvalid(message, details={"path": "$.nodes"})
@@ -93,31 +93,31 @@ class BulkCancel(Verb, frozen=True, kw_only=True, tag="bulk.cancel"):
     version = "1.1"
 
 
-def order(request: dict[str, Any]) -> AnyNodeRequest:
+def order_of(order: dict[str, Any]) -> AnyNodeRequest:
     """Return what a bulk asks of each node, to be given to each by `addressed`.
 
     Raises:
         ArgumentInvalid: no verb that becomes a request, an argument that does not fit, or one of OWN.
     """
-    own = next((name for name in OWN if name in request), None)
+    own = next((name for name in OWN if name in order), None)
     if own is not None:
-        raise _refused(f"`{own}` is not yours to give here", f"$.request.{own}")
+        raise _refused(f"`{own}` is not yours to give here", f"$.order.{own}")
     try:
-        return convert({**request, "node": _NOBODY}, AnyNodeRequest)  # type: ignore[no-any-return]  # a union is a type form
+        return convert({**order, "node": _NOBODY}, AnyNodeRequest)  # type: ignore[no-any-return]  # a union is a type form
     except ValidationError as failure:
         what, _, at = str(failure).partition(" - at `$")
-        raise _refused(what, f"$.request{at.rstrip('`')}") from None
+        raise _refused(what, f"$.order{at.rstrip('`')}") from None
 
 
-def addressed(order_: AnyNodeRequest, node: str, key: str | None) -> AnyNodeRequest:
+def addressed(order: AnyNodeRequest, node: str, key: str | None) -> AnyNodeRequest:
     """Return a bulk's request to one node.
 
     Args:
-        order_: from `order`.
+        order: from `order_of`.
         node: its uuid.
         key: the bulk's; the request's own is made of it and the node, so that both are the same for ever.
     """
-    return replace(order_, node=node, key=None if key is None else f"{key}/{node}")
+    return replace(order, node=node, key=None if key is None else f"{key}/{node}")
 
 
 def _refused(what: str, path: str) -> errors.ArgumentInvalid:

@@ -77,17 +77,15 @@ class Pacing:
     def take(self, now: float, most: int, is_known: Known) -> list[int]:
         """Return the nodes to be started now, at most `most`; they count as running from here on.
 
-        A node that was started before does not wait for its time, nor does the next one wait because of it: a bulk
-        that is repeated after half a night is where it was within a moment.
+        A node that was started before does not wait for its time: a bulk that is repeated after half a night is where
+        it was within a moment. The next new one does: nobody knows how long ago the last of the others was started.
         """
         taken: list[int] = []
         while len(taken) < most and self._has_room():
             number = self._ready[0]
-            is_new = not is_known(number)
-            if is_new and now < self._next_at:
+            if now < self._next_at and not is_known(number):
                 break
-            if is_new:
-                self._next_at = now + self._terms.stagger_s
+            self._next_at = now + self._terms.stagger_s
             self._start(number)
             taken.append(number)
         return taken

@@ -135,7 +135,7 @@ def test_what_is_asked_of_machines_goes_out_in_one_message_with_its_conditions(
     assert result.stdout.startswith("n[1-2]: ")
     (bulk,) = (verb for verb in racked.asked if isinstance(verb, verbs.BulkRun))
     assert (bulk.nodes, [one.field for one in bulk.where]) == (None, ["properties.rack"])
-    assert bulk.request.items() >= asked.items()
+    assert bulk.order.items() >= asked.items()
     assert sorted(one.node for one in racked.requests.values()) == ["n1", "n2"]
 
 

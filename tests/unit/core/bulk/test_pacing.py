@@ -51,11 +51,12 @@ def test_starts_are_apart_and_it_says_when_the_next_is_due() -> None:
     assert bulk.due_at() is None
 
 
-def test_what_was_started_before_neither_waits_for_its_time_nor_makes_the_next_wait() -> None:
+def test_what_was_started_before_does_not_wait_for_its_time_and_the_next_does() -> None:
     bulk = pacing(5, stagger_s=60.0)
 
-    assert bulk.take(0.0, 9, lambda number: number < 3) == [0, 1, 2, 3]
+    assert bulk.take(0.0, 9, lambda number: number < 3) == [0, 1, 2]
     assert bulk.due_at() == 60.0
+    assert bulk.take(60.0, 9, lambda number: number < 3) == [3]
 
 
 def test_a_group_that_is_full_does_not_hold_the_others_up() -> None:

@@ -1,16 +1,11 @@
-"""How a client puts together what it gets in pages: names cut to fit into messages, and nodes put into order."""
+"""Nodes put into an order by whoever has them all: a client that has gathered its pages."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from functools import partial
-from typing import Final
 
 from castiron.transport.replies import NodeView
 from castiron.transport.selection.fields import is_masked, refuse_secret, value_of
 from castiron.transport.selection.order import Order
-from castiron.transport.verbs import MAX_LIST
-
-MAX_NAMES_BYTES: Final = 49_152
-"""Names in one `node.list`: three quarters of a message."""
 
 
 def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: bool = False) -> list[NodeView]:
@@ -26,18 +21,3 @@ def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: 
     if any(is_masked(sort, value_of(partial(getattr, view), sort)) for view in by_name):
         raise refuse_secret(sort, "$.sort")
     return sorted(by_name, key=lambda view: order.place(partial(getattr, view)))
-
-
-def chunks(names: Sequence[str]) -> Iterator[list[str]]:
-    """Cut a list of names into lists that fit into a message each."""
-    chunk: list[str] = []
-    size_bytes = 0
-    for name in names:
-        name_bytes = len(name.encode()) + 3  # what msgpack puts before a string of up to 64 KiB
-        if chunk and (len(chunk) == MAX_LIST or size_bytes + name_bytes > MAX_NAMES_BYTES):
-            yield chunk
-            chunk, size_bytes = [], 0
-        chunk.append(name)
-        size_bytes += name_bytes
-    if chunk:
-        yield chunk
