@@ -1,7 +1,7 @@
 """What a client does with nodes: make them known, look at them, change them, and ask their machines for something."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Unpack, cast
+from typing import Any, Final, Literal, NamedTuple, Unpack, cast
 from uuid import uuid4
 
 from msgspec import UNSET, UnsetType
