@@ -2,14 +2,12 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ import pytest
 from tests.support.deadline import until
 from tests.support.house import House
 from tests.support.memory_conductor import MemoryConductor
+from tests.unit.cli.terminal import everything, on_terminal, until_shown
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[3]
@@ -162,7 +161,7 @@ def test_a_conductor_lost_among_many_nodes_is_told_for_those_of_which_nothing_wa
 
 
 def test_a_bulk_that_is_interrupted_starts_no_further_machines(three: MemoryConductor, spawn: Spawn) -> None:
-    three.held |= {"n1", "n2", "n3"}
+    three.slow |= {"n1", "n2", "n3"}
     process = spawn("node", "power", "on", "n[1-3]", "--wait", "--batch", "1")
     until(lambda: len(three.requests) == 1 and bool(three.bulks))
 
@@ -174,53 +173,6 @@ def test_a_bulk_that_is_interrupted_starts_no_further_machines(three: MemoryCond
     three.let_go("n1")
     until(lambda: not three.bulks)
     assert len(three.requests) == 1
-
-
-@contextmanager
-def on_terminal(
-    *words: str, columns: int = 80, streams: tuple[str, ...] = ("stdin", "stdout", "stderr")
-) -> Generator[tuple["subprocess.Popen[str]", int]]:
-    """Run a command with some of its streams on a terminal; yields the process and the terminal's other end."""
-    ours, theirs = pty.openpty()
-    ends = {name: theirs if name in streams else subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "castiron", *words],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"},
-        text=True,
-        start_new_session=True,
-        stdin=ends["stdin"],
-        stdout=ends["stdout"],
-        stderr=ends["stderr"],
-    )
-    os.close(theirs)
-    with process:
-        try:
-            yield process, ours
-        finally:
-            if process.poll() is None:
-                process.kill()
-            os.close(ours)
-
-
-def everything(terminal: int) -> str:
-    """Return what was written to a terminal until its last writer has gone."""
-    seen = b""
-    while True:
-        try:
-            data = os.read(terminal, 4096)
-        except OSError:  # EIO: nobody has the other end open any more
-            return seen.decode()
-        if not data:
-            return seen.decode()
-        seen += data
-
-
-def until_shown(terminal: int, wanted: str) -> str:
-    seen = ""
-    while wanted not in seen:
-        seen += os.read(terminal, 4096).decode()
-    return seen
 
 
 def plain(text: str) -> str:
