@@ -47,6 +47,7 @@ from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.actors.supervision.overdue import Orphanage
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.actors.supervision.watch import Watch, Watched
+from castiron.actors.webhooks.sender import open_sender
 from castiron.store.records import RequestRecord
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
@@ -244,12 +245,17 @@ class Conductor:
         boot_id = self._new_id()
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
-        writer = ThreadedWriter(store.committer, landed=Herald(board, publisher).landed)
+        clock = SystemClock()
+        sender = open_sender(store, clock, settings, self._rng)
+        herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
+        writer = ThreadedWriter(store.committer, landed=herald.landed)
         parts.add(writer.stop)
         archive = Archive(store, writer)
         parts.add(archive.stop)
-        clock = SystemClock()
         parts.add(clock.stop)
+        if sender is not None:
+            sender.start(writer.submit)
+            parts.add(sender.stop)
         dispatcher = PoolDispatcher(
             settings.dispatcher_threads,
             throughput=settings.dispatcher_throughput,
@@ -287,6 +293,7 @@ class Conductor:
             tally=tally,
             boot_id=boot_id,
             bulks=bulks,
+            webhooks=None if sender is None else sender.figures,
         )
         front_door = FrontDoor(
             self._wanted_endpoint,
@@ -310,6 +317,7 @@ class Conductor:
             "front door": front_door,
             **({} if guard is None else {"allow-list": guard.follower}),
             **{f"{name} driver": driver for name, driver in drivers.items()},
+            **({} if sender is None else {"webhooks": sender}),
         }
         watch = Watch(
             dispatcher=dispatcher,

@@ -161,6 +161,8 @@ def settings() -> str:
 def _bounds_and_unit(item: "Field[Any]") -> tuple[str, str]:
     if isinstance(item.default, bool):
         return "true, false", ""
+    if item.metadata["least"] is None:
+        return "text" if isinstance(item.default, str) else "list of texts", ""
     bounds = f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}"
     return bounds, "seconds" if item.name.endswith("_s") else "count"
 

@@ -6,7 +6,9 @@ The rooms get the values handed in; nobody reads a file or an environment variab
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
+
+from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
 DAY_S: Final = 86_400.0
 
@@ -17,6 +19,10 @@ def _setting(default: float, meaning: str, *, least: float, most: float) -> Any:
 
 def _switch(meaning: str, *, default: bool) -> Any:
     return field(default=default, metadata={"meaning": meaning, "least": False, "most": True})
+
+
+def _words(meaning: str, default: str | tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "least": None, "most": None})
 
 
 class SettingInvalid(ValueError):
@@ -122,6 +128,34 @@ class Settings:
     ipmi_max_logins: int = _setting(
         256, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000
     )
+    webhook_allowed_prefixes: tuple[str, ...] = _words(
+        "URLs at and below which a request's callback_url may be; none: callback_url is refused"
+    )
+    webhook_key_file: str = _words("the file with the secrets that calls are signed with; mode 0600", "")
+    webhook_allow_plain_http: bool = _switch("http may be called beyond this machine, too", default=False)
+    webhook_timeout_s: float = _setting(
+        10.0, "seconds for one call, from the look-up of the name to the status of the answer", least=0.1, most=600.0
+    )
+    webhook_retry_initial_s: float = _setting(
+        1.0, "seconds before a call is made again; doubles with each attempt", least=0.01, most=3600.0
+    )
+    webhook_retry_max_s: float = _setting(300.0, "the most that this grows to", least=0.01, most=DAY_S)
+    webhook_give_up_after_s: float = _setting(
+        DAY_S,
+        "seconds after the end of a request, from which on a call that fails is not made again; "
+        "at the most request_retention_s",
+        least=1.0,
+        most=365 * DAY_S,
+    )
+    webhook_max_waiting: int = _setting(
+        10_000, "calls that may be owed at once: some 20 MB; beyond it the oldest are given up", least=1, most=1_000_000
+    )
+    webhook_max_in_flight: int = _setting(
+        16, "calls under way at once; at the most half of them to receivers that fail", least=1, most=1000
+    )
+    webhook_max_in_flight_per_destination: int = _setting(
+        1, "of these, to one receiver; 1 keeps calls in the order of their events", least=1, most=1000
+    )
     graceful_shutdown_timeout_s: float = _setting(
         8.0, "seconds that an orderly stop may take: log-outs, last commits", least=0.1, most=600.0
     )
@@ -135,11 +169,21 @@ class Settings:
                     f"{smaller}: {getattr(self, smaller)!r} is more than {larger}, {getattr(self, larger)!r}; "
                     "lower the one or raise the other."
                 )
+        self._check_webhooks()
+
+    def _check_webhooks(self) -> None:
+        try:
+            Allowed(self.webhook_allowed_prefixes, plain_http=self.webhook_allow_plain_http)
+        except AddressRefused as error:
+            raise SettingInvalid(f"webhook_allowed_prefixes: {error}") from None
+        if self.webhook_allowed_prefixes and not self.webhook_key_file:
+            raise SettingInvalid("webhook_key_file: calls must be signed; name the file with the secret to sign with.")
 
 
 ORDERED: Final = (
     ("power_poll_initial_s", "power_poll_max_s"),
     ("restart_delay_initial_s", "restart_delay_max_s"),
+    ("webhook_retry_initial_s", "webhook_retry_max_s"),
 )
 """Pairs of settings of which the first must not be more than the second."""
 
@@ -147,13 +191,17 @@ ORDERED: Final = (
 class _Kind(NamedTuple):
     words: str
     takes: tuple[type[object], ...]
-    read: Callable[[str], float]
+    read: Callable[[str], Any]
 
 
 _TRUTHS: Final = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
 
 
 def _truth(text: str) -> bool:
@@ -164,6 +212,8 @@ _KINDS: Final[Mapping[type[object], _Kind]] = {
     bool: _Kind("true or false", (bool,), _truth),
     int: _Kind("a whole number", (int,), int),
     float: _Kind("a number", (int, float), float),
+    str: _Kind("text", (str,), str),
+    tuple: _Kind("a list of texts", (tuple, list), _list),
 }
 
 
@@ -171,6 +221,10 @@ def _check(item: "Field[Any]", value: object) -> None:
     kind = _kind(item)
     if not isinstance(value, kind.takes) or (isinstance(value, bool) and bool not in kind.takes):
         raise SettingInvalid(f"{item.name}: {value!r} is not {kind.words}.")
+    if isinstance(value, tuple | list) and not all(isinstance(one, str) for one in value):  # pyright: ignore[reportUnknownVariableType] - checked here
+        raise SettingInvalid(f"{item.name}: {value!r} is not {kind.words}.")
+    if item.metadata["least"] is None:
+        return
     least, most = item.metadata["least"], item.metadata["most"]
     if not least <= value <= most:
         raise SettingInvalid(f"{item.name}: {value!r} is out of bounds; it takes {least:,.15g} to {most:,.15g}.")
@@ -184,7 +238,11 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     """
     for name in values:
         _setting_called(name)
-    return Settings(**values)
+    given: dict[str, Any] = dict(values)
+    for name, value in values.items():
+        if _kind(_setting_called(name)) is _KINDS[tuple] and isinstance(value, list):
+            given[name] = tuple(cast("list[str]", value))
+    return Settings(**given)
 
 
 def check_setting(name: str, value: object) -> None:
@@ -196,7 +254,7 @@ def check_setting(name: str, value: object) -> None:
     _check(_setting_called(name), value)
 
 
-def setting_from_text(name: str, text: str) -> float:
+def setting_from_text(name: str, text: str) -> Any:
     """Convert a setting's value from the text of an environment variable or a flag. Bounds are not checked here.
 
     Raises:
@@ -212,6 +270,8 @@ def setting_from_text(name: str, text: str) -> float:
 def default_in_words(item: "Field[Any]") -> str:
     """Return a setting's default as a person types it."""
     value: Any = item.default
+    if isinstance(value, str | tuple):
+        return " ".join([value] if isinstance(value, str) else cast("tuple[str, ...]", value)) or "none"
     return str(value).lower() if isinstance(value, bool) else f"{value:.15g}"
 
 

@@ -33,9 +33,11 @@ def connect(shared: Shared, *, timeout_s: float | None = None) -> Client:
     client_keys(parse_endpoint(endpoint), shared.key, shared.server_key, os.environ)  # before anybody is connected to
     if (absent := absence(endpoint)) is not None:
         raise absent
+    patience_s = timeout_s or shared.timeout_s or TIMEOUT_S
     return Client(
         endpoint,
-        timeout_s=timeout_s or shared.timeout_s or TIMEOUT_S,
+        timeout_s=patience_s,
+        patience_s=patience_s,
         key=shared.key,
         server_key=shared.server_key,
         name=own_name(),

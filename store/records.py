@@ -12,6 +12,7 @@ from typing import Any, Final
 from castiron.transport.vocabulary import (
     Applied,
     ConductorID,
+    DeliveryID,
     EventSeq,
     EventType,
     Fault,
@@ -118,6 +119,8 @@ class RequestRecord:
     """How often it was asked for again, and that was taken for the same."""
     abort_by: str | None = None
     """Who wants it ended while it runs; it is on the way to its end."""
+    callbacks: tuple[str, ...] = field(default=(), repr=False)
+    """URLs that are called once it has ended, no two the same. Kept out of repr: a query may hold a token."""
 
     @property
     def wanted_by(self) -> Mapping[str, Instant | None]:
@@ -131,6 +134,38 @@ class KeyRecord:
 
     key: str
     request_id: RequestID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRecord:
+    """A call that is owed to a URL since a request has ended; it is forgotten once it was made or given up."""
+
+    id: DeliveryID
+    request_id: RequestID
+    url: str = field(repr=False)
+    owed_since: Instant
+    """When the request ended."""
+    body: Mapping[str, Any] = field(default_factory=_empty, repr=False)
+    """What is told: all that was known when the request ended."""
+    attempts: int = 0
+    """How often it was tried."""
+    seq: EventSeq = EventSeq(0)
+    """The event number at which the body holds; given by the writer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackTried:
+    """A call was tried and not taken; it is still owed."""
+
+    id: DeliveryID
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackSettled:
+    """A call was made, or given up: nothing is owed any more."""
+
+    id: DeliveryID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +227,8 @@ class Change:
     events: tuple[EventDraft, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
     """Idempotency keys of those requests, or of others that are kept."""
+    outbox: tuple[CallbackRecord | CallbackTried | CallbackSettled, ...] = ()
+    """Calls that are owed from now on, and what became of others. One of an id that is owed already changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,3 +238,5 @@ class Commit:
     events: tuple[EventRecord, ...]
     seq: EventSeq
     """Number of the latest event in the store after this change: what a view made from it is stamped with."""
+    callbacks: tuple[CallbackRecord, ...] = ()
+    """Calls that are owed since this change."""

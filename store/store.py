@@ -12,14 +12,14 @@ from typing import Final, NamedTuple, Self
 
 from castiron.store import opening
 from castiron.store.opening import Opened
-from castiron.store.records import EventRecord, KeyRecord, NodeRecord, RequestRecord
+from castiron.store.records import CallbackRecord, EventRecord, KeyRecord, NodeRecord, RequestRecord
 from castiron.store.secrets import KeyFile, Sealer
 from castiron.store.sql import queries, ring
 from castiron.store.sql.committer import Committer
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Step
 from castiron.store.sql.queries import Query
-from castiron.store.sql.rows import event_record, key_record, node_record, request_record
+from castiron.store.sql.rows import callback_record, event_record, key_record, node_record, request_record
 from castiron.transport.vocabulary import (
     ConductorID,
     EventSeq,
@@ -157,6 +157,10 @@ class Store:
         """Return all idempotency keys that are kept."""
         return [key for (key,) in self._reader.rows(queries.keys())]
 
+    def outbox(self) -> list[CallbackRecord]:
+        """Return the calls that are owed, the longest owed first."""
+        return [callback_record(row) for row in self._reader.rows(queries.outbox())]
+
     def requests(
         self,
         *,
@@ -216,7 +220,9 @@ class Store:
         return found
 
     def prune_requests(self, before: Instant, limit: int) -> Pruned:
-        """Delete requests that ended before an instant, with their keys. Blocks on the disk, in small steps.
+        """Delete requests that ended before an instant, with their keys and the calls that are owed for them.
+
+        Blocks on the disk, in small steps.
 
         Raises:
             StoreUnwritable: the disk does not let us; what was deleted so far stays deleted.
@@ -227,6 +233,7 @@ class Store:
             with database.transaction():
                 count += database.execute_many("DELETE FROM requests WHERE id = ?", rows)
                 database.execute_many("DELETE FROM request_keys WHERE key = ?", keys)
+                database.execute_many("DELETE FROM outbox WHERE request_id = ?", rows)
             gone += [key for (key,) in keys]
         return Pruned(count, tuple(gone))
 

@@ -26,8 +26,8 @@ MAX_GROUP_ROWS: Final = 1_000
 OK: Final = "ok"
 
 Landed = Callable[[Sequence[Commit]], None]
-"""Told, once for each group that is on disk, the commits that brought events, in the order of their numbers; before
-anybody is told of a change of the group. On the thread that writes; must not block."""
+"""Told, once for each group that is on disk, the commits that brought events or calls that are owed, in the order of
+their numbers; before anybody is told of a change of the group. On the thread that writes; must not block."""
 
 Done = Callable[[Outcome], None]
 """Told what became of a change. Must not block; if it raises, that is logged and concerns nobody else."""
@@ -115,7 +115,8 @@ class _Desk:
         """Write the batch and tell each what became of it. Never raises."""
         outcomes = self._outcomes([change for change, _ in batch])
         self._count(outcomes, sum(rows_of(change) for change, _ in batch))
-        self._announce([outcome for outcome in outcomes if isinstance(outcome, Commit) and outcome.events])
+        commits = [outcome for outcome in outcomes if isinstance(outcome, Commit)]
+        self._announce([commit for commit in commits if commit.events or commit.callbacks])
         for (_, done), outcome in zip(batch, outcomes, strict=True):
             tell(done, outcome)
 
@@ -313,7 +314,7 @@ def tell(done: Done, outcome: Outcome) -> None:
 
 def rows_of(change: Change) -> int:
     """Return how many rows a change writes."""
-    return (change.node is not None) + len(change.requests) + len(change.events)
+    return (change.node is not None) + len(change.requests) + len(change.events) + len(change.outbox)
 
 
 def check(change: Change) -> None:

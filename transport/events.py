@@ -56,6 +56,7 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
         "previous_fault",
     ),
     EventType.REQUEST_END: ("requester", "verb", "state", "error"),
+    EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
 }

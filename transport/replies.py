@@ -53,6 +53,8 @@ class RequestView(Struct, frozen=True, kw_only=True):
     """Its place among the requests that wait for the node, from 1; nil: it does not wait."""
     aborted_by: str | None = None
     """Who wants it ended while it runs."""
+    callback_urls: list[str] = field(default_factory=list[str])
+    """What is called once it has ended; a query is masked."""
     attempts: int = 0
     """How often a conductor has begun or resumed it."""
     step: str | None = None
@@ -272,7 +274,7 @@ class StatusView(Struct, frozen=True, kw_only=True):
     """Name of each thread that is watched → "alive", "hung" (at the same piece of work for long) or "dead"."""
     limits: dict[str, int | float]
     """As in Welcome, and max_running_actions."""
-    settings: dict[str, bool | int | float] = field(default_factory=dict[str, bool | int | float])
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the conductor goes by: every setting under its name; `castiron settings` says what each means."""
     timers: dict[str, float] = field(default_factory=dict[str, float])
     """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
@@ -285,6 +287,9 @@ class StatusView(Struct, frozen=True, kw_only=True):
     lasted_s; running: those that go on now."""
     events: dict[str, int] = field(default_factory=dict[str, int])
     """oldest_seq and latest_seq of those that are kept."""
+    webhooks: dict[str, Any] = field(default_factory=dict[str, Any])
+    """waiting (calls that are owed), in_flight, destinations, and those of them that are failing; since the start
+    delivered, failed (attempts), given_up, dropped (of those: because too many waited)."""
     process: dict[str, int] = field(default_factory=dict[str, int])
     """rss_bytes, threads, descriptors: what the operating system says about the conductor; what it does not say is
     missing."""

@@ -20,6 +20,9 @@ NodeName = NewType("NodeName", str)
 RequestID = NewType("RequestID", str)
 """A request's identity, RFC 9562 form, lower case."""
 
+DeliveryID = NewType("DeliveryID", str)
+"""A webhook's identity: the same in each attempt to deliver it, over restarts, too."""
+
 ConductorID = NewType("ConductorID", str)
 """A conductor's identity: given when its store is made, kept across restarts."""
 
@@ -255,6 +258,8 @@ class EventType(StrEnum):
     """A node was put into maintenance, or taken out of it."""
     REQUEST_END = "node.request.end"
     """A request ended that had not started: the machine was not touched by it."""
+    WEBHOOK_ERROR = "request.webhook.error"
+    """A request has ended, and one of those who were to be called back was not reached: nobody will try again."""
     NODE_FAULT_SET = "node.fault_set.success"
     """The conductor put the node aside."""
     NODE_FAULT_CLEARED = "node.fault_cleared.success"

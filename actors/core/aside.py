@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from castiron.actors.core.machines.actions import EVENTS, about
+from castiron.actors.core.requests.callbacks import callbacks_of
 from castiron.store.records import Change, EventDraft, NodeRecord, NodeUpdate, RequestRecord
 from castiron.transport.errors import InternalError
 from castiron.transport.vocabulary import (
@@ -35,7 +36,7 @@ def put_aside(
     """
     reason = f"Its actor failed {failures} times in a short time; the conductor's log says why."
     ended = tuple(_ended(request, reason, now, error_id) for request in requests)
-    events = [_error(record, request, now) for request in ended if _was_announced(request)]
+    events = [_told(record, request, now) for request in ended if request.started_at is None or request.verb in EVENTS]
     fault = {"fault": Fault.ACTOR_FAILURE.value, "reason": reason, "error_id": error_id}
     events.append(
         EventDraft(type=EventType.NODE_FAULT_SET, at=now, node_uuid=record.uuid, node_name=record.name, payload=fault)
@@ -51,7 +52,8 @@ def put_aside(
         revision=Revision(record.revision + 1),
         node_seq=NodeSeq(record.node_seq + len(events)),
     )
-    return Change(node=NodeUpdate(record=aside), requests=ended, events=tuple(events))
+    outbox = callbacks_of(ended, aside)
+    return Change(node=NodeUpdate(record=aside), requests=ended, events=tuple(events), outbox=outbox)
 
 
 def taken_back(record: NodeRecord) -> Mapping[str, Any]:
@@ -82,12 +84,14 @@ def _ended(request: RequestRecord, reason: str, now: Instant, error_id: str) -> 
     )
 
 
-def _error(record: NodeRecord, request: RequestRecord, now: Instant) -> EventDraft:
+def _told(record: NodeRecord, request: RequestRecord, now: Instant) -> EventDraft:
+    """Return the event of a request's end: the error that follows its start, or that it ended without one."""
+    unstarted = {"requester": request.requester, "verb": request.verb, "state": request.state.value}
     return EventDraft(
-        type=EVENTS[request.verb].error,
+        type=EventType.REQUEST_END if request.started_at is None else EVENTS[request.verb].error,
         at=now,
         node_uuid=record.uuid,
         node_name=record.name,
         request_id=request.id,
-        payload={**about(request, record), "error": request.error},
+        payload={**(unstarted if request.started_at is None else about(request, record)), "error": request.error},
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from castiron.actors.core.effects import AcquirePermit, Decision, Effect, ReleasePermit
+from castiron.actors.core.requests.callbacks import callbacks_of
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.store.records import Change, EventDraft, KeyRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, Revision
@@ -112,5 +113,6 @@ class Draft:
             requests=tuple(self._requests.values()),
             events=tuple(self._events),
             keys=tuple(self._keys),
+            outbox=callbacks_of(self._requests.values(), numbered),
         )
         return Decision(self.state, tuple(self._effects), change)

@@ -13,6 +13,7 @@ from castiron.store.records import EventRecord, NodeRecord, RequestRecord
 from castiron.transport.events import EventView
 from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView
 from castiron.transport.vocabulary import Instant
+from castiron.transport.webhooks.addresses import shown
 
 _OF_RECORD: Final = frozenset(NodeView.__struct_fields__) & {field.name for field in fields(NodeRecord)} - {
     "driver_info"
@@ -95,6 +96,7 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         merged=request.merged,
         position=None if state is None else _position(state, request),
         aborted_by=request.abort_by,
+        callback_urls=[shown(url) for url in request.callbacks],
         attempts=request.attempts,
         step=None if active is None or active.request.id != request.id else active.action.step(),
         result=None if request.result is None else dict(request.result),

@@ -4,6 +4,7 @@ Gathers the parts' own counters when somebody asks; keeps nothing and decides no
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol, cast
 
@@ -49,6 +50,7 @@ class Bulletin:
         tally: Tally,
         boot_id: str,
         bulks: Counted,
+        webhooks: Callable[[], dict[str, int]] | None = None,
     ) -> None:
         self._services = services
         self._store = store
@@ -58,6 +60,7 @@ class Bulletin:
         self._tally = tally
         self._boot_id = boot_id
         self._bulks = bulks
+        self._webhooks = webhooks
         self._started_at = services.clock.now()
 
     def welcome(self) -> Welcome:
@@ -111,6 +114,7 @@ class Bulletin:
             slow_turns=self._of_slow_turns(),
             events={"oldest_seq": self._store.oldest_seq(), "latest_seq": self._store.latest_seq()},
             process=process.figures(),
+            webhooks={} if self._webhooks is None else self._webhooks(),
         )
 
     def _of_queues(self, drivers: dict[str, dict[str, int]]) -> dict[str, Gauge]:
@@ -131,7 +135,15 @@ class Bulletin:
             "peers": Gauge(used=counters["peers"], limit=limits.peers),
             "in_flight": Gauge(used=counters["in_flight"], limit=limits.in_flight),
             "events_waiting": Gauge(used=counters.get("events_waiting", 0), limit=MAX_WAITING),
+            **({} if self._webhooks is None else self._of_webhooks(self._webhooks())),
             "descriptors": Gauge(used=process.figures().get("descriptors", 0), limit=process.descriptor_limit()),
+        }
+
+    def _of_webhooks(self, figures: dict[str, int]) -> dict[str, Gauge]:
+        settings = self._services.settings
+        return {
+            "webhooks": _held(figures["waiting"], settings.webhook_max_waiting, "webhook_max_waiting"),
+            "webhooks_in_flight": _held(figures["in_flight"], settings.webhook_max_in_flight, "webhook_max_in_flight"),
         }
 
     def _of_mailboxes(self) -> dict[str, Any]:

@@ -6,12 +6,12 @@ log carries the numbers under which the same is found elsewhere: event, request,
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 from castiron.actors.core.views import event_view
 from castiron.actors.published.board import Board
-from castiron.store.records import Commit
+from castiron.store.records import CallbackRecord, Commit
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import EventType
 
@@ -20,7 +20,17 @@ log = logging.getLogger(__name__)
 WARNED: Final = frozenset({EventType.POWER_STATE_CORRECTED, EventType.NODE_FAULT_SET})
 """Events that somebody should look at though they tell of no failure of a request."""
 
-_SAID: Final = ("to_power", "from_power", "power_state", "boot_device", "driver", "maintenance", "fault", "reason")
+_SAID: Final = (
+    "to_power",
+    "from_power",
+    "power_state",
+    "boot_device",
+    "driver",
+    "maintenance",
+    "fault",
+    "url",
+    "reason",
+)
 """Keys of payloads that belong into a line."""
 
 
@@ -32,16 +42,27 @@ class Stream(Protocol):
         ...
 
 
+Owed = Callable[[Sequence[CallbackRecord]], None]
+"""Takes calls that are owed from now on. Never blocks."""
+
+
+def _nobody(callbacks: Sequence[CallbackRecord]) -> None:
+    """Leave them in the store."""
+
+
 class Herald:
     """Announces what has landed. One thread, the writer's."""
 
-    def __init__(self, board: Board, stream: Stream) -> None:
+    def __init__(self, board: Board, stream: Stream, owed: Owed = _nobody) -> None:
         self._board = board
         self._stream = stream
+        self._owed = owed
 
     def landed(self, commits: Sequence[Commit]) -> None:
         """Announce a group of commits."""
-        self._board.landed(commits)
+        self._board.landed([commit for commit in commits if commit.events])
+        if callbacks := [callback for commit in commits for callback in commit.callbacks]:
+            self._owed(callbacks)
         happened = [event_view(event) for commit in commits for event in commit.events]
         self._stream.publish(happened)
         for event in happened:

@@ -19,9 +19,10 @@ from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.admission import Keys, Wanted, judge_known
 from castiron.actors.services import Services
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, InternalError, RequestEnded, RequestNotFound
+from castiron.transport.errors import ArgumentInvalid, CastironError, InternalError, RequestEnded, RequestNotFound
 from castiron.transport.verbs import AnyNodeRequest, RequestAbort, RequestCancel
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, ReplyWish, RequestID
+from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,8 @@ class Intake:
         self.keys = keys
         self._services = services
         self._archive = archive
+        settings = services.settings
+        self._allowed = Allowed(settings.webhook_allowed_prefixes, plain_http=settings.webhook_allow_plain_http)
 
     def submit(self, node: NodeState, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
         """Bring a request to its node's actor, unless its key is that of another one.
@@ -91,6 +94,7 @@ class Intake:
         Raises:
             CastironError: it was not brought there; `answer` has not been told.
         """
+        self._check_callback(verb.callback_url)
         request_id = RequestID(self._services.new_id())
         submission = Submission(self, answer, request_id)
         message = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=submission)
@@ -138,6 +142,19 @@ class Intake:
     @property
     def _seq(self) -> EventSeq:
         return self._services.board.seq
+
+    def _check_callback(self, url: str | None) -> None:
+        """Refuse a URL that may not be called.
+
+        Raises:
+            ArgumentInvalid: it says what to set.
+        """
+        if url is None:
+            return
+        try:
+            self._allowed.check(url)
+        except AddressRefused as refusal:
+            raise ArgumentInvalid(f"callback_url: {refusal}", details={"path": "$.callback_url"}) from None
 
     def _submit(self, node: NodeState, message: Submit, submission: Submission) -> None:
         key = message.verb.key

@@ -1,18 +1,19 @@
 """`castiron request`: requests that the conductor has accepted."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import click
 
-from castiron.cli.bulk import Outcome, conclude
+from castiron.cli.bulk import Outcome, conclude, send
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.output.render import age, moment, show_json, show_record, show_table, word
 from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
 from castiron.transport.replies import RequestView
-from castiron.transport.verbs import RequestList, RequestShow, RequestWait
-from castiron.transport.vocabulary import RequestState
+from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestWait
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 
 _HEAD: Final = ("ID", "NODE", "VERB", "STATE", "ACCEPTED", "ENDED", "OUTCOME")
 
@@ -67,6 +68,36 @@ def _wait(ids: tuple[str, ...]) -> None:
     conclude(outcomes, _ended, given)
 
 
+def _taking_back(command: Callable[..., None]) -> Callable[..., None]:
+    command = click.option("--force", is_flag=True, help="Also if others want it, or you do not.")(command)
+    return click.argument("ids", metavar="ID...", nargs=-1, required=True)(command)
+
+
+@request.command("cancel", cls=Command, verbs=(RequestCancel,))
+@_taking_back
+def _cancel(ids: tuple[str, ...], *, force: bool) -> None:
+    """Withdraw requests that have not started. What others want as well goes on for them."""
+    given = shared()
+    with connect(given) as client:
+        outcomes = send(client, [(id_, RequestCancel(request=id_, force=force)) for id_ in dict.fromkeys(ids)])
+    conclude(outcomes, _taken_back, given)
+
+
+@request.command("abort", cls=Command, verbs=(RequestAbort,))
+@_taking_back
+def _abort(ids: tuple[str, ...], *, force: bool) -> None:
+    """End requests that run, between two exchanges with the BMC, and look at the machine. What waits is cancelled."""
+    given = shared()
+    with connect(given) as client:
+        outcomes = send(client, [(id_, RequestAbort(request=id_, force=force)) for id_ in dict.fromkeys(ids)])
+    conclude(outcomes, _taken_back, given)
+
+
+def _taken_back(view: RequestView) -> str:
+    wanted = "" if view.state in FINAL_REQUEST_STATES else f", still wanted by {', '.join(view.requesters)}"
+    return f"{view.node}: {view.verb} {view.state}{wanted}"
+
+
 def _ended(view: RequestView) -> str:
     return f"{view.state}, {_outcome(view)}"
 
@@ -98,6 +129,16 @@ def _lines(view: RequestView, now: float) -> dict[str, str]:
         "started_at": moment(view.started_at, now),
         "ended_at": moment(view.ended_at, now),
         "deadline_at": moment(view.deadline_at, now),
+        "overdue_at": moment(view.overdue_at, now),
+        "position": word(view.position),
+        "policy": str(view.policy),
+        "hold": word(view.hold),
+        "on_restart": str(view.on_restart),
+        "key": word(view.key),
+        "depends_on": word(view.depends_on),
+        "requesters": ", ".join(view.requesters),
+        "merged": str(view.merged),
+        "aborted_by": word(view.aborted_by),
         "attempts": str(view.attempts),
         **{f"result.{key}": word(value) for key, value in (view.result or {}).items()},
         **{f"error.{key}": word(value) for key, value in (view.error or {}).items()},

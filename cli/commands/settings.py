@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
@@ -149,6 +149,8 @@ def _bounds(row: Row) -> str:
 
 def _shown(value: Any) -> str:
     """Return a value for a cell, as it would be typed."""
+    if isinstance(value, list):
+        return " ".join(cast("list[str]", value)) or "-"
     return _toml(value) if isinstance(value, bool) else word(value)
 
 
@@ -189,19 +191,24 @@ def _place(name: str, value: str | None, source: str) -> Row:
     )
 
 
-def _setting(item: Any, value: float, source: str) -> Row:
+def _setting(item: Any, value: Any, source: str) -> Row:
     is_switch = isinstance(item.default, bool)
     return Row(
         name=item.name,
         table="settings",
-        value=value,
-        default=item.default,
+        value=_plain(value),
+        default=_plain(item.default),
         source=source,
         unit="seconds" if item.name.endswith("_s") else None,
         least=None if is_switch else item.metadata["least"],
         most=None if is_switch else item.metadata["most"],
         meaning=item.metadata["meaning"],
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON and TOML have it."""
+    return list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _items() -> Any:

@@ -66,6 +66,7 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "mailboxes": _counts(view.mailboxes),
         "slow turns": _slow(view.slow_turns),
         "actors": _counts(view.actors),
+        "webhooks": _counts(view.webhooks),
         "store": _store(view.store),
         "events": _counts(view.events),
         **{f"driver {name}": _driver(counts) for name, counts in view.drivers.items()},

@@ -13,7 +13,7 @@ import click
 from castiron.cli.options import is_terminal
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
-from castiron.transport.clients.bulk import Terms
+from castiron.transport.clients.bulk import BulkTerms
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -38,11 +38,11 @@ class Pace:
     @property
     def is_plain(self) -> bool:
         """Whether all are to be asked at once, and whatever happens."""
-        return self.terms() == Terms(stagger_s=0.0)
+        return self.terms() == BulkTerms(stagger_s=0.0)
 
-    def terms(self) -> Terms:
+    def terms(self) -> BulkTerms:
         """Return it as a bulk has it."""
-        terms = Terms(stagger_s=self.stagger)
+        terms = BulkTerms(stagger_s=self.stagger)
         if self.batch is not None:
             terms["batch"] = self.batch
         if self.per is not None:

@@ -1,13 +1,14 @@
 """`castiron node power`: ask machines for a power state, and look at the one on record."""
 
 import time
-from typing import Final
+from typing import Final, TypedDict, Unpack
 
 import click
 
 from castiron.cli.bulk import conclude, send
 from castiron.cli.nodes.pacing import Pace, paced
 from castiron.cli.nodes.selection import bulk_selection, choose, selection
+from castiron.cli.nodes.terms import callback_url
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import Selected, carry_out
 from castiron.cli.output.render import age, power_word
@@ -29,6 +30,13 @@ OLD_S: Final = 60.0
 """Two checks of a machine fit in; the age of a younger state would only keep equal lines from being folded."""
 
 _SOFT: Final = {PowerTarget.SOFT_OFF, PowerTarget.SOFT_REBOOT}
+
+
+class _Terms(TypedDict):
+    """Options that are handed on as they are."""
+
+    hard_fallback: bool
+    callback_url: str | None
 
 
 class _PowerGroup(Group):
@@ -61,6 +69,7 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         hidden=target not in _SOFT,
         help="Cut the power if the operating system does not shut down in time.",
     )
+    @callback_url
     @paced(changes=True)
     def _command(
         range_: str | None,
@@ -68,12 +77,13 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         *,
         wait: bool,
         power_timeout: float | None,
-        hard_fallback: bool,
         pace: Pace,
+        **terms: Unpack[_Terms],
     ) -> None:
+        hard_fallback = terms["hard_fallback"]
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
-        request = NodePowerSet(node="", target=target, timeout_s=power_timeout, hard_fallback=hard_fallback)
+        request = NodePowerSet(node="", target=target, timeout_s=power_timeout, **terms)
         carry_out(request, Selected(range_, where), _reached, wait=wait, pace=pace, given=shared())
 
 

@@ -7,16 +7,26 @@ here; a number is used again if what it was given to was not written, so the num
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
 from castiron.store.errors import DuplicateNode, StaleRevision, StoreError, UnstorableValue
-from castiron.store.records import Change, Commit, EventDraft, EventRecord, NodeInsert, NodeUpdate
+from castiron.store.records import (
+    CallbackRecord,
+    CallbackSettled,
+    CallbackTried,
+    Change,
+    Commit,
+    EventDraft,
+    EventRecord,
+    NodeInsert,
+    NodeUpdate,
+)
 from castiron.store.secrets import Sealer
 from castiron.store.sql import statements
 from castiron.store.sql.database import Database
-from castiron.store.sql.rows import Row, event_row, key_row, node_row, request_row
+from castiron.store.sql.rows import Row, callback_row, event_row, key_row, node_row, request_row
 from castiron.transport.vocabulary import EventSeq, NodeSeq
 
 Outcome = Commit | StoreError
@@ -41,6 +51,13 @@ class _Event:
 
 
 @dataclass(frozen=True, slots=True)
+class _Outbox:
+    owed: tuple[tuple[CallbackRecord, Row], ...]
+    tried: tuple[Row, ...]
+    settled: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """A change as rows. Only events' numbers are missing."""
 
@@ -48,6 +65,7 @@ class _Prepared:
     requests: tuple[Row, ...]
     keys: tuple[Row, ...]
     events: tuple[_Event, ...]
+    outbox: _Outbox
 
 
 class Committer:
@@ -87,6 +105,7 @@ class Committer:
                 tuple(request_row(request, self._sealer) for request in change.requests),
                 tuple(key_row(key) for key in change.keys),
                 _numbered(change),
+                _sorted(change),
             )
         except UnstorableValue as refusal:
             return UnstorableValue(*refusal.args)
@@ -153,7 +172,22 @@ class Committer:
             for event, record in zip(change.events, commit.events, strict=True)
         ]:
             self._database.execute_many(statements.INSERT_EVENT, events)
+        self._write_outbox(changes, commits)
         return commits
+
+    def _write_outbox(self, changes: Sequence[_Prepared], commits: Sequence[Commit]) -> None:
+        owed = [
+            (*row, commit.seq) for change, commit in zip(changes, commits, strict=True) for _, row in change.outbox.owed
+        ]
+        tried = [row for change in changes for row in change.outbox.tried]
+        settled = [row for change in changes for row in change.outbox.settled]
+        for statement, rows in (
+            (statements.OWE_CALLBACK, owed),
+            (statements.COUNT_CALLBACK, tried),
+            (statements.SETTLE_CALLBACK, settled),
+        ):
+            if rows:
+                self._database.execute_many(statement, rows)
 
     def _write_nodes(self, statement: str, nodes: Sequence[_NodeWrite]) -> None:
         if self._database.execute_many(statement, [node.row for node in nodes]) != len(nodes):
@@ -174,6 +208,15 @@ def _numbered(change: Change) -> tuple[_Event, ...]:
     return tuple(events)
 
 
+def _sorted(change: Change) -> _Outbox:
+    """Return what the change does to the outbox, by kind."""
+    return _Outbox(
+        tuple((one, callback_row(one)) for one in change.outbox if isinstance(one, CallbackRecord)),
+        tuple((one.attempts, one.id) for one in change.outbox if isinstance(one, CallbackTried)),
+        tuple((one.id,) for one in change.outbox if isinstance(one, CallbackSettled)),
+    )
+
+
 def _commits(changes: Sequence[_Prepared], seq: EventSeq) -> list[Commit]:
     """Return the commits of the changes if the latest event before them was `seq`."""
     commits: list[Commit] = []
@@ -182,5 +225,6 @@ def _commits(changes: Sequence[_Prepared], seq: EventSeq) -> list[Commit]:
         for event in change.events:
             seq = EventSeq(seq + 1)
             records.append(EventRecord(seq=seq, node_seq=event.node_seq, draft=event.draft))
-        commits.append(Commit(events=tuple(records), seq=seq))
+        callbacks = tuple(replace(one, seq=seq) for one, _ in change.outbox.owed)
+        commits.append(Commit(events=tuple(records), seq=seq, callbacks=callbacks))
     return commits

@@ -152,6 +152,18 @@ STEPS: Final = (
                 request_id TEXT NOT NULL)
             """,
             "CREATE INDEX keys_of_request ON request_keys (request_id)",
+            "ALTER TABLE requests ADD COLUMN callbacks TEXT NOT NULL DEFAULT '[]'",
+            """
+            CREATE TABLE outbox (
+                id TEXT NOT NULL PRIMARY KEY,
+                request_id TEXT NOT NULL,
+                url TEXT NOT NULL,
+                owed_since DOUBLE PRECISION NOT NULL,
+                body TEXT NOT NULL,
+                attempts BIGINT NOT NULL,
+                seq BIGINT NOT NULL)
+            """,
+            "CREATE INDEX outbox_of_request ON outbox (request_id)",
         ),
     ),
 )

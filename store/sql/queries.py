@@ -27,6 +27,7 @@ _INFO: Final[Any] = tables.StoreInfo
 _NODE: Final[Any] = tables.Node
 _REQUEST: Final[Any] = tables.Request
 _KEY: Final[Any] = tables.RequestKey
+_CALLBACK: Final[Any] = tables.Callback
 _EVENT: Final[Any] = tables.Event
 _HISTORY: Final[Any] = tables.HistoryEvent
 
@@ -67,6 +68,11 @@ def keys() -> Query:
 def keys_of(request_ids: Collection[RequestID]) -> Query:
     """The idempotency keys of some requests."""
     return _KEY.select(_KEY.key).where(_KEY.request_id.in_(sorted(request_ids)))
+
+
+def outbox() -> Query:
+    """All calls that are owed, the longest owed first."""
+    return _CALLBACK.select().order_by(_CALLBACK.owed_since, _CALLBACK.seq, _CALLBACK.id)
 
 
 def accepted_at(request_id: RequestID) -> Query:

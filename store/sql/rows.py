@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from castiron.store.errors import StoreUnusable
-from castiron.store.records import EventDraft, EventRecord, KeyRecord, NodeRecord, RequestRecord
+from castiron.store.records import CallbackRecord, EventDraft, EventRecord, KeyRecord, NodeRecord, RequestRecord
 from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
@@ -154,6 +154,7 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         values.dump(record.requesters),
         record.merged,
         record.abort_by,
+        json.dumps(record.callbacks) if record.callbacks else "[]",
     )
 
 
@@ -166,7 +167,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
     """
     (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
     (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
-    (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by) = terms
+    (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, callbacks) = terms
     with _Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,
@@ -195,6 +196,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
             requesters=values.load(requesters),
             merged=merged,
             abort_by=abort_by,
+            callbacks=tuple(json.loads(callbacks)) if callbacks != "[]" else (),
         )
 
 
@@ -207,6 +209,35 @@ def key_record(row: Row) -> KeyRecord:
     """Return the record that `key_row` made the row from."""
     key, request_id = row
     return KeyRecord(key=key, request_id=request_id)
+
+
+def callback_row(record: CallbackRecord) -> Row:
+    """Return the row of `tables.Callback` without its last field, which the writer knows.
+
+    Raises:
+        UnstorableValue: the body holds what cannot be stored.
+    """
+    url, body = record.url, values.dump(record.body)
+    return (record.id, record.request_id, url, record.owed_since, body, record.attempts)
+
+
+def callback_record(row: Row) -> CallbackRecord:
+    """Return the record that `callback_row` made the row from.
+
+    Raises:
+        StoreUnusable: the row is damaged.
+    """
+    (delivery_id, request_id, url, owed_since, body, attempts, seq) = row
+    with _Understood(f"outbox/{delivery_id}"):
+        return CallbackRecord(
+            id=delivery_id,
+            request_id=request_id,
+            url=url,
+            owed_since=owed_since,
+            body=values.load(body),
+            attempts=attempts,
+            seq=seq,
+        )
 
 
 def event_row(draft: EventDraft) -> Row:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import peewee
 
 from castiron.store.sql.rows import Row
-from castiron.store.sql.tables import Event, Node, Request, RequestKey
+from castiron.store.sql.tables import Callback, Event, Node, Request, RequestKey
 
 
 def columns(model: type[peewee.Model]) -> tuple[str, ...]:
@@ -43,6 +43,13 @@ PUT_REQUEST: Final = (
 
 PUT_KEY: Final = f"{_insert('request_keys', columns(RequestKey))} ON CONFLICT (key) DO NOTHING"
 """Only one request is admitted with a key; a key comes twice if a change is submitted anew after it was told lost."""
+
+OWE_CALLBACK: Final = f"{_insert('outbox', columns(Callback))} ON CONFLICT (id) DO NOTHING"
+"""As with a key: a change may be submitted anew after it was told lost."""
+
+COUNT_CALLBACK: Final = "UPDATE outbox SET attempts = ? WHERE id = ?"
+
+SETTLE_CALLBACK: Final = "DELETE FROM outbox WHERE id = ?"
 
 INSERT_EVENT: Final = _insert("events", _EVENT)
 

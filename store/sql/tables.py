@@ -88,6 +88,7 @@ class Request(Model):
     requesters = TextField()
     merged = BigIntegerField()
     abort_by = TextField(null=True)
+    callbacks = TextField()
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "requests"
@@ -101,6 +102,21 @@ class RequestKey(Model):
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "request_keys"
+
+
+class Callback(Model):
+    """records.CallbackRecord."""
+
+    id = TextField(primary_key=True)
+    request_id = TextField()
+    url = TextField()
+    owed_since = DoubleField()
+    body = TextField()
+    attempts = BigIntegerField()
+    seq = BigIntegerField()
+
+    class Meta:  # noqa: D106 - where peewee looks for the name
+        table_name = "outbox"
 
 
 class _Happening(Model):

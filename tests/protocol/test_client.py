@@ -264,6 +264,8 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "event.list": client.events,
         "node.history": client.nodes.history,
         "request.list": client.requests.list,
+        "request.cancel": client.requests.cancel,
+        "request.abort": client.requests.abort,
     }
 
     assert set(methods) == set(verbs.VERBS)

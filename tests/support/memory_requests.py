@@ -39,6 +39,8 @@ class MemoryRequests(MemoryMachines):
         """Key → id of its request."""
         self.looks: dict[str, CastironError] = {}
         """Nodes at whose machine nobody can look: what a request that is `fresh` is refused with."""
+        self.mute = False
+        """Whether requests are taken and not answered, as if it ended in that moment."""
         self._timers: list[threading.Timer] = []
 
     def stop(self) -> None:
@@ -64,6 +66,8 @@ class MemoryRequests(MemoryMachines):
         request = self._of_key(verb, node) or self._judged(verb, node, who)
         if verb.key is not None:
             self.keys[verb.key] = request.id
+        if self.mute:
+            return
         answer.accepted(request, self.events.seq)
         if request.state in FINAL_REQUEST_STATES:
             answer.final(request, self.events.seq)

@@ -42,7 +42,7 @@ from castiron.actors.core.running import LAST_WORD_S
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings
-from castiron.store.records import Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
+from castiron.store.records import CallbackRecord, Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest
 from castiron.transport.vocabulary import (
@@ -91,6 +91,8 @@ class World:
         self.state = NodeState(record=self.record)
         self.requests: dict[RequestID, RequestRecord] = {}
         self.events: list[EventDraft] = []
+        self.owed: list[tuple[RequestID, str, str]] = []
+        """Calls: request, URL, and the state that is told."""
         self.effects: list[Effect] = []
         """Of the latest decision that was carried out."""
         self.replies: dict[object, list[Effect | CastironError]] = {}
@@ -226,6 +228,8 @@ class World:
                 assert len(kinds) == (2 if request.verb in EVENTS else 0)
             else:
                 assert kinds in ([EventType.REQUEST_END], [] if self.is_removed else kinds[:1])
+        ended = [(one.id, url, one.state.value) for one in self.requests.values() for url in one.callbacks]
+        assert sorted(self.owed) == sorted(ended), "each URL of each request is owed one call, with its end"
 
     def _check(self, before: NodeState, message: Message, decision: Decision) -> None:
         change, effects = decision.change, decision.effects
@@ -297,6 +301,9 @@ class World:
         self.record = record
         self.requests.update({request.id: request for request in change.requests})
         self.events.extend(change.events)
+        for one in change.outbox:
+            assert isinstance(one, CallbackRecord)
+            self.owed.append((one.request_id, one.url, one.body["state"]))
 
     def _break_off(self, settled: NodeState, decision: Decision) -> None:
         """Do as the shell does after a commit that failed."""

@@ -5,10 +5,12 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from castiron.store.records import Change, EventDraft, NodeInsert, NodeRecord, NodeUpdate, RequestRecord
+from castiron.store.records import CallbackRecord, Change, EventDraft, NodeInsert, NodeRecord, NodeUpdate, RequestRecord
 from castiron.transport.vocabulary import (
     Applied,
     ConductorID,
+    DeliveryID,
+    EventSeq,
     EventType,
     Fault,
     Instant,
@@ -81,6 +83,19 @@ def full_node(number: int = 1) -> NodeRecord:
     )
 
 
+def full_callback(number: int = 1, **changes: Any) -> CallbackRecord:
+    record = CallbackRecord(
+        id=DeliveryID(f"{request_id(number)}.1"),
+        request_id=request_id(number),
+        url="https://a.example/hooks?token=hush",
+        owed_since=Instant(2002.5),
+        body={"result": {"deep": [1, None, b"\xff"]}, "node": "é\ud800"},
+        attempts=3,
+        seq=EventSeq(0),
+    )
+    return replace(record, **changes)
+
+
 def plain_request(number: int = 1, **changes: Any) -> RequestRecord:
     record = RequestRecord(
         id=request_id(number),
@@ -118,6 +133,7 @@ def full_request(number: int = 1) -> RequestRecord:
         requesters={"ipc": None, "tcp:127.0.0.1": Instant(2050.5)},
         merged=2,
         abort_by="ipc",
+        callbacks=("https://a.example/hooks?token=hush", "https://b.example/é\ud800"),
     )
 
 

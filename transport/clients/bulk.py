@@ -41,7 +41,7 @@ _NAME_BYTES: Final = 3
 """What msgpack puts before a name, at the most."""
 
 
-class Terms(TypedDict, total=False):
+class BulkTerms(TypedDict, total=False):
     """How a bulk is to be carried out, as `bulk.run` has it."""
 
     batch: int | None
@@ -53,7 +53,7 @@ class Terms(TypedDict, total=False):
     wait: bool
 
 
-class _AllTerms(Terms, total=False):
+class _AllTerms(BulkTerms, total=False):
     where: list[Condition]
     key: str
 

@@ -9,6 +9,7 @@ and requests.
 
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from msgspec import Struct
 
 import castiron
 from castiron.transport.clients.conversation import Conversation
+from castiron.transport.clients.delivery import PATIENCE_S, Delivery
 from castiron.transport.clients.nodes import Nodes
 from castiron.transport.clients.requests import Requests
 from castiron.transport.clients.stream import EventStream, wanted_events
@@ -35,11 +37,19 @@ WINDOW: Final = 64
 """Verbs in flight in `send_many`; more makes it no faster (measured: bench/transport.py)."""
 
 
+def _new_key() -> str:
+    return str(uuid.uuid4())
+
+
 class Client:
     """A conversation with one conductor, and the typed face of all its verbs.
 
     Any thread may use it; calls take turns, so a thread that waits for a request makes the others wait: give each
     thread a client of its own. Not for use across a fork. `castiron.connect` makes one; it is a context manager.
+
+    A request whose answer does not come is sent again with the same key, through a restart of the conductor, so it is
+    carried out once. If ConductorLost or ReplyTimeout is raised all the same, `applied` says what is known; asking once
+    more with a key of your own (`key=`) is safe, too.
 
     Attributes:
         endpoint: where the conductor listens.
@@ -54,7 +64,9 @@ class Client:
         timeout_s: float = TIMEOUT_S,
         key: str | Path | None = None,
         server_key: str | Path | None = None,
+        patience_s: float = PATIENCE_S,
         name: str | None = None,
+        new_key: Callable[[], str] = _new_key,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare the conversation. Sends nothing: the first call finds out whether somebody answers.
@@ -64,7 +76,9 @@ class Client:
             timeout_s: for each answer; waiting for a request has its own.
             key: its secret key file; None: CASTIRON_CLIENT_KEY. Needed where the conductor is not on this machine.
             server_key: the conductor's public key, or a file with it; None: CASTIRON_SERVER_KEY.
+            patience_s: how long a request is sent again whose answer was lost, or for which there is no room; 0: never.
             name: what it calls itself, which is kept with what it asks for; None: castiron-python and the version.
+            new_key: makes the keys of requests that are given none.
             now: seconds of a clock that never goes back.
 
         Raises:
@@ -79,7 +93,10 @@ class Client:
         self._streams: WeakSet[EventStream] = WeakSet()
         own_name = name or f"castiron-python/{castiron.__version__}"
         self._conversation = Conversation(where, name=own_name, now=now, keys=keys)
-        self.requests = Requests(self._conversation, timeout_s=timeout_s, now=now)
+        self._delivery = Delivery(
+            self._conversation, timeout_s=timeout_s, patience_s=patience_s, new_key=new_key, now=now
+        )
+        self.requests = Requests(self._conversation, self._delivery, timeout_s=timeout_s, now=now)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
     def __enter__(self) -> Self:
@@ -158,7 +175,8 @@ class Client:
         """Send many verbs, and yield each with its result or error as the answers come, in any order.
 
         Errors are yielded, not raised, so that one node's does not hide the others' answers. Each verb has the
-        client's `timeout_s` from the moment when it is sent. An abandoned iteration leaves no trace.
+        client's `timeout_s` from the moment when it is sent. An abandoned iteration leaves no trace. Requests are sent
+        again as long as their outcome is not known, or there is no room for them; see `delivery`.
 
         Args:
             verbs: any number; read as places become free.
@@ -168,7 +186,7 @@ class Client:
             ConductorLost: the conductor could not be reached for the next verb, which was not sent; whatever was sent
                 before has been yielded.
         """
-        return self._conversation.ask_many(verbs, window=window, timeout_s=self._timeout_s)
+        return self._delivery.send_many(verbs, window=window)
 
 
 def connect(

@@ -16,12 +16,11 @@ from msgspec import Struct
 
 from castiron.transport import codec, frames
 from castiron.transport.clients.link import Link
-from castiron.transport.clients.question import Question, expect
 from castiron.transport.endpoint import Endpoint, why_silent
 from castiron.transport.errors import CastironError, ConductorLost, FrameMalformed, ReplyTimeout
 from castiron.transport.keys.protection import ClientKeys
 from castiron.transport.replies import Pong, Welcome
-from castiron.transport.session import DEFAULT_LIMITS, HEARTBEAT_INTERVAL_S, Session
+from castiron.transport.session import DEFAULT_LIMITS, HEARTBEAT_INTERVAL_S, Question, Session, expect
 from castiron.transport.verbs import Hello, Ping, Verb, tag_of
 from castiron.transport.vocabulary import Applied
 

@@ -1,20 +1,21 @@
 """What a client does with nodes: make them known, look at them, change them, and ask their machines for something."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, Unpack, cast
+from typing import Any, Literal, NamedTuple, Unpack, cast
 from uuid import uuid4
 
 from msgspec import UNSET, UnsetType
 
-from castiron.transport.clients.bulk import Bulk, Terms, Told, bulk_verb
+from castiron.transport.clients.bulk import Bulk, BulkTerms, Told, bulk_verb
 from castiron.transport.clients.conversation import Conversation
+from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.clients.requests import Request, Requests
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
-from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView, RequestView
+from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView
 from castiron.transport.selection.conditions import Condition
-from castiron.transport.selection.sorting import in_order
+from castiron.transport.selection.sorting import in_order, pieces
 from castiron.transport.selection.text import parsed
 from castiron.transport.verbs import (
     MAX_LIST,
@@ -38,10 +39,6 @@ DriverInfoMap = Mapping[str, str | int | float | bool | None]
 
 SettableBootDevice = Literal["pxe", "disk", "cdrom", "bios", "safe", "floppy"]
 """Where a machine may be told to boot from."""
-
-
-MAX_NAMES_BYTES: Final = 49_152
-"""Names in one `node.list`: three quarters of a message."""
 
 
 class Snapshot(NamedTuple):
@@ -214,7 +211,7 @@ class Nodes:
         be in the snapshot already.
         """
         conditions = parsed(where)
-        chunks: Sequence[Sequence[str] | None] = [None] if nodes is None else [*_chunks(nodes)]
+        chunks: Sequence[Sequence[str] | None] = [None] if nodes is None else [*pieces(nodes, limit=MAX_LIST)]
         pages = [page for chunk in chunks for page in self._pages(chunk, conditions)]
         views = {view.uuid: view for page, _ in pages for view in page.nodes}
         return Snapshot(in_order(views.values()), min((seq for _, seq in pages), default=0))
@@ -293,38 +290,57 @@ class Nodes:
         return self._conversation.ask(NodeMaintenanceUnset(node=node), NodeView, self._timeout_s)
 
     def power(
-        self, node: str, target: PowerTarget | str, *, timeout_s: float | None = None, hard_fallback: bool = False
+        self,
+        node: str,
+        target: PowerTarget | str,
+        *,
+        timeout_s: float | None = None,
+        hard_fallback: bool = False,
+        **terms: Unpack[Terms],
     ) -> Request:
-        """Ask for a power state; the request is on disk when this returns, and goes on by itself.
-
-        Not idempotent: after ConductorLost with `applied` unknown, look at `requests.list(node)` before asking again.
+        """Ask for a power state; the request is on disk when this returns; see `Requests.submit`.
 
         Args:
             node: name or uuid.
             target: "power on", "power off", "rebooting", "soft power off", "soft rebooting".
             timeout_s: for each state to be reached; None: the node's, or the conductor's.
             hard_fallback: cut the power if a soft power off does not end in time.
+            terms: how the request is to be treated.
         """
         wanted = cast("PowerTarget", target)  # the codec checks words before they are sent
-        return self._accepted(NodePowerSet(node=node, target=wanted, timeout_s=timeout_s, hard_fallback=hard_fallback))
+        verb = NodePowerSet(node=node, target=wanted, timeout_s=timeout_s, hard_fallback=hard_fallback)
+        return self._requests.submit(on_terms(verb, **terms))
 
-    def boot_device(self, node: str) -> Request:
-        """Ask the BMC where its machine will boot from; the request's result holds the answer."""
-        return self._accepted(NodeBootDeviceGet(node=node))
+    def boot_device(self, node: str, **terms: Unpack[Terms]) -> Request:
+        """Ask the BMC where its machine will boot from; the request's result holds the answer. See `Requests.submit`.
+
+        Args:
+            node: name or uuid.
+            terms: how the request is to be treated.
+        """
+        return self._requests.submit(on_terms(NodeBootDeviceGet(node=node), **terms))
 
     def set_boot_device(
-        self, node: str, device: SettableBootDevice | str, *, persistent: bool = False, uefi: bool = False
+        self,
+        node: str,
+        device: SettableBootDevice | str,
+        *,
+        persistent: bool = False,
+        uefi: bool = False,
+        **terms: Unpack[Terms],
     ) -> Request:
-        """Ask for a boot device.
+        """Ask for a boot device. See `Requests.submit`.
 
         Args:
             node: name or uuid.
             device: "pxe", "disk", "cdrom", "bios", "safe", "floppy".
             persistent: from now on, not only the next time.
             uefi: boot it in UEFI mode.
+            terms: how the request is to be treated.
         """
         wanted = cast("SettableBootDevice", device)  # the codec checks words before they are sent
-        return self._accepted(NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi))
+        verb = NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi)
+        return self._requests.submit(on_terms(verb, **terms))
 
     def bulk(
         self,
@@ -335,21 +351,21 @@ class Nodes:
         key: str | None = None,
         timeout_s: float | None = None,
         told: Told | None = None,
-        **terms: Unpack[Terms],
+        **terms: Unpack[BulkTerms],
     ) -> Bulk:
         """Ask for the same of many nodes in one message; iterate over what it returns for what became of each.
 
         Args:
             request: as NodePowerSet(node="", target=…), or a map with its `verb`; `node`, `key`, `replies` count not.
             nodes: a host range, or names and uuids; None: all of which the conditions hold.
-            where: those of which all these hold, as in `list`; looked at by the conductor as it accepts the bulk.
+            where: those of which all these hold, as in `list`, when the conductor accepts it.
             key: the same bulk again asks nobody twice; None: a new one is made.
             timeout_s: for all of it; None: as long as it takes.
-            told: called whenever more is known, with the bulk.
+            told: called with the bulk whenever more is known.
             terms: batch, stagger_s, per, per_limit, stop_after_failures, at_most, wait; see `bulk.run` in PROTOCOL.md.
 
         Raises:
-            ArgumentInvalid: something does not fit; what else there may be is raised by the iteration.
+            ArgumentInvalid: something does not fit. The rest is raised by the iteration.
         """
         verb = bulk_verb(request, nodes, where=[*parsed(where)], key=key or str(uuid4()), **terms)
         return Bulk(self._conversation, verb, answer_s=self._timeout_s, timeout_s=timeout_s, told=told, now=self._now)
@@ -364,21 +380,3 @@ class Nodes:
             marker = page.next_marker
             if marker is None:
                 return
-
-    def _accepted(self, verb: AnyNodeRequest) -> Request:
-        return Request(self._conversation.ask(verb, RequestView, self._timeout_s), self._requests)
-
-
-def _chunks(names: Sequence[str]) -> Iterator[list[str]]:
-    """Cut a list of names into lists that fit into a message each."""
-    chunk: list[str] = []
-    size_bytes = 0
-    for name in names:
-        name_bytes = len(name.encode()) + 3  # what msgpack puts before a string of up to 64 KiB
-        if chunk and (len(chunk) == MAX_LIST or size_bytes + name_bytes > MAX_NAMES_BYTES):
-            yield chunk
-            chunk, size_bytes = [], 0
-        chunk.append(name)
-        size_bytes += name_bytes
-    if chunk:
-        yield chunk

@@ -1,4 +1,4 @@
-"""What a client does with requests: look, list, and wait for the end of one.
+"""What a client does with requests: submit, look, list, wait for the end of one, and take one back.
 
 A Request is a handle: its id stays good after the client, the connection and the conductor are gone, because the
 conductor has it on disk.
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from castiron.transport.clients.conversation import Conversation
+from castiron.transport.clients.delivery import Delivery
 from castiron.transport.errors import (
     CapacityError,
     CastironError,
@@ -16,7 +17,15 @@ from castiron.transport.errors import (
     from_wire,
 )
 from castiron.transport.replies import RequestListed, RequestView
-from castiron.transport.verbs import MAX_LIST, RequestList, RequestShow, RequestWait
+from castiron.transport.verbs import (
+    MAX_LIST,
+    AnyNodeRequest,
+    RequestAbort,
+    RequestCancel,
+    RequestList,
+    RequestShow,
+    RequestWait,
+)
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 
 WAIT_S: Final = 30.0
@@ -24,6 +33,9 @@ WAIT_S: Final = 30.0
 
 GRACE_S: Final = 1.0
 """How much later than its own end a `request.wait` may be answered."""
+
+ABORT_S: Final = 30.0
+"""For the end of a request that is aborted: twice what a command to a BMC may take, if nobody has changed that."""
 
 PAUSE_S: Final = 0.2
 """Before a wait is asked again that was refused or lost."""
@@ -77,6 +89,16 @@ class Request:
             self.view = self._requests.wait(self.id, timeout_s).view
         return self
 
+    def cancel(self, *, force: bool = False) -> "Request":
+        """Withdraw the request, if it has not started; returns this same handle. See `Requests.cancel`."""
+        self.view = self._requests.cancel(self.id, force=force).view
+        return self
+
+    def abort(self, *, force: bool = False, timeout_s: float = ABORT_S) -> "Request":
+        """End the request, even if it runs; returns this same handle. See `Requests.abort`."""
+        self.view = self._requests.abort(self.id, force=force, timeout_s=timeout_s).view
+        return self
+
     def raise_for_error(self) -> None:
         """Raise the error that the request ended with; nothing if it succeeded or has not ended."""
         if self.view.error is not None:
@@ -88,10 +110,75 @@ class Request:
 class Requests:
     """`client.requests`. Any thread; every method blocks until it is answered."""
 
-    def __init__(self, conversation: Conversation, *, timeout_s: float, now: Callable[[], float]) -> None:
+    def __init__(
+        self, conversation: Conversation, delivery: Delivery, *, timeout_s: float, now: Callable[[], float]
+    ) -> None:
+        """Share a conversation.
+
+        Args:
+            conversation: with the conductor.
+            delivery: what new requests are sent with.
+            timeout_s: for each answer.
+            now: seconds of a clock that never goes back.
+        """
         self._conversation = conversation
+        self._delivery = delivery
         self._timeout_s = timeout_s
         self._now = now
+
+    def submit(self, verb: AnyNodeRequest) -> Request:
+        """Ask for something that reaches a BMC; the request is on disk when this returns, and goes on by itself.
+
+        It is sent with a key, its own or a new one, and sent again with the same as long as it is not known whether it
+        was taken, so it is carried out once.
+
+        Raises:
+            ConductorLost: no conductor answers; `applied` says whether the request may have been accepted.
+            ReplyTimeout: the conductor is there, and did not answer in time.
+            CastironError: what the conductor answered.
+        """
+        answer = self._delivery.send(verb)
+        if not isinstance(answer, RequestView):
+            raise TypeError(answer)
+        return Request(answer, self)
+
+    def cancel(self, request_id: str, *, force: bool = False) -> Request:
+        """Withdraw a request that has not started: it ends as cancelled, and its machine is not touched.
+
+        If others want it as well, it goes on for them, and is returned as it stands.
+
+        Args:
+            request_id: which.
+            force: for all who want it, and also if you do not.
+
+        Raises:
+            RequestStarted: it has started; only `abort` ends it now.
+            RequestEnded: it has ended.
+            RequestNotYours: only others want it.
+            RequestNotFound: no such request, or it ended longer ago than requests are kept.
+        """
+        verb = RequestCancel(request=request_id, force=force)
+        return Request(self._conversation.ask(verb, RequestView, self._timeout_s), self)
+
+    def abort(self, request_id: str, *, force: bool = False, timeout_s: float = ABORT_S) -> Request:
+        """End a request that runs, between two exchanges with the BMC; one that has not started is cancelled.
+
+        Returned as it has ended: its error says what was seen of the machine, and its `applied` whether something had
+        been sent to it. It may have ended by itself before.
+
+        Args:
+            request_id: which.
+            force: also if others want it.
+            timeout_s: for the end; the conductor needs at the most as long as it gives a command to a BMC.
+
+        Raises:
+            RequestEnded: it has ended.
+            RequestNotYours: others want it.
+            RequestNotFound: no such request, or it ended longer ago than requests are kept.
+            ReplyTimeout: it has not ended in time, and will.
+        """
+        verb = RequestAbort(request=request_id, force=force)
+        return Request(self._conversation.ask(verb, RequestView, timeout_s), self)
 
     def show(self, request_id: str) -> Request:
         """Return a request as it is now.

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
-from castiron.transport.verbs.arguments import Key, MomentAt, NodeArgument, TimeoutS
+from castiron.transport.verbs.arguments import CallbackURL, Key, MomentAt, NodeArgument, TimeoutS
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, ReplyWish, Role
 
@@ -31,6 +31,7 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
     on_restart: Annotated[OnRestart, Meta(description="if the conductor restarts before it has ended")] = (
         OnRestart.RESUME
     )
+    callback_url: Annotated[CallbackURL, Meta(description="called once it has ended; section 12")] | None = None
 
     becomes_request = True
     makes_work = True

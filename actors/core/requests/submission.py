@@ -11,6 +11,7 @@ from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import Accept, Park, Refuse
 from castiron.actors.core.machines import check
 from castiron.actors.core.messages import Submit
+from castiron.actors.core.requests.callbacks import with_callback
 from castiron.actors.core.requests.compatibility import Conflict, Enqueue, Merge, judge
 from castiron.actors.core.requests.ending import supersede, waits
 from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving
@@ -112,6 +113,7 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         on_restart=verb.on_restart,
         deadline_at=deadline_at,
         depends_on=verdict.depends_on,
+        callbacks=() if verb.callback_url is None else (verb.callback_url,),
         requesters={identity_of(message.requester): deadline_at},
     )
     draft.order(Accept(message.reply_to, request))
@@ -127,10 +129,12 @@ def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
     verb, who, wanted = message.verb, identity_of(message.requester), dict(other.wanted_by)
     given = None if verb.deadline_at is None else Instant(verb.deadline_at)
     wanted[who] = latest((given, wanted[who])) if who in wanted else given
-    full = crowded(draft.state, len(wanted) - 1, MAX_REQUESTERS)
+    callbacks = with_callback(other, verb.callback_url)
+    full = crowded(draft.state, max(len(wanted), len(callbacks)) - 1, MAX_REQUESTERS)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
-    request = replace(other, requesters=wanted, deadline_at=latest(wanted.values()), merged=other.merged + 1)
+    until = latest(wanted.values())
+    request = replace(other, requesters=wanted, deadline_at=until, merged=other.merged + 1, callbacks=callbacks)
     draft.keep(request)
     draft.state = draft.state.having(request)
     _note_key(draft, message, request)

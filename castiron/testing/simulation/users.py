@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
+from msgspec import structs
+
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.testing.simulation.evidence import Question
 from castiron.testing.simulation.house import House
@@ -25,11 +27,23 @@ from castiron.transport.verbs import (
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
+    NodeRequest,
     NodeSet,
     NodeShow,
+    RequestAbort,
+    RequestCancel,
     RequestList,
 )
-from castiron.transport.vocabulary import Instant, PowerTarget, ReplyWish
+from castiron.transport.vocabulary import Instant, OnRestart, Policy, PowerTarget, ReplyWish
+
+REGRET_PERCENT: Final = 20
+"""After so many wishes a request is taken back, or asked for again with its key: one of the latest, whoever's it is."""
+
+LATEST: Final = 5
+"""Questions that may be meant."""
+
+LONGEST_DEADLINE_S: Final = 600.0
+"""For what may wait for others to start: so that nobody waits for longer than PATIENCE_S."""
 
 PATIENCE_S: Final = HOUR_S / 2
 """No answer takes longer: a shutdown has ten minutes, and a power action that follows it one."""
@@ -110,6 +124,7 @@ class Users:
             house: who is there to be asked, if anybody is.
         """
         self.questions: list[Question] = []
+        self._keys = 0
         self._rng = rng
         self._clock = clock
         self._machines = machines
@@ -131,6 +146,35 @@ class Users:
         if at < until:
             self._clock.call_at(Instant(at), lambda: self._wish(mean_s, until))
 
+    def _on_terms(self, verb: NodeRequest) -> AnyVerb:
+        """Draw how a request is to be treated. What may wait has a deadline, so it does not wait for ever."""
+        rng = self._rng
+        policy = rng.choice([Policy.STRICT, Policy.STRICT, Policy.AFTER, Policy.SUPERSEDE])
+        hold = rng.random() < 0.15  # noqa: PLR2004 - now and then
+        waits_s = rng.uniform(1.0, LONGEST_DEADLINE_S)
+        self._keys += 1
+        terms = {
+            "policy": policy,
+            "hold": hold,
+            "fresh": rng.random() < 0.1,  # noqa: PLR2004 - as above
+            "again": rng.random() < 0.1,  # noqa: PLR2004 - as above
+            "on_restart": rng.choice([OnRestart.RESUME, OnRestart.RESUME, OnRestart.FAIL]),
+            "deadline_at": self._clock.now() + waits_s if hold or policy is not Policy.STRICT else None,
+            "key": f"simulated-{self._keys}" if rng.random() < 0.5 else None,  # noqa: PLR2004 - half of them
+        }
+        on_terms: AnyVerb = structs.replace(verb, **terms)  # type: ignore[assignment]  # of the same class
+        return on_terms
+
+    def _regret(self) -> None:
+        """Take one of the latest requests back, or ask for it again. What is drawn depends on no answer."""
+        rng, latest = self._rng, self.questions[-LATEST:]
+        meant = rng.choice(latest)
+        what, force = rng.choice([RequestCancel, RequestAbort, None]), rng.random() < 0.7  # noqa: PLR2004 - mostly
+        if what is not None:
+            self.ask(what(request=meant.accepted_id or "nobody's", force=force))
+        elif isinstance(meant.verb, NodeRequest) and meant.verb.key is not None:
+            self.ask(meant.verb)
+
     def lose(self) -> None:
         """Hear no more of what has not been answered yet: the conductor is gone.
 
@@ -148,7 +192,10 @@ class Users:
     def _wish_about(self, machine: Machine) -> None:
         rng = self._rng
         (wish,) = rng.choices([wish for _, wish in WISHES], [weight for weight, _ in WISHES])
-        self.ask(wish(rng, machine))
+        verb = wish(rng, machine)
+        self.ask(self._on_terms(verb) if isinstance(verb, NodeRequest) else verb)
+        if rng.random() < REGRET_PERCENT / 100:
+            self._clock.call_at(Instant(self._clock.now() + 10 ** rng.uniform(*HURRY_S)), self._regret)
         if rng.random() < HURRY_PERCENT / 100:
             at = self._clock.now() + 10 ** rng.uniform(*HURRY_S)
             self._clock.call_at(Instant(at), lambda: self._wish_about(machine))

@@ -114,6 +114,7 @@ values = st.fixed_dictionaries(
         if isinstance(item.default, bool)
         else numbers[type(item.default)](item.metadata["least"], item.metadata["most"])
         for item in fields(Settings)
+        if isinstance(item.default, bool | int | float)
     },
 )
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)

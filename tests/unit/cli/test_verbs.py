@@ -34,6 +34,8 @@ VERBS_OF = {
     "node set": {"node.set"},
     "node show": {"node.show"},
     "ping": {"ping", "hello"},
+    "request abort": {"request.abort"},
+    "request cancel": {"request.cancel"},
     "request list": {"request.list"},
     "request show": {"request.show"},
     "request wait": {"request.wait", "request.show"},

@@ -56,15 +56,17 @@ def test_for_each_start_that_was_announced_there_is_an_error_and_then_the_fault(
 
     change = put_aside(record, [running(1), running(2, "node.boot_device.get"), waiting], NOW, 6, error_id="e-1")
 
-    assert [event.type for event in change.events] == [EventType.POWER_SET_ERROR, EventType.NODE_FAULT_SET]
-    error, fault = change.events
+    error, unstarted, fault = change.events
+    types = [EventType.POWER_SET_ERROR, EventType.REQUEST_END, EventType.NODE_FAULT_SET]
+    assert [event.type for event in change.events] == types
+    assert (unstarted.request_id, unstarted.payload["state"]) == (waiting.id, "failed")
     assert error.request_id == running(1).id
     told = {"requester": "ipc", "to_power": "power on", "power_state": "power off"}
     assert error.payload == {**told, "error": change.requests[0].error}
     assert fault.payload == {"fault": "actor failure", "reason": REASON, "error_id": "e-1"}
     assert error.payload["error"]["error_id"] == "e-1", "one id through answer, event and log"
     assert isinstance(change.node, NodeUpdate)
-    assert change.node.record.node_seq == record.node_seq + 2
+    assert change.node.record.node_seq == record.node_seq + 3
 
 
 def test_a_request_that_this_version_does_not_understand_ends_as_well() -> None:

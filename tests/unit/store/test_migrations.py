@@ -11,14 +11,22 @@ from castiron.store.secrets import Key, KeyFile, Sealer
 from castiron.store.sql import migrations, statements
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Identity, Step
-from castiron.store.sql.rows import event_row, node_row, request_row
-from castiron.store.sql.tables import Event, HistoryEvent, Node, Request, StoreInfo
+from castiron.store.sql.rows import callback_row, event_row, node_row, request_row
+from castiron.store.sql.tables import Callback, Event, HistoryEvent, Node, Request, RequestKey, StoreInfo
 from castiron.store.store import Store
-from tests.support.store_records import counting_ids, creation, event_of, full_node, full_request, plain_node
+from tests.support.store_records import (
+    counting_ids,
+    creation,
+    event_of,
+    full_callback,
+    full_node,
+    full_request,
+    plain_node,
+)
 
 KEY = Key.make("key-1")
-TABLES = ("store", "nodes", "requests", "events", "node_history")
-MODELS = (StoreInfo, Node, Request, Event, HistoryEvent)
+TABLES = ("store", "nodes", "requests", "request_keys", "outbox", "events", "node_history")
+MODELS = (StoreInfo, Node, Request, RequestKey, Callback, Event, HistoryEvent)
 LATEST = STEPS[-1].version
 NEXT = Step(LATEST + 1, ("ALTER TABLE nodes ADD COLUMN rack TEXT", "CREATE INDEX nodes_by_rack ON nodes (rack)"))
 BROKEN = Step(LATEST + 1, ("ALTER TABLE nodes ADD COLUMN rack TEXT", "CREATE INDEX broken ON nowhere (rack)"))
@@ -134,8 +142,15 @@ def test_rows_are_in_the_order_of_the_models() -> None:
     node = dict(zip(statements.columns(Node), node_row(full_node(), sealer), strict=True))
     request = dict(zip(statements.columns(Request), request_row(full_request(), sealer), strict=True))
     event = dict(zip(statements.columns(Event)[2:], event_row(event_of(full_node())), strict=True))
+    callback = dict(zip(statements.columns(Callback)[:-1], callback_row(full_callback()), strict=True))
 
-    for row, record in ((node, full_node()), (request, full_request()), (event, event_of(full_node()))):
+    pairs = (
+        (node, full_node()),
+        (request, full_request()),
+        (event, event_of(full_node())),
+        (callback, full_callback()),
+    )
+    for row, record in pairs:
         for name, value in row.items():
             kept = getattr(record, name, None)
             if isinstance(kept, str | int | float) or kept is None:

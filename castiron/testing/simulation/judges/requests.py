@@ -32,13 +32,13 @@ def one_change_at_a_time(evidence: Evidence, hold: Hold) -> None:
 
 
 def each_start_has_one_end(evidence: Evidence, hold: Hold) -> None:
-    """Judge I2: the events of a request are a start and then one end or error, as its record says."""
+    """Judge I2: the events of a request are a start and then one end or error, or its end alone, as its record says."""
     told: dict[str, list[str]] = defaultdict(list)
     for event in evidence.events:
         if event.request is not None:
             told[event.request].append(event.type.rpartition(".")[2])
     for request in evidence.requests.values():
-        if request.verb in EVENTS:
+        if request.verb in EVENTS or request.started_at is None:
             words, expected = told.pop(request.id, []), _expected(request)
             hold(words == expected, f"request {request.id} is {request.state}, and its events are {words}")
     for unknown, words in told.items():
@@ -47,7 +47,8 @@ def each_start_has_one_end(evidence: Evidence, hold: Hold) -> None:
 
 def _expected(request: RequestRecord) -> list[str]:
     if request.started_at is None:
-        return []
+        is_told_by_its_node = (request.error or {}).get("code") == NodeRemoved.code
+        return ["end"] if request.state in FINAL_REQUEST_STATES and not is_told_by_its_node else []
     return ["start", *([_LAST_WORDS[request.state]] if request.state in _LAST_WORDS else [])]
 
 

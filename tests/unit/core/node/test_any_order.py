@@ -67,6 +67,7 @@ TERMS = st.fixed_dictionaries(
         "fresh": st.booleans(),
         "again": st.booleans(),
         "on_restart": st.sampled_from(OnRestart),
+        "callback_url": st.sampled_from([None, "https://a/1", "https://a/2"]),
     }
 )
 AMENDMENTS = st.sampled_from([FREE, Amendment(), Amendment(name=NodeName("new")), Amendment(driver_info=NEW_INFO)])

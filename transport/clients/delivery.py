@@ -1,0 +1,193 @@
+"""How a client's requests get there once: each has a key, and is sent again until the conductor has said what it is.
+
+A reply may be lost with its connection, or with the conductor that was about to send it; then nobody here knows whether
+the request was taken. The same request with the same key is the same request to a conductor, also after its restart, so
+it is sent again. So is one for which there was no room, when the conductor said to ask again. May come in: when to send
+again. Must not: what becomes of a request that was accepted.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, TypedDict, TypeVar, Unpack
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from castiron.transport.clients.conversation import Conversation
+from castiron.transport.errors import CastironError, ConductorDraining, ConductorLost
+from castiron.transport.verbs import AnyNodeRequest, NodeRequest, Verb, tag_of
+from castiron.transport.vocabulary import Applied, OnRestart, Policy, ReplyWish, Retry
+
+_Request = TypeVar("_Request", bound=AnyNodeRequest)
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 30.0
+"""How long a request is sent again: a conductor restarts in seconds, and a full disk takes a person."""
+
+PAUSE_S: Final = 0.2
+"""Before a request is sent again whose conductor could not say when."""
+
+
+class Terms(TypedDict, total=False):
+    """How a request is to be treated, beside what is to be done. PROTOCOL.md has the default of what is left out."""
+
+    key: str
+    """8 to 128 visible characters: the same key is the same request, for as long as it is kept. Left out: a new one."""
+    policy: Policy | str
+    """If another request is in the way: "strict" (be refused), "after", "supersede"."""
+    hold: bool
+    """Wait while the node is in maintenance."""
+    fresh: bool
+    """Look at the machine first, then judge the request."""
+    again: bool
+    """Once more, even if an equal request has not ended."""
+    deadline_at: float
+    """Expire if it has not started by then; seconds since 1970-01-01 UTC."""
+    on_restart: OnRestart | str
+    """If the conductor restarts before it has ended: "resume", "fail"."""
+    callback_url: str
+    """Called once the request has ended; the conductor's settings say which URLs may be."""
+
+
+def on_terms(verb: _Request, **terms: Unpack[Terms]) -> _Request:
+    """Return the verb with these terms; the codec checks their words before they are sent."""
+    return replace(verb, **terms)
+
+
+@dataclass(slots=True)
+class _Letter:
+    """A verb that is being delivered."""
+
+    given: Verb
+    sent: Verb
+    """As it is sent: with a key."""
+    is_sent_again: bool
+    """Whether it may be sent again."""
+    due_at: float = -math.inf
+    """When it is to be sent."""
+    ends_at: float = math.inf
+    """When it is sent no more; known once it has failed."""
+    has_failed: bool = False
+    """Whether it was sent before."""
+    may_be_taken: bool = False
+    """Whether it may have been taken by a conductor whose answer was lost."""
+
+
+class Delivery:
+    """Sends verbs. Any thread; threads take turns, as in the conversation."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        timeout_s: float,
+        patience_s: float,
+        new_key: Callable[[], str],
+        now: Callable[[], float],
+    ) -> None:
+        """Share a conversation.
+
+        Args:
+            conversation: with the conductor.
+            timeout_s: for each answer.
+            patience_s: for how long a request is sent again, from its first failure; 0: never.
+            new_key: makes keys that nobody else makes.
+            now: seconds of a clock that never goes back.
+        """
+        self._conversation = conversation
+        self._timeout_s = timeout_s
+        self._patience_s = patience_s
+        self._new_key = new_key
+        self._now = now
+
+    def send(self, verb: Verb) -> Struct:
+        """Send a verb, and return its result.
+
+        Raises:
+            ConductorLost: no conductor answers; `applied` says whether the verb may have been accepted.
+            ReplyTimeout: the conductor is there, and did not answer.
+            CastironError: what the conductor answered.
+        """
+        ((_, outcome),) = self.send_many([verb], window=1)
+        if isinstance(outcome, CastironError):
+            raise outcome
+        return outcome
+
+    def send_many(self, verbs: Iterable[Verb], *, window: int) -> Iterator[tuple[Verb, Struct | CastironError]]:
+        """Send verbs, at most `window` at a time, and yield each with its outcome; see `Client.send_many`."""
+        source = (self._letter(verb) for verb in verbs)
+        waiting: list[_Letter] = []
+        while True:
+            now = self._now()
+            due = [letter for letter in waiting if letter.due_at <= now]
+            waiting = [letter for letter in waiting if letter.due_at > now]
+            lost = yield from self._round(chain(due, source), waiting, window)
+            if lost is not None and not any(letter.has_failed for letter in waiting):
+                raise lost
+            if not waiting:
+                return
+            self._conversation.idle(min(letter.due_at for letter in waiting) - self._now())
+
+    def _round(
+        self, letters: Iterable[_Letter], waiting: list[_Letter], window: int
+    ) -> Generator[tuple[Verb, Struct | CastironError], None, CastironError | None]:
+        """Send letters once each, and yield those that have their outcome; the others wait. Return why it broke off."""
+        flying: list[_Letter] = []
+
+        def taken() -> Iterator[Verb]:
+            for letter in letters:
+                flying.append(letter)
+                yield letter.sent
+
+        try:
+            for sent, outcome in self._conversation.ask_many(taken(), window=window, timeout_s=self._timeout_s):
+                letter = flying.pop(next(place for place, one in enumerate(flying) if one.sent is sent))
+                if isinstance(outcome, CastironError) and self._is_to_be_sent_again(letter, outcome):
+                    waiting.append(letter)
+                else:
+                    yield letter.given, outcome
+        except CastironError as error:
+            lost = error
+        else:
+            return None
+        for letter in flying:  # what was to be sent next
+            if self._is_to_be_sent_again(letter, lost):
+                waiting.append(letter)
+            elif letter.has_failed:
+                yield letter.given, lost
+            else:
+                letter.due_at = self._now() + PAUSE_S
+                waiting.append(letter)
+        return lost
+
+    def _is_to_be_sent_again(self, letter: _Letter, error: CastironError) -> bool:
+        """Note why a letter was not taken, or may not have been; return whether to try again."""
+        if not letter.is_sent_again or self._conversation.is_closed:
+            return False
+        is_away = letter.has_failed and isinstance(error, ConductorLost)
+        if not (
+            is_away
+            or error.applied is Applied.UNKNOWN
+            or error.retry is Retry.AFTER
+            or isinstance(error, ConductorDraining)
+        ):
+            return False
+        now = self._now()
+        if not letter.has_failed:
+            letter.has_failed, letter.ends_at = True, now + self._patience_s
+        letter.may_be_taken = letter.may_be_taken or error.applied is Applied.UNKNOWN
+        if letter.may_be_taken:
+            error.applied = Applied.UNKNOWN  # of this attempt it may be known, of an earlier one it is not
+        letter.due_at = now + (error.retry_after_s or PAUSE_S)
+        log.info("%s To be sent again: %s", error.message, tag_of(letter.sent))
+        return letter.due_at < letter.ends_at
+
+    def _letter(self, verb: Verb) -> _Letter:
+        if not isinstance(verb, NodeRequest):
+            return _Letter(verb, verb, is_sent_again=False)
+        keyed = verb if verb.key is not None else replace(verb, key=self._new_key())
+        return _Letter(verb, keyed, is_sent_again=verb.replies is ReplyWish.ACCEPTED)
