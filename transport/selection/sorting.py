@@ -1,4 +1,4 @@
-"""What a client does with long lists: names cut to fit into messages, and nodes put into order once it has all pages."""
+"""What a client does with long lists: names cut to fit into messages, nodes put into order once all pages are there."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
