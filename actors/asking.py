@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from castiron.store.records import RequestRecord
+from castiron.transport.doors.slip import Slip
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import AnyResult
 from castiron.transport.vocabulary import EventSeq
@@ -19,6 +20,10 @@ class Answer(Protocol):
 
     def accepted(self, result: AnyResult, seq: EventSeq) -> None:
         """Say that the request is on disk. It ends the message if the client wished no more than that."""
+        ...
+
+    def part(self, result: AnyResult, seq: EventSeq) -> Slip:
+        """Tell a part of what was asked; the next one only once this one has left."""
         ...
 
     def final(self, result: AnyResult, seq: EventSeq) -> None:

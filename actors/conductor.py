@@ -22,6 +22,7 @@ from uuid import uuid4
 from pykka import Timeout
 
 import castiron
+from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
@@ -280,6 +281,9 @@ class Conductor:
             load=archive.load,
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
+        keys = Keys(store.keys())
+        intake = Intake(services, archive, keys)
+        bulks = Bulks(services, intake, archive)
         bulletin = Bulletin(
             services=services,
             store=store,
@@ -288,12 +292,12 @@ class Conductor:
             dispatcher=dispatcher,
             tally=tally,
             boot_id=boot_id,
+            bulks=bulks,
             webhooks=None if sender is None else sender.figures,
         )
-        keys = Keys(store.keys())
         front_door = FrontDoor(
             self._wanted_endpoint,
-            Reception(services, kin, archive, bulletin, Intake(services, archive, keys)),
+            Reception(services, kin, archive, bulletin, intake, bulks=bulks),
             now=clock.now,
             publisher=publisher,
             guard=guard,
@@ -327,6 +331,7 @@ class Conductor:
         bulletin.front_door, bulletin.watch = front_door, watch
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
+        parts.add_quick(bulks.close)
         self._front_door = front_door
         watch.start()
         parts.add_quick(watch.stop)

@@ -106,6 +106,10 @@ class Settings:
     max_waiters: int = _setting(
         10_000, "clients that may wait for the end of requests at once", least=1, most=1_000_000
     )
+    max_bulks: int = _setting(32, "bulks that may be under way at once", least=1, most=10_000)
+    max_bulk_nodes: int = _setting(
+        100_000, "nodes that all bulks under way may have together: some 100 MB", least=1, most=10_000_000
+    )
     request_retention_s: float = _setting(
         172_800.0,
         "seconds that a request is kept after its end (48 h, as Glance's tasks)",

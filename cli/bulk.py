@@ -17,7 +17,7 @@ from castiron.cli.output.exits import Exit, exit_of_all
 from castiron.cli.output.faults import Stop, code_of, error_map, tell
 from castiron.cli.output.render import show_json, visible
 from castiron.transport.clients.client import Client
-from castiron.transport.errors import CastironError, ConductorLost
+from castiron.transport.errors import BulkStopped, CastironError, ConductorLost
 from castiron.transport.replies import Forecast
 from castiron.transport.verbs import Verb
 
@@ -32,6 +32,14 @@ class Outcome:
     result: Any = None
     """The Struct that was answered; None if there was no answer but an error."""
     error: CastironError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is told of all nodes together, beside their outcomes."""
+
+    stopped: str | None = None
+    """Why some were not asked."""
 
 
 def names_of(text: str) -> list[str]:
@@ -83,7 +91,13 @@ def _outcome(node: str, answer: object) -> Outcome:
     return Outcome(node, error=answer) if isinstance(answer, CastironError) else Outcome(node, result=answer)
 
 
-def conclude(outcomes: Sequence[Outcome], describe: Callable[[Any], str], given: Shared) -> NoReturn:
+def conclude(
+    outcomes: Sequence[Outcome],
+    describe: Callable[[Any], str],
+    given: Shared,
+    *,
+    summary: Summary | None = None,
+) -> NoReturn:
     """Print what became of all nodes, and end the command with the exit code that follows.
 
     A single node's error is raised as it is, so that it reads like any other command's.
@@ -92,9 +106,11 @@ def conclude(outcomes: Sequence[Outcome], describe: Callable[[Any], str], given:
         outcomes: in the order in which JSON output shall have them.
         describe: says in a few words what an answer means.
         given: the shared options.
+        summary: make JSON output one object of outcomes and their summary; None: a list of outcomes.
     """
     if given.is_json:
-        show_json([as_map(one) for one in outcomes])
+        maps = [as_map(one) for one in outcomes]
+        show_json(maps if summary is None else {"nodes": maps, "summary": _summary_map(outcomes, summary)})
     elif len(outcomes) == 1 and outcomes[0].error is not None:
         raise outcomes[0].error
     else:
@@ -103,11 +119,26 @@ def conclude(outcomes: Sequence[Outcome], describe: Callable[[Any], str], given:
 
 
 def leave(outcomes: Sequence[Outcome]) -> NoReturn:
-    """End the command with the exit code that follows, and say how many failed."""
+    """End the command with the exit code that follows, and say how many failed, and how many were not asked."""
     errors = [one.error for one in outcomes if one.error is not None]
-    if errors:
-        tell(f"{len(errors)} of {len(outcomes)} failed.")
-    click.get_current_context().exit(exit_of_all(errors))
+    failures = [error for error in errors if not isinstance(error, BulkStopped)]
+    if failures:
+        tell(f"{len(failures)} of {len(outcomes)} failed.")
+    if len(failures) < len(errors):
+        tell(f"{len(errors) - len(failures)} of {len(outcomes)} were not started.")
+    click.get_current_context().exit(exit_of_all(failures or errors))
+
+
+def _summary_map(outcomes: Sequence[Outcome], summary: Summary) -> dict[str, Any]:
+    errors = [one.error for one in outcomes if one.error is not None]
+    not_sent = sum(isinstance(error, BulkStopped) for error in errors)
+    return {
+        "total": len(outcomes),
+        "ok": len(outcomes) - len(errors),
+        "failed": len(errors) - not_sent,
+        "not_sent": not_sent,
+        "stopped": summary.stopped,
+    }
 
 
 def as_map(one: Outcome) -> dict[str, Any]:

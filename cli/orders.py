@@ -1,52 +1,203 @@
-"""Verbs that become requests: sent for each node, and followed to their end where the command waits."""
+"""Verbs that become requests: asked of one node or of many, and followed to their end where the command waits.
 
-from collections.abc import Callable, Sequence
+One node without further ado is asked by itself; everything else is one bulk, which the conductor carries out.
+"""
 
-from castiron.cli.bulk import Outcome, conclude, send
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import click
+
+from castiron.cli.bulk import Outcome, Summary, conclude, folded, names_of, send
+from castiron.cli.nodes.pacing import Pace, confirm
+from castiron.cli.nodes.selection import choose
 from castiron.cli.options import Shared
+from castiron.cli.output.exits import Exit
+from castiron.cli.output.faults import Stop
+from castiron.cli.output.progress import Progress
 from castiron.cli.reach import connect
-from castiron.cli.terms import terms_for
 from castiron.cli.waiting import wait_for
-from castiron.transport.clients.client import TIMEOUT_S
-from castiron.transport.clients.delivery import Terms, on_terms
+from castiron.transport.clients.bulk import Bulk, error_of
+from castiron.transport.clients.client import TIMEOUT_S, Client
+from castiron.transport.errors import BulkTooLarge, CastironError, ConductorLost, NodeNotFound, ReplyTimeout
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import AnyNodeRequest
+from castiron.transport.verbs.bulk import addressed
+
+FOLDED: Final = 500
+"""Names that a line of progress folds; of more it tells the number, for folding 10,000 takes half a second."""
+
+
+class Selected(NamedTuple):
+    """Which nodes a command is for, as typed."""
+
+    range_: str | None
+    where: tuple[str, ...]
 
 
 def carry_out(
-    verbs: Sequence[tuple[str, AnyNodeRequest]],
+    request: AnyNodeRequest,
+    selected: Selected,
     reached: Callable[[RequestView], str],
     *,
-    terms: Terms,
     wait: bool,
+    pace: Pace,
     given: Shared,
 ) -> None:
-    """Send verbs, print what became of them, and end the command.
+    """Ask for something, print what became of it, and end the command.
 
     Args:
-        verbs: node and verb.
+        request: what to ask of each node; its `node` does not count.
+        selected: the nodes.
         reached: says what a request that succeeded brought.
-        terms: how the requests are to be treated.
         wait: follow the requests to their end; `--timeout` is then for that, and not for each answer.
+        pace: how, if there are many.
         given: the shared options.
     """
-    wait = wait and not any(verb.dry_run for _, verb in verbs)  # what is only foretold has no end
-    answer_s = min(TIMEOUT_S, given.timeout_s or TIMEOUT_S) if wait else given.timeout_s
-    with connect(given, timeout_s=answer_s) as client:
-        outcomes = send(client, [(node, on_terms(verb, **terms_for(terms, node))) for node, verb in verbs])
-    if wait:
-        outcomes = _ended(outcomes, given)
-    conclude(outcomes, reached if wait else _accepted_text(len(outcomes)), given)
+    if selected.range_ is None and not selected.where:
+        raise click.UsageError("Name nodes with a RANGE, or choose them with --where.")
+    if request.dry_run:
+        outcomes = _foretell(request, selected, given)
+        conclude(outcomes, _accepted_text(len(outcomes)), given)
+        return
+    names = None if selected.range_ is None else names_of(selected.range_)
+    if names is not None and len(names) == 1 and not selected.where and pace.is_plain:
+        outcomes, summary = _ask_one(request, names[0], wait=wait, given=given), None
+    else:
+        outcomes, summary = _ask_many(request, selected, wait=wait, pace=pace, given=given)
+    conclude(outcomes, reached if wait else _accepted_text(len(outcomes)), given, summary=summary or Summary())
 
 
-def _ended(outcomes: Sequence[Outcome], given: Shared) -> list[Outcome]:
-    waiting = wait_for([one.result for one in outcomes if one.error is None], given)
-    return [
-        one
-        if one.error is not None
-        else Outcome(one.node, result=waiting.views[one.result.id], error=waiting.error_of(one.result.id))
-        for one in outcomes
-    ]
+def _foretell(request: AnyNodeRequest, selected: Selected, given: Shared) -> list[Outcome]:
+    """Ask each node what would become of it: what is only foretold is no bulk, and has no end."""
+    chosen = choose(selected.range_, selected.where, given)
+    with connect(given) as client:
+        return send(client, [(one.name, addressed(request, one.ref, None)) for one in chosen])
+
+
+def _ask_one(request: AnyNodeRequest, node: str, *, wait: bool, given: Shared) -> list[Outcome]:
+    verb = addressed(request, node, request.key)
+    with connect(given, timeout_s=_answer_s(given, wait=wait)) as client:
+        (outcome,) = send(client, [(node, verb)])
+    if not wait or outcome.error is not None:
+        return [outcome]
+    waiting = wait_for([outcome.result], given)
+    (view,) = waiting.views.values()
+    return [Outcome(node, result=view, error=waiting.error_of(view.id))]
+
+
+def _answer_s(given: Shared, *, wait: bool) -> float | None:
+    return min(TIMEOUT_S, given.timeout_s or TIMEOUT_S) if wait else given.timeout_s
+
+
+def _ask_many(
+    request: AnyNodeRequest, selected: Selected, *, wait: bool, pace: Pace, given: Shared
+) -> tuple[list[Outcome], Summary]:
+    most = None if pace.yes else pace.confirm_above
+    with connect(given, timeout_s=_answer_s(given, wait=wait)) as client:
+        try:
+            return _run(client, request, selected, most, wait=wait, pace=pace, given=given)
+        except NodeNotFound as error:
+            raise _none(selected) if error.details.get("node") is None else error from None
+        except BulkTooLarge as refused:
+            if most is None or refused.details.get("what") != "at_most":
+                raise
+            count = int(refused.details["count"])
+        confirm(count, most)
+        return _run(client, request, selected, count, wait=wait, pace=pace, given=given)
+
+
+def _none(selected: Selected) -> Stop:
+    among = "" if selected.range_ is None else f" of {selected.range_}"
+    return Stop(f"There is no node{among} of which {' and '.join(selected.where)} holds.", Exit.NOT_FOUND)
+
+
+def _run(
+    client: Client,
+    request: AnyNodeRequest,
+    selected: Selected,
+    most: int | None,
+    *,
+    wait: bool,
+    pace: Pace,
+    given: Shared,
+) -> tuple[list[Outcome], Summary]:
+    terms = pace.terms()
+    terms["wait"], terms["at_most"] = wait, most
+    with Progress(0) as progress:
+        bulk = client.nodes.bulk(
+            request,
+            selected.range_,
+            where=selected.where,
+            key=request.key,
+            timeout_s=given.timeout_s if wait else None,
+            told=lambda bulk: _show(progress, bulk),
+            **terms,
+        )
+        lost: CastironError | None = None
+        try:
+            for _ in bulk:
+                """`told` has drawn it."""
+        except KeyboardInterrupt:
+            raise Stop(_interrupted(bulk), Exit.INTERRUPTED) from None
+        except (ConductorLost, ReplyTimeout) as error:
+            if not bulk.names:
+                raise
+            lost = _given_up(bulk, error, given)
+    outcomes = [_outcome(bulk, name, lost) for name in bulk.names]
+    return outcomes, Summary(stopped=bulk.summary.stopped)
+
+
+def _outcome(bulk: Bulk, name: str, lost: CastironError | None) -> Outcome:
+    outcome = bulk.outcomes.get(name)
+    if outcome is None:
+        return Outcome(name, error=lost)
+    return Outcome(name, result=outcome.request, error=error_of(outcome))
+
+
+def _given_up(bulk: Bulk, error: CastironError, given: Shared) -> CastironError:
+    """Return what to say of the nodes that nothing was heard of; those that were not started are not any more."""
+    if isinstance(error, ReplyTimeout):
+        if len(bulk.started) < len(bulk.names):
+            bulk.cancel()
+        message = f"It has not ended within {given.timeout_s:g} s. What was accepted goes on: `castiron request list`."
+        return ReplyTimeout(message)
+    message = f"{error.message} What was accepted goes on once a conductor runs there."
+    return ConductorLost(message, details=error.details, applied=error.applied)
+
+
+def _interrupted(bulk: Bulk) -> str:
+    if not bulk.names:
+        return "Interrupted before the conductor had answered. See `castiron request list`."
+    try:
+        view = bulk.cancel() or bulk.summary
+    except CastironError as error:
+        return f"Interrupted, and the rest could not be cancelled: {error.message}"
+    ended = view.succeeded + view.failed
+    rest = f"{view.running} go on, {view.not_sent} were not started"
+    return f"Interrupted. {ended} of {view.total} had ended, {rest}. See `castiron request list`."
+
+
+def _show(progress: Progress, bulk: Bulk) -> None:
+    if bulk.lost is not None:
+        progress.tell_away(bulk.lost)
+    else:
+        progress.draw(lambda: bulk_line(bulk))
+
+
+def bulk_line(bulk: Bulk) -> str:
+    """Return "12 of 20 ended, 1 failed; running: n[13-18]; not started: n[19-20]"."""
+    summary = bulk.summary
+    failed = f", {summary.failed} failed" if summary.failed else ""
+    parts = [f"{len(bulk.outcomes)} of {len(bulk.names)} ended{failed}"]
+    going = [name for name in bulk.names if name not in bulk.outcomes]
+    for what, names in (
+        ("running", [name for name in going if name in bulk.started]),
+        ("not started", [name for name in going if name not in bulk.started]),
+    ):
+        if names:
+            parts.append(f"{what}: {folded(names) if len(names) <= FOLDED else len(names)}")
+    return "; ".join(parts)
 
 
 def _accepted_text(count: int) -> Callable[[RequestView], str]:

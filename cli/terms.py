@@ -62,8 +62,8 @@ _OPTIONS: Final = (
         "--request-key",
         "key",
         metavar="KEY",
-        help="The same command with the same key is the same requests: it can be repeated safely. Sent as KEY:NODE, "
-        "so that each node of a range has its own.",
+        help="The same command with the same key is the same requests: it can be repeated safely. Each node's request "
+        "has a key of its own, made of this one.",
     ),
 )
 
@@ -81,8 +81,3 @@ def terms_options(function: _Function) -> _Function:
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return cast("_Function", decorated)
-
-
-def terms_for(terms: Terms, node: str) -> Terms:
-    """Return the terms of one node's request: with a key of its own, if there is one for all."""
-    return {**terms, "key": f"{terms['key']}:{node}"} if "key" in terms else terms

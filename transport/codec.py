@@ -26,7 +26,7 @@ from castiron.transport.errors import (
 )
 from castiron.transport.events import MAX_EVENT_BYTES, EventView, Heartbeat
 from castiron.transport.frames import MAX_MESSAGE_BYTES, MAX_REPLY_BYTES
-from castiron.transport.replies import RESULTS, Forecast
+from castiron.transport.replies import PARTS, RESULTS, Forecast
 from castiron.transport.shapes import field_words
 from castiron.transport.verbs import VERBS, AnyVerb, Verb, tag_of, to_map
 
@@ -150,6 +150,16 @@ def decode_heartbeat(body: bytes) -> Heartbeat:
 def result_of(verb: Verb) -> type[Struct]:
     """Return the Struct that answers a verb."""
     return Forecast if getattr(verb, "dry_run", False) else RESULTS[tag_of(verb)]
+
+
+def has_parts(verb: Verb) -> bool:
+    """Return whether a verb is answered in parts."""
+    return tag_of(verb) in PARTS
+
+
+def part_of(verb: Verb) -> type[Struct]:
+    """Return the Struct that a part of a verb's answer holds; see `has_parts`."""
+    return PARTS[tag_of(verb)]
 
 
 def _convert(fields: Any, wanted: type[_Wanted]) -> _Wanted:

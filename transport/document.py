@@ -84,7 +84,8 @@ def _verbs() -> Iterator[str]:
 
 def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
     forecast = f"; with `dry_run`, {_link(replies.Forecast)}" if "dry_run" in verb.__struct_fields__ else ""
-    yield f"- Since {verb.version}. Result: {_link(replies.RESULTS[tag])}{forecast}."
+    part = f" Parts: {_link(replies.PARTS[tag])}." if tag in replies.PARTS else ""
+    yield f"- Since {verb.version}. Result: {_link(replies.RESULTS[tag])}{forecast}.{part}"
     facts = [
         "Becomes a stored request" if verb.becomes_request else "Is answered at once",
         "idempotent" if verb.idempotent else "NOT idempotent",
@@ -118,6 +119,8 @@ def _arguments(fields: list[FieldShape]) -> Iterator[str]:
 def _results() -> Iterator[str]:
     used: list[type[Struct]] = [
         *dict.fromkeys(replies.RESULTS.values()),
+        *replies.PARTS.values(),
+        replies.BulkOutcome,
         replies.RequestSummary,
         replies.TraceStep,
         replies.Finding,

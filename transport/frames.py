@@ -20,6 +20,9 @@ SPEAKS: Final = ("castiron/1",)
 ACCEPTED: Final = b"accepted"
 """Kind of a reply that announces another: the request is on disk."""
 
+PART: Final = b"part"
+"""Kind of a reply that tells a part of what is asked, between `accepted` and `final`: any number of them."""
+
 FINAL: Final = b"final"
 """Kind of the last reply; each message gets exactly one."""
 

@@ -57,6 +57,29 @@ def expand(text: str, *, limit: int = MAX_NAMES) -> list[str]:
     return natural_order(names)
 
 
+def named(entries: Iterable[str], *, limit: int = MAX_NAMES) -> list[str]:
+    """Return the names that several entries stand for, each once, in the order of the entries.
+
+    A plain name, which most are where there are many, costs a fortieth of what a range with one name does.
+
+    Args:
+        entries: names, uuids, host ranges.
+        limit: as in `expand`, for all of them together.
+
+    Raises:
+        ArgumentInvalid: as `expand`.
+    """
+    names: dict[str, None] = {}
+    for entry in entries:
+        if _NAME.match(entry):
+            names[entry] = None
+        else:
+            names.update(dict.fromkeys(expand(entry, limit=limit)))
+        if len(names) > limit:
+            raise _refused(entry, f"with it there are more than {limit} names")
+    return list(names)
+
+
 def fold(names: Iterable[str]) -> str:
     """Return the shortest host range that stands for these names; expanding it gives them back."""
     folded = _NodeSet.fromlist(list(names), resolver=RESOLVER_NOGROUP)

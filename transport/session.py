@@ -2,6 +2,7 @@
 
     Limits    what a front door allows
     Caller    who sent a message
+    Question  one verb of a client's, and what has come of it
     Session   one peer: when it was heard, and which of its messages (or of ours to it) have no last reply yet
     Peers     all sessions of a front door: bounded, the silent ones expire
 
@@ -9,14 +10,17 @@ Both sides share the rules: any traffic is a sign of life; a peer that was silen
 gone, and what was in flight with it is lost. Time enters as `now`, in seconds of any clock that never goes back.
 """
 
-from collections import OrderedDict
+import math
+from collections import OrderedDict, deque
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from castiron.transport.errors import ConductorOverloaded, FrameMalformed
+from msgspec import Struct
+
+from castiron.transport.errors import CastironError, ConductorOverloaded, FrameMalformed
 from castiron.transport.frames import MAX_MESSAGE_BYTES
-from castiron.transport.verbs import MAX_LIST
+from castiron.transport.verbs import MAX_LIST, Verb
 from castiron.transport.vocabulary import Role
 
 HEARTBEAT_INTERVAL_S: Final = 10.0
@@ -74,8 +78,28 @@ class Caller(NamedTuple):
 NOBODY: Final = Caller("")
 """Who is at the other end of one's own session."""
 
+_Result = TypeVar("_Result", bound=Struct)
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
+
+
+class Question:
+    """A verb in flight and, once it is known, its outcome."""
+
+    __slots__ = ("asked_at", "deadline", "ends_at", "message_id", "outcome", "parts", "seq", "verb")
+
+    def __init__(self, verb: Verb, message_id: bytes, asked_at: float, deadline: float) -> None:
+        self.verb = verb
+        self.message_id = message_id
+        self.asked_at = asked_at
+        self.deadline = deadline
+        self.ends_at = math.inf
+        """Its deadline once it has been announced."""
+        self.outcome: Struct | CastironError | None = None
+        self.parts: deque[Struct] = deque()
+        """What has come before the outcome, and nobody has taken yet."""
+        self.seq = 0
+        """Number of the last event that the outcome takes into account."""
 
 
 class Session(Generic[Item]):
@@ -231,3 +255,10 @@ def overloaded(what: str, limit: int) -> ConductorOverloaded:
         details={"limit": limit, "what": what},
         retry_after_s=RETRY_AFTER_S,
     )
+
+
+def expect(outcome: Struct | CastironError | None, result: type[_Result]) -> _Result:
+    """Return the outcome if it is such a result, and raise it if it is an error."""
+    if isinstance(outcome, result):
+        return outcome
+    raise outcome if isinstance(outcome, CastironError) else TypeError(result)

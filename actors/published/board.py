@@ -50,6 +50,7 @@ class Board:
         self._running: dict[RequestID, RequestRecord] = {}
         self._ended: OrderedDict[RequestID, RequestRecord] = OrderedDict()
         self._waiters: dict[RequestID, dict[int, Told]] = {}
+        self._followers: dict[RequestID, list[Told]] = {}
         self._waiting = 0
         self._tickets = 0
         self._max_waiters = max_waiters
@@ -112,6 +113,7 @@ class Board:
                     self._ended.popitem(last=False)
                 told = list(self._waiters.pop(request.id, {}).values())
                 self._waiting -= len(told)
+                told += self._followers.pop(request.id, [])
             elif request.id not in self._ended:
                 self._open[request.id] = request
                 if request.state is RequestState.RUNNING:
@@ -183,6 +185,22 @@ class Board:
                 return self._add_waiter(request_id, tell) if request_id in self._open else None
         tell(ended, self.seq)
         return _told_already
+
+    def follow(self, request_id: RequestID, tell: Told) -> bool:
+        """Tell once the request has ended, as `wait` does; for bulks, whose nodes have a bound of their own.
+
+        Returns:
+            False: it is not here, and nothing will be told.
+        """
+        with self._lock:
+            ended = self._ended.get(request_id)
+            if ended is None:
+                if request_id not in self._open:
+                    return False
+                self._followers.setdefault(request_id, []).append(tell)
+                return True
+        tell(ended, self.seq)
+        return True
 
     def _show(self, published: Published) -> None:
         record = published.state.record

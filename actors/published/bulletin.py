@@ -6,7 +6,7 @@ Gathers the parts' own counters when somebody asks; keeps nothing and decides no
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
@@ -25,6 +25,14 @@ from castiron.transport.replies import Gauge, StatusView, Welcome
 from castiron.transport.vocabulary import PowerState
 
 
+class Counted(Protocol):
+    """The bulks under way."""
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many there are, and how many nodes they have."""
+        ...
+
+
 class Bulletin:
     """Speaks for one start of a conductor. Complete once `front_door` and `watch` have been set."""
 
@@ -41,6 +49,7 @@ class Bulletin:
         dispatcher: Dispatcher,
         tally: Tally,
         boot_id: str,
+        bulks: Counted,
         webhooks: Callable[[], dict[str, int]] | None = None,
     ) -> None:
         self._services = services
@@ -50,6 +59,7 @@ class Bulletin:
         self._dispatcher = dispatcher
         self._tally = tally
         self._boot_id = boot_id
+        self._bulks = bulks
         self._webhooks = webhooks
         self._started_at = services.clock.now()
 
@@ -63,7 +73,12 @@ class Bulletin:
             speaks=list(SPEAKS),
             heartbeat_interval_s=limits.heartbeat_interval_s,
             liveness=limits.liveness,
-            limits={**limits.published(), "mailbox": self._services.settings.node_mailbox_limit},
+            limits={
+                **limits.published(),
+                "mailbox": self._services.settings.node_mailbox_limit,
+                "bulks": self._services.settings.max_bulks,
+                "bulk_nodes": self._services.settings.max_bulk_nodes,
+            },
             events_endpoint=self.front_door.events_endpoint,
         )
 
@@ -106,10 +121,13 @@ class Bulletin:
         services, door = self._services, self.front_door
         settings, counters, limits = services.settings, door.counters(), door.limits
         ipmi = drivers.get("ipmi", {})
+        bulks, bulk_nodes = self._bulks.counts()
         return {
             "actions": _held(services.permits.in_use, settings.max_running_actions, "max_running_actions"),
             "actions_waiting": Gauge(used=services.permits.waiting),
             "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),
+            "bulks": _held(bulks, settings.max_bulks, "max_bulks"),
+            "bulk_nodes": _held(bulk_nodes, settings.max_bulk_nodes, "max_bulk_nodes"),
             "logins": _held(ipmi.get("logging_in", 0), settings.ipmi_max_logins, "ipmi_max_logins"),
             "logins_waiting": Gauge(used=ipmi.get("login_queue", 0)),
             "writer": Gauge(used=self._writer.backlog(), limit=MAX_BACKLOG),

@@ -47,7 +47,7 @@ class Listing:
         """
         limit = self._verb.limit
         found = self._found(limit + 1, now)
-        marker = self._order.marker(_look(found[limit - 1], now)) if len(found) > limit else None
+        marker = self._order.marker(look_at(found[limit - 1], now)) if len(found) > limit else None
         return NodeListed(nodes=[node_view(published.state, now) for published in found[:limit]], next_marker=marker)
 
     def _found(self, count: int, now: Instant) -> list[Published]:
@@ -59,7 +59,7 @@ class Listing:
         chosen = chooser(verb.where)
         places: list[tuple[Key, Published]] = []
         for published in candidates:
-            look = _look(published, now)
+            look = look_at(published, now)
             if not chosen(look):
                 continue
             key = self._order.key(look)
@@ -70,14 +70,27 @@ class Listing:
     def _refuse_secrets(self, candidates: Iterable[Published]) -> None:
         asked = [(one.field, f"$.where[{number}].field") for number, one in enumerate(self._verb.where)]
         asked += [] if self._verb.sort is None else [(self._verb.sort, "$.sort")]
-        keys = [(key, path, at) for path, at in asked if (key := secret_key(path)) is not None]
-        for published in candidates if keys else ():
-            for key, path, at in keys:
-                if key in published.state.record.secret_keys:
-                    raise refuse_secret(path, at)
+        refuse_secrets(asked, candidates)
 
 
-def _look(published: Published, now: Instant) -> Look:
+def refuse_secrets(asked: Iterable[tuple[str, str]], candidates: Iterable[Published]) -> None:
+    """Refuse questions about what is a secret of one of these nodes.
+
+    Args:
+        asked: fields, and where each stands in the question.
+
+    Raises:
+        ArgumentInvalid: one of them is.
+    """
+    keys = [(key, path, at) for path, at in asked if (key := secret_key(path)) is not None]
+    for published in candidates if keys else ():
+        for key, path, at in keys:
+            if key in published.state.record.secret_keys:
+                raise refuse_secret(path, at)
+
+
+def look_at(published: Published, now: Instant) -> Look:
+    """Return what tells a node's fields, as conditions ask for them."""
     look: Callable[[str], Any] = partial(field_of, published.state, now)
     return look
 

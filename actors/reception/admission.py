@@ -1,9 +1,9 @@
 """Who may come in: idempotency keys, before any actor is bothered.
 
-The front door's thread sees all requests in the order in which they came, so a key is reserved there, and no two
-requests of one key are ever under way to actors. A key is known from the moment that its request was accepted until
-that is pruned: here as a digest, which costs a new key nothing and a known one a look into the store; on disk together
-with its request, in one commit. May come in: other limits on what is admitted. Must not: what concerns one node only.
+A key is reserved where its request comes in, under one lock, so no two requests of one key are ever under way to
+actors. A key is known from the moment that its request was accepted until that is pruned: here as a digest, which costs
+a new key nothing and a known one a look into the store; on disk together with its request, in one commit. May come in:
+other limits on what is admitted. Must not: what concerns one node only.
 """
 
 import threading
@@ -46,7 +46,7 @@ class _Pending:
 
 
 class Keys:
-    """The idempotency keys of one conductor. Any thread; one at a time may `reserve`. Never blocks."""
+    """The idempotency keys of one conductor. Any thread; never blocks."""
 
     def __init__(self, known: Iterable[str]) -> None:
         """Begin with the keys that the store has."""

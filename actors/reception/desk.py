@@ -12,6 +12,7 @@ from typing import Any, Protocol, assert_never
 from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
+from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.core.effects import Foretell, Refuse
 from castiron.actors.core.messages import Remove, SetMaintenance
 from castiron.actors.core.node import decide
@@ -49,6 +50,8 @@ from castiron.transport.replies import (
 )
 from castiron.transport.verbs import (
     AnyVerb,
+    BulkCancel,
+    BulkRun,
     EventList,
     Hello,
     NodeBootDeviceGet,
@@ -93,12 +96,15 @@ class Desk(Protocol):
 class Reception:
     """Handles verbs. One thread calls `handle`; answers may come from any."""
 
-    def __init__(self, services: Services, kin: Kin, archive: Asking, desk: Desk, intake: Intake) -> None:
+    def __init__(
+        self, services: Services, kin: Kin, archive: Asking, desk: Desk, intake: Intake, *, bulks: Bulks
+    ) -> None:
         self._services = services
         self._kin = kin
         self._archive = archive
         self._desk = desk
         self._intake = intake
+        self._bulks = bulks
 
     def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         """Answer a verb, or see to it that somebody will. Never blocks; raises nothing of ours."""
@@ -136,6 +142,10 @@ class Reception:
                 self._set_maintenance(verb, None, requester, answer)
             case NodePowerSet() | NodeBootDeviceSet() | NodeBootDeviceGet():
                 self._intake.submit(self._node(verb.node).state, verb, requester, answer)
+            case BulkRun():
+                self._bulks.run(verb, requester, answer)
+            case BulkCancel():
+                self._bulks.cancel(verb, answer)
             case RequestCancel() | RequestAbort():
                 self._intake.withdraw(verb, requester, answer)
             case RequestShow():

@@ -1,7 +1,7 @@
 """Where requests come in and are taken back: keys are looked up, waits are begun, and the node's actor is told.
 
-Runs on the front door's thread; a key that the store knows is looked up on the archive's. Whoever asks is told once
-what became of it, by whichever thread learns of it. Nothing is decided about a node here.
+Runs on the front door's thread, or a bulk's; a key that the store knows is looked up on the archive's. Whoever asks is
+told once what became of it, by whichever thread learns of it. Nothing is decided about a node here.
 """
 
 import logging
@@ -81,7 +81,7 @@ class Submission:
 
 
 class Intake:
-    """Takes requests in, and takes them back. One thread calls `submit` and `withdraw`; answers may come from any."""
+    """Takes requests in, and takes them back. Any thread: the front door's, and those of bulks' actors."""
 
     def __init__(self, services: Services, archive: Asking, keys: Keys) -> None:
         self.keys = keys

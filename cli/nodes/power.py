@@ -1,21 +1,21 @@
 """`castiron node power`: ask machines for a power state, and look at the one on record."""
 
 import time
-from functools import partial
 from typing import Final
 
 import click
 
 from castiron.cli.bulk import conclude, dry_run_option, send
-from castiron.cli.nodes.selection import choose, selection
+from castiron.cli.nodes.pacing import Pace, paced
+from castiron.cli.nodes.selection import bulk_selection, choose, selection
 from castiron.cli.options import Command, Group, shared
-from castiron.cli.orders import carry_out
+from castiron.cli.orders import Selected, carry_out
 from castiron.cli.output.render import age, power_word
 from castiron.cli.reach import connect
 from castiron.cli.terms import terms_options
-from castiron.transport.clients.delivery import Terms
+from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.replies import NodeView, RequestView
-from castiron.transport.verbs import NodePowerSet, NodeShow
+from castiron.transport.verbs import BulkCancel, BulkRun, NodePowerSet, NodeShow
 from castiron.transport.vocabulary import PowerTarget
 
 _TARGETS: Final = (
@@ -48,8 +48,8 @@ def power() -> None:
 
 
 def _add(word: str, target: PowerTarget, text: str) -> None:
-    @power.command(word, cls=Command, verbs=(NodePowerSet,), help=text)
-    @selection
+    @power.command(word, cls=Command, verbs=(NodePowerSet, BulkRun, BulkCancel), help=text)
+    @bulk_selection
     @dry_run_option
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @click.option(
@@ -65,6 +65,7 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         help="Cut the power if the operating system does not shut down in time.",
     )
     @terms_options
+    @paced(changes=True)
     def _command(
         range_: str | None,
         where: tuple[str, ...],
@@ -74,15 +75,15 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         hard_fallback: bool,
         dry_run: bool,
         terms: Terms,
+        pace: Pace,
     ) -> None:
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
-        given = shared()
-        order = partial(
-            NodePowerSet, target=target, timeout_s=power_timeout, hard_fallback=hard_fallback, dry_run=dry_run
+        request = NodePowerSet(
+            node="", target=target, timeout_s=power_timeout, hard_fallback=hard_fallback, dry_run=dry_run
         )
-        verbs = [(one.name, order(node=one.ref)) for one in choose(range_, where, given)]
-        carry_out(verbs, _reached, terms=terms, wait=wait, given=given)
+        selected = Selected(range_, where)
+        carry_out(on_terms(request, **terms), selected, _reached, wait=wait, pace=pace, given=shared())
 
 
 for _word, _target, _help in _TARGETS:

@@ -44,6 +44,11 @@ def selection(function: _Function) -> _Function:
     return click.argument("range_", metavar="[RANGE]", required=False)(decorated)
 
 
+def bulk_selection(function: _Function) -> _Function:
+    """Give a command that is one bulk its RANGE and --where."""
+    return click.argument("range_", metavar="[RANGE]", required=False)(where_option(function))
+
+
 def choose(range_: str | None, where: tuple[str, ...], given: Shared) -> list[Chosen]:
     """Return the nodes that a command is for; at least one.
 

@@ -51,12 +51,16 @@ def of_field(name: str, dice: Dice, number: int) -> Any:
     choose: Mapping[str, Callable[[], Any]] = {
         "node": lambda: dice.choice(NODES),
         "name": lambda: dice.choice(NODES),
-        "nodes": lambda: dice.sample(NODES, dice.randrange(1, 4)),
+        "nodes": lambda: dice.choice([dice.sample(NODES, dice.randrange(1, 4)), ["n[1-4]"], ["n[2-9/2]", "n1"]]),
         "request": lambda: request_id(dice.randrange(1, number + 2)),
         "driver": lambda: "fake",
         "driver_info": lambda: dict(dice.choice(DRIVER_INFO)),
         "timeout_s": lambda: dice.choice(BRIEF_S),
         "revision": lambda: dice.randrange(1, 9),
+        "order": lambda: {"verb": "node.power.set", "target": dice.choice(["power on", "power off"]), "again": True},
+        "bulk": lambda: request_id(dice.randrange(1, number + 2)),
+        "stagger_s": lambda: dice.choice(BRIEF_S),
+        "per": lambda: "properties.rack",
         "types": lambda: [dice.choice(["node.*", "*.end", "node.power_set.*"])],
     }
     return choose[name]()

@@ -9,6 +9,7 @@ import pytest
 
 import castiron
 from castiron.transport import errors, verbs
+from castiron.transport.clients.bulk import Bulk
 from castiron.transport.clients.client import Client, connect
 from castiron.transport.replies import NodeDeleted, NodeView
 from castiron.transport.session import Limits
@@ -259,6 +260,8 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "node.power.set": client.nodes.power,
         "node.boot_device.set": client.nodes.set_boot_device,
         "node.boot_device.get": client.nodes.boot_device,
+        "bulk.run": client.nodes.bulk,
+        "bulk.cancel": Bulk.cancel,
         "request.show": client.requests.show,
         "request.wait": client.requests.wait,
         "event.list": client.events,

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import zmq
@@ -10,51 +9,14 @@ from msgspec import structs
 
 from castiron.transport import codec, errors, replies, verbs
 from castiron.transport.errors import WIRE_ERRORS, CastironError
-from castiron.transport.frames import ACCEPTED, FINAL, HEADER
+from castiron.transport.frames import ACCEPTED, FINAL, HEADER, PART
 from castiron.transport.shapes import fields_of
 from castiron.transport.verbs import VERBS
 from castiron.transport.vocabulary import Fault, Retry
 from tests.protocol.conftest import World
+from tests.protocol.examples import ORDER, Fields, accepted, created, example
 from tests.support.deadline import until
 from tests.support.raw_peer import RawPeer, packed, taken_apart
-
-Fields = dict[str, Any]
-
-
-def created(world: World, peer: RawPeer, **fields: Any) -> str:
-    name = world.new_name()
-    made = peer.ask({"verb": "node.create", "name": name, "driver": "fake", **fields})
-    assert made.result["name"] == name
-    return name
-
-
-def accepted(peer: RawPeer, node: str) -> Fields:
-    return peer.ask({"verb": "node.power.set", "node": node, "target": "power on"}).result
-
-
-def waiting(world: World, peer: RawPeer) -> Fields:
-    """Return a request that waits for the end of a node's maintenance."""
-    name = created(world, peer)
-    peer.ask({"verb": "node.maintenance.set", "node": name})
-    return peer.ask({"verb": "node.power.set", "node": name, "target": "power on", "hold": True}).result
-
-
-def example(world: World, peer: RawPeer, tag: str) -> Fields:
-    """Return a message of this verb that is accepted."""
-    fields: Fields = {"verb": tag}
-    names = VERBS[tag].__struct_fields__
-    if tag == "node.create":
-        return {**fields, "name": world.new_name(), "driver": "fake"}
-    if "node" in names and tag != "request.list":
-        fields["node"] = created(world, peer)
-    if tag in {"request.cancel", "request.abort"}:
-        fields["request"] = waiting(world, peer)["id"]
-    elif "request" in names:
-        fields["request"] = accepted(peer, created(world, peer))["id"]
-    return {
-        **fields,
-        **{"node.power.set": {"target": "power on"}, "node.boot_device.set": {"boot_device": "pxe"}}.get(tag, {}),
-    }
 
 
 @pytest.mark.parametrize("tag", VERBS)
@@ -63,6 +25,8 @@ def test_every_verb_is_answered_with_the_result_that_the_document_names(world: W
 
     peer.say(b"7", fields)
     header, message_id, kind, body = peer.receive()
+    while message_id == b"bulk" or kind in {ACCEPTED, PART}:
+        header, message_id, kind, body = peer.receive()
 
     assert (header, message_id, kind) == (HEADER, b"7", FINAL)
     assert isinstance(codec.decode_reply(body, replies.RESULTS[tag]).outcome, replies.RESULTS[tag])
@@ -72,7 +36,7 @@ def test_every_verb_is_answered_with_the_result_that_the_document_names(world: W
 
 
 def of_unknown_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    key = "nodes" if fields["verb"] in {"node.list", "event.list"} else "node"
+    key = "nodes" if fields["verb"] in {"node.list", "event.list", "bulk.run"} else "node"
     return {**fields, key: ["nobody"] if key == "nodes" else "nobody"}
 
 
@@ -121,6 +85,14 @@ def of_unknown_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
         return {**fields, "marker": "request:00000000-0000-7000-8000-000000000000"}
     key = "marker" if fields["verb"] == "request.list" else "request"
     return {**fields, key: "00000000-0000-7000-8000-000000000000"}
+
+
+def of_unknown_bulk(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "bulk": "00000000-0000-7000-8000-000000000000"}
+
+
+def of_too_many_nodes(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "nodes": [*fields["nodes"], created(world, peer)], "at_most": 1}
 
 
 def of_known_key(world: World, peer: RawPeer, fields: Fields) -> Fields:
@@ -178,6 +150,8 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.NodeInMaintenance: of_node_in_maintenance,
     errors.StoreUnavailable: of_broken_store,
     errors.RequestNotFound: of_unknown_request,
+    errors.BulkNotFound: of_unknown_bulk,
+    errors.BulkTooLarge: of_too_many_nodes,
     errors.RequestReused: of_known_key,
     errors.RequestExpired: of_past_deadline,
     errors.RequestStarted: of_running_request,
@@ -207,7 +181,7 @@ def test_every_refusal_that_a_verb_names_can_be_had(
     assert ("retry_after_s" in refused.error) == (refused.error["retry"] == Retry.AFTER)
 
 
-PLAUSIBLE = {"target": "power on", "boot_device": "pxe"}
+PLAUSIBLE: Fields = {"target": "power on", "boot_device": "pxe", "order": ORDER}
 FIELDS = [(tag, field.name) for tag, verb in VERBS.items() for field in fields_of(verb)]
 
 
@@ -388,5 +362,6 @@ def test_nodes_are_listed_in_pages(world: World, peer: RawPeer) -> None:
 
 def test_every_code_of_the_table_is_provoked_somewhere_here() -> None:
     provoked = {error.code for _, error in REFUSALS + FAILURES} | {error.code for error in verbs.COMMON_ERRORS}
+    provoked.add(errors.BulkStopped.code)  # by test_bulk.py
 
     assert provoked == set(WIRE_ERRORS)

@@ -6,7 +6,7 @@ import pytest
 
 from castiron.transport import errors
 from tests.protocol.conftest import World
-from tests.protocol.test_conformance import created
+from tests.protocol.examples import created
 from tests.support.raw_peer import RawPeer
 
 Fields = dict[str, Any]

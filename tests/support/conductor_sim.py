@@ -27,6 +27,7 @@ from castiron.actors.supervision.supervisor import Tally
 from castiron.store.store import Store
 from castiron.testing.simulation.disk import SimWriter
 from castiron.testing.simulation.house import Ground, House
+from castiron.transport.doors.slip import Slip, arrived
 from castiron.transport.errors import CastironError
 from castiron.transport.events import EventView
 from castiron.transport.verbs import NodeCreate, NodePowerSet, NodeSet
@@ -58,6 +59,11 @@ class Heard:
         del seq
         self.accepted_id = result.id
         self.told.append("accepted")
+
+    def part(self, result: Any, seq: EventSeq) -> Slip:
+        del result, seq
+        self.told.append("part")
+        return arrived()
 
     def final(self, result: Any, seq: EventSeq) -> None:
         del result, seq

@@ -31,12 +31,12 @@ from castiron.transport.vocabulary import (
     TraceWord,
     Would,
 )
+from tests.support.memory_bulk import MemoryBulk, MemoryBulks
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
-from tests.support.memory_requests import MemoryRequests
 
 
-class MemoryConductor(MemoryRequests):
+class MemoryConductor(MemoryBulks):
     """Handles every verb. `stop()` ends its worker."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, boot_id: str | None = None) -> None:
@@ -48,6 +48,7 @@ class MemoryConductor(MemoryRequests):
         self.asked: list[verbs.AnyVerb] = []
         self.lag = 0
         """How many of the latest events the answers do not take into account yet."""
+        self.bulks: dict[str, MemoryBulk] = {}
         self.events_endpoint: str | None = None
         """Where the door publishes; None: nowhere, as conductors did that are older than events."""
 
@@ -214,6 +215,14 @@ class MemoryConductor(MemoryRequests):
     @_do.register(verbs.NodeBootDeviceGet)
     def _request(self, verb: verbs.AnyNodeRequest, answer: Answer) -> None:
         self.submit(verb, self.requesters[-1], answer)
+
+    @_do.register
+    def _bulk(self, verb: verbs.BulkRun, answer: Answer) -> None:
+        self.run_bulk(verb, self.requesters[-1], answer)
+
+    @_do.register
+    def _cancel_bulk(self, verb: verbs.BulkCancel, answer: Answer) -> None:
+        self.cancel_bulk(verb, answer)
 
     @_do.register(verbs.RequestCancel)
     @_do.register(verbs.RequestAbort)

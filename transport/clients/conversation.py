@@ -6,8 +6,9 @@ silent) ends with ConductorLost, and nothing is ever sent a second time: whether
 """
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from typing import Final, TypeVar
 
@@ -19,7 +20,7 @@ from castiron.transport.endpoint import Endpoint, why_silent
 from castiron.transport.errors import CastironError, ConductorLost, FrameMalformed, ReplyTimeout
 from castiron.transport.keys.protection import ClientKeys
 from castiron.transport.replies import Pong, Welcome
-from castiron.transport.session import DEFAULT_LIMITS, HEARTBEAT_INTERVAL_S, Session
+from castiron.transport.session import DEFAULT_LIMITS, HEARTBEAT_INTERVAL_S, Question, Session, expect
 from castiron.transport.verbs import Hello, Ping, Verb, tag_of
 from castiron.transport.vocabulary import Applied
 
@@ -35,21 +36,6 @@ SPARE: Final = 2
 
 PINGS_PER_TIMEOUT: Final = 3
 """A wait that is shorter than the heartbeat pings this often, to tell a silent conductor from a slow answer."""
-
-
-class _Question:
-    """A verb in flight and, once it is known, its outcome."""
-
-    __slots__ = ("asked_at", "deadline", "message_id", "outcome", "seq", "verb")
-
-    def __init__(self, verb: Verb, message_id: bytes, asked_at: float, deadline: float) -> None:
-        self.verb = verb
-        self.message_id = message_id
-        self.asked_at = asked_at
-        self.deadline = deadline
-        self.outcome: Struct | CastironError | None = None
-        self.seq = 0
-        """Number of the last event that the outcome takes into account."""
 
 
 class Conversation:
@@ -73,7 +59,7 @@ class Conversation:
         self._link = Link(endpoint, keys)
         self._ids = count(1)
         self._turn = threading.RLock()
-        self._session = Session[_Question](now())
+        self._session = Session[Question](now())
         self._heartbeat_s = HEARTBEAT_INTERVAL_S
         self._heard_at = self._pinged_at = now()
         self._welcome: Welcome | None = None
@@ -130,7 +116,7 @@ class Conversation:
             deadline = self._now() + timeout_s
             self._greeted(deadline)
             question = self._exchange(verb, deadline)
-        return _expect(question.outcome, result), question.seq
+        return expect(question.outcome, result), question.seq
 
     def ask_many(
         self, verbs: Iterable[Verb], *, window: int, timeout_s: float
@@ -146,7 +132,7 @@ class Conversation:
             ConductorLost: no conductor could be reached for the next verb; those before it have been yielded.
         """
         source = iter(verbs)
-        flying: list[_Question] = []
+        flying: list[Question] = []
         lost: CastironError | None = None
         try:
             while True:
@@ -165,6 +151,52 @@ class Conversation:
         if lost is not None:
             raise lost
 
+    def ask_in_parts(
+        self,
+        verb: Verb,
+        result: type[_Result],
+        timeout_s: float,
+        *,
+        ends_at: float = math.inf,
+        pace_s: float = math.inf,
+    ) -> Generator[Struct | None, None, _Result]:
+        """Send a verb that is answered in parts, and yield what is announced, then the parts, as they come.
+
+        Nothing is read ahead: what is not taken waits in the socket, then with the conductor. An iteration that is
+        abandoned leaves no trace here; what it has set off goes on.
+
+        Args:
+            verb: what to ask.
+            result: the Struct that answers it.
+            timeout_s: for the announcement.
+            ends_at: on the clock; what comes after the announcement may take until then.
+            pace_s: yield None where nothing has come for so long, so that whoever iterates can do something else.
+
+        Returns:
+            The result.
+
+        Raises:
+            As `ask`.
+        """
+        with self._turn:
+            deadline = self._now() + timeout_s
+            self._greeted(deadline)
+            question = self._send(verb, deadline)
+            question.ends_at = ends_at
+        try:
+            while True:
+                with self._turn:
+                    idle_at = self._now() + pace_s
+                    while question.outcome is None and not question.parts and self._now() < idle_at:
+                        self._step(idle_at)
+                while question.parts:
+                    yield question.parts.popleft()
+                if question.outcome is not None:
+                    return expect(question.outcome, result)
+                yield None
+        finally:
+            self._session.end(question.message_id)
+
     def idle(self, seconds: float) -> None:
         """Let time pass, taking in what comes, until `seconds` are over."""
         with self._turn:
@@ -173,7 +205,7 @@ class Conversation:
                 self._take_in(rest)
 
     def _fill(
-        self, source: Iterator[Verb], flying: list[_Question], window: int, timeout_s: float
+        self, source: Iterator[Verb], flying: list[Question], window: int, timeout_s: float
     ) -> CastironError | None:
         """Send until the window is full or there is no more to send; return why nothing more can be sent."""
         while len(flying) < self._window(window):
@@ -192,7 +224,7 @@ class Conversation:
         limits = self._welcome.limits if self._welcome is not None else {}
         return max(1, min(wish, limits.get("in_flight_per_peer", DEFAULT_LIMITS.in_flight_per_peer) - SPARE))
 
-    def _first_done(self, flying: list[_Question]) -> list[tuple[_Question, Struct | CastironError]]:
+    def _first_done(self, flying: list[Question]) -> list[tuple[Question, Struct | CastironError]]:
         """Wait until at least one question has its outcome; none where nothing is in flight."""
         while flying:
             done = [(question, question.outcome) for question in flying if question.outcome is not None]
@@ -209,7 +241,7 @@ class Conversation:
         if self._welcome is not None:
             return self._welcome
         try:
-            welcome = _expect(self._exchange(Hello(client=self._name), deadline).outcome, Welcome)
+            welcome = expect(self._exchange(Hello(client=self._name), deadline).outcome, Welcome)
         except CastironError as error:
             error.applied = Applied.NO  # what the caller wants to ask has not been sent yet
             raise
@@ -218,7 +250,7 @@ class Conversation:
         self._welcome = welcome
         return welcome
 
-    def _exchange(self, verb: Verb, deadline: float) -> _Question:
+    def _exchange(self, verb: Verb, deadline: float) -> Question:
         """Send a verb, and wait for its outcome."""
         question = self._send(verb, deadline)
         try:
@@ -228,10 +260,10 @@ class Conversation:
             self._session.end(question.message_id)
         return question
 
-    def _send(self, verb: Verb, deadline: float) -> _Question:
+    def _send(self, verb: Verb, deadline: float) -> Question:
         """Send a verb; one that cannot be encoded, or sent before the deadline, has its outcome at once."""
         now = self._now()
-        question = _Question(verb, str(next(self._ids)).encode(), now, deadline)
+        question = Question(verb, str(next(self._ids)).encode(), now, deadline)
         try:
             request = frames.build_request(question.message_id, codec.encode_verb(verb))
         except CastironError as error:
@@ -266,13 +298,13 @@ class Conversation:
             self._link.has_broken()  # a connection that somebody accepted and closed; nothing had been sent over it
         return True
 
-    def _step(self) -> None:
+    def _step(self, until: float = math.inf) -> None:
         """Take in one message, or find out that none will come: pings, deadlines, silence, broken connections."""
         waiting = [question for question in self._session.in_flight.values() if question.outcome is None]
         shortest_s = min(question.deadline - question.asked_at for question in waiting)
         ping_at = max(self._heard_at, self._pinged_at, waiting[0].asked_at)
         ping_at += min(self._heartbeat_s, shortest_s / PINGS_PER_TIMEOUT)
-        until = min(ping_at, self._session.gone_at, *(question.deadline for question in waiting))
+        until = min(until, ping_at, self._session.gone_at, *(question.deadline for question in waiting))
         if self._take_in(until - self._now()):
             return
         now = self._now()
@@ -311,12 +343,25 @@ class Conversation:
             self._recognise(codec.decode_reply(reply.body, Pong).outcome)
             return
         question = self._session.in_flight.get(reply.id)
-        if question is None or reply.kind != frames.FINAL:
-            return  # the answer to a question that was given up, or an announcement of the one that counts
+        if question is None:
+            return  # it was given up
         try:
-            question.outcome, question.seq = codec.decode_reply(reply.body, codec.result_of(question.verb))
+            if reply.kind == frames.FINAL:
+                question.outcome, question.seq = codec.decode_reply(reply.body, codec.result_of(question.verb))
+            elif codec.has_parts(question.verb):
+                self._keep_part(question, reply)
         except FrameMalformed as error:
             question.outcome = error
+
+    def _keep_part(self, question: Question, reply: frames.ReplyEnvelope) -> None:
+        """Keep what precedes the outcome; with the first of it, the deadline is another one."""
+        kinds = {frames.ACCEPTED: codec.result_of, frames.PART: codec.part_of}
+        if reply.kind not in kinds:
+            return
+        part = codec.decode_reply(reply.body, kinds[reply.kind](question.verb)).outcome
+        question.deadline = question.ends_at
+        if isinstance(part, Struct):
+            question.parts.append(part)
 
     def _recognise(self, pong: Struct | CastironError) -> None:
         known = self._welcome.boot_id if self._welcome is not None else None
@@ -331,7 +376,7 @@ class Conversation:
                 applied = Applied.UNKNOWN if question.verb.makes_work else None
                 question.outcome = self._lost(f"{what} before {tag_of(question.verb)} was answered", applied)
 
-    def _late(self, question: _Question) -> CastironError:
+    def _late(self, question: Question) -> CastironError:
         applied = Applied.UNKNOWN if question.verb.makes_work else None
         waited_s = question.deadline - question.asked_at
         if self._heard_at < question.asked_at:
@@ -348,9 +393,3 @@ class Conversation:
             details={"endpoint": str(self._endpoint)},
             applied=applied,
         )
-
-
-def _expect(outcome: Struct | CastironError | None, result: type[_Result]) -> _Result:
-    if isinstance(outcome, result):
-        return outcome
-    raise outcome if isinstance(outcome, CastironError) else TypeError(result)

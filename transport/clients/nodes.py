@@ -1,11 +1,12 @@
 """What a client does with nodes: make them known, look at them, change them, and ask their machines for something."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any, Final, Literal, NamedTuple, Unpack, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Unpack, cast
+from uuid import uuid4
 
 from msgspec import UNSET, UnsetType, to_builtins
 
+from castiron.transport.clients.bulk import Bulk, BulkTerms, Told, bulk_verb
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.clients.requests import Request, Requests
@@ -14,12 +15,12 @@ from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
 from castiron.transport.replies import Explanation, HistoryListed, NodeDeleted, NodeListed, NodeView, RecordPage
 from castiron.transport.selection.conditions import Condition
-from castiron.transport.selection.fields import is_masked, refuse_secret, value_of
-from castiron.transport.selection.order import Order
+from castiron.transport.selection.sorting import in_order, pieces
 from castiron.transport.selection.text import parsed
 from castiron.transport.verbs import (
     MAX_LIST,
     MAX_RECORDED,
+    AnyNodeRequest,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodeCreate,
@@ -41,9 +42,6 @@ DriverInfoMap = Mapping[str, str | int | float | bool | None]
 
 SettableBootDevice = Literal["pxe", "disk", "cdrom", "bios", "safe", "floppy"]
 """Where a machine may be told to boot from."""
-
-MAX_NAMES_BYTES: Final = 49_152
-"""Names in one `node.list`: three quarters of a message."""
 
 
 class Snapshot(NamedTuple):
@@ -229,7 +227,7 @@ class Nodes:
         be in the snapshot already.
         """
         conditions = parsed(where)
-        chunks: Sequence[Sequence[str] | None] = [None] if nodes is None else [*_chunks(nodes)]
+        chunks: Sequence[Sequence[str] | None] = [None] if nodes is None else [*pieces(nodes, limit=MAX_LIST)]
         pages = [page for chunk in chunks for page in self._pages(chunk, conditions)]
         views = {view.uuid: view for page, _ in pages for view in page.nodes}
         return Snapshot(in_order(views.values()), min((seq for _, seq in pages), default=0))
@@ -356,6 +354,34 @@ class Nodes:
         verb = NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi)
         return self._requests.submit(on_terms(verb, **terms))
 
+    def bulk(
+        self,
+        request: AnyNodeRequest | Mapping[str, Any],
+        nodes: str | Sequence[str] | None = None,
+        *,
+        where: Sequence[str | Condition] = (),
+        key: str | None = None,
+        timeout_s: float | None = None,
+        told: Told | None = None,
+        **terms: Unpack[BulkTerms],
+    ) -> Bulk:
+        """Ask for the same of many nodes in one message; iterate over what it returns for what became of each.
+
+        Args:
+            request: as NodePowerSet(node="", target=…), or a map with its `verb`; `node`, `key`, `replies` count not.
+            nodes: a host range, or names and uuids; None: all of which the conditions hold.
+            where: those of which all these hold, as in `list`, when the conductor accepts it.
+            key: the same bulk again asks nobody twice; None: a new one is made.
+            timeout_s: for all of it; None: as long as it takes.
+            told: called with the bulk whenever more is known.
+            terms: batch, stagger_s, per, per_limit, stop_after_failures, at_most, wait; see `bulk.run` in PROTOCOL.md.
+
+        Raises:
+            ArgumentInvalid: something does not fit. The rest is raised by the iteration.
+        """
+        verb = bulk_verb(request, nodes, where=[*parsed(where)], key=key or str(uuid4()), **terms)
+        return Bulk(self._conversation, verb, answer_s=self._timeout_s, timeout_s=timeout_s, told=told, now=self._now)
+
     def _pages(self, names: Sequence[str] | None, where: Sequence[Condition]) -> Iterator[tuple[NodeListed, int]]:
         """Yield pages in the order of what never changes, so that no node is met twice, or missed."""
         marker: str | None = ""
@@ -366,32 +392,3 @@ class Nodes:
             page, seq = self._conversation.ask_with_seq(verb, NodeListed, self._timeout_s)
             yield page, seq
             marker = page.next_marker
-
-
-def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: bool = False) -> list[NodeView]:
-    """Return nodes sorted by a field, and by name where they have the same there.
-
-    Raises:
-        ArgumentInvalid: a node has no such field, or it is a secret.
-    """
-    by_name = sorted(views, key=lambda view: view.name)
-    if sort is None:
-        return by_name[::-1] if descending else by_name
-    order = Order(sort, descending=descending)
-    if any(is_masked(sort, value_of(partial(getattr, view), sort)) for view in by_name):
-        raise refuse_secret(sort, "$.sort")
-    return sorted(by_name, key=lambda view: order.place(partial(getattr, view)))
-
-
-def _chunks(names: Sequence[str]) -> Iterator[list[str]]:
-    """Cut a list of names into lists that fit into a message each."""
-    chunk, size_bytes = list[str](), 0
-    for name in names:
-        name_bytes = len(name.encode()) + 3  # what msgpack puts before a string of up to 64 KiB
-        if chunk and (len(chunk) == MAX_LIST or size_bytes + name_bytes > MAX_NAMES_BYTES):
-            yield chunk
-            chunk, size_bytes = [], 0
-        chunk.append(name)
-        size_bytes += name_bytes
-    if chunk:
-        yield chunk

@@ -16,12 +16,13 @@ from typing import Final, NamedTuple, Protocol
 from msgspec import Struct
 
 from castiron.transport import codec, frames
+from castiron.transport.doors.slip import Slip
 from castiron.transport.doors.unread import LARGE_BYTES
 from castiron.transport.errors import CastironError, InternalError
 from castiron.transport.frames import MAX_REPLY_BYTES, Envelope
 from castiron.transport.requester import name_of
 from castiron.transport.session import overloaded
-from castiron.transport.verbs import AnyVerb, NodeRequest, tag_of
+from castiron.transport.verbs import AnyVerb, BulkRun, NodeRequest, tag_of
 from castiron.transport.vocabulary import ReplyWish
 
 log = logging.getLogger(__name__)
@@ -66,13 +67,15 @@ class Outgoing(NamedTuple):
     envelope: Envelope
     kind: bytes
     body: bytes
+    slip: Slip | None = None
+    """Of a part: where it is noted what became of it."""
 
 
 class Outbox:
     """Replies on their way to the front door's thread.
 
-    Its size is bounded by what is in flight: each message puts two replies in here at the most, and keeps its place in
-    flight until they have been taken out.
+    Its size is bounded by what is in flight: each message puts three replies in here at the most, as a part waits for
+    the one before it, and keeps its place in flight until they have been taken out.
     """
 
     def __init__(self, new_error_id: Callable[[], str]) -> None:
@@ -183,7 +186,7 @@ class Answer:
         self._key = key
         self._envelope = envelope
         self.verb = verb
-        self._wish = verb.replies if isinstance(verb, NodeRequest) else ReplyWish.FINAL
+        self._wish = _wish(verb)
         self._lock = threading.Lock()
         self._state = _State.OPEN
         self._when_gone: Callable[[], object] | None = None
@@ -209,6 +212,25 @@ class Answer:
                 self._put(frames.ACCEPTED, result, seq, _State.ANNOUNCED)
             else:
                 self._state = _State.ANNOUNCED
+
+    def part(self, result: Struct, seq: int) -> Slip:
+        """Tell a part of what was asked. One at a time: the next one only once the slip says that this one has left.
+
+        Args:
+            result: what PARTS names for the verb.
+            seq: number of the last event that the part takes into account.
+
+        Returns:
+            What becomes of it; lost at once if nobody waits any more.
+        """
+        slip = Slip()
+        with self._lock:
+            if self._state in _WAITING:
+                body = self._outbox.encode(result, seq, tag_of(self.verb))
+                self._outbox.put(Outgoing(self._key, self._envelope, frames.PART, body, slip))
+            else:
+                slip.lose()
+        return slip
 
     def final(self, result: Struct, seq: int) -> None:
         """Give the result; for a request, the request once it has ended, however it ended.
@@ -307,6 +329,12 @@ class _State(Enum):
 
 _WAITING = frozenset({_State.OPEN, _State.ANNOUNCED})
 _ENDED_BY_DOOR = frozenset({_State.GONE, _State.LEFT})
+
+
+def _wish(verb: AnyVerb) -> ReplyWish:
+    if isinstance(verb, BulkRun):
+        return ReplyWish.BOTH
+    return verb.replies if isinstance(verb, NodeRequest) else ReplyWish.FINAL
 
 
 def internal_error(error_id: str) -> InternalError:

@@ -20,6 +20,7 @@ from castiron.transport.doors.callers import Callers
 from castiron.transport.doors.guard import Guard, revoked
 from castiron.transport.doors.listener import Listener
 from castiron.transport.doors.publisher import Publisher
+from castiron.transport.doors.sending import put
 from castiron.transport.doors.unread import LARGE_BYTES, Unread
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CastironError, ConductorDraining, EndpointRefused, FrameMalformed
@@ -36,9 +37,6 @@ BATCH: Final = 128
 
 LINGER_MS: Final = 500
 """At the end, for the last replies to leave; a client that does not read gets no more."""
-
-_MORE: Final = zmq.SNDMORE | zmq.NOBLOCK
-"""Put together once: they are enumerations, and send_multipart takes 2 µs a message for it."""
 
 NO_EVENT: Final = 0
 """Event number of an answer that the front door gives itself: it takes no event into account."""
@@ -371,23 +369,22 @@ class FrontDoor:
             self._send(router, reply)
 
     def _send(self, router: "zmq.Socket[bytes]", reply: Outgoing) -> None:
-        is_large = len(reply.body) >= LARGE_BYTES
-        if is_large and reply.kind == frames.FINAL and not self._unread.has_room(len(reply.body)):
-            self._unread_refused += 1
-            refusal = overloaded("unread_bytes", self._unread.limit_bytes)
-            reply, is_large = reply._replace(body=codec.encode_reply(refusal, NO_EVENT)), False
-        *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
+        if len(reply.body) >= LARGE_BYTES and not self._unread.has_room(len(reply.body)):
+            if reply.slip is not None:
+                return reply.slip.lose()  # whoever told the part keeps it, and tells it again
+            if reply.kind == frames.FINAL:
+                self._unread_refused += 1
+                refusal = overloaded("unread_bytes", self._unread.limit_bytes)
+                reply = reply._replace(body=codec.encode_reply(refusal, NO_EVENT))
         try:
-            for frame in head:
-                router.send(frame, _MORE)
-            if is_large:
-                counted = zmq.Frame(body, track=True, copy=False, copy_threshold=0)
-                self._unread.note(reply.key, len(body), router.send(counted, zmq.NOBLOCK, copy=False, track=True))
-            else:
-                router.send(body, zmq.NOBLOCK)
-        except zmq.Again:
-            self._slow += 1
-        except zmq.ZMQError:  # EHOSTUNREACH: the peer has disconnected
-            self._vanished += 1
+            put(router, reply, self._unread)
+        except zmq.ZMQError as failure:
+            if isinstance(failure, zmq.Again):
+                self._slow += 1
+            else:  # EHOSTUNREACH: the peer has disconnected
+                self._vanished += 1
+            if reply.slip is not None:
+                reply.slip.lose()
         else:
             self._answered += 1
+        return None

@@ -9,10 +9,11 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
         VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
+        BulkNotFound  BulkTooLarge
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
         RequestStarted  RequestEnded  RequestNotYours  RequestCancelled  RequestSuperseded  RequestExpired
-        RequestAborted  RequestInterrupted
+        RequestAborted  RequestInterrupted  BulkStopped
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
@@ -29,6 +30,9 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
 from castiron.transport.errors.asked import (
     ArgumentInvalid,
     BMCAddressTaken,
+    BulkNotFound,
+    BulkStopped,
+    BulkTooLarge,
     ConflictError,
     FrameMalformed,
     FrameTooLarge,
@@ -94,6 +98,9 @@ __all__ = [
     "BMCFault",
     "BMCUnreachable",
     "BMCUnsupported",
+    "BulkNotFound",
+    "BulkStopped",
+    "BulkTooLarge",
     "CapacityError",
     "CastironError",
     "ConductorDraining",

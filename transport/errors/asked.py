@@ -79,6 +79,18 @@ class RequestNotFound(RequestError):
     code = "request.not_found"
 
 
+class BulkNotFound(RequestError):
+    """No bulk with that id is under way. details: bulk."""
+
+    code = "bulk.not_found"
+
+
+class BulkTooLarge(RequestError):
+    """It would reach more nodes than it may. details: count, limit, what ("at_most", or the setting)."""
+
+    code = "bulk.too_large"
+
+
 class RequestReused(RequestError):
     """The key belongs to another request. details: key, request, verb, node."""
 
@@ -183,3 +195,9 @@ class PreconditionFailed(ConflictError):
 
     code = "request.precondition_failed"
     retry = Retry.NEVER
+
+
+class BulkStopped(ConflictError):
+    """The bulk had been stopped before this node's turn came; nothing was asked of it. details: bulk, reason."""
+
+    code = "bulk.stopped"

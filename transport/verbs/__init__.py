@@ -23,6 +23,7 @@ from castiron.transport.verbs.arguments import (
     TimeoutS,
     TypePattern,
 )
+from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import (
     Hello,
     Ping,
@@ -33,6 +34,7 @@ from castiron.transport.verbs.happenings import (
     NodeHistory,
 )
 from castiron.transport.verbs.machines import (
+    AnyNodeRequest,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodePowerSet,
@@ -60,7 +62,6 @@ from castiron.transport.verbs.requests import (
 from castiron.transport.verbs.table import (
     COMMON_ERRORS,
     VERBS,
-    AnyNodeRequest,
     AnyVerb,
     from_arguments,
 )
@@ -84,6 +85,8 @@ __all__ = [
     "AnyVerb",
     "AttributeKey",
     "Attributes",
+    "BulkCancel",
+    "BulkRun",
     "DriverInfo",
     "DriverName",
     "EventList",

@@ -34,6 +34,8 @@ NodeArgument = Annotated[str, Meta(min_length=1, max_length=255, description="na
 RequestArgument = Annotated[str, Meta(min_length=1, max_length=64, description="id of a request")]
 TimeoutS = Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_S, description="seconds")]
 Key = Annotated[str, Meta(pattern=r"^[!-~]+\Z", min_length=8, max_length=128)]
+BulkKey = Annotated[str, Meta(pattern=r"^[!-~]+\Z", min_length=8, max_length=91)]
+"""As long as leaves room for a slash and a node's uuid: with these it is the key of that node's request."""
 CallbackURL = Annotated[str, Meta(pattern=r"^https?://[!-~]+\Z", max_length=2048)]
 """2,048: what proxies and receivers take for certain (RFC 9110, 4.1 asks for 8,000 octets; many stop before)."""
 MomentAt = Annotated[float, Meta(ge=0, le=MAX_MOMENT, description="seconds since 1970-01-01 UTC")]

@@ -99,3 +99,7 @@ class NodeBootDeviceGet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_d
 
     idempotent = True
     role = Role.OPERATOR  # it changes nothing, and yet it is stored and keeps the node and its BMC busy
+
+
+AnyNodeRequest = NodePowerSet | NodeBootDeviceSet | NodeBootDeviceGet
+"""The verbs that become stored requests."""

@@ -10,9 +10,10 @@ from msgspec import convert
 
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
+from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import Hello, Ping, Status
 from castiron.transport.verbs.happenings import EventList, NodeHistory
-from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
+from castiron.transport.verbs.machines import AnyNodeRequest, NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
 from castiron.transport.verbs.nodes import (
     NodeCreate,
     NodeDelete,
@@ -47,6 +48,8 @@ AnyVerb = (
     | NodePowerSet
     | NodeBootDeviceSet
     | NodeBootDeviceGet
+    | BulkRun
+    | BulkCancel
     | RequestShow
     | RequestWait
     | RequestList
@@ -59,9 +62,6 @@ AnyVerb = (
     | NodeRecording
 )
 """All verbs as one type: a `match` over it that misses one does not pass the type checkers."""
-
-AnyNodeRequest = NodePowerSet | NodeBootDeviceSet | NodeBootDeviceGet
-"""The verbs that become stored requests."""
 
 VERBS: Final[Mapping[str, type[AnyVerb]]] = {
     str(verb.__struct_config__.tag): verb
@@ -79,6 +79,8 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodePowerSet,
         NodeBootDeviceSet,
         NodeBootDeviceGet,
+        BulkRun,
+        BulkCancel,
         RequestShow,
         RequestWait,
         RequestList,

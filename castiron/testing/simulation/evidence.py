@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from castiron.actors.settings import Settings
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.testing.simulation.machines import Machine
+from castiron.transport.doors.slip import Slip, arrived
 from castiron.transport.errors import CastironError
 from castiron.transport.events import EventView
 from castiron.transport.verbs import AnyVerb, NodeRequest
@@ -40,6 +41,11 @@ class Question:
         self.accepted_id = result.id
         if isinstance(self.verb, NodeRequest) and self.verb.replies is ReplyWish.ACCEPTED:
             self.told_count += 1
+
+    def part(self, result: Any, seq: EventSeq) -> Slip:
+        """Hear a part, at once."""
+        del result, seq
+        return arrived()
 
     def final(self, result: Any, seq: EventSeq) -> None:
         """Hear the result."""

@@ -11,6 +11,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
+from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import abandon_all
@@ -106,6 +107,7 @@ class House:
         drivers: by name.
         reception: takes verbs, as a front door hands them in.
         intake: takes requests, as reception hands them in.
+        bulks: those under way.
         services: what actors work with.
         tally: what the supervisor has done.
         failure: why it cannot go on; None as long as it can.
@@ -139,6 +141,8 @@ class House:
         self._start_actors(store)
         keys = Keys(store.keys())
         Pruning(store, archive, self._clock, ground.settings, keys.forget, pause_s=PRUNING_PAUSE_S).start()
+        self.intake = Intake(self.services, archive, keys)
+        self.bulks = Bulks(self.services, self.intake, archive)
         desk = Bulletin(
             services=self.services,
             store=store,
@@ -147,9 +151,9 @@ class House:
             tally=self.tally,
             archive=archive,
             boot_id=ground.new_id(),
+            bulks=self.bulks,
         )  # without a door and a watch: nobody can ask for hello or status here
-        self.intake = Intake(self.services, archive, keys)
-        self.reception = Reception(self.services, self.kin, archive, desk, self.intake)
+        self.reception = Reception(self.services, self.kin, archive, desk, self.intake, bulks=self.bulks)
 
     def owner(self, node: str) -> tuple[NodeUUID, Owner] | None:
         """Return a node's uuid and its present owner, by name or uuid; None if there is no such node."""

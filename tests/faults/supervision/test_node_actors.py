@@ -14,6 +14,7 @@ from castiron.actors.nodes.node import NodeActor
 from castiron.actors.settings import Settings
 from castiron.store.records import Change, NodeRecord, NodeUpdate, RequestRecord
 from castiron.transport.clients.client import Client
+from castiron.transport.doors.slip import Slip
 from castiron.transport.errors import CastironError, InternalError, NodeInMaintenance, NodeLocked
 from castiron.transport.vocabulary import Instant, PowerState, RequestID, RequestState, Revision
 from tests.faults.supervision.house import QUICK, REPLACED_S, Asking, House, Snare, exit_process, fail, insist
@@ -285,6 +286,9 @@ class Heard:
         raise AssertionError
 
     final = accepted
+
+    def part(self, *_: object) -> Slip:
+        raise AssertionError
 
     def when_gone(self, *_: object) -> None:
         raise AssertionError

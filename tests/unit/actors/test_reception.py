@@ -89,7 +89,14 @@ def test_an_answer_is_never_older_than_it_says(simulation: Simulation, verb: Any
 
     library: Library = Busy(simulation.store, happen)  # type: ignore[assignment]  # all else is the store's
     house = simulation.house
-    reception = Reception(simulation.services, simulation.kin, AtOnce(library), house.reception._desk, house.intake)
+    reception = Reception(
+        simulation.services,
+        simulation.kin,
+        AtOnce(library),
+        house.reception._desk,
+        house.intake,
+        bulks=house.bulks,
+    )
     heard = Heard("test", verb, 0.0)
     reception.handle(verb, PeerInfo("test", ""), heard)
 

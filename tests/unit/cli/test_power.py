@@ -75,13 +75,22 @@ def test_failures_are_folded_by_kind_and_counted(run: Run, three: MemoryConducto
 def test_json_has_an_outcome_for_each_node(run: Run, three: MemoryConductor) -> None:
     three.faults["n2"] = BMCUnreachable("No answer.")
 
-    result = run("node", "power", "on", "n[1-2],n9", "--wait", "--format", "json")
+    result = run("node", "power", "on", "n[1-2]", "--wait", "--format", "json")
 
-    first, second, third = json.loads(result.stdout)
+    answer = json.loads(result.stdout)
+    first, second = answer["nodes"]
     assert (first["node"], first["result"]["state"], first["error"]) == ("n1", "succeeded", None)
     assert (second["result"]["state"], second["error"]["code"]) == ("failed", "bmc.unreachable")
-    assert (third["result"], third["error"]["code"]) == (None, "node.not_found")
-    assert result.exit_code == 1
+    assert answer["summary"] == {"total": 2, "ok": 1, "failed": 1, "not_sent": 0, "stopped": None}
+    assert result.exit_code == 74
+
+
+def test_one_unknown_name_refuses_the_whole_range_and_all_of_them_are_told(run: Run, three: MemoryConductor) -> None:
+    result = run("node", "power", "on", "n[1-5],m1", "--wait")
+
+    assert (result.exit_code, result.stdout) == (66, "")
+    assert "m1,n[4-5]" in result.stderr
+    assert three.requests == {}
 
 
 def test_a_single_failure_reads_like_any_other_error(run: Run, three: MemoryConductor) -> None:

@@ -2,24 +2,20 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from castiron.transport.clients.client import WINDOW
-from castiron.transport.doors.answers import Answer, PeerInfo
-from castiron.transport.verbs import AnyVerb, NodePowerSet
 from tests.support.deadline import until
 from tests.support.house import House
 from tests.support.memory_conductor import MemoryConductor
+from tests.unit.cli.terminal import everything, on_terminal, until_shown
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[3]
@@ -149,83 +145,37 @@ def test_a_conductor_that_stays_away_is_told_with_the_request(
     assert "Traceback" not in err
 
 
-class Mute(MemoryConductor):
-    """Hears everything, and answers nothing that changes power."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard: set[str] = set()
-
-    def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
-        if isinstance(verb, NodePowerSet):
-            self.heard.add(verb.node)
-        else:
-            super().handle(verb, peer, answer)
-
-
-def test_a_conductor_lost_among_many_nodes_is_told_for_each_with_what_may_have_been_done(
-    endpoint: str, spawn: Spawn
+def test_a_conductor_lost_among_many_nodes_is_told_for_those_of_which_nothing_was_heard(
+    house: House, three: MemoryConductor, spawn: Spawn
 ) -> None:
-    house = House(endpoint, mute := Mute())
-    process = spawn("node", "power", "on", "n[1-300]", "--timeout", "2", "--format", "json")
-    until(lambda: len(mute.heard) == WINDOW)
+    three.held |= {"n2", "n3"}
+    process = spawn("node", "power", "on", "n[1-3]", "--wait", "--timeout", "3", "--format", "json")
+    until(lambda: sum(one.state == "succeeded" for one in three.requests.values()) == 1)
+    until(lambda: len(three.requests) == 3)
 
-    house.close()
+    assert house.door.stop(5.0)
 
     code, out, err = ended(process)
-    applied = {one["node"]: one["error"]["applied"] for one in json.loads(out)}
-    assert code in {1, 69}, "all lost it, or some were told that it stops"
-    assert err == "castiron: 300 of 300 failed.\n"
-    assert len(applied) == 300
-    assert {applied[name] for name in mute.heard} == {"unknown"}
-    assert applied["n300"] in {"no", "unknown"}, "what was not sent at first was tried once more"
+    errors = {one["node"]: one["error"] for one in json.loads(out)["nodes"]}
+    assert code in {69, 75}
+    assert err.splitlines()[-1] == "castiron: 2 of 3 failed."
+    assert errors["n1"] is None
+    assert {errors[name]["code"] for name in ("n2", "n3")} <= {"conductor.lost", "reply.timeout"}
 
 
-@contextmanager
-def on_terminal(
-    *words: str, columns: int = 80, streams: tuple[str, ...] = ("stdin", "stdout", "stderr")
-) -> Generator[tuple["subprocess.Popen[str]", int]]:
-    """Run a command with some of its streams on a terminal; yields the process and the terminal's other end."""
-    ours, theirs = pty.openpty()
-    ends = {name: theirs if name in streams else subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "castiron", *words],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"},
-        text=True,
-        start_new_session=True,
-        stdin=ends["stdin"],
-        stdout=ends["stdout"],
-        stderr=ends["stderr"],
-    )
-    os.close(theirs)
-    with process:
-        try:
-            yield process, ours
-        finally:
-            if process.poll() is None:
-                process.kill()
-            os.close(ours)
+def test_a_bulk_that_is_interrupted_starts_no_further_machines(three: MemoryConductor, spawn: Spawn) -> None:
+    three.slow |= {"n1", "n2", "n3"}
+    process = spawn("node", "power", "on", "n[1-3]", "--wait", "--batch", "1")
+    until(lambda: len(three.requests) == 1 and bool(three.bulks))
 
+    process.send_signal(signal.SIGINT)
+    code, out, err = ended(process)
 
-def everything(terminal: int) -> str:
-    """Return what was written to a terminal until its last writer has gone."""
-    seen = b""
-    while True:
-        try:
-            data = os.read(terminal, 4096)
-        except OSError:  # EIO: nobody has the other end open any more
-            return seen.decode()
-        if not data:
-            return seen.decode()
-        seen += data
-
-
-def until_shown(terminal: int, wanted: str) -> str:
-    seen = ""
-    while wanted not in seen:
-        seen += os.read(terminal, 4096).decode()
-    return seen
+    assert (code, out) == (130, "")
+    assert "Interrupted. 0 of 3 had ended, 1 go on, 2 were not started." in err
+    three.let_go("n1")
+    until(lambda: not three.bulks)
+    assert len(three.requests) == 1
 
 
 def plain(text: str) -> str:
@@ -236,7 +186,7 @@ def test_progress_is_drawn_on_a_terminal_and_leaves_nothing_behind(three: Memory
     three.held |= {"n2", "n3"}
 
     with on_terminal("node", "power", "on", "n[1-3]", "--wait", streams=("stderr",)) as (process, terminal):
-        seen = until_shown(terminal, "1 of 3 ended; accepted: n[2-3]")
+        seen = until_shown(terminal, "1 of 3 ended; running: n[2-3]")
         three.let_go("n2")
         three.let_go("n3")
         seen += everything(terminal)

@@ -99,10 +99,7 @@ def test_nothing_is_sorted_by_a_secret(run: Run, three: MemoryConductor) -> None
 @pytest.mark.parametrize(
     ("words", "verb"),
     [
-        (["power", "on"], verbs.NodePowerSet),
         (["power", "status"], verbs.NodeShow),
-        (["boot-device", "show"], verbs.NodeBootDeviceGet),
-        (["boot-device", "set", "pxe"], verbs.NodeBootDeviceSet),
         (["maintenance", "set"], verbs.NodeMaintenanceSet),
         (["maintenance", "unset"], verbs.NodeMaintenanceUnset),
         (["set", "--extra", "a=1"], verbs.NodeSet),
@@ -119,6 +116,27 @@ def test_nodes_that_conditions_choose_are_asked_by_their_uuids(
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("n[1-2]: ")
     assert sent(racked, verb) == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["power", "on"], {"verb": "node.power.set", "target": "power on"}),
+        (["boot-device", "show"], {"verb": "node.boot_device.get"}),
+        (["boot-device", "set", "pxe"], {"verb": "node.boot_device.set", "boot_device": "pxe"}),
+    ],
+)
+def test_what_is_asked_of_machines_goes_out_in_one_message_with_its_conditions(
+    run: Run, racked: MemoryConductor, words: list[str], asked: dict[str, str]
+) -> None:
+    result = run("node", *words, "--where", "properties.rack=7")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("n[1-2]: ")
+    (bulk,) = (verb for verb in racked.asked if isinstance(verb, verbs.BulkRun))
+    assert (bulk.nodes, [one.field for one in bulk.where]) == (None, ["properties.rack"])
+    assert bulk.order.items() >= asked.items()
+    assert sorted(one.node for one in racked.requests.values()) == ["n1", "n2"]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from castiron.transport.verbs import VERBS, tag_of
 
 MANUAL = Path(__file__).resolve().parents[3] / "docs" / "guides" / "commands.md"
 
+BULK = {"bulk.run", "bulk.cancel"}
+
 VERBS_OF = {
     "events": {"event.list", "hello", "node.list"},
-    "node boot-device set": {"node.boot_device.set"},
-    "node boot-device show": {"node.boot_device.get"},
+    "node boot-device set": {"node.boot_device.set", *BULK},
+    "node boot-device show": {"node.boot_device.get", *BULK},
     "node create": {"node.create"},
     "node delete": {"node.delete"},
     "node explain": {"node.explain"},
@@ -24,11 +26,11 @@ VERBS_OF = {
     "node maintenance set": {"node.maintenance.set"},
     "node maintenance unset": {"node.maintenance.unset"},
     "node wait": {"node.list", "node.show", "event.list", "hello"},
-    "node power off": {"node.power.set"},
-    "node power on": {"node.power.set"},
-    "node power reboot": {"node.power.set"},
-    "node power soft-off": {"node.power.set"},
-    "node power soft-reboot": {"node.power.set"},
+    "node power off": {"node.power.set", *BULK},
+    "node power on": {"node.power.set", *BULK},
+    "node power reboot": {"node.power.set", *BULK},
+    "node power soft-off": {"node.power.set", *BULK},
+    "node power soft-reboot": {"node.power.set", *BULK},
     "node power status": {"node.show"},
     "node record": {"node.record"},
     "node set": {"node.set"},

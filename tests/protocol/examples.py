@@ -1,0 +1,65 @@
+"""A message of each verb that is accepted, and what has to be there for it."""
+
+from typing import Any
+
+from castiron.transport.frames import ACCEPTED, PART
+from castiron.transport.verbs import VERBS
+from tests.protocol.conftest import World
+from tests.support.raw_peer import RawPeer
+
+Fields = dict[str, Any]
+
+
+def created(world: World, peer: RawPeer, **fields: Any) -> str:
+    name = world.new_name()
+    made = peer.ask({"verb": "node.create", "name": name, "driver": "fake", **fields})
+    assert made.result["name"] == name
+    return name
+
+
+def accepted(peer: RawPeer, node: str) -> Fields:
+    return peer.ask({"verb": "node.power.set", "node": node, "target": "power on"}).result
+
+
+def waiting(world: World, peer: RawPeer) -> Fields:
+    """Return a request that waits for the end of a node's maintenance."""
+    name = created(world, peer)
+    peer.ask({"verb": "node.maintenance.set", "node": name})
+    return peer.ask({"verb": "node.power.set", "node": name, "target": "power on", "hold": True}).result
+
+
+ORDER: Fields = {"verb": "node.power.set", "target": "power on"}
+
+
+def announced(world: World, peer: RawPeer) -> str:
+    """Return the id of a bulk that waits for the end of a node's maintenance."""
+    name = created(world, peer)
+    peer.ask({"verb": "node.maintenance.set", "node": name})
+    peer.say(b"bulk", {"verb": "bulk.run", "nodes": [name], "order": {**ORDER, "hold": True}})
+    heard = peer.hear()
+    assert heard.kind == ACCEPTED
+    while peer.hear().kind != PART:
+        """Until it is known that the request was accepted."""
+    return str(heard.result["id"])
+
+
+def example(world: World, peer: RawPeer, tag: str) -> Fields:
+    """Return a message of this verb that is accepted."""
+    fields: Fields = {"verb": tag}
+    names = VERBS[tag].__struct_fields__
+    if tag == "node.create":
+        return {**fields, "name": world.new_name(), "driver": "fake"}
+    if "node" in names and tag != "request.list":
+        fields["node"] = created(world, peer)
+    if tag == "bulk.run":
+        return {**fields, "nodes": [created(world, peer)], "order": ORDER}
+    if tag == "bulk.cancel":
+        return {**fields, "bulk": announced(world, peer)}
+    if tag in {"request.cancel", "request.abort"}:
+        fields["request"] = waiting(world, peer)["id"]
+    elif "request" in names:
+        fields["request"] = accepted(peer, created(world, peer))["id"]
+    return {
+        **fields,
+        **{"node.power.set": {"target": "power on"}, "node.boot_device.set": {"boot_device": "pxe"}}.get(tag, {}),
+    }
