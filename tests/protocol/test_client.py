@@ -267,6 +267,9 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "event.list": client.events,
         "node.history": client.nodes.history,
         "request.list": client.requests.list,
+        "request.trace": client.requests.trace,
+        "node.explain": client.nodes.explain,
+        "node.record": client.nodes.record,
         "request.cancel": client.requests.cancel,
         "request.abort": client.requests.abort,
     }

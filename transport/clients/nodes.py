@@ -329,12 +329,7 @@ class Nodes:
         return self._requests.submit(on_terms(verb, **terms))
 
     def boot_device(self, node: str, **terms: Unpack[Terms]) -> Request:
-        """Ask the BMC where its machine will boot from; the request's result holds the answer. See `Requests.submit`.
-
-        Args:
-            node: name or uuid.
-            terms: how the request is to be treated.
-        """
+        """Ask the BMC where its machine will boot from; the request's result holds the answer. As `power`."""
         return self._requests.submit(on_terms(NodeBootDeviceGet(node=node), **terms))
 
     def set_boot_device(
