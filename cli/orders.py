@@ -10,6 +10,7 @@ import click
 
 from castiron.cli.bulk import Outcome, Summary, conclude, folded, names_of, send
 from castiron.cli.nodes.pacing import Pace, confirm
+from castiron.cli.nodes.selection import choose
 from castiron.cli.options import Shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
@@ -55,12 +56,23 @@ def carry_out(
     """
     if selected.range_ is None and not selected.where:
         raise click.UsageError("Name nodes with a RANGE, or choose them with --where.")
+    if request.dry_run:
+        outcomes = _foretell(request, selected, given)
+        conclude(outcomes, _accepted_text(len(outcomes)), given)
+        return
     names = None if selected.range_ is None else names_of(selected.range_)
     if names is not None and len(names) == 1 and not selected.where and pace.is_plain:
         outcomes, summary = _ask_one(request, names[0], wait=wait, given=given), None
     else:
         outcomes, summary = _ask_many(request, selected, wait=wait, pace=pace, given=given)
     conclude(outcomes, reached if wait else _accepted_text(len(outcomes)), given, summary=summary or Summary())
+
+
+def _foretell(request: AnyNodeRequest, selected: Selected, given: Shared) -> list[Outcome]:
+    """Ask each node what would become of it: what is only foretold is no bulk, and has no end."""
+    chosen = choose(selected.range_, selected.where, given)
+    with connect(given) as client:
+        return send(client, [(one.name, addressed(request, one.ref, None)) for one in chosen])
 
 
 def _ask_one(request: AnyNodeRequest, node: str, *, wait: bool, given: Shared) -> list[Outcome]:
@@ -117,6 +129,7 @@ def _run(
             request,
             selected.range_,
             where=selected.where,
+            key=request.key,
             timeout_s=given.timeout_s if wait else None,
             told=lambda bulk: _show(progress, bulk),
             **terms,
@@ -189,5 +202,9 @@ def bulk_line(bulk: Bulk) -> str:
 
 def _accepted_text(count: int) -> Callable[[RequestView], str]:
     if count == 1:
-        return lambda view: f"accepted; follow it with `castiron request wait {view.id}`"
-    return lambda _: "accepted"
+        return lambda view: f"{_accepted(view)}; follow it with `castiron request wait {view.id}`"
+    return _accepted
+
+
+def _accepted(view: RequestView) -> str:
+    return "joined an equal request" if view.merged else "accepted"

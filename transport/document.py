@@ -83,8 +83,9 @@ def _verbs() -> Iterator[str]:
 
 
 def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
+    forecast = f"; with `dry_run`, {_link(replies.Forecast)}" if "dry_run" in verb.__struct_fields__ else ""
     part = f" Parts: {_link(replies.PARTS[tag])}." if tag in replies.PARTS else ""
-    yield f"- Since {verb.version}. Result: {_link(replies.RESULTS[tag])}.{part}"
+    yield f"- Since {verb.version}. Result: {_link(replies.RESULTS[tag])}{forecast}.{part}"
     facts = [
         "Becomes a stored request" if verb.becomes_request else "Is answered at once",
         "idempotent" if verb.idempotent else "NOT idempotent",
@@ -121,6 +122,10 @@ def _results() -> Iterator[str]:
         *replies.PARTS.values(),
         replies.BulkOutcome,
         replies.RequestSummary,
+        replies.TraceStep,
+        replies.Finding,
+        replies.RecordHeader,
+        replies.Forecast,
         replies.Gauge,
         EventView,
         Heartbeat,

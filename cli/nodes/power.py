@@ -1,18 +1,19 @@
 """`castiron node power`: ask machines for a power state, and look at the one on record."""
 
 import time
-from typing import Final, TypedDict, Unpack
+from typing import Final
 
 import click
 
-from castiron.cli.bulk import conclude, send
+from castiron.cli.bulk import conclude, dry_run_option, send
 from castiron.cli.nodes.pacing import Pace, paced
 from castiron.cli.nodes.selection import bulk_selection, choose, selection
-from castiron.cli.nodes.terms import callback_url
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import Selected, carry_out
 from castiron.cli.output.render import age, power_word
 from castiron.cli.reach import connect
+from castiron.cli.terms import terms_options
+from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.replies import NodeView, RequestView
 from castiron.transport.verbs import BulkCancel, BulkRun, NodePowerSet, NodeShow
 from castiron.transport.vocabulary import PowerTarget
@@ -32,13 +33,6 @@ OLD_S: Final = 60.0
 _SOFT: Final = {PowerTarget.SOFT_OFF, PowerTarget.SOFT_REBOOT}
 
 
-class _Terms(TypedDict):
-    """Options that are handed on as they are."""
-
-    hard_fallback: bool
-    callback_url: str | None
-
-
 class _PowerGroup(Group):
     """Understands the field's spellings, as 'power on' and 'rebooting'."""
 
@@ -56,6 +50,7 @@ def power() -> None:
 def _add(word: str, target: PowerTarget, text: str) -> None:
     @power.command(word, cls=Command, verbs=(NodePowerSet, BulkRun, BulkCancel), help=text)
     @bulk_selection
+    @dry_run_option
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @click.option(
         "--power-timeout",
@@ -69,7 +64,7 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         hidden=target not in _SOFT,
         help="Cut the power if the operating system does not shut down in time.",
     )
-    @callback_url
+    @terms_options
     @paced(changes=True)
     def _command(
         range_: str | None,
@@ -77,14 +72,18 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         *,
         wait: bool,
         power_timeout: float | None,
+        hard_fallback: bool,
+        dry_run: bool,
+        terms: Terms,
         pace: Pace,
-        **terms: Unpack[_Terms],
     ) -> None:
-        hard_fallback = terms["hard_fallback"]
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
-        request = NodePowerSet(node="", target=target, timeout_s=power_timeout, **terms)
-        carry_out(request, Selected(range_, where), _reached, wait=wait, pace=pace, given=shared())
+        request = NodePowerSet(
+            node="", target=target, timeout_s=power_timeout, hard_fallback=hard_fallback, dry_run=dry_run
+        )
+        selected = Selected(range_, where)
+        carry_out(on_terms(request, **terms), selected, _reached, wait=wait, pace=pace, given=shared())
 
 
 for _word, _target, _help in _TARGETS:
