@@ -365,7 +365,8 @@ class Nodes:
         """Yield pages in the order of what never changes, so that no node is met twice, or missed."""
         marker: str | None = ""
         while marker is not None:
-            verb = NodeList(nodes=names and [*names], where=[*where], sort="uuid", marker=marker or None)
+            nodes = None if names is None else [*names]
+            verb = NodeList(nodes=nodes, where=[*where], sort="uuid", marker=marker or None)
             page, seq = self._conversation.ask_with_seq(verb, NodeListed, self._timeout_s)
             yield page, seq
             marker = page.next_marker
