@@ -27,7 +27,7 @@ def facts_of(node: World, **facts: Any) -> Facts:
         EventRecord(seq=EventSeq(number), node_seq=NodeSeq(number), draft=draft)
         for number, draft in enumerate(node.events, start=1)
     )[::-1]
-    given = {"state": node.state, "now": node.now, "settings": CHECKED, "history": history, **facts}
+    given: dict[str, Any] = {"state": node.state, "now": node.now, "settings": CHECKED, "history": history, **facts}
     return Facts(**given)
 
 
