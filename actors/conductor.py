@@ -28,6 +28,7 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.permits import Permits
+from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
 from castiron.actors.pruning import Pruning
 from castiron.actors.published.archive import Archive
@@ -37,6 +38,7 @@ from castiron.actors.published.checks import Checks
 from castiron.actors.published.herald import Herald
 from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
+from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
@@ -269,7 +271,8 @@ class Conductor:
             clock=clock,
             dispatcher=dispatcher,
             writer=writer,
-            permits=Permits(settings.max_running_actions),
+            permits=Permits(settings.max_running_actions, caps_of(settings)),
+            gate=Gate(settings, board),
             drivers=drivers,
             board=board,
             directory=Directory(),

@@ -164,7 +164,13 @@ def _bounds_and_unit(item: "Field[Any]") -> tuple[str, str]:
     if item.metadata["least"] is None:
         return "text" if isinstance(item.default, str) else "list of texts", ""
     bounds = f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}"
-    return bounds, "seconds" if item.name.endswith("_s") else "count"
+    return bounds, _unit(item.name)
+
+
+def _unit(name: str) -> str:
+    if name.endswith("_per_s"):
+        return "per second"
+    return "seconds" if name.endswith("_s") else "count"
 
 
 def _settings(names: Iterable[str]) -> str:

@@ -199,6 +199,21 @@ class Gauge(Struct, frozen=True, kw_only=True):
     """The bound; nil: it has none of its own."""
     setting: str | None = None
     """The setting that holds the bound; nil: it is fixed, or the operating system's."""
+    warned: bool = False
+    """It is, or was a moment ago, at four fifths of the bound or more: see `conductor.limit.warning`."""
+
+
+class RequesterUse(Struct, frozen=True, kw_only=True):
+    """What one identity has used of what it may."""
+
+    requester: str
+    """The identity: "ipc:uid=1000", "tcp:127.0.0.1", "curve:" and the name of a key."""
+    work: int
+    """Messages that make work, of its burst; falls by the rate, each second."""
+    reads: int
+    """The same, of those that only look."""
+    open: int
+    """Its requests that have not ended."""
 
 
 class StatusView(Struct, frozen=True, kw_only=True):
@@ -238,6 +253,8 @@ class StatusView(Struct, frozen=True, kw_only=True):
     """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
     queues: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
     """Whatever has a bound, and how full it is."""
+    requesters: list[RequesterUse] = field(default_factory=list[RequesterUse])
+    """The five identities that have used most of what they may."""
     mailboxes: dict[str, Any] = field(default_factory=dict[str, Any])
     """waiting (messages, all nodes), longest, and node, whose it is; nil: nothing waits."""
     slow_turns: dict[str, Any] = field(default_factory=dict[str, Any])
