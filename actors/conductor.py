@@ -31,6 +31,7 @@ from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
 from castiron.actors.pruning import Pruning
+from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import Archive
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
@@ -318,6 +319,7 @@ class Conductor:
             **{f"{name} driver": driver for name, driver in drivers.items()},
             **({} if sender is None else {"webhooks": sender}),
         }
+        lookout = Lookout(bulletin.gauges, writer, clock)
         watch = Watch(
             dispatcher=dispatcher,
             supervisor=kin.supervisor,
@@ -325,8 +327,10 @@ class Conductor:
             hung_turn_s=settings.hung_turn_s,
             slow_turn_s=settings.slow_turn_s,
             overdue=Orphanage(board, services.directory, clock).look,
+            sample=lookout.look,
             failed=self._fail,
         )
+        bulletin.lookout = lookout
         bulletin.front_door, bulletin.watch = front_door, watch
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)

@@ -94,9 +94,9 @@ class Settings:
         10_000, "the same, at once after a rest: one for each of so many nodes", least=1, most=1_000_000
     )
     read_rate_per_s: float = _setting(
-        20_000.0, "messages that only look, which a requester may send per second; 0: any number", least=0.0, most=1e6
+        50_000.0, "messages that only look, which a requester may send per second; 0: any number", least=0.0, most=1e6
     )
-    read_rate_burst: int = _setting(40_000, "the same, at once after a rest", least=1, most=1_000_000)
+    read_rate_burst: int = _setting(100_000, "the same, at once after a rest", least=1, most=1_000_000)
     node_mailbox_limit: int = _setting(64, "messages of users that may wait at one node's actor", least=1, most=100_000)
     node_queue_limit: int = _setting(16, "requests that may wait for one node", least=1, most=10_000)
     fleet_mailbox_limit: int = _setting(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import Fault, OnRestart, Policy, PowerState, ProvisionState, RequestState
@@ -201,6 +202,11 @@ class Gauge(Struct, frozen=True, kw_only=True):
     """The setting that holds the bound; nil: it is fixed, or the operating system's."""
     warned: bool = False
     """It is, or was a moment ago, at four fifths of the bound or more: see `conductor.limit.warning`."""
+
+
+def marked(gauge: Gauge) -> Gauge:
+    """Return a gauge with the mark of a warning."""
+    return replace(gauge, warned=True)
 
 
 class RequesterUse(Struct, frozen=True, kw_only=True):

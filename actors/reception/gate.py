@@ -3,10 +3,10 @@
 An identity is what the system or a key says of a sender; a socket, or a name that a client gives itself, counts for
 nothing, so nobody gets more by connecting again. Every refusal is `conductor.overloaded` with the bound in `what`.
 
-What is open is counted twice for a moment, and never not at all: a place is reserved before a request is brought to its
-node's actor, and given back when whoever asked is told what became of it; by then the board has the request, if there is
-one. So what users ask for never makes more than the bounds allow. What the conductor itself begins (at the most one
-request a node) is counted and not refused. After a restart the count begins with what the store has. May come in:
+What is open may be counted twice for a moment, and is never left out: a place is reserved before a request is brought
+to its node's actor, and given back when whoever asked is told what became of it; by then the board has the request, if
+there is one. So what users ask for never makes more than the bounds allow. What the conductor itself begins (at
+the most one request a node) is counted and not refused. After a restart the count begins with what the store has. May come in:
 another bound of the fleet. Must not: a bound of one node, which its actor keeps.
 """
 
@@ -15,7 +15,7 @@ from collections import Counter
 from typing import Final
 
 from castiron.actors.published.board import Board
-from castiron.actors.reception.rates import Buckets
+from castiron.actors.reception.rates import MAX_BUCKETS, Buckets
 from castiron.actors.settings import Settings
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.replies import Gauge, RequesterUse
@@ -32,7 +32,7 @@ TOP: Final = 5
 
 
 class Gate:
-    """The bounds of one conductor's messages and requests. Any thread; O(1) but for what a status asks; never blocks."""
+    """The bounds of one conductor's messages and requests. Any thread; O(1), but for what a status asks."""
 
     def __init__(self, settings: Settings, board: Board) -> None:
         self._settings = settings
@@ -98,7 +98,7 @@ class Gate:
             ),
             "work_rate": Gauge(used=work, limit=settings.work_rate_burst, setting="work_rate_burst"),
             "read_rate": Gauge(used=reads, limit=settings.read_rate_burst, setting="read_rate_burst"),
-            "rate_buckets": Gauge(used=buckets),
+            "rate_buckets": Gauge(used=buckets, limit=MAX_BUCKETS),
         }
 
     def top(self, now: float) -> list[RequesterUse]:
