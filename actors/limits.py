@@ -11,6 +11,7 @@ from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
 from castiron.actors.settings import Settings
 from castiron.store.writer import MAX_BACKLOG
+from castiron.transport.doors.answers import MAX_LARGE_BYTES
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.doors.unread import MAX_UNREAD_BYTES
 from castiron.transport.frames import MAX_MESSAGE_BYTES
@@ -57,6 +58,7 @@ BOUNDS: Final = (
     Bound("in_flight_per_peer", DEFAULT_LIMITS.in_flight_per_peer, "the same, of one socket", BUSY),
     Bound("peers", DEFAULT_LIMITS.peers, "an idle peer is forgotten; if none is idle, the new one is refused", BUSY),
     Bound("unread_bytes", MAX_UNREAD_BYTES, "bytes of large replies that nobody reads: busy instead of them", BUSY),
+    Bound("unsent_bytes", MAX_LARGE_BYTES, "bytes of large replies on their way to the door: busy instead", BUSY),
     Bound("events_waiting", MAX_WAITING, "the slowest subscriber loses events, and sees the gap", "none: a gap"),
     Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "protocol.malformed"),
     Bound("list", MAX_LIST, "a page has no more; the next follows its marker", "argument.invalid"),
