@@ -1,4 +1,4 @@
-"""The tables of docs/power.md, checks.md, compatibility.md, limits.md and guides/settings.md, from what the code follows.
+"""The tables of docs/power.md, checks.md, compatibility.md, limits.md and guides/settings.md, made from the code.
 
     python -m castiron.actors.document docs/power.md
 

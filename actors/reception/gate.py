@@ -6,8 +6,8 @@ nothing, so nobody gets more by connecting again. Every refusal is `conductor.ov
 What is open may be counted twice for a moment, and is never left out: a place is reserved before a request is brought
 to its node's actor, and given back when whoever asked is told what became of it; by then the board has the request, if
 there is one. So what users ask for never makes more than the bounds allow. What the conductor itself begins (at
-the most one request a node) is counted and not refused. After a restart the count begins with what the store has. May come in:
-another bound of the fleet. Must not: a bound of one node, which its actor keeps.
+the most one request a node) is counted and not refused. After a restart the count begins with what the store has.
+May come in: another bound of the fleet. Must not: a bound of one node, which its actor keeps.
 """
 
 import threading
