@@ -40,6 +40,10 @@ class Asked:
 
     answer: Answer
 
+    def answered(self, result: AnyResult, seq: EventSeq) -> None:
+        """Give the result."""
+        self.answer.final(result, seq)
+
     def refused(self, error: CastironError, seq: EventSeq) -> None:
         """Say why not."""
         self.answer.fail(error, seq)

@@ -16,7 +16,7 @@ from pykka import ActorDeadError, ActorRef
 
 from castiron.actors.asking import Asked
 from castiron.actors.core.fleet import FleetIndex, Identity, Newcomer, judge_create, judge_set
-from castiron.actors.core.messages import Amend
+from castiron.actors.core.messages import Amend, Preview
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.supervision import pause
 from castiron.actors.core.views import node_view
@@ -37,8 +37,9 @@ from castiron.transport.errors import (
     NodeExists,
     StoreUnavailable,
 )
+from castiron.transport.replies import Forecast
 from castiron.transport.verbs import NodeCreate, NodeSet
-from castiron.transport.vocabulary import Applied, EventType, Instant, NodeSeq, NodeUUID
+from castiron.transport.vocabulary import Applied, EventType, Instant, NodeSeq, NodeUUID, Would
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +171,11 @@ class FleetActor(DispatchedActor):
         services = self._services
         now = services.clock.now()
         newcomer = Newcomer(uuid=NodeUUID(services.new_id()), owner=services.conductor, now=now)
-        record = replace(judge_create(self._index, message.verb, newcomer, services.drivers), node_seq=NodeSeq(1))
+        made = judge_create(self._index, message.verb, newcomer, services.drivers)
+        if message.verb.dry_run:
+            forecast = Forecast(would=Would.CREATE, text=f"{made.name} would be made known.", node=made.name)
+            return message.asked.answer.final(forecast, services.board.seq)
+        record = replace(made, node_seq=NodeSeq(1))
         event = EventDraft(
             type=EventType.NODE_CREATE_END,
             at=now,
@@ -181,7 +186,7 @@ class FleetActor(DispatchedActor):
         change = Change(node=NodeInsert(record=record), events=(event,))
         services.writer.submit(change, partial(_tell_created, self._seat, record, message.asked))
         self._underway[record.uuid] = Identity(record.name, record.bmc_address)
-        self._index.add(record.uuid, self._underway[record.uuid])
+        return self._index.add(record.uuid, self._underway[record.uuid])
 
     def _created(self, message: Created) -> None:
         record, outcome = message.record, message.outcome
@@ -203,9 +208,11 @@ class FleetActor(DispatchedActor):
         amend = Amend(
             amendment=amendment, revision=message.verb.revision, requester=message.requester, reply_to=message.asked
         )
+        if message.verb.dry_run:
+            return deliver(self._services, published.state, Preview(message=amend, reply_to=message.asked))
         deliver(self._services, published.state, amend)
         self._underway[record.uuid] = identity
-        self._index.reserve(record.uuid, identity)
+        return self._index.reserve(record.uuid, identity)
 
 
 class Succession:

@@ -17,7 +17,10 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 Measure = Callable[..., dict[str, float]]
 
-PARTS: Final = ("store", "start", "power", "api", "accepting", "transport", "ipmi_engine", "checks", "dispatch", "farm")
+PARTS: Final = (
+    *("store", "requests", "start", "power", "api", "accepting"),
+    *("transport", "ipmi_engine", "checks", "dispatch", "farm"),
+)
 """Modules with a `measure`, in the order in which they run; loaded one by one, as spawned processes load this file."""
 
 

@@ -8,7 +8,7 @@ What is sent and how an answer reads is the commands' business.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -18,7 +18,10 @@ from castiron.cli.output.faults import Stop, code_of, error_map, tell
 from castiron.cli.output.render import show_json, visible
 from castiron.transport.clients.client import Client
 from castiron.transport.errors import CastironError, ConductorLost
+from castiron.transport.replies import Forecast
 from castiron.transport.verbs import Verb
+
+dry_run_option: Final = click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def conclude(outcomes: Sequence[Outcome], describe: Callable[[Any], str], given:
         given: the shared options.
     """
     if given.is_json:
-        show_json([_as_map(one) for one in outcomes])
+        show_json([as_map(one) for one in outcomes])
     elif len(outcomes) == 1 and outcomes[0].error is not None:
         raise outcomes[0].error
     else:
@@ -107,7 +110,8 @@ def leave(outcomes: Sequence[Outcome]) -> NoReturn:
     click.get_current_context().exit(exit_of_all(errors))
 
 
-def _as_map(one: Outcome) -> dict[str, Any]:
+def as_map(one: Outcome) -> dict[str, Any]:
+    """Return an outcome as JSON output has it."""
     error = None if one.error is None else error_map(one.error)
     return {"node": one.node, "result": one.result, "error": error}
 
@@ -118,7 +122,8 @@ def tell_outcomes(outcomes: Sequence[Outcome], describe: Callable[[Any], str]) -
     failed: dict[str, list[Outcome]] = {}
     for one in outcomes:
         if one.error is None:
-            done.setdefault(describe(one.result), []).append(one.node)
+            text = one.result.text if isinstance(one.result, Forecast) else describe(one.result)
+            done.setdefault(text, []).append(one.node)
         else:
             failed.setdefault(_kind(one.error), []).append(one)
     for text, nodes in done.items():

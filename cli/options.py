@@ -59,8 +59,12 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
-def _seconds(text: str) -> float:
-    """Read a length of time above 0: a number of seconds, or one with a unit, as 90s, 5m, 2h."""
+def read_seconds(text: str) -> float:
+    """Read a length of time above 0: a number of seconds, or one with a unit, as 90s, 5m, 2h.
+
+    Raises:
+        BadParameter: it is none.
+    """
     unit_s = _UNITS.get(text[-1:])
     try:
         seconds = float(text if unit_s is None else text[:-1]) * (unit_s or 1.0)
@@ -103,7 +107,7 @@ _OPTIONS: Final = (
     ),
     click.Option(
         ["--timeout", "timeout_s"],
-        type=_seconds,
+        type=read_seconds,
         metavar="TIME",
         expose_value=False,
         callback=_keep,

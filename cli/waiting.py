@@ -154,7 +154,7 @@ def wait_for(views: Sequence[RequestView], given: Shared) -> Waiting:
         with Progress(len(views)) as progress, connect(given, timeout_s=_answer_s(progress, given)) as client:
             waiting.finish(client, progress)
     except KeyboardInterrupt:
-        raise Stop(_goes_on(waiting.open()), Exit.INTERRUPTED) from None
+        raise Stop(goes_on(waiting.open()), Exit.INTERRUPTED) from None
     return waiting
 
 
@@ -163,12 +163,19 @@ def _answer_s(progress: Progress, given: Shared) -> float:
     return min(progress.pace_s, given.timeout_s or progress.pace_s) + GRACE_S
 
 
-def _goes_on(open_: Sequence[RequestView]) -> str:
+def goes_on(open_: Sequence[RequestView]) -> str:
+    """Return what to say to whoever does not wait any longer for these requests."""
     if not open_:
         return "Interrupted. All requests had ended."
     ids = " ".join(view.id for view in open_[:SHOWN_IDS])
     if len(open_) == 1:
-        return f"Interrupted. Request {ids} goes on: see `castiron request show {ids}`."
+        end = "abort" if open_[0].state is RequestState.RUNNING else "cancel"
+        return f"Interrupted. Request {ids} goes on; `castiron request {end} {ids}` ends it, `wait` waits again."
     if len(open_) <= SHOWN_IDS:
-        return f"Interrupted. {len(open_)} requests go on: wait again with `castiron request wait {ids}`."
-    return f"Interrupted. {len(open_)} requests go on: see `castiron request list`."
+        return (
+            f"Interrupted. {len(open_)} requests go on; `castiron request abort {ids}` ends them, `wait` waits again."
+        )
+    return (
+        f"Interrupted. {len(open_)} requests go on: see `castiron request list`; `castiron request cancel ID...` takes "
+        "back those that have not started, `abort` the others, too."
+    )

@@ -27,6 +27,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
     Revision,
+    TraceWord,
 )
 
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -78,6 +79,19 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TraceEntry:
+    """A step of a request's life, by the conductor's clock."""
+
+    word: TraceWord
+    at: Instant
+    until: Instant | None = None
+    """When it was over; None: it was a moment, or is not over."""
+    count: int = 1
+    """How often it happened alike in that time."""
+    details: Mapping[str, Any] = field(default_factory=_empty)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
     """One request as it is on disk."""
 
@@ -121,11 +135,36 @@ class RequestRecord:
     """Who wants it ended while it runs; it is on the way to its end."""
     callbacks: tuple[str, ...] = field(default=(), repr=False)
     """URLs that are called once it has ended, no two the same. Kept out of repr: a query may hold a token."""
+    trace: tuple[TraceEntry, ...] = ()
+    """Its life so far, bounded; of what happened since the latest commit its owner knows more."""
 
     @property
     def wanted_by(self) -> Mapping[str, Instant | None]:
         """The identities of those who want it → until when it is to start."""
         return self.requesters or {self.requester: self.deadline_at}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which requests are asked for: those of which all holds that is not None."""
+
+    node_uuid: NodeUUID | None = None
+    states: frozenset[RequestState] | None = None
+    verb: str | None = None
+    requester: str | None = None
+    """Who asked first: an identity, whatever the peer called itself, or the whole of it."""
+    error: str | None = None
+    """The code that it ended with."""
+    accepted_since: Instant | None = None
+    accepted_until: Instant | None = None
+    """Before that."""
+    ended_since: Instant | None = None
+    ended_until: Instant | None = None
+    """Before that."""
+
+
+ALL: Final = Wanted()
+"""All requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

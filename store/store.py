@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Self
 
 from castiron.store import opening
 from castiron.store.opening import Opened
-from castiron.store.records import CallbackRecord, EventRecord, KeyRecord, NodeRecord, RequestRecord
+from castiron.store.records import ALL, CallbackRecord, EventRecord, KeyRecord, NodeRecord, RequestRecord, Wanted
 from castiron.store.secrets import KeyFile, Sealer
 from castiron.store.sql import queries, ring
 from castiron.store.sql.committer import Committer
@@ -28,7 +28,6 @@ from castiron.transport.vocabulary import (
     NodeSeq,
     NodeUUID,
     RequestID,
-    RequestState,
 )
 
 PRUNE_STEP: Final = 500
@@ -161,26 +160,18 @@ class Store:
         """Return the calls that are owed, the longest owed first."""
         return [callback_record(row) for row in self._reader.rows(queries.outbox())]
 
-    def requests(
-        self,
-        *,
-        node_uuid: NodeUUID | None = None,
-        states: Collection[RequestState] | None = None,
-        limit: int,
-        before: RequestID | None = None,
-    ) -> list[RequestRecord]:
+    def requests(self, wanted: Wanted = ALL, *, limit: int, before: RequestID | None = None) -> list[RequestRecord]:
         """Return requests, the latest accepted first.
 
         Args:
-            node_uuid: of this node only.
-            states: in one of these states only.
+            wanted: these only.
             limit: this many at the most.
-            before: begin after this one; pages do not overlap or skip while new requests come in.
+            before: begin after this one; pages do not overlap or skip while requests come in, and end.
 
         Raises:
             KeyError: there is no request `before`.
         """
-        query = queries.requests(node_uuid, states, limit)
+        query = queries.requests(wanted, limit)
         if before is not None:
             query = queries.after(query, self._accepted_at(before), before)
         return self._requests(query)

@@ -26,7 +26,7 @@ from castiron.transport.errors import (
 )
 from castiron.transport.events import MAX_EVENT_BYTES, EventView, Heartbeat
 from castiron.transport.frames import MAX_MESSAGE_BYTES, MAX_REPLY_BYTES
-from castiron.transport.replies import RESULTS
+from castiron.transport.replies import RESULTS, Forecast
 from castiron.transport.shapes import field_words
 from castiron.transport.verbs import VERBS, AnyVerb, Verb, tag_of, to_map
 
@@ -149,7 +149,7 @@ def decode_heartbeat(body: bytes) -> Heartbeat:
 
 def result_of(verb: Verb) -> type[Struct]:
     """Return the Struct that answers a verb."""
-    return RESULTS[tag_of(verb)]
+    return Forecast if getattr(verb, "dry_run", False) else RESULTS[tag_of(verb)]
 
 
 def _convert(fields: Any, wanted: type[_Wanted]) -> _Wanted:

@@ -83,7 +83,8 @@ def _verbs() -> Iterator[str]:
 
 
 def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
-    yield f"- Since {verb.version}. Result: {_link(replies.RESULTS[tag])}."
+    forecast = f"; with `dry_run`, {_link(replies.Forecast)}" if "dry_run" in verb.__struct_fields__ else ""
+    yield f"- Since {verb.version}. Result: {_link(replies.RESULTS[tag])}{forecast}."
     facts = [
         "Becomes a stored request" if verb.becomes_request else "Is answered at once",
         "idempotent" if verb.idempotent else "NOT idempotent",
@@ -118,6 +119,10 @@ def _results() -> Iterator[str]:
     used: list[type[Struct]] = [
         *dict.fromkeys(replies.RESULTS.values()),
         replies.RequestSummary,
+        replies.TraceStep,
+        replies.Finding,
+        replies.RecordHeader,
+        replies.Forecast,
         replies.Gauge,
         EventView,
         Heartbeat,

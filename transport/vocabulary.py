@@ -156,6 +156,59 @@ FINAL_REQUEST_STATES: Final = frozenset(
 """A request in one of these never changes again."""
 
 
+class Would(StrEnum):
+    """What a verb would do that was asked with `dry_run`."""
+
+    START = "start"
+    """It would be taken, and start as soon as there is a permit."""
+    QUEUE = "queue"
+    """It would be taken, and wait its turn."""
+    HOLD = "hold"
+    """It would be taken, and wait for the end of the maintenance."""
+    MERGE = "merge"
+    """It would be taken for a request that there is."""
+    LOOK = "look first"
+    """The machine would be looked at, and the request judged then."""
+    CREATE = "create"
+    CHANGE = "change"
+    NOTHING = "nothing"
+    """All is so already."""
+    DELETE = "delete"
+    CANCEL = "cancel"
+    WITHDRAW = "withdraw"
+    """The request would go on for others who want it."""
+    ABORT = "abort"
+
+
+class TraceWord(StrEnum):
+    """What can stand in a request's trace."""
+
+    ACCEPTED = "accepted"
+    """Details: requester, policy; key, hold, deadline_at, depends_on where there are any."""
+    QUEUED = "queued"
+    """Details: position (from 1), and behind, the request before it; nil: none is."""
+    MERGED = "merged"
+    """An equal request was taken for it. Details: requester."""
+    WITHDRAWN = "withdrawn"
+    """One of those who wanted it does no more. Details: requester."""
+    STARTED = "started"
+    RESUMED = "resumed"
+    """A successor of whoever had begun it goes on."""
+    EXCHANGE = "exchange"
+    """With the BMC, from `at`, when it was ordered, to `until`, when its outcome was heard. Details: asked, and answer,
+    or error and applied."""
+    WAIT = "wait"
+    """Until the next exchange."""
+    ABORT = "abort"
+    """Somebody wants it ended while it runs. Details: requester."""
+    ENDED = "ended"
+    """Details: state; error and applied where it did not succeed."""
+    UNKNOWN = "unknown"
+    """What happened from `at` to `until` is not known: whoever noted it ended before it was on disk."""
+    OMITTED = "omitted"
+    """`count` entries from `at` to `until` are not kept."""
+
+
 class Applied(StrEnum):
     """Whether what failed reached the machine. Part of every failure of something that must not be done twice."""
 

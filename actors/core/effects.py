@@ -11,6 +11,7 @@ from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Operation
 from castiron.store.records import Change, RequestRecord
 from castiron.transport.errors import CastironError
+from castiron.transport.replies import Forecast
 from castiron.transport.vocabulary import CheckResult, Instant, NodeName, RequestID
 
 
@@ -52,6 +53,14 @@ class AnswerRequest:
     request: RequestRecord
     is_final: bool
     """It is all there is to say; otherwise whoever asked waits for the request's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foretell:
+    """Answer with what a message would do."""
+
+    reply_to: ReplyTo
+    forecast: Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,7 @@ Effect = (
     | Park
     | AnswerNode
     | AnswerRequest
+    | Foretell
     | AcquirePermit
     | ReleasePermit
     | CallDriver

@@ -111,6 +111,16 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A user wants to know what a message would do. It is decided, and the decision thrown away."""
+
+    is_control: ClassVar[bool] = False
+
+    message: Submit | Withdraw | Amend | Remove | SetMaintenance
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recover:
     """Take up what the store holds: after a start, a restart, or a commit that failed. What is going on goes on."""
 
@@ -154,5 +164,5 @@ class TimerDue:
     """When it was to come."""
 
 
-Message = Submit | Withdraw | Amend | Remove | SetMaintenance | Recover | PermitGranted | Heard | TimerDue
+Message = Submit | Withdraw | Amend | Remove | SetMaintenance | Preview | Recover | PermitGranted | Heard | TimerDue
 """Everything that `node.decide` takes."""

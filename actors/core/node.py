@@ -22,6 +22,7 @@ from castiron.actors.core.messages import (
     Heard,
     Message,
     PermitGranted,
+    Preview,
     Recover,
     Remove,
     SetMaintenance,
@@ -34,6 +35,7 @@ from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.obstacles import hindered, leaving, stale
 from castiron.actors.core.requests.withdrawal import withdraw
 from castiron.actors.core.state import NodeState
+from castiron.actors.core.telling.foresight import foretold
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import NodeDelete, tag_of
@@ -42,6 +44,8 @@ from castiron.transport.vocabulary import EventType, Fault, Instant, OnRestart
 
 def decide(state: NodeState, message: Message, now: Instant, settings: Settings) -> Decision:
     """Return what follows from a message. Pure."""
+    if isinstance(message, Preview):
+        return foretold(state, message, decide(state, message.message, now, settings))
     draft = Draft(state, now)
     match message:
         case Submit():

@@ -14,13 +14,14 @@ from castiron.actors.core.machines import check as checks
 from castiron.actors.core.machines.actions import EVENTS, POWER_SET, about, action_for, target_power_state
 from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.core.messages import Heard, PermitGranted, TimerDue
+from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.ending import fail_dependents
 from castiron.actors.core.state import Action, Active, Ticket
 from castiron.actors.drivers.base import Done, GetPower
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, RequestAborted
-from castiron.transport.vocabulary import Applied, Instant, PowerState, RequestState
+from castiron.transport.vocabulary import Applied, Instant, PowerState, RequestState, TraceWord
 
 LAST_WORD_S: Final = 0.25
 """After an action's time, for the driver's last outcome, which says better than a timer why there was no answer."""
@@ -45,13 +46,14 @@ def permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> 
     if draft.state.interrupted is not None:
         action, following = action.resume(first.progress, draft.now)
         draft.state = replace(draft.state, interrupted=None)
+        first = replace(first, trace=tracing.resumed(first.trace, draft.now))
     else:
         action, following = action.begin(draft.now)
         draft.state = replace(draft.state, queue=tuple(one for one in draft.state.queue if one.id != first.id))
         first = _started(draft, first)
     request = replace(first, attempts=first.attempts + 1, progress=action.progress(), overdue_at=action.until)
     draft.keep(request)
-    return _follow(draft, Active(request=request, action=action), action, following, settings)
+    return _follow(draft, Active(request=request, action=action, trace=request.trace), action, following, settings)
 
 
 def is_heard(active: Active | None, message: Heard) -> bool:
@@ -61,6 +63,7 @@ def is_heard(active: Active | None, message: Heard) -> bool:
 
 def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> None:
     """Take in the outcome of what it asked the driver for."""
+    active = replace(active, trace=tracing.heard(active.trace, message.outcome, draft.now))
     if active.looks:
         seen = message.outcome.value if isinstance(message.outcome, Done) else None
         return _end_aborted(draft, active, seen if isinstance(seen, PowerState) else None)
@@ -97,7 +100,8 @@ def abort(draft: Draft, requester: str, settings: Settings) -> None:
     request = draft.state.running
     if request is None or request.abort_by is not None:
         return None
-    request = replace(request, abort_by=requester)
+    trace = tracing.noted(draft.state.traced(request).trace, TraceWord.ABORT, draft.now, requester=requester)
+    request = replace(request, abort_by=requester, trace=trace)
     draft.keep(request)
     draft.state = draft.state.having(request)
     active = draft.state.active
@@ -126,7 +130,8 @@ def end_interrupted(draft: Draft, failure: Callable[[Applied], CastironError]) -
     if request is None:
         return
     draft.state = replace(draft.state, interrupted=None)
-    _close(draft, request, failure(left_behind(request)))
+    error = failure(left_behind(request))
+    _close(draft, replace(request, trace=tracing.left_behind(request.trace, draft.now)), error)
 
 
 def cut_short(draft: Draft, failure: Callable[[Applied], CastironError]) -> None:
@@ -136,7 +141,7 @@ def cut_short(draft: Draft, failure: Callable[[Applied], CastironError]) -> None
         return end_interrupted(draft, failure)
     _let_go(draft, active)
     draft.state = replace(draft.state, active=None)
-    return _close(draft, active.request, failure(active.action.applied()))
+    return _close(draft, active.traced, failure(active.action.applied()))
 
 
 def left_behind(request: RequestRecord) -> Applied:
@@ -153,7 +158,8 @@ def _started(draft: Draft, request: RequestRecord) -> RequestRecord:
     if events is not None:
         draft.record(target_power_state=target_power_state(request), last_error=None)
         draft.tell(events.start, about(request, draft.state.record), request)
-    return replace(request, state=RequestState.RUNNING, started_at=draft.now)
+    trace = tracing.noted(request.trace, TraceWord.STARTED, draft.now)
+    return replace(request, state=RequestState.RUNNING, started_at=draft.now, trace=trace)
 
 
 def _in_time(action: Action, following: Next, now: Instant) -> tuple[Action, Next]:
@@ -167,8 +173,9 @@ def _follow(draft: Draft, active: Active, action: Action, following: Next, setti
     """Turn what an action wants next into effects."""
     match following:
         case Ask(operation=operation, commit_first=commit_first):
+            active = replace(active, trace=tracing.asked(active.trace, operation, draft.now))
             if commit_first:
-                request = replace(active.request, progress=action.progress(), overdue_at=action.until)
+                request = replace(active.traced, progress=action.progress(), overdue_at=action.until)
                 draft.keep(request)
                 active = replace(active, request=request)
             call = draft.ticket()
@@ -178,16 +185,17 @@ def _follow(draft: Draft, active: Active, action: Action, following: Next, setti
             draft.state = replace(draft.state, active=active)
         case Wait(until=until):
             wake = draft.ticket()
-            active = _limited(draft, replace(active, action=action, wake=wake), action.until)
+            trace = tracing.waits(active.trace, draft.now, until)
+            active = _limited(draft, replace(active, action=action, wake=wake, trace=trace), action.until)
             draft.order(SetTimer(wake, min(until, action.until)))
             draft.state = replace(draft.state, active=active)
         case Succeeded(result=result):
             _let_go(draft, active)
-            _close(draft, replace(active.request, result=result), None)
+            _close(draft, replace(active.traced, result=result), None)
         case Failed(error=error):
             error.details.setdefault("node", draft.state.record.name)
             _let_go(draft, active)
-            _close(draft, active.request, error)
+            _close(draft, active.traced, error)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(following)
 
@@ -224,7 +232,8 @@ def _look_last(draft: Draft, active: Active, until: Instant) -> None:
         return _end_aborted(draft, active, None)
     call = draft.ticket()
     draft.order(CallDriver(call, GetPower(), until))
-    draft.state = replace(draft.state, active=replace(active, call=call, looks=True))
+    trace = tracing.asked(active.trace, GetPower(), draft.now)
+    draft.state = replace(draft.state, active=replace(active, call=call, looks=True, trace=trace))
     return None
 
 
@@ -232,7 +241,7 @@ def _end_aborted(draft: Draft, active: Active, seen: PowerState | None) -> None:
     _let_go(draft, active)
     if seen is not None:
         draft.state = draft.state.recording(power_state=seen, power_state_at=draft.now)
-    _close(draft, active.request, _aborted(draft, active.request, active.action.applied(), seen))
+    _close(draft, active.traced, _aborted(draft, active.request, active.action.applied(), seen))
 
 
 def _aborted(draft: Draft, request: RequestRecord, applied: Applied, seen: PowerState | None) -> RequestAborted:
@@ -255,6 +264,7 @@ def _close(draft: Draft, request: RequestRecord, error: CastironError | None) ->
     failure = None if error is None else error.to_wire()
     applied = None if error is None else error.applied
     request = replace(request, state=state, error=failure, applied=applied, ended_at=draft.now, progress={})
+    request = replace(request, trace=tracing.ended(request.trace, request, draft.now))
     draft.keep(request)
     events = EVENTS.get(request.verb)
     if events is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.power import PowerAction
-from castiron.store.records import NodeRecord, RequestRecord
+from castiron.store.records import NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.vocabulary import Instant, RequestID
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ class Active:
     """It is being aborted, and ends by then; None: it is not."""
     looks: bool = False
     """The driver call is a last look at a machine whose action is being aborted."""
+    trace: tuple[TraceEntry, ...] = ()
+    """The request's life so far; the request has it as the latest commit left it."""
+
+    @property
+    def traced(self) -> RequestRecord:
+        """The request with all that is known of its life, to be committed."""
+        return replace(self.request, trace=self.trace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +133,15 @@ class NodeState:
         """The requests that have not ended, the one that has begun first."""
         return self.queue if self.running is None else (self.running, *self.queue)
 
+    def traced(self, request: RequestRecord) -> RequestRecord:
+        """Return a request with all that is known of its life."""
+        active = self.active
+        return request if active is None or active.request.id != request.id else replace(request, trace=active.trace)
+
     def having(self, request: RequestRecord) -> "NodeState":
-        """Return the state with a request as it is now, wherever it stands."""
+        """Return the state with a request as it is now, wherever it stands; it must be `traced`."""
         if self.active is not None and self.active.request.id == request.id:
-            return replace(self, active=replace(self.active, request=request))
+            return replace(self, active=replace(self.active, request=request, trace=request.trace))
         if self.interrupted is not None and self.interrupted.id == request.id:
             return replace(self, interrupted=request)
         return replace(self, queue=tuple(request if one.id == request.id else one for one in self.queue))

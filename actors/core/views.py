@@ -3,15 +3,15 @@
 Pure; made when somebody reads, from what was published after the latest commit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
 from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
-from castiron.store.records import EventRecord, NodeRecord, RequestRecord
+from castiron.store.records import EventRecord, NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.events import EventView
-from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView
+from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView, TraceStep
 from castiron.transport.vocabulary import Instant
 from castiron.transport.webhooks.addresses import shown
 
@@ -102,6 +102,14 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),
     )
+
+
+def trace_steps(trace: Iterable[TraceEntry]) -> list[TraceStep]:
+    """Return a trace as it is told."""
+    return [
+        TraceStep(word=entry.word, at=entry.at, until=entry.until, count=entry.count, details=dict(entry.details))
+        for entry in trace
+    ]
 
 
 def event_view(event: EventRecord) -> EventView:

@@ -26,6 +26,7 @@ from castiron.actors.core.effects import (
     Checked,
     Decision,
     Effect,
+    Foretell,
     Park,
     Refuse,
     ReleasePermit,
@@ -176,7 +177,7 @@ class NodeActor(DispatchedActor):
             case Retire():
                 self.stop()
                 self._forget()
-            case Accept() | Refuse() | Park() | AnswerNode() | AnswerRequest() | TellFleet():
+            case Accept() | Refuse() | Park() | AnswerNode() | AnswerRequest() | Foretell() | TellFleet():
                 pass  # told already
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)

@@ -14,6 +14,7 @@ from castiron.actors.core.effects import (
     AnswerRequest,
     Decision,
     Effect,
+    Foretell,
     Park,
     Refuse,
     Retire,
@@ -116,9 +117,11 @@ class Reporter:
             case Accept(reply_to=asked, request=request):
                 asked.taken(request, seq)
             case AnswerRequest(reply_to=asked, request=request, is_final=True):
-                asked.answer.final(request_view(request), seq)
+                asked.answered(request_view(request), seq)
             case Refuse(reply_to=asked, error=error):
                 asked.refused(error, seq)
+            case Foretell(reply_to=asked, forecast=forecast):
+                asked.answer.final(forecast, seq)
             case AnswerNode(reply_to=asked):
                 asked.answer.final(node_view(state, self._services.clock.now()), seq)
             case TellFleet(applied=applied):
@@ -141,6 +144,7 @@ class Reporter:
                     Accept(reply_to=asked)
                     | AnswerNode(reply_to=asked)
                     | AnswerRequest(reply_to=asked)
+                    | Foretell(reply_to=asked)
                     | Park(reply_to=asked)
                     | Retire(reply_to=asked)
                 ):

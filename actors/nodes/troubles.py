@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from castiron.actors.core.telling.explanation import BMCTrouble
 from castiron.actors.drivers.base import NotDone, Outcome
 from castiron.transport.errors import BMCError, BMCUnsupported, CastironError
 from castiron.transport.vocabulary import Instant, NodeUUID
@@ -76,6 +77,16 @@ class Troubles:
         """Return how many nodes' BMCs fail as far as the log has told it. O(nodes that fail)."""
         with self._lock:
             return sum(trouble.is_told for trouble in self._troubles.values())
+
+    def account(self, uuid: NodeUUID) -> BMCTrouble | None:
+        """Return what has been noted of a node's BMC since it failed; None: nothing, or it does as it is told again."""
+        with self._lock:
+            trouble = self._troubles.get(uuid)
+            kinds = {} if trouble is None else {code: kind for code, kind in trouble.kinds.items() if kind.total}
+            if not kinds:
+                return None
+            counts = {code: kind.total for code, kind in kinds.items()}
+            return BMCTrouble(since=min(kind.since for kind in kinds.values()), counts=counts)
 
     def forget(self, uuid: NodeUUID) -> None:
         """Forget a node that is no more. Idempotent."""

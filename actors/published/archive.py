@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 from castiron.actors.services import Loaded, OnDisk, Writer
 from castiron.store.errors import StoreError
-from castiron.store.records import Change, Commit, EventRecord, KeyRecord, NodeRecord, RequestRecord
+from castiron.store.records import ALL, Change, Commit, EventRecord, KeyRecord, NodeRecord, RequestRecord, Wanted
 from castiron.transport.errors import ConductorOverloaded
-from castiron.transport.vocabulary import EventSeq, EventType, NodeSeq, NodeUUID, RequestID, RequestState
+from castiron.transport.vocabulary import EventSeq, EventType, NodeSeq, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +44,7 @@ class Library(Protocol):
         """Return an idempotency key."""
         ...
 
-    def requests(
-        self,
-        *,
-        node_uuid: NodeUUID | None = None,
-        states: frozenset[RequestState] | None = None,
-        limit: int,
-        before: RequestID | None = None,
-    ) -> list[RequestRecord]:
+    def requests(self, wanted: Wanted = ALL, *, limit: int, before: RequestID | None = None) -> list[RequestRecord]:
         """Return a page of requests, the latest first."""
         ...
 

@@ -7,14 +7,17 @@ node here.
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
+from castiron.actors.core.effects import Foretell, Refuse
 from castiron.actors.core.messages import Remove, SetMaintenance
+from castiron.actors.core.node import decide
 from castiron.actors.core.state import NodeState
-from castiron.actors.core.views import node_view, request_view
+from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
+from castiron.actors.core.views import node_view, request_view, trace_steps
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
@@ -22,22 +25,26 @@ from castiron.actors.published.archive import Asking, Library
 from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
 from castiron.actors.published.listing import Listing
+from castiron.actors.published.recording import header_of, record_page
 from castiron.actors.published.waiting import Wait
-from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unreadable
+from castiron.actors.reception.intake import Intake, previewed, request_not_found, tell_end, unreadable
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin, TakeBack
-from castiron.store.records import RequestRecord
+from castiron.store.records import RequestRecord, Wanted
 from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.errors import CastironError, ConductorOverloaded, NodeInMaintenance
 from castiron.transport.replies import (
     AnyResult,
     EventListed,
+    Explanation,
     HistoryListed,
     NodeListed,
     Pong,
+    RecordPage,
     RequestListed,
     RequestView,
     StatusView,
+    TraceView,
     Welcome,
 )
 from castiron.transport.verbs import (
@@ -48,11 +55,13 @@ from castiron.transport.verbs import (
     NodeBootDeviceSet,
     NodeCreate,
     NodeDelete,
+    NodeExplain,
     NodeHistory,
     NodeList,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
+    NodeRecording,
     NodeSet,
     NodeShow,
     Ping,
@@ -60,10 +69,11 @@ from castiron.transport.verbs import (
     RequestCancel,
     RequestList,
     RequestShow,
+    RequestTrace,
     RequestWait,
     Status,
 )
-from castiron.transport.vocabulary import UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +141,8 @@ class Reception:
                 self._intake.withdraw(verb, requester, answer)
             case RequestShow():
                 self._show_request(RequestID(verb.request), answer)
+            case RequestTrace():
+                self._trace(RequestID(verb.request), answer)
             case RequestWait():
                 self._wait_for_request(verb, answer)
             case RequestList():
@@ -139,6 +151,10 @@ class Reception:
                 self._list_events(verb, answer)
             case NodeHistory():
                 self._tell_history(verb, answer)
+            case NodeExplain():
+                self._explain(verb, answer)
+            case NodeRecording():
+                self._record(verb, answer)
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(verb)
 
@@ -170,7 +186,7 @@ class Reception:
 
     def _remove(self, verb: NodeDelete, requester: str, answer: Answer) -> None:
         remove = Remove(revision=verb.revision, force=verb.force, requester=requester, reply_to=Asked(answer))
-        self._tell_even_aside(self._node(verb.node).state, remove)
+        self._tell_even_aside(self._node(verb.node).state, remove, is_dry=verb.dry_run)
 
     def _set_maintenance(
         self, verb: NodeMaintenanceSet | NodeMaintenanceUnset, reason: str | None, requester: str, answer: Answer
@@ -179,21 +195,33 @@ class Reception:
         message = SetMaintenance(maintenance=is_set, reason=reason, requester=requester, reply_to=Asked(answer))
         node = self._node(verb.node).state
         if is_set:
-            deliver(self._services, node, message)
+            deliver(self._services, node, previewed(message) if verb.dry_run else message)
         else:
-            self._tell_even_aside(node, message)
+            self._tell_even_aside(node, message, is_dry=verb.dry_run)
 
-    def _tell_even_aside(self, node: NodeState, message: Remove | SetMaintenance) -> None:
+    def _tell_even_aside(self, node: NodeState, message: Remove | SetMaintenance, *, is_dry: bool) -> None:
         """Tell a node's actor; if the node was put aside, the supervisor, who tries it again and hands this on."""
         try:
-            deliver(self._services, node, message)
+            return deliver(self._services, node, previewed(message) if is_dry else message)
         except NodeInMaintenance:
-            try:
-                self._kin.supervisor.tell(TakeBack(uuid=node.record.uuid, message=message))
-            except (ActorDeadError, InboxFull):
-                raise ConductorOverloaded(
-                    "The supervisor has too much to do. Try again.", details={"what": "supervisor"}, retry_after_s=0.5
-                ) from None
+            if is_dry:
+                return self._foretell_aside(node, message)
+        try:
+            return self._kin.supervisor.tell(TakeBack(uuid=node.record.uuid, message=message))
+        except (ActorDeadError, InboxFull):
+            raise ConductorOverloaded(
+                "The supervisor has too much to do. Try again.", details={"what": "supervisor"}, retry_after_s=0.5
+            ) from None
+
+    def _foretell_aside(self, node: NodeState, message: Remove | SetMaintenance) -> None:
+        """Say what would come of a message to a node that was put aside: as nobody owns it, as it was published."""
+        asked: Asked = message.reply_to
+        decision = decide(node, previewed(message), self._services.clock.now(), self._services.settings)
+        for effect in decision.effects:
+            if isinstance(effect, Foretell):
+                asked.answer.final(effect.forecast, self._seq)
+            elif isinstance(effect, Refuse):
+                asked.refused(effect.error, self._seq)
 
     def _list_nodes(self, verb: NodeList, answer: Answer) -> None:
         seq = self._seq
@@ -218,13 +246,7 @@ class Reception:
         return request_view(request, None if published is None else published.state)
 
     def _from_archive(self, request_id: RequestID, answer: Answer) -> None:
-        def question(library: Library) -> RequestView:
-            request = library.request(request_id)
-            if request is None:
-                raise request_not_found(request_id)
-            return request_view(request)
-
-        self._ask(question, answer, self._seq)
+        self._ask(lambda library: request_view(_known(library, request_id)), answer, self._seq)
 
     def _wait_for_request(self, verb: RequestWait, answer: Answer) -> None:
         request_id = RequestID(verb.request)
@@ -235,19 +257,68 @@ class Reception:
         return wait.limit(self._services.clock, at, partial(self._show_request, request_id, answer))
 
     def _list_requests(self, verb: RequestList, answer: Answer) -> None:
-        node_uuid = None if verb.node is None else self._node(verb.node).state.record.uuid
-        states = None if verb.states is None else frozenset(verb.states)
+        wanted = self._wanted(verb)
 
         def question(library: Library) -> RequestListed:
             before = None if verb.marker is None else RequestID(verb.marker)
-            if before is not None and library.request(before) is None:
-                raise request_not_found(before)
-            found = library.requests(node_uuid=node_uuid, states=states, limit=verb.limit + 1, before=before)
+            if before is not None:
+                _known(library, before)
+            found = library.requests(wanted, limit=verb.limit + 1, before=before)
             page = found[: verb.limit]
             marker = page[-1].id if len(found) > verb.limit else None
             return RequestListed(requests=[self._request_view(request) for request in page], next_marker=marker)
 
         self._ask(question, answer, self._seq)
+
+    def _wanted(self, verb: RequestList) -> Wanted:
+        times = ("accepted_since", "accepted_until", "ended_since", "ended_until")
+        given: dict[str, Any] = {name: getattr(verb, name) for name in times}
+        return Wanted(
+            node_uuid=None if verb.node is None else self._uuid(verb.node),
+            states=None if verb.states is None else frozenset(verb.states),
+            verb=verb.of_verb,
+            requester=verb.requester,
+            error=verb.error,
+            **given,
+        )
+
+    def _trace(self, request_id: RequestID, answer: Answer) -> None:
+        """Tell a request's life; of one that runs, its owner has published more than is on disk."""
+        seq = self._seq
+        request = self._services.board.request(request_id)
+        if request is None:
+            return self._ask(lambda library: _trace_view(_known(library, request_id), None), answer, seq)
+        published = self._services.board.node(request.node_uuid)
+        return answer.final(_trace_view(request, None if published is None else published.state), seq)
+
+    def _explain(self, verb: NodeExplain, answer: Answer) -> None:
+        seq, published, services = self._seq, self._node(verb.node), self._services
+
+        def question(library: Library) -> Explanation:
+            uuid = published.state.record.uuid
+            facts = Facts(
+                state=published.state,
+                now=services.clock.now(),
+                settings=services.settings,
+                history=library.history(uuid, limit=HISTORY_COUNT),
+                permits_in_use=services.permits.in_use,
+                permits_limit=services.permits.limit,
+                trouble=services.troubles.account(uuid),
+            )
+            return explain(facts)
+
+        self._ask(question, answer, seq)
+
+    def _record(self, verb: NodeRecording, answer: Answer) -> None:
+        seq, state, services = self._seq, self._node(verb.node).state, self._services
+
+        def question(library: Library) -> RecordPage:
+            marked = (verb.marker or "").partition("request:")[2]
+            if marked:
+                _known(library, RequestID(marked))
+            return record_page(library, verb, header_of(state, services.conductor, seq, services.clock.now()))
+
+        self._ask(question, answer, seq)
 
     def _list_events(self, verb: EventList, answer: Answer) -> None:
         nodes = None if verb.nodes is None else frozenset(self._uuid(node) for node in verb.nodes)
@@ -298,3 +369,15 @@ class Reception:
         if published is None and not UUID_FORM.match(name_or_uuid):
             raise node_not_found(name_or_uuid)
         return NodeUUID(name_or_uuid) if published is None else published.state.record.uuid
+
+
+def _known(library: Library, request_id: RequestID) -> RequestRecord:
+    request = library.request(request_id)
+    if request is None:
+        raise request_not_found(request_id)
+    return request
+
+
+def _trace_view(request: RequestRecord, state: NodeState | None) -> TraceView:
+    told = request if state is None or request.state in FINAL_REQUEST_STATES else state.traced(request)
+    return TraceView(request=request_view(request, state), entries=trace_steps(told.trace))

@@ -10,8 +10,9 @@ from functools import partial
 from typing import Final
 
 from castiron.actors.asking import Answer, Asked
-from castiron.actors.core.messages import Submit, Withdraw
+from castiron.actors.core.messages import Preview, Remove, SetMaintenance, Submit, Withdraw
 from castiron.actors.core.state import NodeState
+from castiron.actors.core.telling.foresight import same_request
 from castiron.actors.core.views import request_view
 from castiron.actors.delivery import deliver
 from castiron.actors.published.archive import Asking, Library
@@ -20,6 +21,7 @@ from castiron.actors.reception.admission import Keys, Wanted, judge_known
 from castiron.actors.services import Services
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import ArgumentInvalid, CastironError, InternalError, RequestEnded, RequestNotFound
+from castiron.transport.replies import AnyResult
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import AnyNodeRequest, RequestAbort, RequestCancel
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, ReplyWish, RequestID
@@ -102,15 +104,19 @@ class Intake:
         """
         self._check_callback(verb.callback_url)
         request_id = RequestID(self._services.new_id())
+        if verb.dry_run:
+            return self._foretell(
+                node, Submit(request_id=request_id, verb=verb, requester=requester, reply_to=None), answer
+            )
         submission = Submission(self, answer, request_id)
         message = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=submission)
         if verb.replies in WAITS:
             submission.wait = Wait(self._services.board, answer, partial(tell_end, answer))
             submission.wait.expect(request_id)
         try:
-            self._submit(node, message, submission)
+            return self._submit(node, message, submission)
         except CastironError as error:
-            submission.refused(error, self._seq)
+            return submission.refused(error, self._seq)
 
     def follow(self, request: RequestRecord, answer: Answer, seq: EventSeq) -> None:
         """Tell the end of a request that was there before: when it comes, or at once."""
@@ -136,12 +142,13 @@ class Intake:
         if request.state in FINAL_REQUEST_STATES or published is None:
             raise has_ended(request)
         is_abort = isinstance(verb, RequestAbort)
-        asked = _Aborting(answer, self._wait(request_id, answer)) if is_abort else Asked(answer)
+        waits = is_abort and not verb.dry_run
+        asked = _Aborting(answer, self._wait(request_id, answer)) if waits else Asked(answer)
         message = Withdraw(
             request_id=request_id, is_abort=is_abort, force=verb.force, requester=requester, reply_to=asked
         )
         try:
-            return deliver(self._services, published.state, message)
+            return deliver(self._services, published.state, previewed(message) if verb.dry_run else message)
         except CastironError as error:
             return asked.refused(error, self._seq)
 
@@ -179,6 +186,32 @@ class Intake:
         submission.place = identity
         return deliver(self._services, node, message)
 
+    def _foretell(self, node: NodeState, message: Submit, answer: Answer) -> None:
+        """Have somebody say what would come of a request. Its key is looked for, and stays free."""
+        key, preview = message.verb.key, Preview(message=message, reply_to=Asked(answer))
+        if key is None or not self.keys.is_known(key):
+            return deliver(self._services, node, preview)
+        wanted = Wanted(key, node.record.uuid, message.verb)
+        return self._archive.ask(partial(self._foretell_known, wanted, node, preview, answer))
+
+    def _foretell_known(
+        self, wanted: Wanted, node: NodeState, preview: Preview, answer: Answer, library: Library
+    ) -> None:
+        seq = self._seq
+        try:
+            found = library.key(wanted.key)
+            request = None if found is None else library.request(found.request_id)
+            if request is None:
+                return deliver(self._services, node, preview)
+            judge_known(wanted, request)
+        except CastironError as error:
+            return answer.fail(error, seq)
+        except Exception:
+            failure = unreadable(self._services.new_id())
+            log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
+            return answer.fail(failure, seq)
+        return answer.final(same_request(request), seq)
+
     def _look_up(
         self, wanted: Wanted, node: NodeState, message: Submit, submission: Submission, library: Library
     ) -> None:
@@ -215,16 +248,26 @@ class Intake:
 
 
 class _Aborting:
-    """Whoever aborts a request is answered by its end; see `asking.Asked`."""
+    """Whoever aborts a request is answered by its end, or by what comes first; see `asking.Asked`."""
 
     def __init__(self, answer: Answer, wait: Wait) -> None:
         self.answer = answer
         self._wait = wait
 
+    def answered(self, result: AnyResult, seq: EventSeq) -> None:
+        """Give the result: the request goes on for others."""
+        if self._wait.withdraw():
+            self.answer.final(result, seq)
+
     def refused(self, error: CastironError, seq: EventSeq) -> None:
         """Say why not."""
         if self._wait.withdraw():
             self.answer.fail(error, seq)
+
+
+def previewed(message: Withdraw | Remove | SetMaintenance) -> Preview:
+    """Return the question what a message would do."""
+    return Preview(message=message, reply_to=message.reply_to)
 
 
 def tell_end(answer: Answer, request: RequestRecord, seq: EventSeq) -> None:

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from pykka import ActorDeadError, ActorRef, Timeout
 
-from castiron.actors.core.messages import Amend, Remove, SetMaintenance, Submit, Withdraw
+from castiron.actors.core.messages import Amend, Preview, Remove, SetMaintenance, Submit, Withdraw
 from castiron.transport.vocabulary import NodeUUID, RequestID
 
-UsersMessage = Submit | Withdraw | Remove | Amend | SetMaintenance
+UsersMessage = Submit | Withdraw | Remove | Amend | SetMaintenance | Preview
 """What a node's actor is told on behalf of a user, who waits for an answer."""
 
 

@@ -1,26 +1,20 @@
 """`castiron node boot-device`: read and set where machines boot from."""
 
-from typing import Final, TypedDict, Unpack, cast, get_args
+from typing import Final, cast, get_args
 
 import click
 
+from castiron.cli.bulk import dry_run_option
 from castiron.cli.nodes.selection import choose, selection
-from castiron.cli.nodes.terms import callback_url
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
+from castiron.cli.terms import terms_options
+from castiron.transport.clients.delivery import Terms
 from castiron.transport.clients.nodes import SettableBootDevice
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodeBootDeviceGet, NodeBootDeviceSet
 
 _DEVICES: Final = get_args(SettableBootDevice)
-
-
-class _Terms(TypedDict):
-    """Options that are handed on as they are."""
-
-    persistent: bool
-    uefi: bool
-    callback_url: str | None
 
 
 @click.group(cls=Group)
@@ -30,14 +24,12 @@ def boot_device() -> None:
 
 @boot_device.command("show", cls=Command, verbs=(NodeBootDeviceGet,))
 @selection
-@callback_url
-def _show(range_: str | None, where: tuple[str, ...], callback_url: str | None) -> None:
+@terms_options
+def _show(range_: str | None, where: tuple[str, ...], *, terms: Terms) -> None:
     """Read from the BMCs where machines will boot from. Waits for the BMCs' answers."""
     given = shared()
-    verbs = [
-        (one.name, NodeBootDeviceGet(node=one.ref, callback_url=callback_url)) for one in choose(range_, where, given)
-    ]
-    carry_out(verbs, _device, wait=True, given=given)
+    verbs = [(one.name, NodeBootDeviceGet(node=one.ref)) for one in choose(range_, where, given)]
+    carry_out(verbs, _device, terms=terms, wait=True, given=given)
 
 
 @boot_device.command("set", cls=Command, verbs=(NodeBootDeviceSet,))
@@ -45,15 +37,19 @@ def _show(range_: str | None, where: tuple[str, ...], callback_url: str | None) 
 @click.argument("device", type=click.Choice(_DEVICES), required=False)
 @click.option("--persistent", is_flag=True, help="From now on, not only the next time.")
 @click.option("--uefi", is_flag=True, help="Boot it in UEFI mode.")
+@dry_run_option
 @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed.")
-@callback_url
+@terms_options
 def _set(
     range_: str | None,
     where: tuple[str, ...],
     device: SettableBootDevice | None,
     *,
+    persistent: bool,
+    uefi: bool,
     wait: bool,
-    **terms: Unpack[_Terms],
+    dry_run: bool,
+    terms: Terms,
 ) -> None:
     if device is None and range_ in _DEVICES:  # the only word there is
         range_, device = None, cast("SettableBootDevice", range_)
@@ -61,9 +57,13 @@ def _set(
         raise click.UsageError(f"Say where to boot from: {', '.join(_DEVICES)}.")
     given = shared()
     verbs = [
-        (one.name, NodeBootDeviceSet(node=one.ref, boot_device=device, **terms)) for one in choose(range_, where, given)
+        (
+            one.name,
+            NodeBootDeviceSet(node=one.ref, boot_device=device, persistent=persistent, uefi=uefi, dry_run=dry_run),
+        )
+        for one in choose(range_, where, given)
     ]
-    carry_out(verbs, _device, wait=wait, given=given)
+    carry_out(verbs, _device, terms=terms, wait=wait, given=given)
 
 
 def _device(view: RequestView) -> str:

@@ -30,23 +30,26 @@ Batch = list[tuple[str, NodeCreate]]
 """Names and verbs that can be sent together."""
 
 
-def batches(path: str, *, force: bool = False) -> Iterator[Batch]:
+def batches(path: str, *, force: bool = False, dry_run: bool = False) -> Iterator[Batch]:
     """Yield the nodes of a file: all at once; those from standard input line by line, for its writer may stay open.
 
     Args:
         path: the file, or STDIN.
         force: for all of them.
+        dry_run: for all of them.
 
     Raises:
         Stop: the file cannot be read, is not JSON, or an object in it is no node.
     """
     if path == STDIN:
         for number, item in _documents(sys.stdin):
-            yield _nodes(number, item, force=force)
+            yield _nodes(number, item, force=force, dry_run=dry_run)
         return
     try:
         with Path(path).open(encoding="utf-8") as file:
-            yield [node for number, item in _documents(file) for node in _nodes(number, item, force=force)]
+            yield [
+                node for number, item in _documents(file) for node in _nodes(number, item, force=force, dry_run=dry_run)
+            ]
     except OSError as failure:
         raise Stop(f"Cannot read {path}: {failure.strerror}.", Exit.NOT_FOUND) from None
     except UnicodeDecodeError:
@@ -81,12 +84,12 @@ def _too_deep(number: int) -> Stop:
     return Stop(f"Line {number}: maps and arrays are nested too deeply.", Exit.BAD_DATA)
 
 
-def _nodes(number: int, item: Any, *, force: bool) -> Batch:
+def _nodes(number: int, item: Any, *, force: bool, dry_run: bool) -> Batch:
     items = cast("list[object]", item) if isinstance(item, list) else [item]
-    return [_node(number, one, force=force) for one in items]
+    return [_node(number, one, force=force, dry_run=dry_run) for one in items]
 
 
-def _node(number: int, item: object, *, force: bool) -> tuple[str, NodeCreate]:
+def _node(number: int, item: object, *, force: bool, dry_run: bool) -> tuple[str, NodeCreate]:
     if not isinstance(item, dict):
         raise Stop(f"Line {number}: a node is a JSON object with a name.", Exit.BAD_DATA)
     fields = _as_node(cast("dict[str, Any]", item))
@@ -101,6 +104,8 @@ def _node(number: int, item: object, *, force: bool) -> tuple[str, NodeCreate]:
         raise Stop(f"Line {number}: the node has no name. Give it one.", Exit.BAD_DATA)
     if force:
         fields["force"] = True
+    if dry_run:
+        fields["dry_run"] = True
     return name, NodeCreate(**fields)
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from castiron.cli.bulk import conclude, send
+from castiron.cli.bulk import conclude, dry_run_option, send
 from castiron.cli.nodes.selection import choose, selection
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.reach import connect
@@ -18,7 +18,8 @@ def maintenance() -> None:
 @maintenance.command("set", cls=Command, verbs=(NodeMaintenanceSet,))
 @selection
 @click.option("--reason", metavar="TEXT", help="Why. [default: the reason given by hand before, if any]")
-def _set(range_: str | None, where: tuple[str, ...], reason: str | None) -> None:
+@dry_run_option
+def _set(range_: str | None, where: tuple[str, ...], reason: str | None, *, dry_run: bool) -> None:
     """Put nodes into maintenance by hand: only `unset` ends it. A fault is forgotten, and recovery leaves them alone.
 
     Takes effect at once, also while a request is running, which goes on.
@@ -26,7 +27,9 @@ def _set(range_: str | None, where: tuple[str, ...], reason: str | None) -> None
     given = shared()
     nodes = choose(range_, where, given)
     with connect(given) as client:
-        outcomes = send(client, [(one.name, NodeMaintenanceSet(node=one.ref, reason=reason)) for one in nodes])
+        outcomes = send(
+            client, [(one.name, NodeMaintenanceSet(node=one.ref, reason=reason, dry_run=dry_run)) for one in nodes]
+        )
     conclude(outcomes, _in_maintenance, given)
 
 
@@ -36,10 +39,11 @@ def _in_maintenance(view: NodeView) -> str:
 
 @maintenance.command("unset", cls=Command, verbs=(NodeMaintenanceUnset,))
 @selection
-def _unset(range_: str | None, where: tuple[str, ...]) -> None:
+@dry_run_option
+def _unset(range_: str | None, where: tuple[str, ...], *, dry_run: bool) -> None:
     """Take nodes out of maintenance, whoever put them there: who does says that they are well."""
     given = shared()
     nodes = choose(range_, where, given)
     with connect(given) as client:
-        outcomes = send(client, [(one.name, NodeMaintenanceUnset(node=one.ref)) for one in nodes])
+        outcomes = send(client, [(one.name, NodeMaintenanceUnset(node=one.ref, dry_run=dry_run)) for one in nodes])
     conclude(outcomes, lambda _: "not in maintenance", given)

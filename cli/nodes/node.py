@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import click
 
-from castiron.cli.bulk import Outcome, conclude, folded, leave, send, tell_outcomes
+from castiron.cli.bulk import Outcome, conclude, dry_run_option, folded, leave, send, tell_outcomes
 from castiron.cli.nodes.boot import boot_device
 from castiron.cli.nodes.enrolment import STDIN, batches
+from castiron.cli.nodes.explain import explain, record
 from castiron.cli.nodes.history import history
 from castiron.cli.nodes.listing import node_list
 from castiron.cli.nodes.maintenance import maintenance
@@ -82,6 +83,8 @@ def node() -> None:
 node.add_command(power)
 node.add_command(boot_device)
 node.add_command(history)
+node.add_command(explain)
+node.add_command(record)
 node.add_command(maintenance)
 node.add_command(node_list)
 node.add_command(wait)
@@ -105,6 +108,7 @@ node.add_command(wait)
 @_soft_timeout
 @_check_interval
 @_force
+@dry_run_option
 def _create(name: str | None, path: str | None, **given: Any) -> None:
     """Make a node known, or many. The BMC is not asked: a wrong password shows at the first use."""
     fields = _fields(given)
@@ -112,28 +116,30 @@ def _create(name: str | None, path: str | None, **given: Any) -> None:
         raise click.UsageError("Name a node, or a file of nodes with -f.")
     if name is not None:
         return _show_created(name, NodeCreate(name=name, **fields), shared())
-    if set(fields) - {"force"}:
-        raise click.UsageError("With -f, everything about a node stands in the file; only --force may be added.")
-    return _create_all(path or STDIN, force=bool(given["force"]), given=shared())
+    if set(fields) - {"force", "dry_run"}:
+        raise click.UsageError(
+            "With -f, everything about a node stands in the file; only --force and --dry-run may be added."
+        )
+    return _create_all(path or STDIN, force=bool(given["force"]), dry_run=bool(given["dry_run"]), given=shared())
 
 
 def _show_created(name: str, verb: NodeCreate, given: Shared) -> None:
     with connect(given) as client:
         (outcome,) = send(client, [(name, verb)])
-    if outcome.error is not None:
-        raise outcome.error
+    if verb.dry_run or outcome.error is not None:
+        conclude([outcome], _created, given)
     if given.is_json:
         show_json(outcome.result)
     else:
         click.echo(f"{outcome.result.name}: created, uuid {outcome.result.uuid}")
 
 
-def _create_all(path: str, *, force: bool, given: Shared) -> None:
+def _create_all(path: str, *, force: bool, dry_run: bool, given: Shared) -> None:
     """Make the nodes of a file. What comes from standard input is told at once: its writer may stay open for hours."""
     is_told_at_once = path == STDIN and not given.is_json
     outcomes: list[Outcome] = []
     with connect(given) as client:
-        for batch in batches(path, force=force):
+        for batch in batches(path, force=force, dry_run=dry_run):
             some = send(client, batch)
             outcomes += some
             if is_told_at_once:
@@ -181,6 +187,7 @@ def _print_node(view: NodeView, given: Shared) -> None:
 @_check_interval
 @click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Only if the node still has this revision.")
 @_force
+@dry_run_option
 def _set(
     range_: str | None, where: tuple[str, ...], new_name: str | None, unset: tuple[str, ...], **options: Any
 ) -> None:
@@ -193,7 +200,7 @@ def _set(
         fields[field] = value if value is None else value | fields.get(field, {})
     if new_name is not None:
         fields["name"] = new_name
-    if not set(fields) - {"force", "revision"}:
+    if not set(fields) - {"force", "revision", "dry_run"}:
         raise click.UsageError("Say what to change.")
     given = shared()
     nodes = choose(range_, where, given)
@@ -201,7 +208,7 @@ def _set(
         raise click.UsageError("--name is for one node: two cannot have the same name.")
     with connect(given) as client:
         outcomes = send(client, [(one.name, NodeSet(node=one.ref, **fields)) for one in nodes])
-    if len(outcomes) != 1 or outcomes[0].error is not None:
+    if len(outcomes) != 1 or outcomes[0].error is not None or "dry_run" in fields:
         conclude(outcomes, lambda _: "changed", given)
     _print_node(outcomes[0].result, given)
 
@@ -211,7 +218,10 @@ def _set(
 @click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Only if the node still has this revision.")
 @click.option("--force", is_flag=True, help="Also while a request is running, which then ends as failed.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask first.")
-def _delete(range_: str | None, where: tuple[str, ...], revision: int | None, *, force: bool, yes: bool) -> None:
+@dry_run_option
+def _delete(
+    range_: str | None, where: tuple[str, ...], revision: int | None, *, force: bool, yes: bool, dry_run: bool
+) -> None:
     """Forget nodes. The machines are not touched; requests stay readable for as long as they are kept.
 
     A request that waits ends as cancelled. One that is running is in the way, unless --force ends it as failed: what
@@ -220,10 +230,10 @@ def _delete(range_: str | None, where: tuple[str, ...], revision: int | None, *,
     given = shared()
     nodes = choose(range_, where, given)
     names = [one.name for one in nodes]
-    if not yes:
+    if not (yes or dry_run):
         _ask(f"Forget {len(names)} nodes ({folded(names)})?" if len(names) > 1 else f"Forget node {names[0]}?")
     with connect(given) as client:
-        verbs = [(one.name, NodeDelete(node=one.ref, revision=revision, force=force)) for one in nodes]
+        verbs = [(one.name, NodeDelete(node=one.ref, revision=revision, force=force, dry_run=dry_run)) for one in nodes]
         outcomes = send(client, verbs)
     conclude(outcomes, lambda _: "deleted", given)
 

@@ -1,6 +1,6 @@
 """How a node looks: as a row among others, and alone with everything that is known about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -92,4 +92,19 @@ def node_lines(view: NodeView, now: float) -> dict[str, str]:
 
 def _request(request: RequestSummary, now: float) -> str:
     doing = request.step or request.state
-    return f"{request.id} {request.verb} ({doing}) accepted {age(request.accepted_at, now)} from {request.requester}"
+    told = f"{request.id} {request.verb} ({doing}) accepted {age(request.accepted_at, now)} from {request.requester}"
+    return ", ".join([told, *_terms(request, now)])
+
+
+def _terms(request: RequestSummary, now: float) -> Iterator[str]:
+    """Yield what is special about a request, in a few words each."""
+    if request.position is not None:
+        yield f"number {request.position} in line"
+    if request.depends_on is not None:
+        yield f"after {request.depends_on}"
+    if request.hold:
+        yield "held while in maintenance"
+    if request.deadline_at is not None and request.position is not None:
+        yield f"expires {age(request.deadline_at, now)}"
+    if len(request.requesters) > 1:
+        yield f"wanted by {len(request.requesters)}"

@@ -1,17 +1,18 @@
 """`castiron node power`: ask machines for a power state, and look at the one on record."""
 
 import time
-from typing import Final, TypedDict, Unpack
+from typing import Final
 
 import click
 
-from castiron.cli.bulk import conclude, send
+from castiron.cli.bulk import conclude, dry_run_option, send
 from castiron.cli.nodes.selection import choose, selection
-from castiron.cli.nodes.terms import callback_url
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.orders import carry_out
 from castiron.cli.output.render import age, power_word
 from castiron.cli.reach import connect
+from castiron.cli.terms import terms_options
+from castiron.transport.clients.delivery import Terms
 from castiron.transport.replies import NodeView, RequestView
 from castiron.transport.verbs import NodePowerSet, NodeShow
 from castiron.transport.vocabulary import PowerTarget
@@ -31,13 +32,6 @@ OLD_S: Final = 60.0
 _SOFT: Final = {PowerTarget.SOFT_OFF, PowerTarget.SOFT_REBOOT}
 
 
-class _Terms(TypedDict):
-    """Options that are handed on as they are."""
-
-    hard_fallback: bool
-    callback_url: str | None
-
-
 class _PowerGroup(Group):
     """Understands the field's spellings, as 'power on' and 'rebooting'."""
 
@@ -55,6 +49,7 @@ def power() -> None:
 def _add(word: str, target: PowerTarget, text: str) -> None:
     @power.command(word, cls=Command, verbs=(NodePowerSet,), help=text)
     @selection
+    @dry_run_option
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @click.option(
         "--power-timeout",
@@ -68,19 +63,34 @@ def _add(word: str, target: PowerTarget, text: str) -> None:
         hidden=target not in _SOFT,
         help="Cut the power if the operating system does not shut down in time.",
     )
-    @callback_url
+    @terms_options
     def _command(
-        range_: str | None, where: tuple[str, ...], *, wait: bool, power_timeout: float | None, **terms: Unpack[_Terms]
+        range_: str | None,
+        where: tuple[str, ...],
+        *,
+        wait: bool,
+        power_timeout: float | None,
+        hard_fallback: bool,
+        dry_run: bool,
+        terms: Terms,
     ) -> None:
-        hard_fallback = terms["hard_fallback"]
         if hard_fallback and target not in _SOFT:
             raise click.UsageError("--hard-fallback is for soft-off and soft-reboot.")
         given = shared()
         verbs = [
-            (one.name, NodePowerSet(node=one.ref, target=target, timeout_s=power_timeout, **terms))
+            (
+                one.name,
+                NodePowerSet(
+                    node=one.ref,
+                    target=target,
+                    timeout_s=power_timeout,
+                    hard_fallback=hard_fallback,
+                    dry_run=dry_run,
+                ),
+            )
             for one in choose(range_, where, given)
         ]
-        carry_out(verbs, _reached, wait=wait, given=given)
+        carry_out(verbs, _reached, terms=terms, wait=wait, given=given)
 
 
 for _word, _target, _help in _TARGETS:

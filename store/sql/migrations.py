@@ -164,6 +164,9 @@ STEPS: Final = (
                 seq BIGINT NOT NULL)
             """,
             "CREATE INDEX outbox_of_request ON outbox (request_id)",
+            "ALTER TABLE requests ADD COLUMN trace TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE requests ADD COLUMN error_code TEXT",
+            "CREATE INDEX requests_by_error ON requests (error_code, accepted_at, id) WHERE error_code IS NOT NULL",
         ),
     ),
 )

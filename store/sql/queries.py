@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from peewee import fn
 
+from castiron.store.records import Wanted
 from castiron.store.sql import tables
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
@@ -86,14 +87,31 @@ def open_requests(node_uuid: NodeUUID | None = None) -> Query:
     return query if node_uuid is None else query.where(_REQUEST.node_uuid == node_uuid)
 
 
-def requests(node_uuid: NodeUUID | None, states: Collection[RequestState] | None, limit: int) -> Query:
+def requests(wanted: Wanted, limit: int) -> Query:
     """Requests, the latest accepted first."""
     query = _REQUEST.select().order_by(_REQUEST.accepted_at.desc(), _REQUEST.id.desc()).limit(limit)
-    if node_uuid is not None:
-        query = query.where(_REQUEST.node_uuid == node_uuid)
-    if states is not None:
-        query = query.where(_REQUEST.state.in_(sorted(states)))
-    return query
+    conditions = [
+        condition
+        for value, condition in (
+            (wanted.node_uuid, _REQUEST.node_uuid == wanted.node_uuid),
+            (wanted.states, _REQUEST.state.in_(sorted(wanted.states or ()))),
+            (wanted.verb, _REQUEST.verb == wanted.verb),
+            (wanted.requester, _from(wanted.requester or "")),
+            (wanted.error, _REQUEST.error_code == wanted.error),
+            (wanted.accepted_since, _REQUEST.accepted_at >= wanted.accepted_since),
+            (wanted.accepted_until, _REQUEST.accepted_at < wanted.accepted_until),
+            (wanted.ended_since, _REQUEST.ended_at >= wanted.ended_since),
+            (wanted.ended_until, _REQUEST.ended_at < wanted.ended_until),
+        )
+        if value is not None
+    ]
+    return query.where(*conditions) if conditions else query
+
+
+def _from(requester: str) -> Any:
+    """Those of an identity, with whatever the peer called itself in parentheses behind it."""
+    begin = f"{requester} ("
+    return (_REQUEST.requester == requester) | _REQUEST.requester.between(begin, f"{begin}\U0010ffff")
 
 
 def after(query: Query, at: Instant, request_id: RequestID) -> Query:

@@ -11,7 +11,15 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from castiron.store.errors import StoreUnusable
-from castiron.store.records import CallbackRecord, EventDraft, EventRecord, KeyRecord, NodeRecord, RequestRecord
+from castiron.store.records import (
+    CallbackRecord,
+    EventDraft,
+    EventRecord,
+    KeyRecord,
+    NodeRecord,
+    RequestRecord,
+    TraceEntry,
+)
 from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
@@ -23,6 +31,7 @@ from castiron.transport.vocabulary import (
     PowerState,
     ProvisionState,
     RequestState,
+    TraceWord,
 )
 
 Row = tuple[Any, ...]
@@ -155,6 +164,8 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         record.merged,
         record.abort_by,
         json.dumps(record.callbacks) if record.callbacks else "[]",
+        _dump_trace(record.trace),
+        None if record.error is None else record.error.get("code"),
     )
 
 
@@ -167,7 +178,8 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
     """
     (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
     (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
-    (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, callbacks) = terms
+    (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, *more) = terms
+    callbacks, trace, _ = more
     with _Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,
@@ -197,6 +209,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
             merged=merged,
             abort_by=abort_by,
             callbacks=tuple(json.loads(callbacks)) if callbacks != "[]" else (),
+            trace=_load_trace(trace),
         )
 
 
@@ -311,3 +324,19 @@ def _load_set(text: str) -> frozenset[str]:
 
 def _if_known(make: Callable[[str], T], value: str | None) -> T | None:
     return None if value is None else make(value)
+
+
+def _dump_trace(trace: tuple[TraceEntry, ...]) -> str:
+    """Return a list of lists, which is a third of what maps with names would take."""
+    entries = [
+        f'["{entry.word}",{entry.at!r},{json.dumps(entry.until)},{entry.count},{values.dump(entry.details)}]'
+        for entry in trace
+    ]
+    return f"[{','.join(entries)}]"
+
+
+def _load_trace(text: str) -> tuple[TraceEntry, ...]:
+    return tuple(
+        TraceEntry(word=TraceWord(word), at=at, until=until, count=count, details=MappingProxyType(details))
+        for word, at, until, count, details in json.loads(text)
+    )

@@ -89,6 +89,8 @@ class Request(Model):
     merged = BigIntegerField()
     abort_by = TextField(null=True)
     callbacks = TextField()
+    trace = TextField()
+    error_code = TextField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "requests"

@@ -119,3 +119,19 @@ def test_an_aborted_request_answers_all_who_wait_for_it(farm: BMCFarm) -> None:
         assert (aborted.error or {})["details"]["power_state"] == "power off"  # seen after the abort
         assert (aborted.error or {})["applied"] == "yes"
         assert aborted.aborted_by is not None
+
+
+def test_an_abort_of_what_waits_is_answered_once(farm: BMCFarm) -> None:
+    settings = Settings(sync_power_state_interval_s=0, max_running_actions=1)
+    with running_conductor(settings=settings) as conductor, conductor.client() as client:
+        for number in range(2):
+            client.nodes.create(f"n{number + 1}", driver_info=farm[number].driver_info)
+        farm[0].set_faults(Faults(silent=True))
+        ask(conductor, NodePowerSet(**REBOOT))
+        waits = ask(conductor, NodePowerSet(node="n2", target=PowerTarget.ON))
+
+        aborted = ask(conductor, RequestAbort(request=waits.id))
+
+        assert aborted.state == "cancelled"
+        assert client.status().transport["doubled"] == 0
+        assert client.status().requests["waiters"] == 0

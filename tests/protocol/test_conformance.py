@@ -117,6 +117,8 @@ def of_broken_store(world: World, peer: RawPeer, fields: Fields) -> Fields:
 
 
 def of_unknown_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    if fields["verb"] == "node.record":
+        return {**fields, "marker": "request:00000000-0000-7000-8000-000000000000"}
     key = "marker" if fields["verb"] == "request.list" else "request"
     return {**fields, key: "00000000-0000-7000-8000-000000000000"}
 

@@ -239,6 +239,24 @@ def test_many_requests_get_there_once_each_whatever_is_lost_of_their_replies(hou
     assert Counter(request.node for request in house.conductor.requests.values()) == {f"n{n}": 1 for n in range(1, 21)}
 
 
+def test_each_of_many_is_told_what_is_known_of_it_when_the_conductor_does_not_come_back(
+    house: House, tmp_path: Path
+) -> None:
+    verbs = [NodePowerSet(node=f"n{number}", target=PowerTarget.ON) for number in range(1, 21)]
+    outcomes: list[tuple[Verb, object]] = []
+    with Client(f"ipc://{tmp_path}/lossy", timeout_s=ANSWER_S, patience_s=0.5) as client:
+        answers = client.send_many(verbs, window=8)
+        with lossy(house, tmp_path, is_request):
+            asking = Attempt(lambda: outcomes.extend(answers))
+            until(lambda: len(asked(house.conductor)) == 8)
+        asking.thread.join(10)
+
+    assert isinstance(asking.error, castiron.ConductorLost)  # for those that were never sent
+    assert asking.error.applied == Applied.NO
+    assert sorted(id(verb) for verb, _ in outcomes) == sorted(map(id, verbs[:8]))
+    assert {getattr(outcome, "applied", None) for _, outcome in outcomes} == {Applied.UNKNOWN}
+
+
 def test_a_wait_for_the_end_is_not_taken_for_a_reply_that_was_lost(house: House) -> None:
     house.conductor.held.add("n1")
     verb = NodePowerSet(node="n1", target=PowerTarget.ON, replies=ReplyWish.FINAL)

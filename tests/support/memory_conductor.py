@@ -28,6 +28,8 @@ from castiron.transport.vocabulary import (
     PowerState,
     ProvisionState,
     RequestState,
+    TraceWord,
+    Would,
 )
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
@@ -63,7 +65,9 @@ class MemoryConductor(MemoryRequests):
             self.requesters.append(peer)
             self.asked.append(verb)
             try:
-                self._do(verb, answer)
+                if getattr(verb, "dry_run", False):
+                    return self._foretell(verb, answer)
+                return self._do(verb, answer)
             except CastironError as error:
                 answer.fail(error, self._seq)
 
@@ -185,7 +189,7 @@ class MemoryConductor(MemoryRequests):
         changes = {
             name: _merged(getattr(node, name), value)
             for name in verb.__struct_fields__
-            if name not in {"node", "revision", "force"} and (value := getattr(verb, name)) is not UNSET
+            if name not in {"node", "revision", "force", "dry_run"} and (value := getattr(verb, name)) is not UNSET
         }
         changed = replace(node, **changes, revision=node.revision + 1, updated_at=time.time())
         self.nodes[node.uuid] = changed
@@ -254,6 +258,51 @@ class MemoryConductor(MemoryRequests):
     def _list_events(self, verb: verbs.EventList, answer: Answer) -> None:
         uuids = None if verb.nodes is None else {self._uuid(name) for name in verb.nodes}
         answer.final(self.events.page(verb, uuids), self._seq)
+
+    def _foretell(self, verb: verbs.AnyVerb, answer: Answer) -> None:
+        would = {"node.create": Would.CREATE, "node.delete": Would.DELETE}.get(verbs.tag_of(verb), Would.CHANGE)
+        name = self._node(str(getattr(verb, "node"))).name if hasattr(verb, "node") else None  # noqa: B009 - a union
+        answer.final(replies.Forecast(would=would, text=f"It would {would}.", node=name), self._seq)
+
+    @_do.register
+    def _trace(self, verb: verbs.RequestTrace, answer: Answer) -> None:
+        view = self._view(verb.request)
+        accepted = replies.TraceStep(
+            word=TraceWord.ACCEPTED, at=view.accepted_at, details={"requester": view.requester, "policy": "strict"}
+        )
+        polls = replies.TraceStep(
+            word=TraceWord.EXCHANGE,
+            at=view.accepted_at,
+            until=view.accepted_at + 1.5,
+            count=3,
+            details={"asked": "read power state", "answer": "power off"},
+        )
+        answer.final(replies.TraceView(request=view, entries=[accepted, polls]), self._seq)
+
+    @_do.register
+    def _explain(self, verb: verbs.NodeExplain, answer: Answer) -> None:
+        node = self._node(verb.node)
+        finding = replies.Finding(code="node.idle", text="Nothing is in its way.", since=node.created_at)
+        answer.final(replies.Explanation(node=node.name, node_uuid=node.uuid, findings=[finding]), self._seq)
+
+    @_do.register
+    def _record(self, verb: verbs.NodeRecording, answer: Answer) -> None:
+        node = self._node(verb.node)
+        header = replies.RecordHeader(
+            format="castiron node record 1", version="0.0", conductor=self.conductor, node=node, seq=self._seq
+        )
+        lines = [
+            {"kind": "request", "id": one.id, "verb": one.verb}
+            for one in self.requests.values()
+            if one.node_uuid == node.uuid
+        ]
+        mark = (verb.marker or "").removeprefix("request:")
+        if mark:
+            self._view(mark)
+            lines = lines[[str(line["id"]) for line in lines].index(mark) + 1 :]
+        page = lines[: verb.limit]
+        marker = f"request:{page[-1]['id']}" if len(lines) > len(page) else None
+        answer.final(replies.RecordPage(header=header, lines=page, next_marker=marker), self._seq)
 
     @_do.register
     def _history(self, verb: verbs.NodeHistory, answer: Answer) -> None:

@@ -17,6 +17,7 @@ from castiron.actors.core.effects import (
     Checked,
     Decision,
     Effect,
+    Foretell,
     Park,
     Refuse,
     ReleasePermit,
@@ -331,7 +332,7 @@ class World:
                 self.timers.pop(ticket, None)
             case Accept(reply_to=reply_to) | Refuse(reply_to=reply_to) | AnswerNode(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to):
+            case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
             case Renew() | TellFleet() | Checked() | Park():
                 pass

@@ -5,7 +5,16 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from castiron.store.records import CallbackRecord, Change, EventDraft, NodeInsert, NodeRecord, NodeUpdate, RequestRecord
+from castiron.store.records import (
+    CallbackRecord,
+    Change,
+    EventDraft,
+    NodeInsert,
+    NodeRecord,
+    NodeUpdate,
+    RequestRecord,
+    TraceEntry,
+)
 from castiron.transport.vocabulary import (
     Applied,
     ConductorID,
@@ -24,6 +33,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
     Revision,
+    TraceWord,
 )
 
 OWNER = ConductorID("00000000-0000-4000-8000-00000000c0de")
@@ -134,6 +144,10 @@ def full_request(number: int = 1) -> RequestRecord:
         merged=2,
         abort_by="ipc",
         callbacks=("https://a.example/hooks?token=hush", "https://b.example/é\ud800"),
+        trace=(
+            TraceEntry(word=TraceWord.ACCEPTED, at=Instant(2001.0), details={"requester": "ipc", "policy": "after"}),
+            TraceEntry(word=TraceWord.EXCHANGE, at=Instant(2001.25), until=Instant(2001.5), count=3),
+        ),
     )
 
 

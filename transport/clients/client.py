@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 from weakref import WeakSet
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 import castiron
 from castiron.transport.clients.conversation import Conversation
@@ -27,7 +27,7 @@ from castiron.transport.clients.stream import EventStream, wanted_events
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
 from castiron.transport.errors import CastironError
 from castiron.transport.keys.protection import client_keys
-from castiron.transport.replies import Pong, StatusView, Welcome
+from castiron.transport.replies import Forecast, Pong, StatusView, Welcome
 from castiron.transport.verbs import Ping, Status, Verb
 
 TIMEOUT_S: Final = 5.0
@@ -124,6 +124,14 @@ class Client:
     def status(self) -> StatusView:
         """Return how the conductor itself is."""
         return self._conversation.ask(Status(), StatusView, self._timeout_s)
+
+    def foretell(self, verb: Verb) -> Forecast:
+        """Return what a verb would do, and change nothing; a refusal is raised as the verb's own.
+
+        Args:
+            verb: one that changes something, as NodePowerSet(node="n1", target="power on").
+        """
+        return self._conversation.ask(structs.replace(verb, dry_run=True), Forecast, self._timeout_s)
 
     def events(
         self,

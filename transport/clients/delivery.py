@@ -8,9 +8,10 @@ again. Must not: what becomes of a request that was accepted.
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final, TypedDict, TypeVar, Unpack
 
 from msgspec import Struct
@@ -123,23 +124,30 @@ class Delivery:
         waiting: list[_Letter] = []
         while True:
             now = self._now()
-            due = [letter for letter in waiting if letter.due_at <= now]
+            due = deque(letter for letter in waiting if letter.due_at <= now)
             waiting = [letter for letter in waiting if letter.due_at > now]
-            lost = yield from self._round(chain(due, source), waiting, window)
-            if lost is not None and not any(letter.has_failed for letter in waiting):
-                raise lost
-            if not waiting:
+            lost = yield from self._round(due, source, waiting, window)
+            if waiting and lost is not None and not any(letter.has_failed for letter in waiting):
+                raise lost  # none of these has ever been sent
+            if waiting:
+                self._conversation.idle(min(letter.due_at for letter in waiting) - self._now())
+            elif lost is None:
                 return
-            self._conversation.idle(min(letter.due_at for letter in waiting) - self._now())
 
     def _round(
-        self, letters: Iterable[_Letter], waiting: list[_Letter], window: int
+        self, due: deque[_Letter], source: Iterator[_Letter], waiting: list[_Letter], window: int
     ) -> Generator[tuple[Verb, Struct | CastironError], None, CastironError | None]:
-        """Send letters once each, and yield those that have their outcome; the others wait. Return why it broke off."""
+        """Send what is due, and more of the source while less than a window waits. Return why it broke off.
+
+        Yields what has its outcome; what has none waits.
+        """
         flying: list[_Letter] = []
 
         def taken() -> Iterator[Verb]:
-            for letter in letters:
+            while due:
+                flying.append(due.popleft())
+                yield flying[-1].sent
+            while len(waiting) < window and (letter := next(source, None)) is not None:
                 flying.append(letter)
                 yield letter.sent
 
@@ -154,27 +162,28 @@ class Delivery:
             lost = error
         else:
             return None
-        for letter in flying:  # what was to be sent next
-            if self._is_to_be_sent_again(letter, lost):
+        yield from self._left_over((*flying, *due), waiting, lost)
+        return lost
+
+    def _left_over(
+        self, letters: Iterable[_Letter], waiting: list[_Letter], lost: CastironError
+    ) -> Iterator[tuple[Verb, CastironError]]:
+        """Yield those of the letters that were to be sent next for which it is too late; the others wait."""
+        for letter in letters:
+            own = copy(lost)  # whether it may have been applied differs
+            if self._is_to_be_sent_again(letter, own):
                 waiting.append(letter)
             elif letter.has_failed:
-                yield letter.given, lost
+                yield letter.given, own
             else:
                 letter.due_at = self._now() + PAUSE_S
                 waiting.append(letter)
-        return lost
 
     def _is_to_be_sent_again(self, letter: _Letter, error: CastironError) -> bool:
         """Note why a letter was not taken, or may not have been; return whether to try again."""
         if not letter.is_sent_again or self._conversation.is_closed:
             return False
-        is_away = letter.has_failed and isinstance(error, ConductorLost)
-        if not (
-            is_away
-            or error.applied is Applied.UNKNOWN
-            or error.retry is Retry.AFTER
-            or isinstance(error, ConductorDraining)
-        ):
+        if not (_is_passing(error) or (letter.has_failed and isinstance(error, ConductorLost))):
             return False
         now = self._now()
         if not letter.has_failed:
@@ -191,3 +200,8 @@ class Delivery:
             return _Letter(verb, verb, is_sent_again=False)
         keyed = verb if verb.key is not None else replace(verb, key=self._new_key())
         return _Letter(verb, keyed, is_sent_again=verb.replies is ReplyWish.ACCEPTED)
+
+
+def _is_passing(error: CastironError) -> bool:
+    """Return whether an error says that it is not the last word."""
+    return error.applied is Applied.UNKNOWN or error.retry is Retry.AFTER or isinstance(error, ConductorDraining)

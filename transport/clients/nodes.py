@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, Unpack, cast
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, to_builtins
 
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import Terms, on_terms
@@ -12,22 +12,25 @@ from castiron.transport.clients.requests import Request, Requests
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
-from castiron.transport.replies import HistoryListed, NodeDeleted, NodeListed, NodeView
+from castiron.transport.replies import Explanation, HistoryListed, NodeDeleted, NodeListed, NodeView, RecordPage
 from castiron.transport.selection.conditions import Condition
 from castiron.transport.selection.fields import is_masked, refuse_secret, value_of
 from castiron.transport.selection.order import Order
 from castiron.transport.selection.text import parsed
 from castiron.transport.verbs import (
     MAX_LIST,
+    MAX_RECORDED,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodeCreate,
     NodeDelete,
+    NodeExplain,
     NodeHistory,
     NodeList,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
+    NodeRecording,
     NodeSet,
     NodeShow,
 )
@@ -138,16 +141,29 @@ class Nodes:
             limit: how many at the most; pages are fetched as needed. Each node keeps its latest 300, or what the
                 conductor was told to keep.
         """
-        found: list[EventView] = []
-        before: int | None = None
-        while len(found) < limit:
+        found, before, is_more = list[EventView](), None, True
+        while is_more and len(found) < limit:
             verb = NodeHistory(node=node, limit=min(limit - len(found), MAX_LIST), before=before)
             page = self._conversation.ask(verb, HistoryListed, self._timeout_s)
             found += page.events
             before = page.next_before
-            if before is None:
-                break
+            is_more = before is not None
         return found
+
+    def explain(self, node: str) -> Explanation:
+        """Return why a node is not doing what it was asked for."""
+        return self._conversation.ask(NodeExplain(node=node), Explanation, self._timeout_s)
+
+    def record(self, node: str, *, page_lines: int = MAX_RECORDED) -> Iterator[Mapping[str, Any]]:
+        """Yield a node's record, secrets masked: a header, then events and requests with their traces, latest first."""
+        marker: str | None = ""
+        while marker is not None:
+            verb = NodeRecording(node=node, limit=page_lines, marker=marker or None)
+            page = self._conversation.ask(verb, RecordPage, self._timeout_s)
+            if not marker:
+                yield {"kind": "header", **to_builtins(page.header)}
+            yield from page.lines
+            marker = page.next_marker
 
     def wait_for(
         self,
@@ -275,8 +291,9 @@ class Nodes:
             revision: delete only if the node still has this revision.
             force: also while a request is running, which then ends as failed.
         """
-        verb = NodeDelete(node=node, revision=revision, force=force)
-        return self._conversation.ask(verb, NodeDeleted, self._timeout_s)
+        return self._conversation.ask(
+            NodeDelete(node=node, revision=revision, force=force), NodeDeleted, self._timeout_s
+        )
 
     def set_maintenance(self, node: str, *, reason: str | None = None) -> NodeView:
         """Put a node into maintenance by hand: only `unset_maintenance` ends it. Idempotent.
@@ -346,14 +363,14 @@ class Nodes:
 
     def _pages(self, names: Sequence[str] | None, where: Sequence[Condition]) -> Iterator[tuple[NodeListed, int]]:
         """Yield pages in the order of what never changes, so that no node is met twice, or missed."""
-        marker: str | None = None
-        while True:
-            verb = NodeList(nodes=None if names is None else [*names], where=[*where], sort="uuid", marker=marker)
+        marker: str | None = ""
+        while marker is not None:
+            verb = NodeList(
+                nodes=None if names is None else [*names], where=[*where], sort="uuid", marker=marker or None
+            )
             page, seq = self._conversation.ask_with_seq(verb, NodeListed, self._timeout_s)
             yield page, seq
             marker = page.next_marker
-            if marker is None:
-                return
 
 
 def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: bool = False) -> list[NodeView]:
@@ -373,8 +390,7 @@ def in_order(views: Iterable[NodeView], sort: str | None = None, *, descending: 
 
 def _chunks(names: Sequence[str]) -> Iterator[list[str]]:
     """Cut a list of names into lists that fit into a message each."""
-    chunk: list[str] = []
-    size_bytes = 0
+    chunk, size_bytes = list[str](), 0
     for name in names:
         name_bytes = len(name.encode()) + 3  # what msgpack puts before a string of up to 64 KiB
         if chunk and (len(chunk) == MAX_LIST or size_bytes + name_bytes > MAX_NAMES_BYTES):

@@ -16,7 +16,7 @@ from castiron.transport.errors import (
     ReplyTimeout,
     from_wire,
 )
-from castiron.transport.replies import RequestListed, RequestView
+from castiron.transport.replies import RequestListed, RequestView, TraceView
 from castiron.transport.verbs import (
     MAX_LIST,
     AnyNodeRequest,
@@ -24,6 +24,7 @@ from castiron.transport.verbs import (
     RequestCancel,
     RequestList,
     RequestShow,
+    RequestTrace,
     RequestWait,
 )
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
@@ -217,21 +218,61 @@ class Requests:
             return None
         return Request(view, self)
 
+    def trace(self, request_id: str) -> TraceView:
+        """Return a request's whole life, up to now.
+
+        Raises:
+            RequestNotFound: no such request, or it ended longer ago than requests are kept.
+        """
+        return self._conversation.ask(RequestTrace(request=request_id), TraceView, self._timeout_s)
+
     def list(
-        self, node: str | None = None, states: Sequence[RequestState | str] | None = None, limit: int = 100
+        self,
+        node: str | None = None,
+        states: Sequence[RequestState | str] | None = None,
+        limit: int = 100,
+        *,
+        of_verb: str | None = None,
+        requester: str | None = None,
+        error: str | None = None,
+        accepted_since: float | None = None,
+        accepted_until: float | None = None,
+        ended_since: float | None = None,
+        ended_until: float | None = None,
     ) -> "list[Request]":
-        """Return requests, the latest first.
+        """Return requests, the latest first; those of which all that is given holds.
+
+        Those that are there all the time are returned once each, whatever comes or ends meanwhile.
 
         Args:
             node: name or uuid; all nodes if None.
             states: only those in these states.
             limit: how many at the most; pages are fetched as needed.
+            of_verb: of this verb, as "node.power.set".
+            requester: first asked for by this identity.
+            error: ended with this code.
+            accepted_since: this and the other times in seconds since 1970-01-01 UTC; then or later.
+            accepted_until: before that.
+            ended_since: then or later.
+            ended_until: before that.
         """
         wanted = None if states is None else [RequestState(state) for state in states]
         views: list[RequestView] = []
         marker: str | None = None
         while len(views) < limit:
-            verb = RequestList(node=node, states=wanted, limit=min(limit - len(views), MAX_LIST), marker=marker)
+            verb = RequestList(
+                node=node,
+                states=wanted,
+                of_verb=of_verb,
+                requester=requester,
+                error=error,
+                accepted_since=accepted_since,
+                accepted_until=accepted_until,
+                ended_since=ended_since,
+                ended_until=ended_until,
+                limit=min(limit - len(views), MAX_LIST),
+                marker=marker,
+            )
             page = self._conversation.ask(verb, RequestListed, self._timeout_s)
             views += page.requests
             marker = page.next_marker

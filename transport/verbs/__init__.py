@@ -6,6 +6,7 @@ answer. May come in: the shape of what is asked, beside its like. Must not: what
 
 from castiron.transport.verbs.arguments import (
     MAX_LIST,
+    MAX_RECORDED,
     MAX_SEQ,
     MAX_TIMEOUT_S,
     MAX_TYPES,
@@ -40,9 +41,11 @@ from castiron.transport.verbs.machines import (
 from castiron.transport.verbs.nodes import (
     NodeCreate,
     NodeDelete,
+    NodeExplain,
     NodeList,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
+    NodeRecording,
     NodeSet,
     NodeShow,
 )
@@ -51,6 +54,7 @@ from castiron.transport.verbs.requests import (
     RequestCancel,
     RequestList,
     RequestShow,
+    RequestTrace,
     RequestWait,
 )
 from castiron.transport.verbs.table import (
@@ -70,6 +74,7 @@ from castiron.transport.verbs.verb import (
 __all__ = [
     "COMMON_ERRORS",
     "MAX_LIST",
+    "MAX_RECORDED",
     "MAX_SEQ",
     "MAX_TIMEOUT_S",
     "MAX_TYPES",
@@ -91,11 +96,13 @@ __all__ = [
     "NodeBootDeviceSet",
     "NodeCreate",
     "NodeDelete",
+    "NodeExplain",
     "NodeHistory",
     "NodeList",
     "NodeMaintenanceSet",
     "NodeMaintenanceUnset",
     "NodePowerSet",
+    "NodeRecording",
     "NodeRequest",
     "NodeSet",
     "NodeShow",
@@ -105,6 +112,7 @@ __all__ = [
     "RequestCancel",
     "RequestList",
     "RequestShow",
+    "RequestTrace",
     "RequestWait",
     "Status",
     "TimeoutS",

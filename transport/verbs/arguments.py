@@ -20,6 +20,9 @@ MAX_MOMENT: Final = 253_402_300_799.0
 MAX_LIST: Final = 1000
 """Entries in one answer, as Ironic's max_limit."""
 
+MAX_RECORDED: Final = 200
+"""Lines of one page of a node's record: a request with its trace takes 10 KiB, and a reply is bounded."""
+
 MAX_SEQ: Final = 2**63 - 1
 """What a store can count to."""
 
@@ -36,6 +39,7 @@ CallbackURL = Annotated[str, Meta(pattern=r"^https?://[!-~]+\Z", max_length=2048
 MomentAt = Annotated[float, Meta(ge=0, le=MAX_MOMENT, description="seconds since 1970-01-01 UTC")]
 IntervalS = Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds; 0: none")]
 TypePattern = Annotated[str, Meta(pattern=r"^[a-z_.*]+\Z", max_length=64)]
+DryRun = Annotated[bool, Meta(description="say what would happen, and change nothing")]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIST, description="entries at the most")]
 DriverName = Annotated[str, Meta(min_length=1, max_length=64, description="how the BMC is spoken to: ipmi, fake")]
 AttributeKey = Annotated[str, Meta(min_length=1, max_length=255)]

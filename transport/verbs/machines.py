@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
-from castiron.transport.verbs.arguments import CallbackURL, Key, MomentAt, NodeArgument, TimeoutS
+from castiron.transport.verbs.arguments import CallbackURL, DryRun, Key, MomentAt, NodeArgument, TimeoutS
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, ReplyWish, Role
 
@@ -32,6 +32,7 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
         OnRestart.RESUME
     )
     callback_url: Annotated[CallbackURL, Meta(description="called once it has ended; section 12")] | None = None
+    dry_run: DryRun = False
 
     becomes_request = True
     makes_work = True

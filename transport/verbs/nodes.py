@@ -10,9 +10,11 @@ from castiron.transport.selection.conditions import MAX_CONDITIONS, Condition
 from castiron.transport.selection.order import MAX_MARKER
 from castiron.transport.verbs.arguments import (
     MAX_LIST,
+    MAX_RECORDED,
     Attributes,
     DriverInfo,
     DriverName,
+    DryRun,
     IntervalS,
     Limit,
     NewName,
@@ -44,6 +46,7 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     soft_power_off_timeout_s: TimeoutS | None = None
     power_check_interval_s: IntervalS | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
+    dry_run: DryRun = False
 
     makes_work = True
     idempotent = False
@@ -99,6 +102,7 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
     power_check_interval_s: IntervalS | UnsetType | None = UNSET
     revision: Annotated[int, Meta(ge=1, description="change only if the node still has this revision")] | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
+    dry_run: DryRun = False
 
     makes_work = True
     refusals = (
@@ -123,6 +127,7 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
     node: NodeArgument
     revision: Annotated[int, Meta(ge=1, description="delete only if the node still has this revision")] | None = None
     force: Annotated[bool, Meta(description="also while a request is running, which then ends as failed")] = False
+    dry_run: DryRun = False
 
     makes_work = True
     idempotent = False
@@ -147,6 +152,7 @@ class NodeMaintenanceSet(Verb, frozen=True, kw_only=True, tag="node.maintenance.
     reason: Annotated[str, Meta(min_length=1, max_length=255, description="why; nil: as it was, if by hand")] | None = (
         None
     )
+    dry_run: DryRun = False
 
     makes_work = True
     refusals = _MAINTENANCE
@@ -161,8 +167,45 @@ class NodeMaintenanceUnset(Verb, frozen=True, kw_only=True, tag="node.maintenanc
     """
 
     node: NodeArgument
+    dry_run: DryRun = False
 
     makes_work = True
     refusals = _MAINTENANCE
     role = Role.OPERATOR
+    version = "1.1"
+
+
+class NodeExplain(Verb, frozen=True, kw_only=True, tag="node.explain"):
+    """Say why a node is not doing what it was asked for: what stands in the way, since when, and what helps.
+
+    Composed of what is on record; no BMC is asked.
+    """
+
+    node: NodeArgument
+
+    refusals = (errors.NodeNotFound,)
+    role = Role.READER
+    version = "1.1"
+
+
+class NodeRecording(Verb, frozen=True, kw_only=True, tag="node.record"):
+    """Read a node's record: its events, its requests, and their exchanges with the BMC, secrets masked, in pages.
+
+    What was refused is in no record; and of an exchange there is what was asked and what came of it, not its bytes.
+    """
+
+    node: NodeArgument
+    limit: Annotated[int, Meta(ge=1, le=MAX_RECORDED, description="lines at the most")] = MAX_RECORDED
+    marker: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^(event:[0-9]{0,18}|request:[!-~]{0,64})\Z", max_length=72, description="this `next_marker`"
+            ),
+        ]
+        | None
+    ) = None
+
+    refusals = (errors.NodeNotFound, errors.RequestNotFound)
+    role = Role.READER
     version = "1.1"

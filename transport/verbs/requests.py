@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from castiron.transport import errors
-from castiron.transport.verbs.arguments import MAX_TIMEOUT_S, Limit, NodeArgument, RequestArgument
+from castiron.transport.verbs.arguments import MAX_TIMEOUT_S, DryRun, Limit, MomentAt, NodeArgument, RequestArgument
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import RequestState, Role
 
@@ -19,11 +19,26 @@ class RequestShow(Verb, frozen=True, kw_only=True, tag="request.show"):
     role = Role.READER
 
 
+class RequestTrace(Verb, frozen=True, kw_only=True, tag="request.trace"):
+    """Tell a request's whole life: accepted, merged, queued, started, each exchange with the BMC, waits, its end.
+
+    Of a request that is running, up to now. Times are those of the conductor's clock; an exchange lasts from when it
+    was ordered to when its outcome was heard.
+    """
+
+    request: RequestArgument
+
+    refusals = (errors.RequestNotFound,)
+    role = Role.READER
+    version = "1.1"
+
+
 class RequestCancel(Verb, frozen=True, kw_only=True, tag="request.cancel"):
     """Withdraw a request that has not started. If others want it as well, it goes on for them."""
 
     request: RequestArgument
     force: Annotated[bool, Meta(description="also if others want it, or you do not")] = False
+    dry_run: DryRun = False
 
     makes_work = True
     role = Role.OPERATOR
@@ -48,6 +63,7 @@ class RequestAbort(Verb, frozen=True, kw_only=True, tag="request.abort"):
 
     request: RequestArgument
     force: Annotated[bool, Meta(description="also if others want it, or you do not")] = False
+    dry_run: DryRun = False
 
     makes_work = True
     role = Role.OPERATOR
@@ -73,12 +89,25 @@ class RequestWait(Verb, frozen=True, kw_only=True, tag="request.wait"):
 
 
 class RequestList(Verb, frozen=True, kw_only=True, tag="request.list"):
-    """List requests, the latest first."""
+    """List requests, the latest accepted first; those of which all that is given holds."""
 
     node: NodeArgument | None = None
     states: (
         Annotated[list[RequestState], Meta(max_length=len(RequestState), description="in these states only")] | None
     ) = None
+    of_verb: Annotated[str, Meta(min_length=1, max_length=64, description="of this verb, as node.power.set")] | None = (
+        None
+    )
+    requester: (
+        Annotated[str, Meta(min_length=1, max_length=255, description="first asked for by this identity")] | None
+    ) = None
+    error: (
+        Annotated[str, Meta(min_length=1, max_length=64, description="ended with this code, as bmc.unreachable")] | None
+    ) = None
+    accepted_since: Annotated[MomentAt, Meta(description="accepted then or later")] | None = None
+    accepted_until: Annotated[MomentAt, Meta(description="accepted before that")] | None = None
+    ended_since: Annotated[MomentAt, Meta(description="ended then or later")] | None = None
+    ended_until: Annotated[MomentAt, Meta(description="ended before that")] | None = None
     limit: Limit = 100
     marker: RequestArgument | None = None
 

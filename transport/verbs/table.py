@@ -16,13 +16,22 @@ from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceS
 from castiron.transport.verbs.nodes import (
     NodeCreate,
     NodeDelete,
+    NodeExplain,
     NodeList,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
+    NodeRecording,
     NodeSet,
     NodeShow,
 )
-from castiron.transport.verbs.requests import RequestAbort, RequestCancel, RequestList, RequestShow, RequestWait
+from castiron.transport.verbs.requests import (
+    RequestAbort,
+    RequestCancel,
+    RequestList,
+    RequestShow,
+    RequestTrace,
+    RequestWait,
+)
 
 AnyVerb = (
     Hello
@@ -43,8 +52,11 @@ AnyVerb = (
     | RequestList
     | RequestCancel
     | RequestAbort
+    | RequestTrace
     | EventList
     | NodeHistory
+    | NodeExplain
+    | NodeRecording
 )
 """All verbs as one type: a `match` over it that misses one does not pass the type checkers."""
 
@@ -72,8 +84,11 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         RequestList,
         RequestCancel,
         RequestAbort,
+        RequestTrace,
         EventList,
         NodeHistory,
+        NodeExplain,
+        NodeRecording,
     )
 }
 """Tag on the wire → Struct, in the order of the documents."""

@@ -7,7 +7,18 @@ from msgspec import Struct, to_builtins
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import Role
 
-TERMS: Final = ("replies", "key", "policy", "hold", "fresh", "again", "deadline_at", "on_restart", "callback_url")
+TERMS: Final = (
+    "replies",
+    "key",
+    "policy",
+    "hold",
+    "fresh",
+    "again",
+    "deadline_at",
+    "on_restart",
+    "callback_url",
+    "dry_run",
+)
 """Fields of a request's verb that say how it is to be treated, not what is to be done."""
 
 

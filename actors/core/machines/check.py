@@ -14,6 +14,7 @@ from typing import Final
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CallDriver, CancelTimer, Checked, SetTimer
 from castiron.actors.core.messages import Heard, TimerDue
+from castiron.actors.core.requests import tracing
 from castiron.actors.core.state import Check, NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower, NotDone
 from castiron.actors.settings import Settings
@@ -207,18 +208,17 @@ def _force(draft: Draft, seen: PowerState, spare_id: RequestID, settings: Settin
         _set_fault(draft, seen, why, None)
         return CheckResult.FAULTED
     verb = NodePowerSet(node=record.name, target=PowerTarget(str(record.power_state)))
-    draft.enqueue(
-        RequestRecord(
-            id=spare_id,
-            node_uuid=record.uuid,
-            node_name=record.name,
-            verb=tag_of(verb),
-            arguments=arguments_of(verb),
-            requester=REQUESTER,
-            state=RequestState.QUEUED,
-            accepted_at=draft.now,
-        )
+    request = RequestRecord(
+        id=spare_id,
+        node_uuid=record.uuid,
+        node_name=record.name,
+        verb=tag_of(verb),
+        arguments=arguments_of(verb),
+        requester=REQUESTER,
+        state=RequestState.QUEUED,
+        accepted_at=draft.now,
     )
+    draft.enqueue(replace(request, trace=tracing.accepted(request, 1, None)))
     return CheckResult.FORCED
 
 

@@ -6,6 +6,7 @@ The machine was not touched by any of them. What has started is ended by `actors
 from dataclasses import replace
 
 from castiron.actors.core.draft import Draft
+from castiron.actors.core.requests import tracing
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.errors import (
     CastironError,
@@ -131,6 +132,7 @@ def waits(draft: Draft, request_id: RequestID) -> bool:
 
 def _ended(request: RequestRecord, state: RequestState, error: CastironError, now: Instant) -> RequestRecord:
     error.applied = Applied.NO
-    return replace(
+    ended = replace(
         request, state=state, ended_at=now, error=error.to_wire(), applied=Applied.NO, progress={}, overdue_at=None
     )
+    return replace(ended, trace=tracing.ended(request.trace, ended, now))

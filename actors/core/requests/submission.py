@@ -11,6 +11,7 @@ from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import Accept, Park, Refuse
 from castiron.actors.core.machines import check
 from castiron.actors.core.messages import Submit
+from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.callbacks import with_callback
 from castiron.actors.core.requests.compatibility import Conflict, Enqueue, Merge, judge
 from castiron.actors.core.requests.ending import supersede, waits
@@ -20,7 +21,7 @@ from castiron.store.records import KeyRecord, RequestRecord
 from castiron.transport.errors import CastironError, RequestExpired
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import arguments_of, tag_of
-from castiron.transport.vocabulary import Instant, RequestState
+from castiron.transport.vocabulary import Instant, RequestState, TraceWord
 
 MAX_REQUESTERS: Final = 64
 """That one request may have: more than there are people who look after a machine."""
@@ -116,6 +117,9 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         callbacks=() if verb.callback_url is None else (verb.callback_url,),
         requesters={identity_of(message.requester): deadline_at},
     )
+    waiting = [other for other in draft.state.queue if other not in verdict.superseded]
+    behind = waiting[-1] if waiting else draft.state.running
+    request = replace(request, trace=tracing.accepted(request, len(waiting) + 1, behind))
     draft.order(Accept(message.reply_to, request))
     for other in verdict.superseded:
         if waits(draft, other.id):
@@ -133,8 +137,16 @@ def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
     full = crowded(draft.state, max(len(wanted), len(callbacks)) - 1, MAX_REQUESTERS)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
+    trace = tracing.noted(draft.state.traced(other).trace, TraceWord.MERGED, draft.now, requester=message.requester)
     until = latest(wanted.values())
-    request = replace(other, requesters=wanted, deadline_at=until, merged=other.merged + 1, callbacks=callbacks)
+    request = replace(
+        other,
+        requesters=wanted,
+        deadline_at=until,
+        merged=other.merged + 1,
+        callbacks=callbacks,
+        trace=trace,
+    )
     draft.keep(request)
     draft.state = draft.state.having(request)
     _note_key(draft, message, request)

@@ -10,12 +10,14 @@ from castiron.actors.core import running
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerRequest, Refuse
 from castiron.actors.core.messages import Withdraw
+from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.ending import cancel
 from castiron.actors.core.requests.submission import latest
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, RequestEnded, RequestNotYours, RequestStarted
 from castiron.transport.requester import identity_of
+from castiron.transport.vocabulary import TraceWord
 
 
 def withdraw(draft: Draft, message: Withdraw, settings: Settings) -> None:
@@ -43,7 +45,8 @@ def _withdraw_waiting(draft: Draft, message: Withdraw, request: RequestRecord) -
     if withdrawn not in request.wanted_by:
         return draft.order(Refuse(message.reply_to, obstacle))
     wanted = {who: until for who, until in request.wanted_by.items() if who != withdrawn}
-    left = replace(request, requesters=wanted, deadline_at=latest(wanted.values()))
+    trace = tracing.noted(request.trace, TraceWord.WITHDRAWN, draft.now, requester=withdrawn)
+    left = replace(request, requesters=wanted, deadline_at=latest(wanted.values()), trace=trace)
     draft.keep(left)
     draft.state = draft.state.having(left)
     return draft.order(AnswerRequest(message.reply_to, left, is_final=True))

@@ -4,11 +4,12 @@ One class is the contract; its children only say which store and which writer.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from castiron.store.errors import DuplicateNode, StaleRevision
-from castiron.store.records import Change, NodeInsert, NodeRecord, NodeRemove, RequestRecord
+from castiron.store.records import Change, NodeInsert, NodeRecord, NodeRemove, RequestRecord, Wanted
 from castiron.store.sql.migrations import STEPS
 from castiron.store.store import Store
 from castiron.store.writer import Writer
@@ -203,9 +204,46 @@ class RecordsContract(StoreContract):
         commit(writer, creation(plain_node(2), plain_request(4, node_uuid=node_uuid(2))))
 
         assert [found.id[-1] for found in store.requests(limit=9)] == ["4", "3", "2", "1"]
-        assert [found.id[-1] for found in store.requests(limit=9, node_uuid=node_uuid(1))] == ["3", "2", "1"]
-        assert store.requests(limit=9, states=[RequestState.FAILED]) == [failed]
-        assert store.requests(limit=9, states=[]) == []
+        assert [found.id[-1] for found in store.requests(Wanted(node_uuid=node_uuid(1)), limit=9)] == ["3", "2", "1"]
+        assert store.requests(Wanted(states=frozenset({RequestState.FAILED})), limit=9) == [failed]
+        assert store.requests(Wanted(states=frozenset()), limit=9) == []
+
+    def test_requests_are_found_by_all_that_a_list_may_ask_for(self, store: Store, writer: Writer) -> None:
+        lost = {"code": "bmc.unreachable", "message": "No answer."}
+        failed = plain_request(2, state=RequestState.FAILED, error=lost, ended_at=Instant(3000.0))
+        boot = plain_request(3, verb="node.boot_device.set", requester="ipc:uid=7 (a shell)")
+        other = plain_request(4, requester="ipc:uid=77")
+        commit(writer, creation(plain_node(1), plain_request(1), failed, boot, other))
+
+        def found(**wanted: Any) -> list[str]:
+            return [one.id[-1] for one in store.requests(Wanted(**wanted), limit=9)]
+
+        assert found(error="bmc.unreachable") == ["2"]
+        assert found(error="bmc.fault") == []
+        assert found(verb="node.boot_device.set") == ["3"]
+        assert found(requester="ipc:uid=7") == ["3"]
+        assert found(requester="ipc:uid=7 (a shell)") == ["3"]
+        assert found(accepted_since=2002.0, accepted_until=2004.0) == ["3", "2"]
+        assert found(ended_since=3000.0) == ["2"]
+        assert found(ended_until=3000.0) == []
+        assert found(verb="node.power.set", error="bmc.unreachable", ended_until=3000.5) == ["2"]
+
+    def test_pages_neither_skip_nor_repeat_what_is_there_while_requests_come_and_end(
+        self, store: Store, writer: Writer
+    ) -> None:
+        there = [plain_request(number) for number in range(1, 8)]
+        commit(writer, creation(plain_node(1), *there))
+        node, seen, before = told_node(1), list[str](), None
+        for number in range(10, 20):
+            page = store.requests(limit=2, before=before)
+            if not page:
+                break
+            seen, before = [*seen, *(one.id for one in page)], page[-1].id
+            node = successor(node)  # one comes, and one that is on no page yet ends
+            ended = replace(there[0], state=RequestState.FAILED, ended_at=Instant(4000.0))
+            commit(writer, replace(update(node), requests=(plain_request(number), ended)))
+
+        assert seen == [one.id for one in reversed(there)]
 
     def test_a_page_after_a_request_that_is_not_there_is_an_error(self, store: Store) -> None:
         with pytest.raises(KeyError):

@@ -6,11 +6,11 @@ import pytest
 
 from castiron.actors.published.archive import Library, Question
 from castiron.actors.reception.desk import Reception
-from castiron.store.records import RequestRecord
+from castiron.store.records import ALL, RequestRecord, Wanted
 from castiron.testing.simulation.evidence import Question as Asked
 from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.verbs import AnyVerb, RequestList, RequestShow
-from castiron.transport.vocabulary import EventSeq, NodeUUID, PowerTarget, RequestID, RequestState
+from castiron.transport.vocabulary import EventSeq, PowerTarget, RequestID
 from tests.support.conductor_sim import Simulation
 
 
@@ -31,13 +31,12 @@ class Busy:
 
     def requests(
         self,
+        wanted: Wanted = ALL,
         *,
-        node_uuid: NodeUUID | None = None,
-        states: frozenset[RequestState] | None = None,
         limit: int,
         before: RequestID | None = None,
     ) -> list[RequestRecord]:
-        found = self._library.requests(node_uuid=node_uuid, states=states, limit=limit, before=before)
+        found = self._library.requests(wanted, limit=limit, before=before)
         self._happen()
         return found
 

@@ -144,6 +144,7 @@ def test_rows_are_in_the_order_of_the_models() -> None:
     event = dict(zip(statements.columns(Event)[2:], event_row(event_of(full_node())), strict=True))
     callback = dict(zip(statements.columns(Callback)[:-1], callback_row(full_callback()), strict=True))
 
+    assert request.pop("error_code") == "bmc.fault", "it stands beside the error, to be found by"
     pairs = (
         (node, full_node()),
         (request, full_request()),
