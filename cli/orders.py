@@ -61,7 +61,8 @@ def carry_out(
         conclude(outcomes, _accepted_text(len(outcomes)), given)
         return
     names = None if selected.range_ is None else names_of(selected.range_)
-    if names is not None and len(names) == 1 and not selected.where and pace.is_plain:
+    is_one = names is not None and len(names) == 1 and not selected.where
+    if names is not None and is_one and pace.is_plain and request.key is None:  # a node's key is the same in any range
         outcomes, summary = _ask_one(request, names[0], wait=wait, given=given), None
     else:
         outcomes, summary = _ask_many(request, selected, wait=wait, pace=pace, given=given)
