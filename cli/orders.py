@@ -168,8 +168,6 @@ def _given_up(bulk: Bulk, error: CastironError, given: Shared) -> CastironError:
 
 
 def _interrupted(bulk: Bulk) -> str:
-    if not bulk.names:
-        return "Interrupted before the conductor had answered. See `castiron request list`."
     try:
         view = bulk.cancel() or bulk.summary
     except CastironError as error:

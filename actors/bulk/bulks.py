@@ -76,7 +76,7 @@ class Bulks:
             BulkNotFound: there is none of that id.
         """
         with self._lock:
-            found = self._under_way.get(verb.bulk)
+            found = self._under_way.get(verb.bulk) or self._of_key(verb.bulk)
         if found is None or found.ref is None or not _tell(found.ref, Cancel(answer)):
             raise BulkNotFound(
                 f"No bulk {verb.bulk!r} is under way; it never was, or has ended.", details={"bulk": verb.bulk}
@@ -116,6 +116,10 @@ class Bulks:
         for ref in refs:
             _tell(ref, Stop(Reason.DRAINING))
 
+    def _of_key(self, key: str) -> _UnderWay | None:
+        """Return the latest of a key: the one before it has been stopped already."""
+        return next((one for one in reversed(self._under_way.values()) if one.key == key), None)
+
     def _reserve(self, bulk_id: str, key: str | None) -> ActorRef[Any] | None:
         """Take a place, and return the bulk that has the same key."""
         limit = self._services.settings.max_bulks
@@ -123,7 +127,7 @@ class Bulks:
             if self._is_closed:
                 message = "The conductor is stopping and accepts nothing new. Ask again once it is back."
                 raise ConductorDraining(message, applied=Applied.NO)
-            same = next((one for one in self._under_way.values() if key is not None and one.key == key), None)
+            same = None if key is None else self._of_key(key)
             if same is None and len(self._under_way) >= limit:
                 raise _overloaded("max_bulks", limit)
             self._under_way[bulk_id] = _UnderWay(key)

@@ -7,9 +7,9 @@ given here. Pure but for reading lines.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from castiron.actors.core.effects import CallDriver, CancelTimer, SetTimer
 from castiron.actors.core.machines.actions import EVENTS
@@ -102,7 +102,7 @@ class _Life:
         self,
         header: Mapping[str, Any],
         request: Mapping[str, Any],
-        events: list[Mapping[str, Any]],
+        events: Sequence[Mapping[str, Any]],
         settings: Settings,
     ) -> None:
         self._request = request
@@ -219,7 +219,7 @@ def _why_not(request: Mapping[str, Any]) -> str | None:
     return None if TraceWord.ENDED in words else "its trace has no end"
 
 
-def _node(header: Mapping[str, Any], request: Mapping[str, Any], events: list[Mapping[str, Any]]) -> NodeRecord:
+def _node(header: Mapping[str, Any], request: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> NodeRecord:
     """Return the node as it was when the request started, as far as a decision looks at it."""
     node = header["node"]
     seen = events[0]["payload"].get("power_state") if events else None
@@ -261,8 +261,9 @@ def _outcome(details: Mapping[str, Any]) -> Outcome:
     if answer == "done":
         return Done(value=None)
     if isinstance(answer, Mapping):
-        device = BootDevice(str(answer["boot_device"]))
-        return Done(value=BootSetting(device, persistent=bool(answer["persistent"]), uefi=bool(answer["uefi"])))
+        setting = cast("Mapping[str, Any]", answer)
+        device = BootDevice(setting["boot_device"])
+        return Done(value=BootSetting(device, persistent=setting["persistent"], uefi=setting["uefi"]))
     return Done(value=PowerState(answer))
 
 

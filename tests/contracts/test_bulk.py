@@ -110,6 +110,8 @@ def test_one_unknown_name_refuses_all_and_each_is_named(client: Client) -> None:
         list(client.nodes.bulk(ON, "n[0-2]", at_most=2))
     with pytest.raises(ArgumentInvalid):
         list(client.nodes.bulk({"verb": "node.power.set", "target": "on"}, "n[0-2]"))
+    with pytest.raises(ArgumentInvalid, match="never a rehearsal"):
+        client.nodes.bulk(NodePowerSet(node="", target=PowerTarget.ON, dry_run=True), "n[0-2]")
 
     assert refused.value.details == {"count": 3, "limit": 2, "what": "at_most"}
     assert client.requests.list() == []

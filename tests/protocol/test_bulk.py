@@ -13,9 +13,10 @@ from tests.support.raw_peer import RawPeer
 
 def told(peer: RawPeer) -> tuple[list[bytes], dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
     """Return the kinds of all replies, the announcement, the outcomes, and the summary."""
-    first = peer.hear()
-    kinds, outcomes = [first.kind], []
-    while kinds[-1] != FINAL:
+    first = heard = peer.hear()
+    kinds: list[bytes] = [first.kind]
+    outcomes: list[dict[str, Any]] = []
+    while heard.kind != FINAL:
         heard = peer.hear()
         kinds.append(heard.kind)
         if heard.kind == PART:

@@ -39,9 +39,9 @@ class MemoryBulks(MemoryRequests):
         bulk.begin()
 
     def cancel_bulk(self, verb: verbs.BulkCancel, answer: Answer) -> None:
-        if verb.bulk not in self.bulks:
+        bulk = next((one for one in self.bulks.values() if verb.bulk in {one.id, one.verb.key}), None)
+        if bulk is None:
             raise errors.BulkNotFound("It has ended.", details={"bulk": verb.bulk})
-        bulk = self.bulks[verb.bulk]
         bulk.cancel()
         answer.final(bulk.view(), self.events.seq)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.errors import (
+    ArgumentInvalid,
     BulkNotFound,
     BulkStopped,
     CapacityError,
@@ -156,10 +157,8 @@ class Bulk:
         Returns:
             How it stood then; None: it had ended, or had never begun.
         """
-        if self._id is None:
-            return None
-        try:
-            return self._conversation.ask(BulkCancel(bulk=self._id), BulkView, self._answer_s)
+        try:  # by its key, where the announcement has not been read
+            return self._conversation.ask(BulkCancel(bulk=self._id or self.key), BulkView, self._answer_s)
         except BulkNotFound:
             return None
 
@@ -252,6 +251,9 @@ def bulk_verb(
         ArgumentInvalid: something does not fit.
     """
     body = to_map(request) if isinstance(request, Verb) else dict(request)
+    if body.get("dry_run"):  # to leave it out would be to do it
+        message = "A bulk is never a rehearsal. Ask each node with `dry_run`."
+        raise ArgumentInvalid(message, details={"path": "$.order.dry_run"})
     asked = {name: value for name, value in body.items() if name not in OWN and value is not UNSET}
     return BulkRun(order=asked, nodes=[nodes] if isinstance(nodes, str) else named(nodes), **terms)
 

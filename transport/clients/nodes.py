@@ -144,8 +144,7 @@ class Nodes:
             verb = NodeHistory(node=node, limit=min(limit - len(found), MAX_LIST), before=before)
             page = self._conversation.ask(verb, HistoryListed, self._timeout_s)
             found += page.events
-            before = page.next_before
-            is_more = before is not None
+            is_more = (before := page.next_before) is not None
         return found
 
     def explain(self, node: str) -> Explanation:
@@ -386,9 +385,8 @@ class Nodes:
         """Yield pages in the order of what never changes, so that no node is met twice, or missed."""
         marker: str | None = ""
         while marker is not None:
-            verb = NodeList(
-                nodes=None if names is None else [*names], where=[*where], sort="uuid", marker=marker or None
-            )
+            named = None if names is None else [*names]
+            verb = NodeList(nodes=named, where=[*where], sort="uuid", marker=marker or None)
             page, seq = self._conversation.ask_with_seq(verb, NodeListed, self._timeout_s)
             yield page, seq
             marker = page.next_marker

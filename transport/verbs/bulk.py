@@ -15,8 +15,8 @@ from castiron.transport.vocabulary import Role
 MAX_RANGE: Final = 49_152
 """Characters of one host range: three quarters of a message."""
 
-OWN: Final = ("node", "key", "replies")
-"""Arguments of a node's request that a bulk gives to each of them itself."""
+OWN: Final = ("node", "key", "replies", "dry_run")
+"""Arguments of a node's request that a bulk gives to each of them itself; it is never a rehearsal."""
 
 _NOBODY: Final = "-"
 
@@ -85,7 +85,7 @@ class BulkRun(Verb, frozen=True, kw_only=True, tag="bulk.run"):
 class BulkCancel(Verb, frozen=True, kw_only=True, tag="bulk.cancel"):
     """Stop a bulk: what has not been started will not be, and what waits in line is withdrawn; what runs goes on."""
 
-    bulk: Annotated[str, Meta(min_length=1, max_length=64, description="id of a bulk")]
+    bulk: Annotated[str, Meta(min_length=1, max_length=91, description="id of a bulk, or its key")]
 
     makes_work = True
     role = Role.OPERATOR

@@ -125,11 +125,12 @@ def test_nobody_is_started_for_a_client_that_has_gone(world: World) -> None:
     assert world.simulation.house.bulks.counts() == (0, 0)
 
 
-def test_one_that_is_cancelled_tells_whom_it_did_not_ask(world: World) -> None:
-    client = world.ask(BulkRun(nodes=["n[0-4]"], order=ON, stagger_s=30.0))
+@pytest.mark.parametrize("by_id", [True, False])
+def test_one_that_is_cancelled_tells_whom_it_did_not_ask(world: World, *, by_id: bool) -> None:
+    client = world.ask(BulkRun(nodes=["n[0-4]"], order=ON, stagger_s=30.0, key="a-key-of-mine"))
     world.live(40)
 
-    cancel = world.ask(BulkCancel(bulk=client.views[0].id))
+    cancel = world.ask(BulkCancel(bulk=client.views[0].id if by_id else "a-key-of-mine"))
     world.live(1000)
 
     assert cancel.views[0].not_sent == 3

@@ -1,6 +1,7 @@
 """What a message would do: told by the decision that would follow, and nothing changes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -151,7 +152,13 @@ VERBS = st.sampled_from([POWER_ON, POWER_OFF, REBOOT, READ_BOOT, SET_PXE])
 TERMS = st.fixed_dictionaries(
     {"policy": st.sampled_from(Policy), "hold": st.booleans(), "again": st.booleans(), "fresh": st.booleans()}
 )
-ASKED = st.builds(lambda verb, terms: structs.replace(verb, **terms), VERBS, TERMS)
+
+
+def on_terms(verb: AnyNodeRequest, terms: dict[str, Any]) -> AnyNodeRequest:
+    return structs.replace(verb, **terms)
+
+
+ASKED = st.builds(on_terms, VERBS, TERMS)
 
 
 @given(st.lists(ASKED, max_size=6), st.booleans(), st.booleans(), ASKED)
