@@ -29,8 +29,10 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.permits import Permits
+from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
 from castiron.actors.pruning import Pruning
+from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import Archive
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
@@ -38,6 +40,7 @@ from castiron.actors.published.checks import Checks
 from castiron.actors.published.herald import Herald
 from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
+from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
@@ -270,7 +273,8 @@ class Conductor:
             clock=clock,
             dispatcher=dispatcher,
             writer=writer,
-            permits=Permits(settings.max_running_actions),
+            permits=Permits(settings.max_running_actions, caps_of(settings)),
+            gate=Gate(settings, board),
             drivers=drivers,
             board=board,
             directory=Directory(),
@@ -307,9 +311,7 @@ class Conductor:
         front_door.open()
         parts.add_quick(front_door.close)
         self._start_actors(services, kin, tally, store)
-        pruning = Pruning(store, archive, clock, settings, keys.forget)
-        pruning.start()
-        parts.add_quick(pruning.stop)
+        self._start_pruning(Pruning(store, archive, clock, settings, keys.forget))
         threaded: dict[str, Watched] = {
             "clock": clock,
             "store writer": writer,
@@ -319,6 +321,7 @@ class Conductor:
             **{f"{name} driver": driver for name, driver in drivers.items()},
             **({} if sender is None else {"webhooks": sender}),
         }
+        lookout = Lookout(bulletin.gauges, writer, clock)
         watch = Watch(
             dispatcher=dispatcher,
             supervisor=kin.supervisor,
@@ -326,8 +329,10 @@ class Conductor:
             hung_turn_s=settings.hung_turn_s,
             slow_turn_s=settings.slow_turn_s,
             overdue=Orphanage(board, services.directory, clock).look,
+            sample=lookout.look,
             failed=self._fail,
         )
+        bulletin.lookout = lookout
         bulletin.front_door, bulletin.watch = front_door, watch
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
@@ -350,6 +355,10 @@ class Conductor:
         )
         self._server_key = None if guard is None else guard.server.public
         return guard
+
+    def _start_pruning(self, pruning: Pruning) -> None:
+        pruning.start()
+        self._parts.add_quick(pruning.stop)
 
     def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
         nursery = Nursery(services, kin)

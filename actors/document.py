@@ -1,4 +1,4 @@
-"""The tables of docs/power.md, checks.md, compatibility.md and guides/settings.md, made from what the code follows.
+"""The tables of docs/power.md, checks.md, compatibility.md, limits.md and guides/settings.md, made from the code.
 
     python -m castiron.actors.document docs/power.md
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
 from castiron.actors.core.requests.compatibility import ADMITTANCE, HINDRANCES, MEETINGS, POLICIES, Condition
+from castiron.actors.limits import BOUNDS, REPLACED
 from castiron.actors.settings import Settings, default_in_words
 from castiron.transport.vocabulary import CheckResult
 
@@ -158,13 +159,39 @@ def settings() -> str:
     return _table(("setting", "default", "bounds", "unit", "meaning"), rows)
 
 
+def limits() -> str:
+    """Return every bound."""
+    rows = (
+        (
+            f"`{one.what}`",
+            f"`{one.limit}`" if isinstance(one.limit, str) else "",
+            one.value(),
+            one.beyond,
+            f"`{one.answer}`",
+        )
+        for one in BOUNDS
+    )
+    return _table(("what", "setting", "default", "beyond it", "answer"), rows)
+
+
+def replaced() -> str:
+    """Return what else is busy for a moment."""
+    return _table(("what", "because"), ((f"`{what}`", why) for what, why in REPLACED.items()))
+
+
 def _bounds_and_unit(item: "Field[Any]") -> tuple[str, str]:
     if isinstance(item.default, bool):
         return "true, false", ""
     if item.metadata["least"] is None:
         return "text" if isinstance(item.default, str) else "list of texts", ""
     bounds = f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}"
-    return bounds, "seconds" if item.name.endswith("_s") else "count"
+    return bounds, _unit(item.name)
+
+
+def _unit(name: str) -> str:
+    if name.endswith("_per_s"):
+        return "per second"
+    return "seconds" if name.endswith("_s") else "count"
 
 
 def _settings(names: Iterable[str]) -> str:
@@ -184,6 +211,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "hindrances": hindrances,
     "admittance": admittance,
     "settings": settings,
+    "limits": limits,
+    "replaced": replaced,
 }
 
 

@@ -15,6 +15,7 @@ from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.troubles import Troubles
 from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
+from castiron.actors.reception.gate import Gate
 from castiron.actors.settings import Settings
 from castiron.actors.supervision.directory import Directory
 from castiron.store.errors import StoreError
@@ -58,6 +59,7 @@ class Services:
     dispatcher: Dispatcher
     writer: Writer
     permits: Permits
+    gate: Gate
     drivers: Mapping[str, Driver]
     board: Board
     directory: Directory

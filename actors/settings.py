@@ -74,6 +74,29 @@ class Settings:
     max_running_actions: int = _setting(
         10_000, "actions that may run at once; further ones wait in their node's queue", least=1, most=1_000_000
     )
+    max_concurrent_power: int = _setting(
+        0,
+        "power actions that may run at once, of the max_running_actions; further ones wait in their node's queue; "
+        "0: no bound of their own",
+        least=0,
+        most=1_000_000,
+    )
+    max_open_requests: int = _setting(
+        50_000, "requests that may be accepted and not have ended", least=1, most=1_000_000
+    )
+    max_open_requests_per_requester: int = _setting(
+        25_000, "the same, of one requester: a key, or a user of this machine", least=1, most=1_000_000
+    )
+    work_rate_per_s: float = _setting(
+        5000.0, "messages that make work, which a requester may send per second; 0: any number", least=0.0, most=1e6
+    )
+    work_rate_burst: int = _setting(
+        10_000, "the same, at once after a rest: one for each of so many nodes", least=1, most=1_000_000
+    )
+    read_rate_per_s: float = _setting(
+        50_000.0, "messages that only look, which a requester may send per second; 0: any number", least=0.0, most=1e6
+    )
+    read_rate_burst: int = _setting(100_000, "the same, at once after a rest", least=1, most=1_000_000)
     node_mailbox_limit: int = _setting(64, "messages of users that may wait at one node's actor", least=1, most=100_000)
     node_queue_limit: int = _setting(16, "requests that may wait for one node", least=1, most=10_000)
     fleet_mailbox_limit: int = _setting(

@@ -317,3 +317,7 @@ class EventType(StrEnum):
     """The conductor put the node aside."""
     NODE_FAULT_CLEARED = "node.fault_cleared.success"
     """The reason is gone, and the node is taken back."""
+    LIMIT_WARNING = "conductor.limit.warning"
+    """A bound of the conductor's is met to four fifths or more. It is of no node."""
+    LIMIT_CLEARED = "conductor.limit.cleared"
+    """It is met to less than seven tenths again. It is of no node."""

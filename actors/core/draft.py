@@ -62,8 +62,8 @@ class Draft:
             return
         if permit is not None:
             self.order(ReleasePermit(permit))
-        if wanted is not None:
-            self.order(AcquirePermit(wanted))
+        if first is not None:
+            self.order(AcquirePermit(first.id, first.verb))
         self.state = replace(self.state, permit=wanted)
 
     def kept(self, request_id: RequestID) -> RequestRecord:

@@ -68,6 +68,7 @@ class AcquirePermit:
     """Ask for a place to run the request."""
 
     request_id: RequestID
+    verb: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,8 +160,8 @@ class NodeActor(DispatchedActor):
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case AcquirePermit(request_id=request_id):
-                self._place.ask_for(request_id)
+            case AcquirePermit(request_id=request_id, verb=verb):
+                self._place.ask_for(request_id, verb)
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
             case CallDriver():

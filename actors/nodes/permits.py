@@ -1,19 +1,29 @@
-"""How many actions may run at once, and who is next: a fair, exact bound.
+"""How many actions may run at once, of all and of each class, and who is next: fair, exact bounds.
 
 A permit is asked for with a function to call when it is there, so nobody waits in a thread. Pure bookkeeping under one
-lock; the functions are called outside of it. What a permit is for does not live here.
+lock; the functions are called outside of it. Each class has a line of its own, so one that has as many permits as it
+may holds nobody else up; among those that may, whoever asked first is next. What a permit is for does not live here.
 """
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Final, NamedTuple
 
 log = logging.getLogger(__name__)
+
+ANY: Final = ""
+"""The class of those that only the bound of all concerns."""
 
 
 class PermitMisused(Exception):
     """Asked for twice by one owner, or released by one who does not hold it: a bug of the caller's."""
+
+
+class _Wish(NamedTuple):
+    number: int
+    granted: Callable[[], None]
 
 
 class Permits:
@@ -21,15 +31,20 @@ class Permits:
 
     Args:
         limit: how many may be held at once; 1 or more.
+        caps: class → how many of it may be held at once; one that is not in it, or is 0, has no bound of its own.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, caps: Mapping[str, int] | None = None) -> None:
         if limit < 1:
             raise ValueError(f"a limit of {limit} would let nobody in")
         self._limit = limit
+        self._caps = {kind: cap for kind, cap in (caps or {}).items() if cap}
         self._lock = threading.Lock()
-        self._holders: set[Hashable] = set()
-        self._line: OrderedDict[Hashable, Callable[[], None]] = OrderedDict()
+        self._holders: dict[Hashable, str] = {}
+        self._held: Counter[str] = Counter()
+        self._lines: dict[str, OrderedDict[Hashable, _Wish]] = {kind: OrderedDict() for kind in (ANY, *self._caps)}
+        self._waits: dict[Hashable, str] = {}
+        self._wishes = 0
 
     @property
     def limit(self) -> int:
@@ -44,9 +59,13 @@ class Permits:
     @property
     def waiting(self) -> int:
         """How many owners stand in line."""
-        return len(self._line)
+        return len(self._waits)
 
-    def acquire(self, owner: Hashable, granted: Callable[[], None]) -> None:
+    def in_use_of(self, kind: str) -> int:
+        """Return how many of a class that has a bound are held."""
+        return self._held[kind]
+
+    def acquire(self, owner: Hashable, granted: Callable[[], None], kind: str = ANY) -> None:
         """Stand in line for a permit; hold it when `granted` is called. Not idempotent.
 
         Args:
@@ -55,14 +74,18 @@ class Permits:
                 nobody else is next, else on the thread that makes room. Must not block, nor call back into Permits.
                 If it raises, that is logged and the permit goes to the next in line. It may still come after a
                 `withdraw` on another thread that crossed it.
+            kind: the class that it counts for.
 
         Raises:
             PermitMisused: the owner holds one or stands in line already.
         """
+        kind = kind if kind in self._caps else ANY
         with self._lock:
-            if owner in self._holders or owner in self._line:
+            if owner in self._holders or owner in self._waits:
                 raise PermitMisused(f"{owner!r} holds a permit or waits for one already")
-            self._line[owner] = granted
+            self._wishes += 1
+            self._lines[kind][owner] = _Wish(self._wishes, granted)
+            self._waits[owner] = kind
         self._serve()
 
     def release(self, owner: Hashable) -> None:
@@ -74,15 +97,22 @@ class Permits:
         with self._lock:
             if owner not in self._holders:
                 raise PermitMisused(f"{owner!r} holds no permit")
-            self._holders.remove(owner)
+            self._give_back(owner)
         self._serve()
 
     def withdraw(self, owner: Hashable) -> None:
         """Leave the line, or give the permit back, or neither. Idempotent: for the successor of an owner that died."""
         with self._lock:
-            self._line.pop(owner, None)
-            self._holders.discard(owner)
+            kind = self._waits.pop(owner, None)
+            if kind is not None:
+                del self._lines[kind][owner]
+            self._give_back(owner)
         self._serve()
+
+    def _give_back(self, owner: Hashable) -> None:
+        kind = self._holders.pop(owner, None)
+        if kind is not None:
+            self._held[kind] -= 1
 
     def _serve(self) -> None:
         while (first := self._admit()) is not None:
@@ -92,13 +122,25 @@ class Permits:
             except Exception:
                 log.exception("%r could not be told that its permit is there; the next in line gets it", owner)
                 with self._lock:
-                    self._holders.discard(owner)
+                    self._give_back(owner)
 
     def _admit(self) -> tuple[Hashable, Callable[[], None]] | None:
-        """Let the first in line in, if there is room."""
+        """Let whoever is next in, if there is room. O(classes)."""
         with self._lock:
-            if not self._line or len(self._holders) >= self._limit:
+            if len(self._holders) >= self._limit:
                 return None
-            first = self._line.popitem(last=False)
-            self._holders.add(first[0])
-            return first
+            heads = [
+                (next(iter(line.values())).number, kind) for kind, line in self._lines.items() if self._has_room(kind)
+            ]
+            if not heads:
+                return None
+            kind = min(heads)[1]
+            owner, wish = self._lines[kind].popitem(last=False)
+            del self._waits[owner]
+            self._holders[owner] = kind
+            self._held[kind] += 1
+            return owner, wish.granted
+
+    def _has_room(self, kind: str) -> bool:
+        """Return whether somebody of a class waits and may come in, as far as its own bound goes."""
+        return bool(self._lines[kind]) and self._held[kind] < self._caps.get(kind, self._limit)

@@ -5,12 +5,24 @@ give back what it held without knowing what it was doing. A grant that was withd
 nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from castiron.actors.nodes.permits import Permits
+from castiron.actors.nodes.permits import ANY, Permits
+from castiron.actors.settings import Settings
+from castiron.transport.verbs import NodePowerSet, tag_of
 from castiron.transport.vocabulary import NodeUUID, RequestID
+
+POWER: Final = "power"
+
+CLASSES: Final[Mapping[str, str]] = {tag_of(NodePowerSet): POWER}
+"""Verb → the class of permits that its requests take, where they have a bound of their own."""
+
+
+def caps_of(settings: Settings) -> dict[str, int]:
+    """Return how many of each class may run at once; 0: no bound of their own."""
+    return {POWER: settings.max_concurrent_power}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,7 @@ class Place:
         self._request_id: RequestID | None = None
         self._wishes = 0
 
-    def ask_for(self, request_id: RequestID) -> None:
+    def ask_for(self, request_id: RequestID, verb: str) -> None:
         """Stand in line for the request; `tell` hears of it. Idempotent; another request's place is given back."""
         if self._request_id == request_id:
             return
@@ -45,7 +57,7 @@ class Place:
         self._request_id = request_id
         self._wishes += 1
         granted = Granted(request_id, self._wishes)
-        self._permits.acquire(self._owner, lambda: self._tell(granted))
+        self._permits.acquire(self._owner, lambda: self._tell(granted), CLASSES.get(verb, ANY))
 
     def is_granted(self, granted: Granted) -> bool:
         """Return whether a grant is the answer to the present wish."""

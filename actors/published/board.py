@@ -6,7 +6,7 @@ What a view looks like is `core.views`' matter; what is on disk and no longer he
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +15,7 @@ from castiron.actors.core.state import NodeState
 from castiron.actors.published.watermark import Watermark
 from castiron.store.records import Commit, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
+from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, NodeName, NodeUUID, RequestID, RequestState
 
 MAX_ENDED: Final = 10_000
@@ -48,6 +49,7 @@ class Board:
         self._sorted: list[NodeName] = []
         self._open: dict[RequestID, RequestRecord] = {}
         self._running: dict[RequestID, RequestRecord] = {}
+        self._openers: Counter[str] = Counter()
         self._ended: OrderedDict[RequestID, RequestRecord] = OrderedDict()
         self._waiters: dict[RequestID, dict[int, Told]] = {}
         self._followers: dict[RequestID, list[Told]] = {}
@@ -107,7 +109,7 @@ class Board:
             if request.state in FINAL_REQUEST_STATES:
                 # In this order: whoever looks without the lock finds it in one place or the other.
                 self._ended[request.id] = request
-                self._open.pop(request.id, None)
+                self._close(request.id)
                 self._running.pop(request.id, None)
                 if len(self._ended) > MAX_ENDED:
                     self._ended.popitem(last=False)
@@ -115,6 +117,8 @@ class Board:
                 self._waiting -= len(told)
                 told += self._followers.pop(request.id, [])
             elif request.id not in self._ended:
+                if request.id not in self._open:
+                    self._openers[identity_of(request.requester)] += 1
                 self._open[request.id] = request
                 if request.state is RequestState.RUNNING:
                     self._running[request.id] = request
@@ -156,6 +160,20 @@ class Board:
     def open_count(self) -> int:
         """Return how many requests have not ended."""
         return len(self._open)
+
+    def open_of(self, identity: str) -> int:
+        """Return how many of them an identity asked for first."""
+        return self._openers.get(identity, 0)
+
+    def openers(self) -> list[str]:
+        """Return the identities that asked for those that have not ended. O(identities)."""
+        with self._lock:
+            return list(self._openers)
+
+    def most_open(self) -> int:
+        """Return how many have not ended of the identity that has most. O(identities)."""
+        with self._lock:
+            return max(self._openers.values(), default=0)
 
     def waiting(self) -> int:
         """Return how many clients wait for the end of a request."""
@@ -201,6 +219,15 @@ class Board:
                 return True
         tell(ended, self.seq)
         return True
+
+    def _close(self, request_id: RequestID) -> None:
+        before = self._open.pop(request_id, None)
+        if before is None:
+            return
+        identity = identity_of(before.requester)
+        self._openers[identity] -= 1
+        if not self._openers[identity]:
+            del self._openers[identity]
 
     def _show(self, published: Published) -> None:
         record = published.state.record

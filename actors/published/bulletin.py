@@ -11,7 +11,9 @@ from typing import Any, Protocol, cast
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
+from castiron.actors.nodes.place import POWER
 from castiron.actors.published import process
+from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
 from castiron.actors.services import Services
 from castiron.actors.supervision.supervisor import Tally
@@ -21,7 +23,7 @@ from castiron.store.writer import MAX_BACKLOG, Writer
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
-from castiron.transport.replies import Gauge, StatusView, Welcome
+from castiron.transport.replies import Gauge, StatusView, Welcome, marked
 from castiron.transport.vocabulary import PowerState
 
 
@@ -34,10 +36,11 @@ class Counted(Protocol):
 
 
 class Bulletin:
-    """Speaks for one start of a conductor. Complete once `front_door` and `watch` have been set."""
+    """Speaks for one start of a conductor. Complete once `front_door`, `watch` and `lookout` have been set."""
 
     front_door: FrontDoor
     watch: Watch
+    lookout: Lookout
 
     def __init__(
         self,
@@ -109,13 +112,22 @@ class Bulletin:
             limits={**self.welcome().limits, "max_running_actions": services.settings.max_running_actions},
             settings=asdict(services.settings),
             timers=dict(services.clock.counters()),
-            queues=self._of_queues(drivers),
+            queues=self._marked(self._of_queues(drivers)),
+            requesters=services.gate.top(services.clock.now()),
             mailboxes=self._of_mailboxes(),
             slow_turns=self._of_slow_turns(),
             events={"oldest_seq": self._store.oldest_seq(), "latest_seq": self._store.latest_seq()},
             process=process.figures(),
             webhooks={} if self._webhooks is None else self._webhooks(),
         )
+
+    def gauges(self) -> dict[str, Gauge]:
+        """Return how full everything is that has a bound. O(parts) and O(identities), not O(nodes). Any thread."""
+        return self._of_queues({name: dict(driver.counters()) for name, driver in self._services.drivers.items()})
+
+    def _marked(self, gauges: dict[str, Gauge]) -> dict[str, Gauge]:
+        marks = {name for name, gauge in gauges.items() if self.lookout.alarms.is_marked(name, gauge)}
+        return {name: marked(gauge) if name in marks else gauge for name, gauge in gauges.items()}
 
     def _of_queues(self, drivers: dict[str, dict[str, int]]) -> dict[str, Gauge]:
         services, door = self._services, self.front_door
@@ -124,6 +136,8 @@ class Bulletin:
         bulks, bulk_nodes = self._bulks.counts()
         return {
             "actions": _held(services.permits.in_use, settings.max_running_actions, "max_running_actions"),
+            "power_actions": _capped(services.permits.in_use_of(POWER), settings.max_concurrent_power),
+            **services.gate.gauges(services.clock.now()),
             "actions_waiting": Gauge(used=services.permits.waiting),
             "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),
             "bulks": _held(bulks, settings.max_bulks, "max_bulks"),
@@ -201,6 +215,10 @@ class Bulletin:
             "fault": sum(record.fault is not None for record in records),
             "failing": self._services.troubles.failing(),
         }
+
+
+def _capped(used: int, limit: int) -> Gauge:
+    return Gauge(used=used, limit=limit or None, setting="max_concurrent_power")
 
 
 def _held(used: int, limit: int, setting: str) -> Gauge:

@@ -17,7 +17,7 @@ from castiron.transport.vocabulary import EventType
 
 log = logging.getLogger(__name__)
 
-WARNED: Final = frozenset({EventType.POWER_STATE_CORRECTED, EventType.NODE_FAULT_SET})
+WARNED: Final = frozenset({EventType.POWER_STATE_CORRECTED, EventType.NODE_FAULT_SET, EventType.LIMIT_WARNING})
 """Events that somebody should look at though they tell of no failure of a request."""
 
 _SAID: Final = (

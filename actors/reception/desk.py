@@ -109,6 +109,7 @@ class Reception:
     def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
         """Answer a verb, or see to it that somebody will. Never blocks; raises nothing of ours."""
         try:
+            self._services.gate.admit(verb, peer.requester, self._services.clock.now())
             self._handle(verb, peer.who, answer)
         except CastironError as error:
             answer.fail(error, self._seq)

@@ -22,6 +22,7 @@ from castiron.actors.services import Services
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import ArgumentInvalid, CastironError, InternalError, RequestEnded, RequestNotFound
 from castiron.transport.replies import AnyResult
+from castiron.transport.requester import identity_of
 from castiron.transport.verbs import AnyNodeRequest, RequestAbort, RequestCancel
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, ReplyWish, RequestID
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
@@ -38,11 +39,13 @@ class Submission:
     Attributes:
         wait: for the end of the request, if the client wants to hear it; it expects `request_id`.
         key: the one that it has reserved; None: it has none.
+        place: the identity for which it has reserved a place at the gate; None: it has none.
     """
 
     def __init__(self, intake: "Intake", answer: Answer, request_id: RequestID) -> None:
         self.wait: Wait | None = None
         self.key: str | None = None
+        self.place: str | None = None
         self._intake = intake
         self._answer = answer
         self._request_id = request_id
@@ -77,6 +80,8 @@ class Submission:
     def _is_first(self) -> bool:
         with self._lock:
             is_first, self._is_told = not self._is_told, True
+        if is_first and self.place is not None:
+            self._intake.gate.release(self.place)
         return is_first
 
 
@@ -85,6 +90,7 @@ class Intake:
 
     def __init__(self, services: Services, archive: Asking, keys: Keys) -> None:
         self.keys = keys
+        self.gate = services.gate
         self._services = services
         self._archive = archive
         settings = services.settings
@@ -172,6 +178,12 @@ class Intake:
             submission.key = key
             if self.keys.is_known(key):
                 return self._archive.ask(partial(self._look_up, wanted, node, message, submission))
+        return self._deliver(node, message, submission)
+
+    def _deliver(self, node: NodeState, message: Submit, submission: Submission) -> None:
+        identity = identity_of(message.requester)
+        self.gate.reserve(identity)
+        submission.place = identity
         return deliver(self._services, node, message)
 
     def _foretell(self, node: NodeState, message: Submit, answer: Answer) -> None:
@@ -209,7 +221,7 @@ class Intake:
             found = library.key(wanted.key)
             request = None if found is None else library.request(found.request_id)
             if request is None:
-                return deliver(self._services, node, message)
+                return self._deliver(node, message, submission)
             judge_known(wanted, request)
         except CastironError as error:
             return submission.refused(error, seq)

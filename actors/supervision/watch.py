@@ -54,6 +54,7 @@ class Watch:
         hung_turn_s: float,
         slow_turn_s: float = math.inf,
         overdue: Callable[[], Iterable[Hung]] = tuple,
+        sample: Callable[[], object] = tuple,
         failed: Callable[[str], None],
     ) -> None:
         """Prepare it.
@@ -63,6 +64,7 @@ class Watch:
             hung_turn_s: seconds after which a turn, or a thread's piece of work, counts as hung.
             slow_turn_s: seconds after which a turn is named in the log; one that lasts a round longer is never missed.
             overdue: yields the owners that do not end their actions.
+            sample: called at the end of each look.
             failed: told, once, what died.
         """
         self._dispatcher = dispatcher
@@ -71,6 +73,7 @@ class Watch:
         self._hung_turn_s = hung_turn_s
         self._slow_turn_s = slow_turn_s
         self._overdue = overdue
+        self._sample = sample
         self._failed = failed
         beating = {name: part for name, part in parts.items() if isinstance(part, Beating)}
         self._heartbeats = Heartbeats(beating)
@@ -124,7 +127,9 @@ class Watch:
         for hung in self._overdue():
             log.error("node %s: %s; it is replaced", hung.uuid, hung.reason, extra={"node_uuid": hung.uuid})
             self._supervisor.tell(hung)
-        return self._look_for_hung()
+        self._look_for_hung()
+        self._sample()
+        return None
 
     def _name_slow(self) -> None:
         """Name each turn that is slow, once."""

@@ -1,7 +1,7 @@
 """`castiron status` and `castiron ping`: the conductor itself."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import Any, Final, cast
 
@@ -10,7 +10,7 @@ import click
 from castiron.cli.options import Command, Shared, shared
 from castiron.cli.output.render import length, moment, show_json, show_record, word
 from castiron.cli.reach import connect
-from castiron.transport.replies import Gauge, StatusView
+from castiron.transport.replies import Gauge, RequesterUse, StatusView
 from castiron.transport.verbs import Hello, Ping, Status
 
 _MIB: Final = 1_048_576
@@ -63,6 +63,7 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "checks": _timed(view.checks),
         "timers": _timed(view.timers),
         "queues": _queues(view.queues),
+        "requesters": _requesters(view.requesters),
         "mailboxes": _counts(view.mailboxes),
         "slow turns": _slow(view.slow_turns),
         "actors": _counts(view.actors),
@@ -99,7 +100,12 @@ def _queues(gauges: Mapping[str, Gauge]) -> str:
 def _gauge(name: str, gauge: Gauge) -> str:
     bound = "" if gauge.limit is None else f" of {gauge.limit}"
     setting = "" if gauge.setting is None else f" ({gauge.setting})"
-    return f"{gauge.used}{bound} {name.replace('_', ' ')}{setting}"
+    mark = "!" if gauge.warned else ""
+    return f"{mark}{gauge.used}{bound} {name.replace('_', ' ')}{setting}"
+
+
+def _requesters(uses: Sequence[RequesterUse]) -> str:
+    return "; ".join(f"{use.requester}: {use.work} work, {use.reads} reads, {use.open} open" for use in uses) or "-"
 
 
 def _slow(figures: Mapping[str, Any]) -> str:

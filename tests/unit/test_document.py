@@ -13,7 +13,7 @@ from castiron.transport.vocabulary import CheckResult
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "power.md"
-PAGES = ("power.md", "checks.md", "compatibility.md", "guides/settings.md")
+PAGES = ("power.md", "checks.md", "compatibility.md", "limits.md", "guides/settings.md")
 
 
 @pytest.mark.parametrize("name", PAGES)

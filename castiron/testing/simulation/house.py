@@ -19,6 +19,7 @@ from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.permits import Permits
+from castiron.actors.nodes.place import caps_of
 from castiron.actors.pruning import Pruning
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
@@ -26,6 +27,7 @@ from castiron.actors.published.checks import Checks
 from castiron.actors.published.herald import Herald, Stream
 from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
+from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
@@ -127,7 +129,8 @@ class House:
             clock=self._clock,
             dispatcher=self.dispatcher,
             writer=self.writer,
-            permits=Permits(ground.settings.max_running_actions),
+            permits=Permits(ground.settings.max_running_actions, caps_of(ground.settings)),
+            gate=Gate(ground.settings, board),
             drivers=self.drivers,
             board=board,
             directory=Directory(),

@@ -204,3 +204,39 @@ class PermitsMachine(RuleBasedStateMachine):
 
 TestPermitsAgainstAModel = PermitsMachine.TestCase
 TestPermitsAgainstAModel.settings = settings(deadline=None)
+
+
+def test_a_full_class_holds_nobody_else_up_and_its_own_come_in_their_order() -> None:
+    permits, told = Permits(4, {"power": 1}), Told()
+    for owner in ("p1", "p2", "p3"):
+        permits.acquire(owner, told.note(owner), "power")
+    permits.acquire("b1", told.note("b1"))
+    permits.acquire("b2", told.note("b2"), "another")
+
+    assert told == ["p1", "b1", "b2"]
+    assert (permits.in_use_of("power"), permits.in_use, permits.waiting) == (1, 3, 2)
+
+    permits.release("p1")
+    permits.withdraw("p3")
+    permits.release("p2")
+    assert told == ["p1", "b1", "b2", "p2"]
+    assert (permits.in_use_of("power"), permits.waiting) == (0, 0)
+
+
+def test_among_classes_whoever_asked_first_is_next() -> None:
+    permits, told = Permits(1, {"power": 5}), Told()
+    for owner in ("x", "p1", "b1", "p2"):
+        permits.acquire(owner, told.note(owner), "power" if owner.startswith("p") else "")
+
+    for owner in ("x", "p1", "b1"):
+        permits.release(owner)
+
+    assert told == ["x", "p1", "b1", "p2"]
+
+
+def test_a_bound_of_zero_is_none() -> None:
+    permits, told = Permits(3, {"power": 0}), Told()
+    for owner in "abc":
+        permits.acquire(owner, told.note(owner), "power")
+
+    assert told == ["a", "b", "c"]

@@ -163,8 +163,8 @@ def test_a_place_is_asked_for_once_and_granted_once() -> None:
     permits, told = Permits(1), list[Granted]()
     mine = place(permits, told)
 
-    mine.ask_for(FIRST)
-    mine.ask_for(FIRST)
+    mine.ask_for(FIRST, "node.power.set")
+    mine.ask_for(FIRST, "node.power.set")
 
     assert [granted.request_id for granted in told] == [FIRST]
     assert mine.is_granted(told[0])
@@ -178,11 +178,11 @@ def test_a_place_is_asked_for_once_and_granted_once() -> None:
 def test_a_grant_that_was_withdrawn_on_its_way_counts_for_nothing() -> None:
     permits, told = Permits(1), list[Granted]()
     mine = place(permits, told)
-    mine.ask_for(FIRST)
+    mine.ask_for(FIRST, "node.power.set")
     mine.give_back()
     permits.acquire("another", lambda: None)
 
-    mine.ask_for(FIRST)
+    mine.ask_for(FIRST, "node.power.set")
 
     assert not mine.is_granted(told[0])
     permits.release("another")
@@ -193,15 +193,15 @@ def test_another_requests_place_is_given_back_before_it_is_asked_for() -> None:
     permits, told = Permits(1), list[Granted]()
     mine = place(permits, told)
 
-    mine.ask_for(FIRST)
-    mine.ask_for(SECOND)
+    mine.ask_for(FIRST, "node.power.set")
+    mine.ask_for(SECOND, "node.power.set")
 
     assert (permits.in_use, told[-1].request_id, mine.is_granted(told[-1])) == (1, SECOND, True)
 
 
 def test_whoever_takes_a_node_over_can_give_back_what_its_owner_held() -> None:
     permits = Permits(1)
-    place(permits, []).ask_for(FIRST)
+    place(permits, []).ask_for(FIRST, "node.power.set")
 
     permits.withdraw(owner_of(UUID, 1))
 

@@ -1,0 +1,83 @@
+"""Every bound of the product in one table: what holds it, and what happens beyond it. docs/limits.md is made from it.
+
+A test holds the table against the code: each `what` of a busy answer stands here, and each setting that is a bound. May
+come in: a new bound. Must not: the code that keeps it.
+"""
+
+from typing import Final, NamedTuple
+
+from castiron.actors.published.archive import MAX_QUESTIONS
+from castiron.actors.published.board import MAX_ENDED
+from castiron.actors.reception.rates import MAX_BUCKETS
+from castiron.actors.settings import Settings
+from castiron.store.writer import MAX_BACKLOG
+from castiron.transport.doors.answers import MAX_LARGE_BYTES
+from castiron.transport.doors.publisher import MAX_WAITING
+from castiron.transport.doors.unread import MAX_UNREAD_BYTES
+from castiron.transport.frames import MAX_MESSAGE_BYTES
+from castiron.transport.session import DEFAULT_LIMITS
+from castiron.transport.verbs import MAX_LIST
+
+BUSY: Final = "conductor.overloaded"
+WAITS: Final = "none: it waits"
+
+
+class Bound(NamedTuple):
+    """One bound."""
+
+    what: str
+    """As busy answers and `castiron status` name it."""
+    limit: str | int
+    """The setting that holds it, or its fixed value."""
+    beyond: str
+    answer: str
+
+    def value(self) -> str:
+        """Return its default."""
+        limit = getattr(Settings(), self.limit) if isinstance(self.limit, str) else self.limit
+        return f"{limit:,.15g}"
+
+
+BOUNDS: Final = (
+    Bound("work_rate", "work_rate_per_s", "messages that make work, of one identity; after a burst", BUSY),
+    Bound("work_rate", "work_rate_burst", "the burst of these", BUSY),
+    Bound("read_rate", "read_rate_per_s", "messages that only look, of one identity; after a burst", BUSY),
+    Bound("read_rate", "read_rate_burst", "the burst of these", BUSY),
+    Bound("open_requests", "max_open_requests", "requests accepted and not ended: a new one is refused", BUSY),
+    Bound("open_requests_per_requester", "max_open_requests_per_requester", "the same, of one identity", BUSY),
+    Bound("node_queue", "node_queue_limit", "requests that wait for one node: a new one is refused", "mailbox.full"),
+    Bound("node_mailbox", "node_mailbox_limit", "messages of users that one actor has not read", "mailbox.full"),
+    Bound("actions", "max_running_actions", "the action waits in its node's queue, in the order of all", WAITS),
+    Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
+    Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS),
+    Bound("waiters", "max_waiters", "clients that wait for ends: one more is refused; poll instead", BUSY),
+    Bound("fleet", "fleet_mailbox_limit", "creations and changes of nodes that wait; also while it is replaced", BUSY),
+    Bound("archive", MAX_QUESTIONS, "questions to the store that wait: one more is refused", BUSY),
+    Bound("writer", MAX_BACKLOG, "changes that wait for the disk: one more is refused", "store.unavailable"),
+    Bound("in_flight", DEFAULT_LIMITS.in_flight, "messages without a last reply: one more is refused", BUSY),
+    Bound("in_flight_per_peer", DEFAULT_LIMITS.in_flight_per_peer, "the same, of one socket", BUSY),
+    Bound("peers", DEFAULT_LIMITS.peers, "an idle peer is forgotten; if none is idle, the new one is refused", BUSY),
+    Bound("unread_bytes", MAX_UNREAD_BYTES, "bytes of large replies that nobody reads: busy instead of them", BUSY),
+    Bound("unsent_bytes", MAX_LARGE_BYTES, "bytes of large replies on their way to the door: busy instead", BUSY),
+    Bound("events_waiting", MAX_WAITING, "the slowest subscriber loses events, and sees the gap", "none: a gap"),
+    Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "protocol.malformed"),
+    Bound("list", MAX_LIST, "a page has no more; the next follows its marker", "argument.invalid"),
+    Bound("rate_buckets", MAX_BUCKETS, "the identity heard of least lately is forgotten: its bucket is full", "none"),
+    Bound("ended", MAX_ENDED, "ended requests in memory; older ones come from the store", "none"),
+    Bound("webhooks", "webhook_max_waiting", "calls that are owed: the oldest are given up, with an event", "none"),
+    Bound("webhooks_in_flight", "webhook_max_in_flight", "a call waits for another to end", WAITS),
+    Bound(
+        "webhooks_in_flight_per_destination",
+        "webhook_max_in_flight_per_destination",
+        "a call waits for another to end",
+        WAITS,
+    ),
+    Bound("events", "event_retention_count", "the oldest events are forgotten, beside each node's latest", "none"),
+    Bound("history", "node_history_max_entries", "a node's oldest events are forgotten", "none"),
+)
+
+REPLACED: Final = {
+    "node actor": "the node's actor is being replaced",
+    "supervisor": "the supervisor has too much to do",
+}
+"""What else is busy, for a moment, without a bound of its own → why."""

@@ -1,0 +1,60 @@
+"""What a conductor answers: one frozen Struct a kind of answer.
+
+Fields that the field's systems know carry Ironic's names. Clients ignore fields that they do not know, so that a newer
+conductor can say more. Results only: failures are in errors, what is asked is in verbs.
+"""
+
+from castiron.transport.replies.bulks import BulkOutcome, BulkPart, BulkView
+from castiron.transport.replies.conductor import Gauge, Pong, RequesterUse, StatusView, Welcome, marked
+from castiron.transport.replies.machines import (
+    MASK,
+    EventListed,
+    HistoryListed,
+    NodeDeleted,
+    NodeListed,
+    NodeView,
+    RequestListed,
+    RequestSummary,
+    RequestView,
+)
+from castiron.transport.replies.table import PARTS, RESULTS, AnyResult
+from castiron.transport.replies.telling import (
+    Explanation,
+    Finding,
+    Forecast,
+    RecordHeader,
+    RecordPage,
+    TraceStep,
+    TraceView,
+)
+
+__all__ = [
+    "MASK",
+    "PARTS",
+    "RESULTS",
+    "AnyResult",
+    "BulkOutcome",
+    "BulkPart",
+    "BulkView",
+    "EventListed",
+    "Explanation",
+    "Finding",
+    "Forecast",
+    "Gauge",
+    "HistoryListed",
+    "NodeDeleted",
+    "NodeListed",
+    "NodeView",
+    "Pong",
+    "RecordHeader",
+    "RecordPage",
+    "RequestListed",
+    "RequestSummary",
+    "RequestView",
+    "RequesterUse",
+    "StatusView",
+    "TraceStep",
+    "TraceView",
+    "Welcome",
+    "marked",
+]

@@ -1,0 +1,117 @@
+"""What a conductor answers about itself."""
+
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+
+class Welcome(Struct, frozen=True, kw_only=True):
+    """Who answers, and its limits."""
+
+    conductor: str
+    """The conductor's id: the same after a restart on the same store."""
+    boot_id: str
+    """Changes with each start of the conductor."""
+    version: str
+    """Of the program."""
+    speaks: list[str]
+    """Protocol versions, the newest first."""
+    heartbeat_interval_s: float
+    liveness: int
+    """A peer that was silent for `liveness` heartbeat intervals is taken for gone."""
+    limits: dict[str, int]
+    """max_message_bytes, max_list, mailbox, in_flight, in_flight_per_peer."""
+    events_endpoint: str | None = None
+    """Where events are published, since 1.1; nil: nowhere."""
+
+
+class Pong(Struct, frozen=True, kw_only=True):
+    """A sign of life."""
+
+    boot_id: str
+
+
+class Gauge(Struct, frozen=True, kw_only=True):
+    """How full something is that has a bound."""
+
+    used: int
+    """Now."""
+    limit: int | None = None
+    """The bound; nil: it has none of its own."""
+    setting: str | None = None
+    """The setting that holds the bound; nil: it is fixed, or the operating system's."""
+    warned: bool = False
+    """It is, or was a moment ago, at four fifths of the bound or more: see `conductor.limit.warning`."""
+
+
+def marked(gauge: Gauge) -> Gauge:
+    """Return a gauge with the mark of a warning."""
+    return replace(gauge, warned=True)
+
+
+class RequesterUse(Struct, frozen=True, kw_only=True):
+    """What one identity has used of what it may."""
+
+    requester: str
+    """The identity: "ipc:uid=1000", "tcp:127.0.0.1", "curve:" and the name of a key."""
+    work: int
+    """Messages that make work, of its burst; falls by the rate, each second."""
+    reads: int
+    """The same, of those that only look."""
+    open: int
+    """Its requests that have not ended."""
+
+
+class StatusView(Struct, frozen=True, kw_only=True):
+    """The conductor itself. Counts are since its start."""
+
+    conductor: str
+    boot_id: str
+    version: str
+    started_at: float
+    uptime_s: float
+    endpoint: str
+    store: dict[str, Any]
+    """path, size_bytes, wal_bytes (its part of size_bytes), free_bytes (of the disk), schema_version, state ("ok" or
+    why it cannot be written), backlog, changes, commits, failures, events_seq."""
+    nodes: dict[str, int]
+    """total, and nodes by power state: "power on", "power off", "unknown"; maintenance, fault; failing: those whose BMC
+    did not do what it was asked last, as far as the log has told it."""
+    requests: dict[str, int]
+    """open, running, waiting_for_permit, waiters."""
+    checks: dict[str, Any]
+    """Power checks: agreed, corrected, forced, failed, faulted, recovered, skipped; of the latest ones per_s, and
+    late_p50_ms and late_p99_ms, nil while there are none."""
+    actors: dict[str, Any]
+    """nodes, restarts, put_aside, threads, ready (actors that wait for a turn), turns, slow_turns, and more."""
+    drivers: dict[str, Any]
+    """For each driver its own counts; ipmi: sessions, logging_in, login_queue, logins, in_flight, sent, received,
+    retransmitted, dropped, and more."""
+    transport: dict[str, int]
+    """peers, received, answered, malformed, dropped, in_flight; events_published, events_waiting, events_skipped."""
+    threads: dict[str, str]
+    """Name of each thread that is watched → "alive", "hung" (at the same piece of work for long) or "dead"."""
+    limits: dict[str, int | float]
+    """As in Welcome, and max_running_actions."""
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the conductor goes by: every setting under its name; `castiron settings` says what each means."""
+    timers: dict[str, float] = field(default_factory=dict[str, float])
+    """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
+    queues: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
+    """Whatever has a bound, and how full it is."""
+    requesters: list[RequesterUse] = field(default_factory=list[RequesterUse])
+    """The five identities that have used most of what they may."""
+    mailboxes: dict[str, Any] = field(default_factory=dict[str, Any])
+    """waiting (messages, all nodes), longest, and node, whose it is; nil: nothing waits."""
+    slow_turns: dict[str, Any] = field(default_factory=dict[str, Any])
+    """count (turns of actors that took slow_turn_s or more), and of the latest: actor, message (nil: unknown),
+    lasted_s; running: those that go on now."""
+    events: dict[str, int] = field(default_factory=dict[str, int])
+    """oldest_seq and latest_seq of those that are kept."""
+    webhooks: dict[str, Any] = field(default_factory=dict[str, Any])
+    """waiting (calls that are owed), in_flight, destinations, and those of them that are failing; since the start
+    delivered, failed (attempts), given_up, dropped (of those: because too many waited)."""
+    process: dict[str, int] = field(default_factory=dict[str, int])
+    """rss_bytes, threads, descriptors: what the operating system says about the conductor; what it does not say is
+    missing."""

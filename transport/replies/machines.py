@@ -1,0 +1,166 @@
+"""What a conductor answers about nodes, their requests, and what has happened to them."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from castiron.transport.events import EventView
+from castiron.transport.vocabulary import (
+    Fault,
+    OnRestart,
+    Policy,
+    PowerState,
+    ProvisionState,
+    RequestState,
+)
+
+MASK = "******"
+"""Stands where a secret is stored, as in Ironic's answers; sent back, it leaves the secret as it is."""
+
+
+class RequestView(Struct, frozen=True, kw_only=True):
+    """A request as it stands."""
+
+    id: str
+    node: str
+    """Name of the node when the request was accepted."""
+    node_uuid: str
+    verb: str
+    arguments: dict[str, Any]
+    """As sent, secrets masked."""
+    requester: str
+    """Who asked: "ipc:uid=1000" as the system says, "curve:" and whose key it is in the allow-list, or "tcp:" and the
+    peer's address; then in parentheses what the peer called itself in its hello, which nobody has checked."""
+    state: RequestState
+    accepted_at: float
+    """This and the other times: seconds since 1970-01-01 UTC."""
+    started_at: float | None = None
+    ended_at: float | None = None
+    deadline_at: float | None = None
+    """If it has not started by then, it expires; nil: it has no deadline."""
+    overdue_at: float | None = None
+    """When it will be ended if it has not ended by itself; known once it is running."""
+    policy: Policy = Policy.STRICT
+    hold: bool = False
+    on_restart: OnRestart = OnRestart.RESUME
+    key: str | None = None
+    """The key of whoever asked first."""
+    depends_on: str | None = None
+    """Id of the request that must succeed before this one may start."""
+    requesters: list[str] = field(default_factory=list[str])
+    """Who wants it: equal requests were merged into this one."""
+    merged: int = 0
+    """How often that happened."""
+    position: int | None = None
+    """Its place among the requests that wait for the node, from 1; nil: it does not wait."""
+    aborted_by: str | None = None
+    """Who wants it ended while it runs."""
+    callback_urls: list[str] = field(default_factory=list[str])
+    """What is called once it has ended; a query is masked."""
+    attempts: int = 0
+    """How often a conductor has begun or resumed it."""
+    step: str | None = None
+    """What it is doing now, for people."""
+    result: dict[str, Any] | None = None
+    """What the verb promises, once it has succeeded."""
+    error: dict[str, Any] | None = None
+    """A failure in the form of the wire, once it has failed, or why it was cancelled."""
+
+
+class RequestSummary(Struct, frozen=True, kw_only=True):
+    """A request as a node names it."""
+
+    id: str
+    verb: str
+    requester: str
+    state: RequestState
+    accepted_at: float
+    step: str | None = None
+    position: int | None = None
+    """Its place among those that wait, from 1."""
+    deadline_at: float | None = None
+    overdue_at: float | None = None
+    hold: bool = False
+    depends_on: str | None = None
+    requesters: list[str] = field(default_factory=list[str])
+
+
+class NodeView(Struct, frozen=True, kw_only=True):
+    """A node as it stands."""
+
+    uuid: str
+    name: str
+    driver: str
+    driver_info: dict[str, str | int | float | bool | None]
+    """Secrets masked."""
+    properties: dict[str, Any]
+    extra: dict[str, Any]
+    power_state: PowerState | None
+    """As the BMC reported it last; nil: unknown."""
+    power_state_at: float | None
+    """When the BMC reported it."""
+    target_power_state: str | None
+    """Where a power action is going; nil: nowhere."""
+    provision_state: ProvisionState
+    target_provision_state: ProvisionState | None
+    maintenance: bool
+    maintenance_reason: str | None
+    fault: Fault | None
+    last_error: str | None
+    power_state_change_timeout_s: float | None
+    soft_power_off_timeout_s: float | None
+    power_check_interval_s: float | None
+    """Nil: the conductor's; 0: no checks."""
+    power_check_failures: int
+    """Checks in a row that got no power state."""
+    created_at: float
+    updated_at: float
+    revision: int
+    active_request: RequestSummary | None = None
+    queued_requests: list[RequestSummary] = field(default_factory=list[RequestSummary])
+    accepts: list[str] = field(default_factory=list[str])
+    """Verbs that would be accepted now."""
+    refuses: dict[str, str] = field(default_factory=dict[str, str])
+    """Verbs that would be refused now, each with the code and the reason."""
+
+
+class NodeListed(Struct, frozen=True, kw_only=True):
+    """A page of nodes."""
+
+    nodes: list[NodeView]
+    next_marker: str | None = None
+    """Pass it as `marker` for the next page; nil: this was the last."""
+
+
+class NodeDeleted(Struct, frozen=True, kw_only=True):
+    """A node that is known no more."""
+
+    uuid: str
+    name: str
+
+
+class RequestListed(Struct, frozen=True, kw_only=True):
+    """A page of requests."""
+
+    requests: list[RequestView]
+    next_marker: str | None = None
+
+
+class EventListed(Struct, frozen=True, kw_only=True):
+    """A page of events. Those between `since` and `oldest_seq` are lost; where `since` was nil, nothing is."""
+
+    events: list[EventView]
+    next_since: int
+    """Pass it as `since` for the next page; `latest_seq`: this was the last for now."""
+    oldest_seq: int
+    """Number of the oldest event that is kept; 0: there has been none."""
+    latest_seq: int
+    """Number of the latest event; less than `since`: the numbers are not those of the store that `since` is from."""
+
+
+class HistoryListed(Struct, frozen=True, kw_only=True):
+    """A page of a node's events, the latest first."""
+
+    events: list[EventView]
+    next_before: int | None = None
+    """Pass it as `before` for the next page; nil: this was the last."""

@@ -1,0 +1,77 @@
+"""Which verb is answered with what."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from castiron.transport.replies.bulks import BulkPart, BulkView
+from castiron.transport.replies.conductor import Pong, StatusView, Welcome
+from castiron.transport.replies.machines import (
+    EventListed,
+    HistoryListed,
+    NodeDeleted,
+    NodeListed,
+    NodeView,
+    RequestListed,
+    RequestView,
+)
+from castiron.transport.replies.telling import (
+    Explanation,
+    Forecast,
+    RecordPage,
+    TraceView,
+)
+
+AnyResult = (
+    Welcome
+    | Pong
+    | StatusView
+    | NodeView
+    | NodeListed
+    | NodeDeleted
+    | RequestView
+    | RequestListed
+    | BulkView
+    | BulkPart
+    | EventListed
+    | HistoryListed
+    | TraceView
+    | Explanation
+    | RecordPage
+    | Forecast
+)
+"""Everything that a verb can be answered with, beside failures."""
+
+RESULTS: Final[Mapping[str, type[Struct]]] = {
+    "hello": Welcome,
+    "ping": Pong,
+    "status": StatusView,
+    "node.create": NodeView,
+    "node.list": NodeListed,
+    "node.show": NodeView,
+    "node.set": NodeView,
+    "node.delete": NodeDeleted,
+    "node.maintenance.set": NodeView,
+    "node.maintenance.unset": NodeView,
+    "node.power.set": RequestView,
+    "node.boot_device.set": RequestView,
+    "node.boot_device.get": RequestView,
+    "bulk.run": BulkView,
+    "bulk.cancel": BulkView,
+    "request.show": RequestView,
+    "request.wait": RequestView,
+    "request.list": RequestListed,
+    "request.cancel": RequestView,
+    "request.abort": RequestView,
+    "event.list": EventListed,
+    "node.history": HistoryListed,
+    "request.trace": TraceView,
+    "node.explain": Explanation,
+    "node.record": RecordPage,
+}
+"""Verb → what answers it. A verb that becomes a request is answered with the request, in all its replies. With
+`dry_run`, a Forecast answers any verb that has it."""
+
+PARTS: Final[Mapping[str, type[Struct]]] = {"bulk.run": BulkPart}
+"""Verb → what its replies of kind `part` hold; the others have none."""
