@@ -61,8 +61,8 @@ def carry_out(
         conclude(outcomes, _accepted_text(len(outcomes)), given)
         return
     names = None if selected.range_ is None else names_of(selected.range_)
-    is_plain = pace.is_plain and not selected.where and request.key is None  # a bulk's keys are of nodes, not of names
-    if names is not None and len(names) == 1 and is_plain:
+    is_one = names is not None and len(names) == 1 and not selected.where
+    if names is not None and is_one and pace.is_plain and request.key is None:  # a node's key is the same in any range
         outcomes, summary = _ask_one(request, names[0], wait=wait, given=given), None
     else:
         outcomes, summary = _ask_many(request, selected, wait=wait, pace=pace, given=given)
@@ -77,7 +77,7 @@ def _foretell(request: AnyNodeRequest, selected: Selected, given: Shared) -> lis
 
 
 def _ask_one(request: AnyNodeRequest, node: str, *, wait: bool, given: Shared) -> list[Outcome]:
-    verb = addressed(request, node, None)
+    verb = addressed(request, node, request.key)
     with connect(given, timeout_s=_answer_s(given, wait=wait)) as client:
         (outcome,) = send(client, [(node, verb)])
     if not wait or outcome.error is not None:

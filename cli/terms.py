@@ -31,7 +31,7 @@ def read_moment(text: str, now: float) -> float:
         raise click.BadParameter(message) from error
 
 
-def _moment(text: str) -> float:
+def _from_now(text: str) -> float:
     return read_moment(text, time.time())
 
 
@@ -48,7 +48,7 @@ _OPTIONS: Final = (
     click.option(
         "--deadline",
         "deadline_at",
-        type=_moment,
+        type=_from_now,
         metavar="TIME",
         help="Expire if it has not started by then: seconds from now, or as 5m, 2h, or a date as 2026-07-01T18:00.",
     ),

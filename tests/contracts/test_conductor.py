@@ -273,8 +273,8 @@ def test_no_more_messages_wait_at_a_node_than_may_and_the_next_is_told_when_to_c
             thread.start()
         until(lambda: mailbox_of(actor_of(uuid)).waiting() == 2)
 
-        with pytest.raises(MailboxFull) as refused:
-            client.nodes.power("n1", "power on")
+        with Client(conductor.endpoint, patience_s=0) as impatient, pytest.raises(MailboxFull) as refused:
+            impatient.nodes.power("n1", "power on")
         freed.set()
         for thread in asking:
             thread.join(5)

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from castiron.cli.nodes.nodetable import node_lines
 from castiron.cli.terms import read_moment
 from castiron.cli.waiting import goes_on
+from castiron.transport.errors import BMCCredentials
 from castiron.transport.replies import RequestSummary, RequestView
-from castiron.transport.verbs import BulkRun
 from castiron.transport.vocabulary import OnRestart, Policy, RequestState
 from tests.support.memory_conductor import MemoryConductor
 
@@ -79,9 +79,9 @@ def test_every_command_that_makes_requests_takes_the_terms(
         assert (request.policy, request.hold, request.on_restart) == (Policy.AFTER, True, OnRestart.FAIL)
         assert request.deadline_at is not None
         assert began_at + 3600 <= request.deadline_at <= time.time() + 3600
-    assert {str(request.key).partition("/")[0] for request in three.requests.values()} == {"upgrade-7"}
-    assert len({request.key for request in three.requests.values()}) == 2
-    assert [verb.order["fresh"] for verb in three.asked if isinstance(verb, BulkRun)] == [True]
+    assert {request.key for request in three.requests.values()} == {
+        f"upgrade-7/{node.uuid}" for node in three.nodes.values() if node.name != "n3"
+    }
 
 
 def test_without_options_the_terms_are_those_of_the_protocol(run: Run, three: MemoryConductor) -> None:
@@ -90,6 +90,14 @@ def test_without_options_the_terms_are_those_of_the_protocol(run: Run, three: Me
     (request,) = three.requests.values()
     assert (request.policy, request.hold, request.deadline_at) == (Policy.STRICT, False, None)
     assert len(request.key or "") == 36
+
+
+def test_a_key_that_is_given_belongs_to_the_node_however_many_there_are(run: Run, three: MemoryConductor) -> None:
+    assert run("node", "power", "on", "n[1-3]", "--request-key", "monday-on", "--wait").exit_code == 0
+    assert run("node", "power", "on", "n3", "--request-key", "monday-on", "--wait").exit_code == 0
+    assert run("node", "power", "on", "--where", "name=n3", "--request-key", "monday-on", "--wait").exit_code == 0
+
+    assert len(three.requests) == 3
 
 
 def test_a_command_with_a_key_can_be_repeated(run: Run, three: MemoryConductor) -> None:
@@ -248,3 +256,13 @@ def view(id_: str, state: RequestState) -> RequestView:
 )
 def test_ctrl_c_says_how_to_end_what_goes_on(states: list[RequestState], told: str) -> None:
     assert told in goes_on([view(f"r{number}", state) for number, state in enumerate(states)])
+
+
+def test_fresh_looks_first_and_again_is_another_request(run: Run, three: MemoryConductor) -> None:
+    three.looks["n1"] = BMCCredentials("Refused.")
+    three.slow.add("n2")
+    assert run("node", "power", "on", "n2").exit_code == 0
+
+    assert run("node", "power", "on", "n1", "--fresh").exit_code == 77
+    assert "joined an equal request" in run("node", "power", "on", "n2").stdout
+    assert run("node", "power", "on", "n2", "--again").exit_code == 75
