@@ -17,7 +17,7 @@ import zmq
 from castiron.transport import codec, frames
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import StatusView
-from castiron.transport.verbs import COMMON_ERRORS, VERBS, AnyVerb
+from castiron.transport.verbs import COMMON_ERRORS, VERBS, AnyVerb, BulkRun, NodeRequest
 from castiron.transport.vocabulary import ReplyWish
 from tests.fuzz.corpus import NODES
 from tests.fuzz.fortress import Footprint, Fortress
@@ -83,8 +83,11 @@ class Peer:
 
 
 def is_patient(one: Message) -> bool:
-    """Return whether a message asks for an answer that may take long."""
-    return (getattr(_verb_of(one), "timeout_s", None) or 0.0) > PATIENT_S
+    """Return whether a message asks for an answer that may take long: a wait, or the end of what may wait itself."""
+    verb = _verb_of(one)
+    if isinstance(verb, NodeRequest) and verb.replies is not ReplyWish.ACCEPTED:
+        return True  # behind others, with `after`; while the node is in maintenance, with `hold`
+    return isinstance(verb, BulkRun) or (getattr(verb, "timeout_s", None) or 0.0) > PATIENT_S
 
 
 def is_for_req(one: Message) -> bool:
