@@ -11,6 +11,7 @@ import sys
 from castiron.actors.limits import BOUNDS
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
+from castiron.transport.replies import StatusView
 from tests.support.deadline import until
 
 CLIENTS = 64
@@ -43,7 +44,7 @@ def test_a_flood_of_clients_is_bounded_refused_at_named_bounds_and_drains() -> N
 
         command = [sys.executable, "-m", "tests.support.flooder", conductor.endpoint, str(CLIENTS), str(NODES)]
         with subprocess.Popen([*command, str(LASTS_S)], stdout=subprocess.PIPE, text=True) as flooder:
-            seen = []
+            seen: list[StatusView] = []
             while flooder.poll() is None:
                 seen.append(client.status())  # answered all the time: it has no rate
             assert flooder.stdout is not None

@@ -117,6 +117,8 @@ ARGUMENTS: dict[str, Any] = {
     "boot_device": "pxe",
     "request": "none",
     "timeout_s": 1,
+    "order": {"verb": "node.boot_device.get"},
+    "bulk": "none",
 }
 """Of verbs that nothing is known about: a node and a request that do not exist."""
 
@@ -124,7 +126,8 @@ ARGUMENTS: dict[str, Any] = {
 def least(tag: str) -> dict[str, Any]:
     """Return a verb with what it cannot do without."""
     required = [field.encode_name for field in fields(VERBS[tag]) if field.required]
-    return {"verb": tag, **{name: ARGUMENTS[name] for name in required}}
+    chosen = {"nodes": ["n9"]} if tag == "bulk.run" else {}
+    return {"verb": tag, **{name: ARGUMENTS[name] for name in required}, **chosen}
 
 
 @pytest.mark.parametrize("role", Role)

@@ -9,6 +9,7 @@ import random
 import sys
 import time
 from collections import Counter
+from typing import Any
 
 import zmq
 
@@ -74,13 +75,12 @@ class Flood:
             body = {"verb": "node.power.set", "node": node, "target": target, "policy": "after", "again": True}
         socket.send_multipart([HEADER, b"%d" % self._sent, packed(body)])
 
-    def _note(self, body: dict[str, object]) -> None:
-        error = body.get("error")
-        if not isinstance(error, dict):
+    def _note(self, body: dict[str, Any]) -> None:
+        error: dict[str, Any] | None = body.get("error")
+        if error is None:
             self.answers["ok"] += 1
             return
-        details = error.get("details")
-        what = details.get("what") if isinstance(details, dict) else None
+        what = error["details"].get("what")
         self.answers[str(error["code"]) if what is None else f"{error['code']} {what}"] += 1
 
 

@@ -14,7 +14,8 @@ Run = Callable[..., Result]
 
 def accepted(run: Run, *words: str) -> str:
     printed = json.loads(run("node", "power", "on", "n1", "--format", "json", *words).stdout)
-    return str(printed[0]["result"]["id"])
+    (request,) = printed["nodes"]
+    return str(request["result"]["id"])
 
 
 def test_a_trace_is_a_table_of_what_happened(run: Run, three: MemoryConductor) -> None:
