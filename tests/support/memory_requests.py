@@ -20,6 +20,9 @@ from castiron.transport.vocabulary import FINAL_REQUEST_STATES, Applied, EventTy
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_machines import MemoryMachines
 
+SOON_S = 60.0
+"""Deadlines beyond it are kept and never come: each has a thread, and no test waits so long."""
+
 LOOKS: dict[str, type[CastironError]] = {
     "unreachable": errors.BMCUnreachable,
     "credentials": errors.BMCCredentials,
@@ -161,7 +164,7 @@ class MemoryRequests(MemoryMachines):
             position=None if starts else len(self.line(node.uuid)) + 1,
         )
         self.requests[request.id] = request
-        if verb.deadline_at is not None:
+        if verb.deadline_at is not None and verb.deadline_at - time.time() <= SOON_S:
             self.later(verb.deadline_at - time.time(), lambda: self._expire(request.id))
         return request
 
