@@ -15,7 +15,7 @@ class TraceStep(Struct, frozen=True, kw_only=True):
     """An entry of a request's trace."""
 
     word: TraceWord
-    """What happened; section 9.2 has the words and their details."""
+    """What happened; `TraceWord` has the words."""
     at: float
     until: float | None = None
     """When it was over; nil: it was a moment, or is not over."""
