@@ -107,7 +107,7 @@ def abort(draft: Draft, requester: str, settings: Settings) -> None:
     active = draft.state.active
     if active is None:
         return end_aborted_before(draft, request)
-    until = Instant(draft.now + settings.command_timeout_s)
+    until = min(Instant(draft.now + settings.command_timeout_s), active.action.until)
     active = _limited(draft, _awake(draft, replace(active, abort_until=until)), until)
     if active.call is None:
         return _look_last(draft, active, until)

@@ -46,7 +46,7 @@ def test_a_week_of_a_hundred_nodes() -> None:
     judged = {verdict.name: verdict.judged_count for verdict in report.invariants}
     rare = {"I4", "I11"}  # keys are not wished for yet; busy is, now and then
     assert [name for name, count in judged.items() if not count and name not in rare] == []
-    assert report.work["checks: agreed"] > 50_000
+    assert report.work["checks: agreed"] > 40_000
     assert report.work["ipmi: logins"] > 1_000
     assert report.work["restarts of actors"] > 50
     assert report.work["starts"] > 5
