@@ -48,7 +48,7 @@ RECOVERY_S: Final = 10.0
 """Between two looks at a node with a fault; the default would see each at most once in a soak."""
 
 REQUEST_KB: Final = 4.0
-REQUEST_BLOCKS: Final = 25.0
+REQUEST_BLOCKS: Final = 60.0
 """What an ended request may take: 10,000 of them are remembered, so that is no leak. Measured: 2.9 kB, 18 blocks."""
 
 
@@ -241,7 +241,7 @@ def bounds_of(nodes: int, *, requests: int, checks: int) -> dict[str, Bound]:
         "rss_mb": Bound(growth=2.0 + requests * REQUEST_KB / 1e3, why="2 MB, and 4 kB for each remembered request"),
         "blocks": Bound(
             growth=1_000 + nodes + requests * REQUEST_BLOCKS + checks / 20,
-            why="1,000, one a node, 25 for each remembered request, one for each twentieth check",
+            why="1,000, one a node, 60 for each remembered request and its trace, one for each twentieth check",
         ),
         "descriptors": Bound(growth=5.0, why="subscribers come and go"),
         "threads": Bound(growth=0.5, why="none"),

@@ -67,6 +67,11 @@ def crowd(endpoint: str, kind: int) -> Generator[list["zmq.Socket[bytes]"]]:
         context.term()
 
 
+def unexpected(fortress: Fortress) -> list[str]:
+    """Return what the log tells beside bounds that are nearly reached, which a crowd is to be told of."""
+    return [line for line in fortress.log.splitlines() if "conductor.limit." not in line]
+
+
 def serves(client: Client, fortress: Fortress) -> None:
     """Check that somebody who reads is served, and the conductor is of a size."""
     client.ping()
@@ -124,7 +129,7 @@ def test_a_thousand_clients_that_ask_for_long_lists_and_never_read(fortress: For
         come_back(fortress, before.descriptors)
         serves(client, fortress)
         until(lambda: can_list(client), timeout_s=40)  # there is room again
-        assert fortress.log == ""
+        assert unexpected(fortress) == []
 
 
 def test_a_thousand_subscribers_that_never_read(fortress: Fortress) -> None:
@@ -144,7 +149,7 @@ def test_a_thousand_subscribers_that_never_read(fortress: Fortress) -> None:
 
         come_back(fortress, before.descriptors)
         serves(client, fortress)
-        assert fortress.log == ""
+        assert unexpected(fortress) == []
 
 
 def test_a_thousand_that_never_finish_their_handshake(fortress: Fortress) -> None:
@@ -165,4 +170,4 @@ def test_a_thousand_that_never_finish_their_handshake(fortress: Fortress) -> Non
         come_back(fortress, before.descriptors)
         with fortress.client() as newcomer:
             newcomer.ping()
-        assert fortress.log == ""
+        assert unexpected(fortress) == []
