@@ -47,6 +47,9 @@ RSS_GROWTH_BYTES: Final = 48 << 20
 LOOKS: Final = 20
 """At counters that are read while they move: a fault is in each of them, a torn reading in one or two."""
 
+LOOK_PAUSE_MS: Final = 50
+"""Between two looks, for what is under way to arrive."""
+
 DESCRIPTOR_GROWTH: Final = 64
 """Connections of vandals that the kernel or libzmq has not closed yet."""
 
@@ -175,9 +178,12 @@ class Siege:
             raise self._fallen(one, "got no answer") from None
 
     def _hear(self, one: Message, timeout_ms: int = int(ANSWER_S * 1000)) -> None:
-        ready: dict[Any, int] = dict(self._poller.poll(timeout_ms))
-        if not ready and timeout_ms:
+        if not self._hear_ready(timeout_ms) and timeout_ms:
             raise self._fallen(one, "and those before it got no answer")
+
+    def _hear_ready(self, timeout_ms: int = 0) -> bool:
+        """Take in what has come; return whether anything had."""
+        ready: dict[Any, int] = dict(self._poller.poll(timeout_ms))
         for peer in self._peers:
             while peer.raw.socket in ready:
                 try:
@@ -185,6 +191,7 @@ class Siege:
                 except zmq.Again:
                     break
                 self._take(peer, reply)
+        return bool(ready)
 
     def _take(self, peer: Peer, reply: list[bytes]) -> None:
         bare = reply[1:] if reply[:1] == [b""] else reply
@@ -242,11 +249,15 @@ class Siege:
         """Return what the conductor says of itself, read at a moment when nothing was being counted, if there is one.
 
         Whoever reads the counters does not stop the thread that counts; but all answers are here, so it is idle soon.
+        What patient messages are told meanwhile is heard first: the conductor has counted it, so must we.
         """
         status = self._client.status()
         for _ in range(LOOKS - 1):
             if self._adds_up(status.transport):
                 break
+            self._poller.poll(LOOK_PAUSE_MS)
+            while self._hear_ready():
+                pass
             status = self._client.status()
         return status
 
