@@ -207,9 +207,11 @@ class Siege:
         several = peer.waiting.get(echo)
         if not several:
             raise Fallen(f"seed {self.seed}: an answer to nothing that was asked: {reply!r:.300}")
-        if self._judge(several[0].message, bare, echo) == frames.FINAL:
+        # Several may bear the same id, and which of them is answered cannot be told: those who are not patient first.
+        place = next((place for place, sent in enumerate(several) if not sent.patient), 0)
+        if self._judge(several[place].message, bare, echo) == frames.FINAL:
             peer.count -= 1
-            several.pop(0)
+            several.pop(place)
             if not several:
                 del peer.waiting[echo]
         else:
