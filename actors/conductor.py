@@ -11,23 +11,19 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
-from pykka import Timeout
-
 import castiron
 from castiron.actors.bulk.bulks import Bulks
+from castiron.actors.crew import start_actors
 from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
-from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
@@ -44,14 +40,15 @@ from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
+from castiron.actors.steps.shelf import Shelf
+from castiron.actors.steps.tokens import Tokens
+from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
-from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.actors.supervision.overdue import Orphanage
-from castiron.actors.supervision.supervisor import SupervisorActor, Tally
+from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch, Watched
 from castiron.actors.webhooks.sender import open_sender
-from castiron.store.records import RequestRecord
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
 from castiron.transport.clients.client import Client
@@ -59,7 +56,7 @@ from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
-from castiron.transport.vocabulary import ConductorID, NodeUUID
+from castiron.transport.vocabulary import ConductorID
 
 log = logging.getLogger(__name__)
 
@@ -283,6 +280,8 @@ class Conductor:
             rng=self._rng,
             checks=Checks(clock.now),
             load=archive.load,
+            workers=self._open_workers(clock),
+            tokens=Tokens(store.seal, store.open_sealed),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
         keys = Keys(store.keys())
@@ -310,7 +309,7 @@ class Conductor:
         # Before any machine is touched: where another conductor listens, this may be a copy of its store.
         front_door.open()
         parts.add_quick(front_door.close)
-        self._start_actors(services, kin, tally, store)
+        start_actors(services, kin, tally, store, parts=parts, fail=self._fail)
         self._start_pruning(Pruning(store, archive, clock, settings, keys.forget))
         threaded: dict[str, Watched] = {
             "clock": clock,
@@ -356,23 +355,14 @@ class Conductor:
         self._server_key = None if guard is None else guard.server.public
         return guard
 
+    def _open_workers(self, clock: Clock) -> Workers:
+        workers = Workers(Shelf.stocked(), clock, self._settings.max_workers)
+        self._parts.add(workers.stop)
+        return workers
+
     def _start_pruning(self, pruning: Pruning) -> None:
         pruning.start()
         self._parts.add_quick(pruning.stop)
-
-    def _start_actors(self, services: Services, kin: Kin, tally: Tally, store: Store) -> None:
-        nursery = Nursery(services, kin)
-        self._parts.add(partial(_stop_nodes, services))
-        self._parts.add(kin.fleet.close)
-        self._parts.add(kin.supervisor.close)
-        kin.supervisor.take(SupervisorActor.start(services, kin, nursery, tally, self._fail))
-        open_requests: dict[NodeUUID, list[RequestRecord]] = {}
-        for request in store.open_requests():
-            open_requests.setdefault(request.node_uuid, []).append(request)
-        for record in store.nodes():
-            state = state_from_store(record, open_requests.get(record.uuid, []), self._settings.node_queue_limit)
-            nursery.raise_node(state, services.board.seq)
-        seat_fleet(services, nursery, kin.fleet, tally, self._fail)
 
     def _fail(self, reason: str) -> None:
         """Give up: from now on nothing is certain but what is on disk. Whoever runs the conductor is woken.
@@ -386,12 +376,3 @@ class Conductor:
         if self._front_door is not None:
             self._front_door.drain()
         self._ended.set()
-
-
-def _stop_nodes(services: Services, timeout_s: float) -> None:
-    """End the nodes' actors, whom nobody replaces any more. Blocks up to timeout_s seconds."""
-    stopping = [owner.ref.stop(block=False) for _, owner in services.directory.owners() if owner.ref is not None]
-    until = services.clock.now() + timeout_s
-    for stopped in stopping:
-        with suppress(Timeout):
-            stopped.get(timeout=max(0.0, until - services.clock.now()))

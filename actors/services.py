@@ -17,6 +17,8 @@ from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.reception.gate import Gate
 from castiron.actors.settings import Settings
+from castiron.actors.steps.tokens import Tokens
+from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, NodeRecord, RequestRecord
@@ -70,5 +72,9 @@ class Services:
     checks: Checks
     load: Callable[[NodeUUID, Callable[[Loaded], None]], None]
     """Read a node from the store, behind everything that was submitted before, and tell; off the caller's thread."""
+    workers: Workers
+    """Carries out the steps that may block."""
+    tokens: Tokens
+    """Lets others say how a step ended."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""

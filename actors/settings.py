@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final, NamedTuple, cast
 
+from castiron.transport.vocabulary import EngineMode
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
 DAY_S: Final = 86_400.0
@@ -81,6 +82,35 @@ class Settings:
         least=0,
         most=1_000_000,
     )
+    max_concurrent_deploy: int = _setting(
+        250,
+        "nodes that may be deployed or torn down at once, those that wait included; 0: no bound of their own",
+        least=0,
+        most=1_000_000,
+    )
+    max_concurrent_clean: int = _setting(
+        50,
+        "nodes that may be cleaned at once, those that wait included; 0: no bound of their own",
+        least=0,
+        most=1_000_000,
+    )
+    engine_mode: str = _words(
+        "how the steps of one node run: `serial`, or `parallel` as far as their `after` lets them", "serial"
+    )
+    max_workers: int = _setting(
+        10, "steps that may run at once in threads; further ones wait for one to end", least=1, most=1000
+    )
+    step_timeout_s: float = _setting(600.0, "seconds for a step that has no time of its own", least=0.1, most=7 * DAY_S)
+    deploy_callback_timeout_s: float = _setting(
+        1800.0,
+        "seconds that whoever works on a machine may be silent while it is deployed; 0: for ever",
+        least=0.0,
+        most=7 * DAY_S,
+    )
+    clean_callback_timeout_s: float = _setting(1800.0, "the same, while it is cleaned", least=0.0, most=7 * DAY_S)
+    service_callback_timeout_s: float = _setting(1800.0, "the same, while it is serviced", least=0.0, most=7 * DAY_S)
+    rescue_callback_timeout_s: float = _setting(1800.0, "the same, while it is rescued", least=0.0, most=7 * DAY_S)
+    inspect_wait_timeout_s: float = _setting(1800.0, "the same, while it is inspected", least=0.0, most=7 * DAY_S)
     max_open_requests: int = _setting(
         50_000, "requests that may be accepted and not have ended", least=1, most=1_000_000
     )
@@ -192,6 +222,8 @@ class Settings:
                     f"{smaller}: {getattr(self, smaller)!r} is more than {larger}, {getattr(self, larger)!r}; "
                     "lower the one or raise the other."
                 )
+        if self.engine_mode not in set(EngineMode):
+            raise SettingInvalid(f"engine_mode: {self.engine_mode!r} is none; it takes {', '.join(EngineMode)}.")
         self._check_webhooks()
 
     def _check_webhooks(self) -> None:

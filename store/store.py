@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from castiron.store import opening
+from castiron.store.errors import SecretsUnreadable
 from castiron.store.opening import Opened
 from castiron.store.records import ALL, CallbackRecord, EventRecord, KeyRecord, NodeRecord, RequestRecord, Wanted
 from castiron.store.secrets import KeyFile, Sealer
@@ -151,6 +152,21 @@ class Store:
     def key(self, text: str) -> KeyRecord | None:
         """Return an idempotency key; None: it was not used, or its request has been pruned."""
         return next((key_record(row) for row in self._reader.rows(queries.key(text))), None)
+
+    def seal(self, row: str, text: str) -> str:
+        """Return a text sealed with the store's key, for a row that need not be one of the store's. Any thread."""
+        return self._sealer.seal(row, text)
+
+    def open_sealed(self, row: str, sealed: str) -> str:
+        """Return what `seal` has sealed for that row. Any thread.
+
+        Raises:
+            ValueError: it was not.
+        """
+        try:
+            return self._sealer.open(row, sealed)
+        except SecretsUnreadable as error:
+            raise ValueError(str(error)) from None
 
     def keys(self) -> list[str]:
         """Return all idempotency keys that are kept."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from castiron.actors.core.messages import ReplyTo
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Operation
+from castiron.actors.drivers.work import RunStep
 from castiron.store.records import Change, RequestRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import Forecast
@@ -90,6 +91,19 @@ class CallDriver:
 
 
 @dataclass(frozen=True, slots=True)
+class CallWorker:
+    """Have a worker carry a step out; the outcome comes back as Heard with this ticket."""
+
+    ticket: Ticket
+    work: RunStep
+    name: str
+    """The step's, in its list."""
+    attempt: int
+    request_id: RequestID
+    deadline: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Say TimerDue with this ticket at this time, or earlier by a part of `early_s` that the shell draws."""
 
@@ -146,6 +160,7 @@ Effect = (
     | AcquirePermit
     | ReleasePermit
     | CallDriver
+    | CallWorker
     | SetTimer
     | CancelTimer
     | Checked

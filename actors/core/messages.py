@@ -5,11 +5,14 @@ Users' messages may be refused when too many wait; the others answer what the ac
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar
 
+from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
 from castiron.store.records import NodeRecord
+from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest
 from castiron.transport.vocabulary import Instant, NodeName, RequestID
 
@@ -27,6 +30,8 @@ class Submit:
     verb: AnyNodeRequest
     requester: str
     reply_to: ReplyTo
+    plan: Plan = field(default_factory=dict[str, Any], repr=False)
+    """The steps that it will work through, if it is of that kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +115,48 @@ class Withdraw:
     reply_to: ReplyTo
 
 
+class Order(StrEnum):
+    """What can be said about the work that is going on."""
+
+    ABORT = "abort"
+    HOLD = "hold"
+    UNHOLD = "unhold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direct:
+    """A user wants the work on the node ended, held, or to go on. Decided at once."""
+
+    is_control: ClassVar[bool] = False
+
+    order: Order
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepAnswer:
+    """Whoever carries a step out says how it ended, or that it goes on. Its token has been checked."""
+
+    is_control: ClassVar[bool] = False
+
+    request_id: RequestID
+    step: str
+    attempt: int
+    outcome: Mapping[str, Any] | CastironError | None
+    """None: it goes on."""
+    progress: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    requester: str
+    reply_to: ReplyTo
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """A user wants to know what a message would do. It is decided, and the decision thrown away."""
 
     is_control: ClassVar[bool] = False
 
-    message: Submit | Withdraw | Amend | Remove | SetMaintenance
+    message: Submit | Withdraw | Amend | Remove | SetMaintenance | Direct
     reply_to: ReplyTo
 
 
@@ -164,5 +204,8 @@ class TimerDue:
     """When it was to come."""
 
 
-Message = Submit | Withdraw | Amend | Remove | SetMaintenance | Preview | Recover | PermitGranted | Heard | TimerDue
+Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | Direct | StepAnswer
+"""What somebody wants of the node."""
+
+Message = Wish | Preview | Recover | PermitGranted | Heard | TimerDue
 """Everything that `node.decide` takes."""

@@ -19,6 +19,7 @@ from castiron.actors.core.effects import AnswerNode, Decision, Refuse, Renew, Re
 from castiron.actors.core.machines import check as checks
 from castiron.actors.core.messages import (
     Amend,
+    Direct,
     Heard,
     Message,
     PermitGranted,
@@ -26,10 +27,13 @@ from castiron.actors.core.messages import (
     Recover,
     Remove,
     SetMaintenance,
+    StepAnswer,
     Submit,
     TimerDue,
+    Wish,
     Withdraw,
 )
+from castiron.actors.core.provision import orders
 from castiron.actors.core.requests import deadlines, ending, submission
 from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.obstacles import hindered, leaving, stale
@@ -48,10 +52,6 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
         return foretold(state, message, decide(state, message.message, now, settings))
     draft = Draft(state, now)
     match message:
-        case Submit():
-            submission.submit(draft, message, settings)
-        case Withdraw():
-            withdraw(draft, message, settings)
         case PermitGranted():
             running.permit_granted(draft, message, settings)
         case Heard():
@@ -60,10 +60,8 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             _timer_due(draft, message, settings)
         case Recover():
             _recover(draft, message, settings)
-        case Amend() | Remove() | SetMaintenance():
-            _change(draft, message)
-        case _:  # pragma: no cover - the type checkers prove that there is no other
-            assert_never(message)
+        case _:
+            _wish(draft, message, settings)
     _tend(draft, settings, was_in_maintenance=state.record.maintenance)
     return draft.finish()
 
@@ -84,6 +82,22 @@ def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None
     submission.unpark(draft)
     deadlines.tend(draft)
     draft.tend_permit()
+
+
+def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
+    match message:
+        case Submit():
+            submission.submit(draft, message, settings)
+        case Withdraw():
+            withdraw(draft, message, settings)
+        case Direct():
+            orders.direct(draft, message, settings)
+        case StepAnswer():
+            orders.answer(draft, message, settings)
+        case Amend() | Remove() | SetMaintenance():
+            _change(draft, message)
+        case _:  # pragma: no cover - the type checkers prove that there is no other
+            assert_never(message)
 
 
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:

@@ -8,23 +8,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, assert_never
 
+from castiron.actors.core.closing import close
 from castiron.actors.core.draft import Draft
-from castiron.actors.core.effects import CallDriver, CancelTimer, ReleasePermit, SetTimer
+from castiron.actors.core.effects import CallDriver, ReleasePermit, SetTimer
 from castiron.actors.core.machines import check as checks
-from castiron.actors.core.machines.actions import EVENTS, POWER_SET, about, action_for, target_power_state
+from castiron.actors.core.machines.actions import (
+    EVENTS,
+    POWER_SET,
+    PROVISION_SET,
+    about,
+    action_for,
+    target_power_state,
+)
 from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.core.messages import Heard, PermitGranted, TimerDue
+from castiron.actors.core.provision import driving
+from castiron.actors.core.provision.run import Run
 from castiron.actors.core.requests import tracing
-from castiron.actors.core.requests.ending import fail_dependents
 from castiron.actors.core.state import Action, Active, Ticket
+from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.base import Done, GetPower
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, RequestAborted
 from castiron.transport.vocabulary import Applied, Instant, PowerState, RequestState, TraceWord
-
-LAST_WORD_S: Final = 0.25
-"""After an action's time, for the driver's last outcome, which says better than a timer why there was no answer."""
 
 ADVICE: Final = {
     Applied.NO: "Nothing was applied.",
@@ -42,6 +49,8 @@ def permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> 
     if draft.state.active is not None:
         return None  # told twice; it is held already
     checks.overtake(draft)
+    if first.verb == PROVISION_SET:
+        return (driving.begin if draft.state.interrupted is None else driving.resume)(draft, first, settings)
     action = action_for(first, draft.state.record, settings)
     if draft.state.interrupted is not None:
         action, following = action.resume(first.progress, draft.now)
@@ -58,16 +67,19 @@ def permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> 
 
 def is_heard(active: Active | None, message: Heard) -> bool:
     """Return whether an outcome is the running request's, and still of interest."""
-    return active is not None and active.call == message.ticket
+    return active is not None and message.ticket in (active.call, *(lane.call for lane in active.lanes))
 
 
 def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> None:
     """Take in the outcome of what it asked the driver for."""
+    action = active.action
+    if isinstance(action, Run):
+        return driving.heard(draft, active, message, settings)
     active = replace(active, trace=tracing.heard(active.trace, message.outcome, draft.now))
     if active.looks:
         seen = message.outcome.value if isinstance(message.outcome, Done) else None
         return _end_aborted(draft, active, seen if isinstance(seen, PowerState) else None)
-    action, following = active.action.heard(message.outcome, draft.now)
+    action, following = action.heard(message.outcome, draft.now)
     if action.observed is not None:
         power_state, at = action.observed
         draft.state = draft.state.recording(power_state=power_state, power_state_at=at)
@@ -80,17 +92,22 @@ def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> N
 
 def is_due(active: Active | None, ticket: Ticket) -> bool:
     """Return whether a timer is the running request's."""
-    return active is not None and ticket in (active.limit, active.wake)
+    if active is None:
+        return False
+    return ticket in (active.limit, active.wake) or any(ticket in (lane.limit, lane.wake) for lane in active.lanes)
 
 
 def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> None:
     """Go on after a wait, or give up because the time is over."""
+    action = active.action
+    if isinstance(action, Run):
+        return driving.due(draft, active, message, settings)
     if message.ticket == active.limit and active.abort_until is not None:
         return _end_aborted(draft, replace(active, limit=None), None)
     if message.ticket == active.limit:
-        action, following = active.action.expired(draft.now)
+        action, following = action.expired(draft.now)
         return _follow(draft, replace(active, limit=None, limit_at=None), action, following, settings)
-    action, following = active.action.woke(draft.now)
+    action, following = action.woke(draft.now)
     action, following = _in_time(action, following, draft.now)
     return _follow(draft, replace(active, wake=None), action, following, settings)
 
@@ -107,8 +124,10 @@ def abort(draft: Draft, requester: str, settings: Settings) -> None:
     active = draft.state.active
     if active is None:
         return end_aborted_before(draft, request)
+    if isinstance(active.action, Run):
+        return driving.abort(draft, active, requester, settings)
     until = min(Instant(draft.now + settings.command_timeout_s), active.action.until)
-    active = _limited(draft, _awake(draft, replace(active, abort_until=until)), until)
+    active = limited(draft, awake(draft, replace(active, abort_until=until)), until)
     if active.call is None:
         return _look_last(draft, active, until)
     draft.state = replace(draft.state, active=active)
@@ -131,7 +150,7 @@ def end_interrupted(draft: Draft, failure: Callable[[Applied], CastironError]) -
         return
     draft.state = replace(draft.state, interrupted=None)
     error = failure(left_behind(request))
-    _close(draft, replace(request, trace=tracing.left_behind(request.trace, draft.now)), error)
+    close(draft, replace(request, trace=tracing.left_behind(request.trace, draft.now)), error)
 
 
 def cut_short(draft: Draft, failure: Callable[[Applied], CastironError]) -> None:
@@ -139,13 +158,16 @@ def cut_short(draft: Draft, failure: Callable[[Applied], CastironError]) -> None
     active = draft.state.active
     if active is None:
         return end_interrupted(draft, failure)
-    _let_go(draft, active)
+    let_go(draft, active)
+    driving.cut_short(draft, active)
     draft.state = replace(draft.state, active=None)
-    return _close(draft, active.traced, failure(active.action.applied()))
+    return close(draft, active.traced, failure(active.action.applied()))
 
 
 def left_behind(request: RequestRecord) -> Applied:
     """Return what is known of what was sent for a request that its owner left behind."""
+    if request.verb == PROVISION_SET:
+        return Run.from_progress(request.progress).applied()
     if request.verb not in EVENTS:
         return Applied.NO
     sends_after_commit = request.verb == POWER_SET and "sent" in request.progress
@@ -180,47 +202,24 @@ def _follow(draft: Draft, active: Active, action: Action, following: Next, setti
                 active = replace(active, request=request)
             call = draft.ticket()
             deadline = min(action.until, draft.now + settings.command_timeout_s)
-            active = _limited(draft, replace(_awake(draft, active), action=action, call=call), action.until)
+            active = limited(draft, replace(awake(draft, active), action=action, call=call), action.until)
             draft.order(CallDriver(call, operation, Instant(deadline)))
             draft.state = replace(draft.state, active=active)
         case Wait(until=until):
             wake = draft.ticket()
             trace = tracing.waits(active.trace, draft.now, until)
-            active = _limited(draft, replace(active, action=action, wake=wake, trace=trace), action.until)
+            active = limited(draft, replace(active, action=action, wake=wake, trace=trace), action.until)
             draft.order(SetTimer(wake, min(until, action.until)))
             draft.state = replace(draft.state, active=active)
         case Succeeded(result=result):
-            _let_go(draft, active)
-            _close(draft, replace(active.traced, result=result), None)
+            let_go(draft, active)
+            close(draft, replace(active.traced, result=result), None)
         case Failed(error=error):
             error.details.setdefault("node", draft.state.record.name)
-            _let_go(draft, active)
-            _close(draft, active.traced, error)
+            let_go(draft, active)
+            close(draft, active.traced, error)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(following)
-
-
-def _awake(draft: Draft, active: Active) -> Active:
-    if active.wake is not None:
-        draft.order(CancelTimer(active.wake))
-    return replace(active, wake=None)
-
-
-def _limited(draft: Draft, active: Active, until: Instant) -> Active:
-    """Keep the timer of the end in step with what it is to end."""
-    if active.limit_at == until:
-        return active
-    if active.limit is not None:
-        draft.order(CancelTimer(active.limit))
-    limit = draft.ticket()
-    draft.order(SetTimer(limit, Instant(until + LAST_WORD_S)))
-    return replace(active, limit=limit, limit_at=until)
-
-
-def _let_go(draft: Draft, active: Active) -> None:
-    if active.limit is not None:
-        draft.order(CancelTimer(active.limit))
-    _awake(draft, active)
 
 
 def _look_last(draft: Draft, active: Active, until: Instant) -> None:
@@ -238,10 +237,10 @@ def _look_last(draft: Draft, active: Active, until: Instant) -> None:
 
 
 def _end_aborted(draft: Draft, active: Active, seen: PowerState | None) -> None:
-    _let_go(draft, active)
+    let_go(draft, active)
     if seen is not None:
         draft.state = draft.state.recording(power_state=seen, power_state_at=draft.now)
-    _close(draft, active.traced, _aborted(draft, active.request, active.action.applied(), seen))
+    close(draft, active.traced, _aborted(draft, active.request, active.action.applied(), seen))
 
 
 def _aborted(draft: Draft, request: RequestRecord, applied: Applied, seen: PowerState | None) -> RequestAborted:
@@ -256,22 +255,3 @@ def _aborted(draft: Draft, request: RequestRecord, applied: Applied, seen: Power
         },
         applied=applied,
     )
-
-
-def _close(draft: Draft, request: RequestRecord, error: CastironError | None) -> None:
-    """Commit the end of a request, announce it if its start was, and see to those that depend on it."""
-    state = RequestState.SUCCEEDED if error is None else RequestState.FAILED
-    failure = None if error is None else error.to_wire()
-    applied = None if error is None else error.applied
-    request = replace(request, state=state, error=failure, applied=applied, ended_at=draft.now, progress={})
-    request = replace(request, trace=tracing.ended(request.trace, request, draft.now))
-    draft.keep(request)
-    events = EVENTS.get(request.verb)
-    if events is not None:
-        outcome = dict(request.result or {}) if error is None else {"error": failure}
-        payload = {**about(request, draft.state.record), **outcome}
-        draft.record(target_power_state=None, last_error=None if error is None else error.message)
-        draft.tell(events.end if error is None else events.error, payload, request)
-    draft.state = replace(draft.state, active=None)
-    if error is not None:
-        fail_dependents(draft, request)

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
 from castiron.actors.core.machines.boot import BootAction
+from castiron.actors.core.machines.exchange import ExchangeAction
+from castiron.actors.core.machines.job import JobAction
+from castiron.actors.core.machines.pause import CallBackAction, PauseAction
 from castiron.actors.core.machines.power import PowerAction
+from castiron.actors.core.provision.run import Run
 from castiron.store.records import NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.vocabulary import Instant, RequestID
 
@@ -17,8 +21,27 @@ if TYPE_CHECKING:
 Action = PowerAction | BootAction
 """What can be under way; the classes have the same methods."""
 
+StepAction = Action | ExchangeAction | PauseAction | CallBackAction | JobAction
+"""What can be under way for a step; the classes have the same methods."""
+
 Ticket = NewType("Ticket", int)
 """Number of a driver call or a timer of one actor. An answer with another number than expected is of the past."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One step of the request under way that has begun, and what it waits for; the fields as in Active."""
+
+    place: int
+    """The step's, in its list."""
+    action: StepAction
+    is_revert: bool = False
+    is_stopping: bool = False
+    """It was asked to stop, and ends with what is under way."""
+    call: Ticket | None = None
+    wake: Ticket | None = None
+    limit: Ticket | None = None
+    limit_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +49,9 @@ class Active:
     """The request under way, and what it waits for."""
 
     request: RequestRecord
-    action: Action
+    action: Action | Run
+    """What drives the machine: by itself, or as a list of steps, each in a lane of its own."""
+    lanes: tuple[Lane, ...] = ()
     call: Ticket | None = None
     """The driver call whose outcome it waits for."""
     wake: Ticket | None = None

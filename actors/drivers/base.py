@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from castiron.transport.errors import BMCError, DeadlineExceeded
+from castiron.actors.drivers.work import Deferred
+from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import Applied, BootDevice, Instant, NodeUUID, PowerControl, PowerState
 
 
@@ -48,8 +49,8 @@ class BootSetting:
 Operation = GetPower | SetPower | GetBootDevice | SetBootDevice
 """What a driver can be asked to do. Reads may be repeated by it, SetPower never."""
 
-Value = PowerState | BootSetting | None
-"""What a successful operation gives back."""
+Value = PowerState | BootSetting | Mapping[str, Any] | Deferred | bool | None
+"""What a successful operation gives back: a driver's, or a worker's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,8 @@ class NotDone:
     not answered. Reads always say NO.
     """
 
-    error: BMCError | DeadlineExceeded
+    error: CastironError
+    """A driver's is a BMCError or DeadlineExceeded."""
     applied: Applied
 
 

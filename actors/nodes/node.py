@@ -22,6 +22,7 @@ from castiron.actors.core.effects import (
     AnswerNode,
     AnswerRequest,
     CallDriver,
+    CallWorker,
     CancelTimer,
     Checked,
     Decision,
@@ -46,6 +47,9 @@ from castiron.actors.nodes.place import Granted, Place
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
 from castiron.actors.services import Services
+from castiron.actors.steps.declaring import StepContext
+from castiron.actors.steps.tokens import StepPlace
+from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
 from castiron.store.errors import StoreError, StoreUnwritable
 from castiron.store.records import Commit
@@ -164,7 +168,7 @@ class NodeActor(DispatchedActor):
                 self._place.ask_for(request_id, verb)
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
-            case CallDriver():
+            case CallDriver() | CallWorker():
                 self._call(effect)
             case SetTimer():
                 self._set_timer(effect)
@@ -192,9 +196,12 @@ class NodeActor(DispatchedActor):
         if timer is not None:
             timer.cancel()
 
-    def _call(self, effect: CallDriver) -> None:
+    def _call(self, effect: CallDriver | CallWorker) -> None:
         if not self._counts():
             return None  # hung in what came before; the successor looks for itself
+        return self._work(effect) if isinstance(effect, CallWorker) else self._drive(effect)
+
+    def _drive(self, effect: CallDriver) -> None:
         record = self._settled.record
         new_id = self._services.new_id if self._services.settings.force_power_state_during_sync else None
         heard = partial(_heard, self.actor_ref, effect.ticket, new_id)
@@ -208,6 +215,22 @@ class NodeActor(DispatchedActor):
         target = Target(node=record.uuid, generation=self._generation, info=record.driver_info)
         call = Call(target=target, operation=effect.operation, deadline=effect.deadline, gives_way=effect.gives_way)
         return driver.submit(call, heard)
+
+    def _work(self, effect: CallWorker) -> None:
+        record, services = self._settled.record, self._services
+        place = StepPlace(effect.request_id, effect.name, effect.attempt)
+        context = StepContext(
+            node=record.name,
+            node_uuid=record.uuid,
+            driver=record.driver,
+            driver_info=record.driver_info,
+            properties=record.properties,
+            attempt=effect.attempt,
+            deadline=effect.deadline,
+            token=services.tokens.give(record.uuid, place),
+        )
+        heard = partial(_heard, self.actor_ref, effect.ticket, None)
+        services.workers.submit(Job(work=effect.work, context=context, done=heard))
 
     def _forget(self) -> None:
         for driver in self._services.drivers.values():

@@ -13,13 +13,10 @@ from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.bulk.bulks import Bulks
-from castiron.actors.core.effects import Foretell, Refuse
-from castiron.actors.core.messages import Remove, SetMaintenance
-from castiron.actors.core.node import decide
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
 from castiron.actors.core.views import node_view, request_view, trace_steps
-from castiron.actors.delivery import deliver, node_not_found
+from castiron.actors.delivery import node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
 from castiron.actors.published.archive import Asking, Library
@@ -28,12 +25,14 @@ from castiron.actors.published.chronicle import events_page, history_page, types
 from castiron.actors.published.listing import Listing
 from castiron.actors.published.recording import header_of, record_page
 from castiron.actors.published.waiting import Wait
-from castiron.actors.reception.intake import Intake, previewed, request_not_found, tell_end, unreadable
+from castiron.actors.reception.caretaker import Caretaker
+from castiron.actors.reception.foreman import Foreman
+from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unreadable
 from castiron.actors.services import Services
-from castiron.actors.supervision.kin import Kin, TakeBack
+from castiron.actors.supervision.kin import Kin
 from castiron.store.records import RequestRecord, Wanted
 from castiron.transport.doors.answers import PeerInfo
-from castiron.transport.errors import CastironError, ConductorOverloaded, NodeInMaintenance
+from castiron.transport.errors import CastironError, ConductorOverloaded
 from castiron.transport.replies import (
     AnyResult,
     EventListed,
@@ -64,9 +63,15 @@ from castiron.transport.verbs import (
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
+    NodeProvisionAbort,
+    NodeProvisionHold,
+    NodeProvisionSet,
+    NodeProvisionUnhold,
     NodeRecording,
     NodeSet,
     NodeShow,
+    NodeStepDone,
+    NodeStepProgress,
     Ping,
     RequestAbort,
     RequestCancel,
@@ -104,6 +109,8 @@ class Reception:
         self._archive = archive
         self._desk = desk
         self._intake = intake
+        self._foreman = Foreman(services)
+        self._caretaker = Caretaker(services, kin)
         self._bulks = bulks
 
     def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
@@ -136,13 +143,15 @@ class Reception:
                 published = self._node(verb.node)
                 answer.final(node_view(published.state, self._services.clock.now()), published.seq)
             case NodeDelete():
-                self._remove(verb, requester, answer)
-            case NodeMaintenanceSet():
-                self._set_maintenance(verb, verb.reason, requester, answer)
-            case NodeMaintenanceUnset():
-                self._set_maintenance(verb, None, requester, answer)
-            case NodePowerSet() | NodeBootDeviceSet() | NodeBootDeviceGet():
+                self._caretaker.remove(self._node(verb.node).state, verb, requester, answer)
+            case NodeMaintenanceSet() | NodeMaintenanceUnset():
+                self._caretaker.set_maintenance(self._node(verb.node).state, verb, requester, answer)
+            case NodePowerSet() | NodeBootDeviceSet() | NodeBootDeviceGet() | NodeProvisionSet():
                 self._intake.submit(self._node(verb.node).state, verb, requester, answer)
+            case (
+                NodeProvisionAbort() | NodeProvisionHold() | NodeProvisionUnhold() | NodeStepDone() | NodeStepProgress()
+            ):
+                self._foreman.hear(self._node(verb.node).state, verb, requester, answer)
             case BulkRun():
                 self._bulks.run(verb, requester, answer)
             case BulkCancel():
@@ -193,45 +202,6 @@ class Reception:
         if published is None:
             raise node_not_found(name_or_uuid)
         return published
-
-    def _remove(self, verb: NodeDelete, requester: str, answer: Answer) -> None:
-        remove = Remove(revision=verb.revision, force=verb.force, requester=requester, reply_to=Asked(answer))
-        self._tell_even_aside(self._node(verb.node).state, remove, is_dry=verb.dry_run)
-
-    def _set_maintenance(
-        self, verb: NodeMaintenanceSet | NodeMaintenanceUnset, reason: str | None, requester: str, answer: Answer
-    ) -> None:
-        is_set = isinstance(verb, NodeMaintenanceSet)
-        message = SetMaintenance(maintenance=is_set, reason=reason, requester=requester, reply_to=Asked(answer))
-        node = self._node(verb.node).state
-        if is_set:
-            deliver(self._services, node, previewed(message) if verb.dry_run else message)
-        else:
-            self._tell_even_aside(node, message, is_dry=verb.dry_run)
-
-    def _tell_even_aside(self, node: NodeState, message: Remove | SetMaintenance, *, is_dry: bool) -> None:
-        """Tell a node's actor; if the node was put aside, the supervisor, who tries it again and hands this on."""
-        try:
-            return deliver(self._services, node, previewed(message) if is_dry else message)
-        except NodeInMaintenance:
-            if is_dry:
-                return self._foretell_aside(node, message)
-        try:
-            return self._kin.supervisor.tell(TakeBack(uuid=node.record.uuid, message=message))
-        except (ActorDeadError, InboxFull):
-            raise ConductorOverloaded(
-                "The supervisor has too much to do. Try again.", details={"what": "supervisor"}, retry_after_s=0.5
-            ) from None
-
-    def _foretell_aside(self, node: NodeState, message: Remove | SetMaintenance) -> None:
-        """Say what would come of a message to a node that was put aside: as nobody owns it, as it was published."""
-        asked: Asked = message.reply_to
-        decision = decide(node, previewed(message), self._services.clock.now(), self._services.settings)
-        for effect in decision.effects:
-            if isinstance(effect, Foretell):
-                asked.answer.final(effect.forecast, self._seq)
-            elif isinstance(effect, Refuse):
-                asked.refused(effect.error, self._seq)
 
     def _list_nodes(self, verb: NodeList, answer: Answer) -> None:
         seq = self._seq

@@ -6,11 +6,14 @@ told once what became of it, by whichever thread learns of it. Nothing is decide
 
 import logging
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from castiron.actors.asking import Answer, Asked
-from castiron.actors.core.messages import Preview, Remove, SetMaintenance, Submit, Withdraw
+from castiron.actors.core.messages import Direct, Preview, Remove, SetMaintenance, Submit, Withdraw
+from castiron.actors.core.provision.planning import plan
+from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import same_request
 from castiron.actors.core.views import request_view
@@ -23,7 +26,7 @@ from castiron.store.records import RequestRecord
 from castiron.transport.errors import ArgumentInvalid, CastironError, InternalError, RequestEnded, RequestNotFound
 from castiron.transport.replies import AnyResult
 from castiron.transport.requester import identity_of
-from castiron.transport.verbs import AnyNodeRequest, RequestAbort, RequestCancel
+from castiron.transport.verbs import AnyNodeRequest, NodeProvisionSet, RequestAbort, RequestCancel
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, ReplyWish, RequestID
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
@@ -104,12 +107,11 @@ class Intake:
         """
         self._check_callback(verb.callback_url)
         request_id = RequestID(self._services.new_id())
+        message = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=None, plan=self._planned(verb))
         if verb.dry_run:
-            return self._foretell(
-                node, Submit(request_id=request_id, verb=verb, requester=requester, reply_to=None), answer
-            )
+            return self._foretell(node, message, answer)
         submission = Submission(self, answer, request_id)
-        message = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=submission)
+        message = replace(message, reply_to=submission)
         if verb.replies in WAITS:
             submission.wait = Wait(self._services.board, answer, partial(tell_end, answer))
             submission.wait.expect(request_id)
@@ -117,6 +119,16 @@ class Intake:
             return self._submit(node, message, submission)
         except CastironError as error:
             return submission.refused(error, self._seq)
+
+    def _planned(self, verb: AnyNodeRequest) -> Plan:
+        """Return the steps that a request will work through.
+
+        Raises:
+            StepInvalid: it wants steps that there are not, or not so.
+        """
+        if not isinstance(verb, NodeProvisionSet):
+            return {}
+        return plan(verb, self._services.workers.shelf.catalogue, self._services.settings.step_timeout_s)
 
     def follow(self, request: RequestRecord, answer: Answer, seq: EventSeq) -> None:
         """Tell the end of a request that was there before: when it comes, or at once."""
@@ -265,7 +277,7 @@ class _Aborting:
             self.answer.fail(error, seq)
 
 
-def previewed(message: Withdraw | Remove | SetMaintenance) -> Preview:
+def previewed(message: Withdraw | Remove | SetMaintenance | Direct) -> Preview:
     """Return the question what a message would do."""
     return Preview(message=message, reply_to=message.reply_to)
 

@@ -39,8 +39,8 @@ from castiron.actors.core.messages import (
     Withdraw,
 )
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.running import LAST_WORD_S
 from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.timing import LAST_WORD_S
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings
 from castiron.store.records import CallbackRecord, Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord

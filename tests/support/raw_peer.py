@@ -7,7 +7,7 @@ from typing import Any, Self
 import msgpack  # type: ignore[import-untyped]  # it ships no types
 import zmq
 
-from castiron.transport.clients.encryption import encrypt
+from castiron.transport.clients.sockets.encryption import encrypt
 from castiron.transport.frames import HEADER
 from castiron.transport.keys.protection import ClientKeys
 

@@ -22,6 +22,7 @@ import castiron
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import PATIENCE_S, Delivery
 from castiron.transport.clients.nodes import Nodes
+from castiron.transport.clients.provision import Provision
 from castiron.transport.clients.requests import Requests
 from castiron.transport.clients.stream import EventStream, wanted_events
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
@@ -55,6 +56,7 @@ class Client:
         endpoint: where the conductor listens.
         nodes: verbs about nodes.
         requests: verbs about requests.
+        provision: verbs that move nodes.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Client:
             self._conversation, timeout_s=timeout_s, patience_s=patience_s, new_key=new_key, now=now
         )
         self.requests = Requests(self._conversation, self._delivery, timeout_s=timeout_s, now=now)
+        self.provision = Provision(self._conversation, self.requests, timeout_s=timeout_s)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
     def __enter__(self) -> Self:

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from castiron.transport import codec, frames
-from castiron.transport.clients.link import Link
+from castiron.transport.clients.sockets.link import Link
 from castiron.transport.endpoint import Endpoint, why_silent
 from castiron.transport.errors import CastironError, ConductorLost, FrameMalformed, ReplyTimeout
 from castiron.transport.keys.protection import ClientKeys

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import zmq
 
-from castiron.transport.clients.encryption import encrypt
-from castiron.transport.clients.monitor import Monitor
+from castiron.transport.clients.sockets.encryption import encrypt
+from castiron.transport.clients.sockets.monitor import Monitor
 from castiron.transport.endpoint import Endpoint
 from castiron.transport.events import ALL, HEARTBEAT, MAX_EVENT_BYTES
 from castiron.transport.keys.protection import ClientKeys

@@ -9,17 +9,18 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
         VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
-        BulkNotFound  BulkTooLarge
+        BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
         RequestStarted  RequestEnded  RequestNotYours  RequestCancelled  RequestSuperseded  RequestExpired
-        RequestAborted  RequestInterrupted  BulkStopped
+        RequestAborted  RequestInterrupted  BulkStopped  NodeStateInvalid  StepNotWaiting
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
         BMCUnreachable  BMCCredentials  BMCUnsupported  BMCBusy  BMCFault
       PowerStateUnconfirmed  the BMC took the command and the state did not follow
       DeadlineExceeded       the request's own time ran out
+      StepFailed  StepTimeout  StepInterrupted    a step of a list did not do what it was to do
       InternalError          ours                                           source=conductor
       ConductorLost  ReplyTimeout    raised by clients only; they have no code on the wire
       EventsLost                     raised by clients only, where a stream of events has a gap for good
@@ -86,6 +87,15 @@ from castiron.transport.errors.machine import (
     DeadlineExceeded,
     PowerStateUnconfirmed,
 )
+from castiron.transport.errors.provisioning import (
+    NodeStateInvalid,
+    StepFailed,
+    StepInterrupted,
+    StepInvalid,
+    StepNotWaiting,
+    StepTimeout,
+    StepTokenInvalid,
+)
 from castiron.transport.errors.wire import WIRE_ERRORS, from_wire
 
 __all__ = [
@@ -122,6 +132,7 @@ __all__ = [
     "NodeLocked",
     "NodeNotFound",
     "NodeRemoved",
+    "NodeStateInvalid",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
     "ReplyTimeout",
@@ -137,6 +148,12 @@ __all__ = [
     "RequestStarted",
     "RequestSuperseded",
     "RevisionStale",
+    "StepFailed",
+    "StepInterrupted",
+    "StepInvalid",
+    "StepNotWaiting",
+    "StepTimeout",
+    "StepTokenInvalid",
     "StoreUnavailable",
     "VerbForbidden",
     "VerbUnknown",

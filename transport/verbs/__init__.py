@@ -34,7 +34,6 @@ from castiron.transport.verbs.happenings import (
     NodeHistory,
 )
 from castiron.transport.verbs.machines import (
-    AnyNodeRequest,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodePowerSet,
@@ -50,6 +49,17 @@ from castiron.transport.verbs.nodes import (
     NodeRecording,
     NodeSet,
     NodeShow,
+)
+from castiron.transport.verbs.provisioning import (
+    AnyNodeRequest,
+    AnyProvisionOrder,
+    NodeProvisionAbort,
+    NodeProvisionHold,
+    NodeProvisionSet,
+    NodeProvisionUnhold,
+    NodeStepDone,
+    NodeStepProgress,
+    StepWish,
 )
 from castiron.transport.verbs.requests import (
     RequestAbort,
@@ -82,6 +92,7 @@ __all__ = [
     "NAME_PATTERN",
     "VERBS",
     "AnyNodeRequest",
+    "AnyProvisionOrder",
     "AnyVerb",
     "AttributeKey",
     "Attributes",
@@ -105,10 +116,16 @@ __all__ = [
     "NodeMaintenanceSet",
     "NodeMaintenanceUnset",
     "NodePowerSet",
+    "NodeProvisionAbort",
+    "NodeProvisionHold",
+    "NodeProvisionSet",
+    "NodeProvisionUnhold",
     "NodeRecording",
     "NodeRequest",
     "NodeSet",
     "NodeShow",
+    "NodeStepDone",
+    "NodeStepProgress",
     "Ping",
     "RequestAbort",
     "RequestArgument",
@@ -118,6 +135,7 @@ __all__ = [
     "RequestTrace",
     "RequestWait",
     "Status",
+    "StepWish",
     "TimeoutS",
     "TypePattern",
     "Verb",

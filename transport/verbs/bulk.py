@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from castiron.transport import errors
 from castiron.transport.selection.conditions import MAX_CONDITIONS, Condition
 from castiron.transport.verbs.arguments import MAX_LIST, MAX_TIMEOUT_S, BulkKey
-from castiron.transport.verbs.machines import AnyNodeRequest
+from castiron.transport.verbs.provisioning import AnyNodeRequest
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import Role
 

@@ -37,7 +37,7 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
     becomes_request = True
     makes_work = True
     idempotent = False
-    refusals = (
+    refusals: ClassVar[tuple[type[CastironError], ...]] = (
         errors.NodeNotFound,
         errors.NodeLocked,
         errors.NodeInMaintenance,
@@ -99,7 +99,3 @@ class NodeBootDeviceGet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_d
 
     idempotent = True
     role = Role.OPERATOR  # it changes nothing, and yet it is stored and keeps the node and its BMC busy
-
-
-AnyNodeRequest = NodePowerSet | NodeBootDeviceSet | NodeBootDeviceGet
-"""The verbs that become stored requests."""

@@ -13,7 +13,7 @@ from castiron.transport.errors import CastironError
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import Hello, Ping, Status
 from castiron.transport.verbs.happenings import EventList, NodeHistory
-from castiron.transport.verbs.machines import AnyNodeRequest, NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
+from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
 from castiron.transport.verbs.nodes import (
     NodeCreate,
     NodeDelete,
@@ -24,6 +24,15 @@ from castiron.transport.verbs.nodes import (
     NodeRecording,
     NodeSet,
     NodeShow,
+)
+from castiron.transport.verbs.provisioning import (
+    AnyNodeRequest,
+    NodeProvisionAbort,
+    NodeProvisionHold,
+    NodeProvisionSet,
+    NodeProvisionUnhold,
+    NodeStepDone,
+    NodeStepProgress,
 )
 from castiron.transport.verbs.requests import (
     RequestAbort,
@@ -48,6 +57,12 @@ AnyVerb = (
     | NodePowerSet
     | NodeBootDeviceSet
     | NodeBootDeviceGet
+    | NodeProvisionSet
+    | NodeProvisionAbort
+    | NodeProvisionHold
+    | NodeProvisionUnhold
+    | NodeStepDone
+    | NodeStepProgress
     | BulkRun
     | BulkCancel
     | RequestShow
@@ -79,6 +94,12 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodePowerSet,
         NodeBootDeviceSet,
         NodeBootDeviceGet,
+        NodeProvisionSet,
+        NodeProvisionAbort,
+        NodeProvisionHold,
+        NodeProvisionUnhold,
+        NodeStepDone,
+        NodeStepProgress,
         BulkRun,
         BulkCancel,
         RequestShow,

@@ -20,6 +20,7 @@ from castiron.transport.vocabulary.provisioning import (
     ProvisionEvent,
     ProvisionState,
     ProvisionTarget,
+    StepKind,
     StepState,
 )
 from castiron.transport.vocabulary.requests import (
@@ -81,6 +82,7 @@ __all__ = [
     "Role",
     "Seconds",
     "Source",
+    "StepKind",
     "StepState",
     "TraceWord",
     "Would",

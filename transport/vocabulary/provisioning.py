@@ -77,6 +77,20 @@ class ProvisionTarget(StrEnum):
     SERVICE = "service"
 
 
+class StepKind(StrEnum):
+    """What a step is part of: Ironic's kinds, and those of the states that it has no steps for."""
+
+    VERIFY = "verify"
+    INSPECT = "inspect"
+    CLEAN = "clean"
+    ADOPT = "adopt"
+    DEPLOY = "deploy"
+    UNDEPLOY = "undeploy"
+    RESCUE = "rescue"
+    UNRESCUE = "unrescue"
+    SERVICE = "service"
+
+
 class StepState(StrEnum):
     """Where a step stands; TaskFlow's words."""
 

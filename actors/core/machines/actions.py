@@ -18,12 +18,15 @@ from castiron.transport.verbs import (
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodePowerSet,
+    NodeProvisionSet,
     from_arguments,
     tag_of,
 )
 from castiron.transport.vocabulary import BootDevice, EventType, PowerState
 
 POWER_SET: Final = tag_of(NodePowerSet)
+PROVISION_SET: Final = tag_of(NodeProvisionSet)
+"""Its machine is a list of steps: see core.provision."""
 BOOT_DEVICE_SET: Final = tag_of(NodeBootDeviceSet)
 
 
@@ -60,6 +63,8 @@ def action_for(request: RequestRecord, node: NodeRecord, settings: Settings) -> 
             return BootAction(setting=setting, limits=limits)
         case NodeBootDeviceGet():
             return BootAction(setting=None, limits=limits)
+        case NodeProvisionSet():  # pragma: no cover - whoever drives a request has looked at its verb
+            raise AssertionError("a list of steps, not one action")
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(verb)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from castiron.actors.drivers.base import Operation
+from castiron.actors.drivers.work import RunStep
 from castiron.transport.errors import (
     BMCBusy,
     BMCCredentials,
@@ -37,6 +38,20 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Delegate:
+    """Have a worker do this."""
+
+    work: RunStep
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Do nothing until somebody tells how it ended, or until then."""
+
+    until: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """It is done, and was seen to be done."""
 
@@ -51,6 +66,10 @@ class Failed:
 
 
 Next = Ask | Wait | Succeeded | Failed
+"""What drives one machine to one end."""
+
+StepNext = Next | Delegate | Listen
+"""What a step may want beside that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from castiron.transport.verbs import (
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
+    NodeProvisionSet,
     NodeSet,
     arguments_of,
     tag_of,
@@ -32,6 +33,7 @@ from castiron.transport.vocabulary import Fault, Policy, RequestID
 POWER: Final = tag_of(NodePowerSet)
 BOOT_SET: Final = tag_of(NodeBootDeviceSet)
 BOOT_GET: Final = tag_of(NodeBootDeviceGet)
+PROVISION: Final = tag_of(NodeProvisionSet)
 
 READS: Final = frozenset({BOOT_GET})
 """Verbs of requests that change nothing."""
@@ -65,6 +67,8 @@ _ONE_WISH: Final = "who asks twice for the same wants it once; `again` says othe
 _CONTRARY: Final = "one change at a time, and each must know what it follows"
 _READ_WAITS: Final = "reading harms nobody, and tells what that one leaves behind"
 _CHANGE_WAITS: Final = "a read is over in one exchange with the BMC"
+_STEPS_HAVE_IT: Final = "the machine belongs to the steps until the last of them has ended"
+_FOLLOWS: Final = "a node is not moved while somebody drives its machine"
 
 MEETINGS: Final[Mapping[tuple[str, str], Row]] = {
     (POWER, POWER): Row(Meeting.MERGE, Meeting.CONFLICT, f"{_ONE_WISH}: three reboots of an impatient person are one"),
@@ -76,6 +80,13 @@ MEETINGS: Final[Mapping[tuple[str, str], Row]] = {
     (BOOT_GET, POWER): Row(Meeting.TAKE_TURNS, Meeting.TAKE_TURNS, _READ_WAITS),
     (BOOT_GET, BOOT_SET): Row(Meeting.TAKE_TURNS, Meeting.TAKE_TURNS, _READ_WAITS),
     (BOOT_GET, BOOT_GET): Row(Meeting.MERGE, Meeting.TAKE_TURNS, "one answer serves all who wait for it"),
+    (PROVISION, PROVISION): Row(Meeting.MERGE, Meeting.CONFLICT, _ONE_WISH),
+    (PROVISION, POWER): Row(Meeting.CONFLICT, Meeting.CONFLICT, _FOLLOWS),
+    (PROVISION, BOOT_SET): Row(Meeting.CONFLICT, Meeting.CONFLICT, _FOLLOWS),
+    (PROVISION, BOOT_GET): Row(Meeting.TAKE_TURNS, Meeting.TAKE_TURNS, _CHANGE_WAITS),
+    (POWER, PROVISION): Row(Meeting.CONFLICT, Meeting.CONFLICT, _STEPS_HAVE_IT),
+    (BOOT_SET, PROVISION): Row(Meeting.CONFLICT, Meeting.CONFLICT, _STEPS_HAVE_IT),
+    (BOOT_GET, PROVISION): Row(Meeting.TAKE_TURNS, Meeting.TAKE_TURNS, _READ_WAITS),
 }
 """(verb that is asked for, verb that has not ended) → what they are to each other."""
 
@@ -154,9 +165,21 @@ _TAKES: Final[Mapping[Condition, tuple[bool, str]]] = {
 
 _TAKES_BACK: Final = (tag_of(NodeMaintenanceUnset), tag_of(NodeDelete), DELETE_FORCED)
 
-ADMITTANCE: Final[Mapping[tuple[str, Condition], tuple[bool, str]]] = {
-    (verb, condition): taken for verb in (POWER, BOOT_SET, BOOT_GET, *HINDRANCES) for condition, taken in _TAKES.items()
-} | {(verb, Condition.ASIDE): (True, "its actor is tried again for it") for verb in _TAKES_BACK}
+ADMITTANCE: Final[Mapping[tuple[str, Condition], tuple[bool, str]]] = (
+    {
+        (verb, condition): taken
+        for verb in (POWER, BOOT_SET, BOOT_GET, PROVISION, *HINDRANCES)
+        for condition, taken in _TAKES.items()
+    }
+    | {
+        (PROVISION, condition): (
+            False,
+            "nobody works on a machine that is set aside; with `hold` it waits until that ends",
+        )
+        for condition in (Condition.MAINTENANCE, Condition.FAULT)
+    }
+    | {(verb, Condition.ASIDE): (True, "its actor is tried again for it") for verb in _TAKES_BACK}
+)
 """(verb, how the node stands) → whether it is taken, and why."""
 
 

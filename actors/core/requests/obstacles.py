@@ -7,21 +7,35 @@ views, which tell beforehand what would be refused. May come in: a new obstacle.
 from collections.abc import Mapping
 from typing import Final
 
+from castiron.actors.core.provision.courses import EVENTS_OF
+from castiron.actors.core.provision.states import WORKING, after
 from castiron.actors.core.requests.compatibility import (
     ADMITTANCE,
     HINDRANCES,
+    PROVISION,
     Hindrance,
     condition_of,
     conflicting,
 )
 from castiron.actors.core.state import NodeState
 from castiron.store.records import NodeRecord, RequestRecord
-from castiron.transport.errors import CastironError, MailboxFull, NodeInMaintenance, NodeLocked, RevisionStale
+from castiron.transport.errors import (
+    CastironError,
+    MailboxFull,
+    NodeInMaintenance,
+    NodeLocked,
+    NodeStateInvalid,
+    RevisionStale,
+)
 from castiron.transport.verbs import VERBS, NodeRequest
-from castiron.transport.vocabulary import Fault, Instant
+from castiron.transport.vocabulary import Fault, Instant, ProvisionState, ProvisionTarget
+from castiron.transport.vocabulary import ProvisionEvent as On
 
 RETRY_AFTER_S: Final = 1.0
 """For a place in a node's line: the fastest requests are over by then."""
+
+UNDER_WAY: Final = frozenset(WORKING | {to for at in WORKING for to in (after(at, On.WAIT), after(at, On.HOLD)) if to})
+"""States in which a request is under way; it is ended first."""
 
 CONCERNED: Final = tuple(tag for tag, verb in VERBS.items() if issubclass(verb, NodeRequest) or tag in HINDRANCES)
 """The verbs that change a node or reach its BMC, in the order of the documents."""
@@ -52,7 +66,35 @@ def leaving(state: NodeState) -> NodeLocked | None:
 def admittance(state: NodeState, tag: str) -> CastironError | None:
     """Return why a node that stands as it does takes no such verb."""
     is_taken, _ = ADMITTANCE[tag, condition_of(state.record, is_leaving=state.leaving)]
-    return None if is_taken else leaving(state) or aside(state.record)
+    return None if is_taken else leaving(state) or aside(state.record) or in_maintenance(state.record)
+
+
+def misplaced(state: NodeState, target: ProvisionTarget) -> NodeStateInvalid | None:
+    """Return why a node cannot be moved there from the state that it is in."""
+    record = state.record
+    at = record.provision_state
+    if after(at, EVENTS_OF[target]) is not None and at not in UNDER_WAY:
+        return None
+    accepts = targets_of(at)
+    allowed = f"It takes {', '.join(accepts)}." if accepts else "It takes nothing but abort while it is worked on."
+    return NodeStateInvalid(
+        f"{record.name} is {at}: {target} means nothing there. {allowed}",
+        details={"node": record.name, "provision_state": at.value, "target": target.value, "accepts": list(accepts)},
+    )
+
+
+def targets_of(at: ProvisionState) -> tuple[ProvisionTarget, ...]:
+    """Return what may be asked of a node in a state, and becomes a request."""
+    return tuple(one for one in ProvisionTarget if after(at, EVENTS_OF[one]) is not None and at not in UNDER_WAY)
+
+
+def in_maintenance(record: NodeRecord) -> NodeInMaintenance:
+    """Return why a node in maintenance is not moved."""
+    return NodeInMaintenance(
+        f"{record.name} is in maintenance: {record.maintenance_reason or 'no reason given'}. "
+        "End that first, or ask with `hold` to wait for its end.",
+        details={"node": record.name, "reason": record.maintenance_reason, "fault": record.fault},
+    )
 
 
 def hindered(state: NodeState, tag: str, now: Instant) -> CastironError | None:
@@ -122,6 +164,8 @@ def _obstacle(state: NodeState, tag: str) -> RequestRecord | CastironError | Non
     refusal = admittance(state, tag)
     if refusal is not None:
         return refusal
+    if tag == PROVISION and state.running is None and not targets_of(state.record.provision_state):
+        return misplaced(state, ProvisionTarget.DEPLOY)
     if tag not in HINDRANCES:
         return conflicting(state, tag) or crowded(state, len(state.queue), state.queue_limit)
     return None if HINDRANCES[tag][0] is not Hindrance.STARTED else state.running

@@ -15,12 +15,12 @@ from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.callbacks import with_callback
 from castiron.actors.core.requests.compatibility import Conflict, Enqueue, Merge, judge
 from castiron.actors.core.requests.ending import supersede, waits
-from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving
+from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving, misplaced
 from castiron.actors.settings import Settings
 from castiron.store.records import KeyRecord, RequestRecord
 from castiron.transport.errors import CastironError, RequestExpired
 from castiron.transport.requester import identity_of
-from castiron.transport.verbs import arguments_of, tag_of
+from castiron.transport.verbs import NodeProvisionSet, arguments_of, tag_of
 from castiron.transport.vocabulary import Instant, RequestState, TraceWord
 
 MAX_REQUESTERS: Final = 64
@@ -86,11 +86,20 @@ def _judge(draft: Draft, message: Submit) -> None:
 
 
 def _obstacle(draft: Draft, message: Submit) -> CastironError | None:
-    refusal = admittance(draft.state, tag_of(message.verb))
+    is_waiting = message.verb.hold and draft.state.record.maintenance
+    refusal = (None if is_waiting else admittance(draft.state, tag_of(message.verb))) or _misplaced(draft, message)
     deadline_at = message.verb.deadline_at
     if refusal is not None or deadline_at is None or deadline_at > draft.now:
         return refusal
     return RequestExpired("Its deadline is over already. Nothing was accepted.", details={"deadline_at": deadline_at})
+
+
+def _misplaced(draft: Draft, message: Submit) -> CastironError | None:
+    """Return why a node cannot be moved there; of one that others are at work on it is judged when they have ended."""
+    is_idle = draft.state.first is None and not draft.state.queue
+    if not isinstance(message.verb, NodeProvisionSet) or not is_idle:
+        return None
+    return misplaced(draft.state, message.verb.target)
 
 
 def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
@@ -116,6 +125,7 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         depends_on=verdict.depends_on,
         callbacks=() if verb.callback_url is None else (verb.callback_url,),
         requesters={identity_of(message.requester): deadline_at},
+        progress={"plan": message.plan} if message.plan else {},
     )
     waiting = [other for other in draft.state.queue if other not in verdict.superseded]
     behind = waiting[-1] if waiting else draft.state.running

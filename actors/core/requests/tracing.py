@@ -20,9 +20,11 @@ from castiron.actors.drivers.base import (
     Outcome,
     SetBootDevice,
     SetPower,
+    Value,
 )
+from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.store.records import RequestRecord, TraceEntry
-from castiron.transport.vocabulary import Instant, TraceWord
+from castiron.transport.vocabulary import Instant, PowerState, TraceWord
 
 Trace = tuple[TraceEntry, ...]
 
@@ -72,9 +74,14 @@ def left_behind(trace: Trace, now: Instant) -> Trace:
     return _bounded((*trace, TraceEntry(word=TraceWord.UNKNOWN, at=since, until=now)))
 
 
-def asked(trace: Trace, operation: Operation, now: Instant) -> Trace:
-    """Note that the BMC is asked for something."""
-    return noted(trace, TraceWord.EXCHANGE, now, **_asked(operation))
+def asked(trace: Trace, operation: Operation | RunStep, now: Instant, step: str | None = None) -> Trace:
+    """Note that the BMC, or a worker, is asked for something.
+
+    Args:
+        step: for which of the request's steps; None: it has none.
+    """
+    told = _asked(operation) if step is None else {**_asked(operation), "step": step}
+    return noted(trace, TraceWord.EXCHANGE, now, **told)
 
 
 def waits(trace: Trace, now: Instant, until: Instant) -> Trace:
@@ -82,9 +89,9 @@ def waits(trace: Trace, now: Instant, until: Instant) -> Trace:
     return _bounded((*trace, TraceEntry(word=TraceWord.WAIT, at=now, until=until)))
 
 
-def heard(trace: Trace, outcome: Outcome, now: Instant) -> Trace:
+def heard(trace: Trace, outcome: Outcome, now: Instant, step: str | None = None) -> Trace:
     """Note what came of the exchange that is under way; polls that are alike become one."""
-    place = _open_exchange(trace)
+    place = _open_exchange(trace, step)
     if place is None:
         return trace  # it is not kept any more
     *before, exchange = trace
@@ -105,8 +112,10 @@ def ended(trace: Trace, request: RequestRecord, now: Instant) -> Trace:
     return noted(trace, TraceWord.ENDED, now, state=request.state.value, error=error, applied=applied)
 
 
-def _asked(operation: Operation) -> Mapping[str, Any]:
+def _asked(operation: Operation | RunStep) -> Mapping[str, Any]:
     match operation:
+        case RunStep(interface=interface, step=step, what=what):
+            return {"asked": f"{what} {interface}.{step}"}
         case GetPower():
             return {"asked": "read power state"}
         case SetPower(control=control):
@@ -125,16 +134,23 @@ def _closed(exchange: TraceEntry, outcome: Outcome, now: Instant) -> TraceEntry:
 
 def _came(outcome: Outcome) -> Mapping[str, Any]:
     match outcome:
-        case Done(value=None):
-            return {"answer": "done"}
-        case Done(value=BootSetting() as setting):
-            return {"answer": _setting(setting)}
-        case Done(value=seen):
-            return {"answer": str(seen)}
+        case Done(value=value):
+            return {"answer": _said(value)}
         case NotDone(error=error, applied=applied):
             return {"error": error.code, "applied": applied.value}
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(outcome)
+
+
+def _said(value: Value) -> Any:
+    """Return an answer in words; what a step has found is in the step's result."""
+    if isinstance(value, BootSetting):
+        return _setting(value)
+    if isinstance(value, PowerState):
+        return value.value
+    if isinstance(value, Deferred):
+        return "deferred"
+    return "not done" if value is False else "done"
 
 
 def _setting(setting: BootSetting) -> Mapping[str, Any]:
@@ -145,9 +161,9 @@ def _is_alike(poll: TraceEntry, other: TraceEntry) -> bool:
     return poll.word is other.word and poll.details == other.details
 
 
-def _open_exchange(trace: Trace) -> int | None:
+def _open_exchange(trace: Trace, step: str | None) -> int | None:
     places = range(len(trace) - 1, -1, -1)
-    return next((place for place in places if _is_open(trace[place])), None)
+    return next((at for at in places if _is_open(trace[at]) and trace[at].details.get("step") == step), None)
 
 
 def _is_open(entry: TraceEntry) -> bool:

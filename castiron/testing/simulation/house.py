@@ -31,6 +31,9 @@ from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
+from castiron.actors.steps.shelf import Shelf
+from castiron.actors.steps.tokens import Tokens
+from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory, Owner
 from castiron.actors.supervision.kin import Hung, Kin, Seat
 from castiron.actors.supervision.nursery import Nursery, state_from_store
@@ -125,6 +128,8 @@ class House:
         archive = SimArchive(store, self.writer, self.dispatcher)
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
         self.services = Services(
+            workers=Workers(Shelf(), self._clock, 1),
+            tokens=Tokens(store.seal, store.open_sealed),
             conductor=store.conductor,
             clock=self._clock,
             dispatcher=self.dispatcher,

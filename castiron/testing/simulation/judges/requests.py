@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from castiron.actors.core.machines.actions import EVENTS, target_power_state
-from castiron.actors.core.running import LAST_WORD_S
+from castiron.actors.core.timing import LAST_WORD_S
 from castiron.store.records import RequestRecord
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.judges.homes import TICK_S, Hold, machines_of

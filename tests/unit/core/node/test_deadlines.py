@@ -3,7 +3,7 @@
 import pytest
 
 from castiron.actors.core.messages import Heard, TimerDue
-from castiron.actors.core.running import LAST_WORD_S
+from castiron.actors.core.timing import LAST_WORD_S
 from castiron.actors.drivers.base import Done
 from castiron.transport.vocabulary import (
     Applied,

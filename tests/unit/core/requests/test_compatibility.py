@@ -27,11 +27,12 @@ from castiron.transport.verbs import (
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodePowerSet,
+    NodeProvisionSet,
     NodeRequest,
     arguments_of,
     tag_of,
 )
-from castiron.transport.vocabulary import Policy, PowerTarget, RequestState
+from castiron.transport.vocabulary import Policy, PowerTarget, ProvisionTarget, RequestState
 from tests.support.store_records import plain_node, plain_request
 
 ON = NodePowerSet(node="n1", target=PowerTarget.ON)
@@ -39,10 +40,13 @@ OFF = NodePowerSet(node="n1", target=PowerTarget.OFF)
 PXE = NodeBootDeviceSet(node="n1", boot_device="pxe")
 DISK = NodeBootDeviceSet(node="n1", boot_device="disk")
 READ = NodeBootDeviceGet(node="n1")
+MANAGE = NodeProvisionSet(node="n1", target=ProvisionTarget.MANAGE)
+PROVIDE = NodeProvisionSet(node="n1", target=ProvisionTarget.PROVIDE)
 SAMPLES: dict[str, tuple[AnyNodeRequest, AnyNodeRequest]] = {
     tag_of(ON): (ON, OFF),
     tag_of(PXE): (PXE, DISK),
     tag_of(READ): (READ, READ),
+    tag_of(MANAGE): (MANAGE, PROVIDE),
 }
 """Verb → one that asks for something, and one that asks for something else where the verb has that."""
 REQUESTS = [tag for tag, verb in VERBS.items() if issubclass(verb, NodeRequest)]

@@ -2,7 +2,7 @@
 
 import zmq
 
-from castiron.transport.clients.monitor import Refusal
+from castiron.transport.clients.sockets.monitor import Refusal
 from castiron.transport.endpoint import CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE, Endpoint
 from castiron.transport.errors import CastironError, HandshakeFailed, KeyRefused
 from castiron.transport.keys.protection import ClientKeys

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import zmq
 
-from castiron.transport.clients.encryption import encrypt, refused
-from castiron.transport.clients.monitor import Monitor
+from castiron.transport.clients.sockets.encryption import encrypt, refused
+from castiron.transport.clients.sockets.monitor import Monitor
 from castiron.transport.endpoint import Endpoint
 from castiron.transport.errors import CastironError
 from castiron.transport.frames import MAX_REPLY_BYTES

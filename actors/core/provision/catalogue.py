@@ -1,0 +1,226 @@
+"""The steps that castiron brings along: what each is for, what it takes, and the machine that carries it out. Pure.
+
+Steps of plug-ins are in the same kind of table (`Known`), and are carried out by a worker. May come in: a row. Must
+not: what a machine does (`core.machines`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from castiron.actors.core.machines.boot import BootAction
+from castiron.actors.core.machines.exchange import ExchangeAction
+from castiron.actors.core.machines.pause import CallBackAction, PauseAction
+from castiron.actors.core.machines.power import PowerAction, PowerPlace
+from castiron.actors.core.machines.turn import Limits
+from castiron.actors.core.provision.courses import call_back_timeout_s
+from castiron.actors.core.provision.steps import Step
+from castiron.actors.core.state import StepAction
+from castiron.actors.drivers.base import BootSetting, GetPower
+from castiron.actors.settings import Settings
+from castiron.store.records import NodeRecord
+from castiron.transport.vocabulary import BootDevice, PowerState, PowerTarget, ProvisionState, StepKind
+
+FOR_EVER_S: Final = 10 * 365 * 86_400.0
+"""Where a setting of 0 means that nobody's silence ends a wait."""
+
+ANY: Final = frozenset(StepKind)
+RESERVED: Final = "conductor"
+"""The interface of the steps that every list may have, whatever its driver: Ironic's reserved steps."""
+HOLD: Final = "hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arg:
+    """One argument of a step; the words of Ironic's argsinfo."""
+
+    description: str
+    type: type = str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    is_secret: bool = False
+
+
+Make = Callable[[Step, Limits, ProvisionState, Settings], StepAction]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A step that can be asked for."""
+
+    interface: str
+    step: str
+    description: str
+    kinds: frozenset[StepKind] = ANY
+    args: Mapping[str, Arg] = field(default_factory=dict[str, Arg])
+    priority: int = 0
+    """More than 0: it is part of every list of its kinds that nobody has chosen the steps of."""
+    abortable: bool = True
+    idempotent: bool = False
+    has_verify: bool = False
+    has_revert: bool = False
+    is_blocking: bool = False
+    timeout_s: float | None = None
+    """None: the setting step_timeout_s, or what its own machine takes."""
+    make: Make | None = None
+    """Its machine; None: a worker carries it out."""
+    is_placed: bool = False
+    """Its machine knows its place: what may have been sent is on disk before it is."""
+
+
+def _power(target: PowerTarget) -> Make:
+    def make(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+        del stage, settings
+        hard = bool(step.args.get("hard_fallback", False))
+        return PowerAction(target=target, hard_fallback=hard, limits=limits, place=PowerPlace())
+
+    return make
+
+
+def _reboot(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+    target = PowerTarget.SOFT_REBOOT if step.args.get("soft") else PowerTarget.REBOOT
+    return _power(target)(step, limits, stage, settings)
+
+
+def _boot_device(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+    del stage, settings
+    setting = BootSetting(
+        BootDevice(step.args["boot_device"]),
+        persistent=bool(step.args.get("persistent", False)),
+        uefi=bool(step.args.get("uefi", False)),
+    )
+    return BootAction(setting=setting, limits=limits)
+
+
+def _check_bmc(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+    del step, stage, settings
+    return ExchangeAction(operation=GetPower(), what="looking whether the BMC answers", limits=limits)
+
+
+def _check_power(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+    del stage, settings
+    wanted = PowerState(step.args["power_state"])
+    return ExchangeAction(operation=GetPower(), what=f"waiting for {wanted}", limits=limits, wanted=wanted)
+
+
+def _wait(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+    del limits
+    seconds = step.args.get("seconds")
+    if seconds is not None:
+        return PauseAction(pause_s=float(seconds))
+    return CallBackAction(timeout_s=call_back_timeout_s(stage, settings) or FOR_EVER_S)
+
+
+_SOFT: Final = Arg(description="ask the operating system first", type=bool)
+_HARD: Final = Arg(description="cut the power if a soft reboot does not end in time", type=bool)
+
+BUILT_IN: Final = (
+    Known(
+        interface=RESERVED,
+        step="power_on",
+        description="Power the machine on, and see that it is.",
+        make=_power(PowerTarget.ON),
+        is_placed=True,
+    ),
+    Known(
+        interface=RESERVED,
+        step="power_off",
+        description="Power the machine off, and see that it is.",
+        make=_power(PowerTarget.OFF),
+        is_placed=True,
+    ),
+    Known(
+        interface=RESERVED,
+        step="reboot",
+        description="Power the machine off and on, each of which is seen.",
+        args={"soft": _SOFT, "hard_fallback": _HARD},
+        make=_reboot,
+        is_placed=True,
+    ),
+    Known(
+        interface=RESERVED,
+        step="wait",
+        description="Wait so many seconds; without them, until whoever works on the machine says that it is done.",
+        args={"seconds": Arg(description="how long", type=float, least=0.0, most=1800.0)},
+        make=_wait,
+        is_placed=True,
+    ),
+    Known(
+        interface=RESERVED,
+        step=HOLD,
+        description="Stop, until somebody says `unhold`.",
+        idempotent=True,
+    ),
+    Known(
+        interface="management",
+        step="set_boot_device",
+        description="Set where the machine boots from.",
+        args={
+            "boot_device": Arg(
+                description="where to boot from",
+                required=True,
+                choices=("pxe", "disk", "cdrom", "bios", "safe", "floppy"),
+            ),
+            "persistent": Arg(description="from now on, not only the next time", type=bool),
+            "uefi": Arg(description="boot it in UEFI mode", type=bool),
+        },
+        idempotent=True,
+        make=_boot_device,
+    ),
+    Known(
+        interface="management",
+        step="check_bmc",
+        description="See that the BMC answers, with the credentials on record.",
+        idempotent=True,
+        make=_check_bmc,
+    ),
+    Known(
+        interface="power",
+        step="check_power_state",
+        description="See that the machine is in a power state, or comes to be in time.",
+        args={"power_state": Arg(description="the state", required=True, choices=tuple(PowerState))},
+        idempotent=True,
+        make=_check_power,
+    ),
+)
+"""In the order of the documents."""
+
+Catalogue = Mapping[tuple[str, str], Known]
+"""(interface, step) → what is known of it."""
+
+
+def catalogue_of(*tables: tuple[Known, ...]) -> Catalogue:
+    """Return the steps of several tables; the first that has one counts."""
+    return {(one.interface, one.step): one for table in reversed(tables) for one in table}
+
+
+OWN: Final = catalogue_of(BUILT_IN)
+
+
+def machine_for(step: Step, stage: ProvisionState, node: NodeRecord, settings: Settings) -> StepAction | None:
+    """Return the machine of a step that castiron brings along; None: a worker carries it out."""
+    known = OWN.get((step.interface, step.step))
+    if known is None or known.make is None:
+        return None
+    return known.make(step, limits_of(step, node, settings), stage, settings)
+
+
+def is_placed(step: Step) -> bool:
+    """Return whether a step's machine knows its place."""
+    known = OWN.get((step.interface, step.step))
+    return known is not None and known.is_placed
+
+
+def limits_of(step: Step, node: NodeRecord, settings: Settings) -> Limits:
+    """Return what a step's machine is held to: the node's times, none longer than the step's own."""
+    change_s = node.power_state_change_timeout_s or settings.power_state_change_timeout_s
+    soft_off_s = node.soft_power_off_timeout_s or settings.soft_power_off_timeout_s
+    return Limits(
+        change_s=min(change_s, step.timeout_s),
+        soft_off_s=min(soft_off_s, step.timeout_s),
+        poll_initial_s=settings.power_poll_initial_s,
+        poll_max_s=settings.power_poll_max_s,
+        settle_s=settings.unknown_outcome_settle_s,
+    )

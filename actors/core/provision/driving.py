@@ -1,0 +1,384 @@
+"""A request that moves a node: begun with its permit, its steps driven to their ends, ended once. Pure.
+
+`run` says which step is next, a step's machine says what is to be asked, and here both become what must be on disk and
+what follows. Each step's beginning is committed before anything is asked for it, and its end before anything else
+begins. Steps return results; none of them has a way into the state machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+
+from castiron.actors.core.closing import close
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.machines.actions import verb_of
+from castiron.actors.core.machines.job import JobAction
+from castiron.actors.core.machines.pause import CallBackAction
+from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, Succeeded, Wait
+from castiron.actors.core.messages import Heard, TimerDue
+from castiron.actors.core.provision import telling
+from castiron.actors.core.provision.catalogue import HOLD, is_placed
+from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of
+from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, pause, run_of
+from castiron.actors.core.provision.moving import move
+from castiron.actors.core.provision.run import Begin, Finish, Move, Progress, Revert, Run, Stop
+from castiron.actors.core.provision.states import WORKING, after, held_from
+from castiron.actors.core.provision.steps import Step
+from castiron.actors.core.provision.takeover import Do, takeover
+from castiron.actors.core.requests import tracing
+from castiron.actors.core.requests.ending import end_unstarted
+from castiron.actors.core.requests.obstacles import misplaced
+from castiron.actors.core.state import Active, Lane, StepAction
+from castiron.actors.core.timing import let_go, limited
+from castiron.actors.settings import Settings
+from castiron.store.records import RequestRecord
+from castiron.transport.errors import CastironError, RequestAborted, StepInterrupted, from_wire
+from castiron.transport.verbs import NodeProvisionSet
+from castiron.transport.vocabulary import (
+    Applied,
+    EngineMode,
+    EventType,
+    Instant,
+    ProvisionEvent,
+    ProvisionState,
+    RequestState,
+    StepState,
+    TraceWord,
+)
+
+
+def begin(draft: Draft, first: RequestRecord, settings: Settings) -> None:
+    """Begin a request that has its permit, if the node's state still allows it."""
+    verb = _verb(first)
+    event = EVENTS_OF[verb.target]
+    refusal = misplaced(draft.state, verb.target)
+    if refusal is not None:
+        return end_unstarted(draft, first, RequestState.FAILED, refusal)
+    draft.state = replace(draft.state, queue=tuple(one for one in draft.state.queue if one.id != first.id))
+    trace = tracing.noted(first.trace, TraceWord.STARTED, draft.now)
+    request = replace(first, state=RequestState.RUNNING, started_at=draft.now, attempts=first.attempts + 1, trace=trace)
+    state = move(draft, request, event, EventType.PROVISION_SET_START, target=_meant(verb))
+    if state not in WORKING:
+        return _arrived(draft, request)
+    active = Active(request=request, action=_run(request, state, settings), trace=request.trace)
+    return _go_on(draft, active, settings)
+
+
+def resume(draft: Draft, left: RequestRecord, settings: Settings) -> None:
+    """Take up what a predecessor left: each step that was under way, as the table of `takeover` says."""
+    draft.state = replace(draft.state, interrupted=None)
+    trace = tracing.resumed(left.trace, draft.now)
+    request = replace(left, attempts=left.attempts + 1, trace=trace)
+    run = Run.from_progress(left.progress)
+    active = Active(request=request, action=run, trace=trace)
+    draft.keep(request)
+    for place in range(len(run.steps)):
+        active = _take_over(draft, active, place, settings)
+    return _go_on(draft, active, settings)
+
+
+def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> None:
+    """Take in the outcome of what a step asked for."""
+    lane = next(one for one in active.lanes if one.call == message.ticket)
+    name = run_of(active).name_of(lane.place)
+    active = replace(active, trace=tracing.heard(active.trace, message.outcome, draft.now, step=name))
+    action, following = lane.action.heard(message.outcome, draft.now)
+    if action.observed is not None:
+        power_state, at = action.observed
+        draft.state = draft.state.recording(power_state=power_state, power_state_at=at)
+    lane = replace(lane, call=None, action=action)
+    if lane.is_stopping and isinstance(following, (Ask, Delegate, Wait, Listen)):
+        following = Failed(_stopped(active.request, action))
+    active = follow(draft, having(active, lane), lane, in_time(lane, following, draft.now), settings)
+    return _go_on(draft, active, settings)
+
+
+def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> None:
+    """Go on after a step's wait, or give it up because its time is over."""
+    lane = next(one for one in active.lanes if message.ticket in (one.wake, one.limit))
+    if message.ticket == lane.limit:
+        lane = replace(lane, limit=None, limit_at=None)
+        action, following = lane.action.expired(draft.now)
+        if lane.is_stopping:
+            following = Failed(_stopped(active.request, action))
+    else:
+        lane = replace(lane, wake=None)
+        action, following = lane.action.woke(draft.now)
+    lane = replace(lane, action=action)
+    active = follow(draft, having(active, lane), lane, in_time(lane, following, draft.now), settings)
+    return _go_on(draft, active, settings)
+
+
+def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> None:
+    """End the list: no step begins any more, what runs is asked to stop, and what can be taken back is.
+
+    A step that must not be interrupted runs to its end; one that asks a BMC for something ends with that exchange, and
+    one that waits for somebody ends now.
+    """
+    failure = RequestAborted(
+        f"It was aborted by {requester}.", details={"request": active.request.id, "requester": requester}
+    )
+    run = replace(run_of(active), failure=failure.to_wire(), is_to_hold=False, is_held=False)
+    active = replace(active, action=run)
+    until = Instant(draft.now + settings.command_timeout_s)
+    for lane in active.lanes:
+        if lane.is_revert or not run.steps[lane.place].step.abortable:
+            continue
+        if lane.call is None:
+            active = follow(draft, active, lane, Failed(_stopped(active.request, lane.action)), settings)
+        else:
+            stopping = limited(draft, replace(lane, is_stopping=True), min(until, lane.limit_at or until))
+            active = having(active, stopping)
+    return _go_on(draft, active, settings)
+
+
+def hold(draft: Draft, active: Active, settings: Settings) -> None:
+    """Have the list stop between two steps. Idempotent."""
+    run = run_of(active)
+    _go_on(draft, replace(active, action=replace(run, is_to_hold=not run.is_held)), settings, is_changed=True)
+
+
+def unhold(draft: Draft, active: Active, settings: Settings) -> None:
+    """Let a list that is held, or is to be held, go on."""
+    run = run_of(active)
+    if run.is_held:
+        move(draft, active.request, ProvisionEvent.UNHOLD, EventType.PROVISION_SET_SUCCESS)
+        move(draft, active.request, ProvisionEvent.RESUME, EventType.PROVISION_SET_SUCCESS)
+    active = replace(active, action=replace(run, is_to_hold=False, is_held=False))
+    _go_on(draft, active, settings, is_changed=True)
+
+
+def answered(
+    draft: Draft, active: Active, lane: Lane, outcome: Mapping[str, Any] | CastironError, settings: Settings
+) -> None:
+    """Take in how a step ended that somebody else carries out.
+
+    Args:
+        outcome: what it came to, or why it failed.
+    """
+    following = Failed(outcome) if isinstance(outcome, CastironError) else Succeeded(outcome)
+    return _go_on(draft, follow(draft, active, lane, following, settings), settings)
+
+
+def alive(draft: Draft, active: Active, lane: Lane, progress: Mapping[str, Any], settings: Settings) -> None:
+    """Take in a sign of life of whoever carries a step out: its time begins anew."""
+    if progress:
+        draft.tell(
+            EventType.STEP_PROGRESS,
+            {**telling.about(active.request, run_of(active), lane.place, draft.state.record), "progress": progress},
+            active.request,
+        )
+    if isinstance(lane.action, CallBackAction | JobAction):
+        action, following = lane.action.alive(draft.now)
+        lane = replace(lane, action=action)
+        active = follow(draft, having(active, lane), lane, following, settings)
+    return _go_on(draft, active, settings, is_changed=True)
+
+
+def waiting_lane(active: Active, name: str, attempt: int) -> Lane | None:
+    """Return where a step waits for somebody's answer; None: it does not."""
+    run = run_of(active)
+    for lane in active.lanes:
+        step = run.steps[lane.place]
+        if (step.step.name, step.attempts, step.state) == (name, attempt, StepState.WAITING):
+            return lane
+    return None
+
+
+def cut_short(draft: Draft, active: Active) -> None:
+    """Let go of all timers: nobody listens any more."""
+    for lane in active.lanes:
+        let_go(draft, lane)
+
+
+def _go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool = False) -> None:
+    """Make all moves that can be made now, then say where the node stands."""
+    before = None if is_changed else draft.state.active
+    while moves := run_of(active).moves():
+        for one in moves:
+            moved = _make(draft, active, one, settings)
+            if moved is None:
+                return None
+            active = moved
+    return _settle(draft, active, before)
+
+
+def _make(draft: Draft, active: Active, one: Move, settings: Settings) -> Active | None:
+    """Make a move; None: the request has ended, or goes on in another state."""
+    match one:
+        case Begin(place=place):
+            return _begin_step(draft, active, place, settings)
+        case Revert(place=place):
+            return _begin_revert(draft, active, place, settings)
+        case Stop():
+            return _stop(draft, active)
+        case Finish():
+            return _finish(draft, active, settings)
+        case _:  # pragma: no cover - the type checkers prove that there is no other
+            assert_never(one)
+
+
+def _begin_step(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
+    run = run_of(active)
+    one = run.steps[place]
+    run = run.having(
+        place,
+        state=StepState.RUNNING,
+        attempts=one.attempts + 1,
+        started_at=draft.now,
+        ended_at=None,
+        until=Instant(draft.now + one.step.timeout_s),
+        error=None,
+    )
+    active = replace(active, action=run)
+    draft.tell(EventType.STEP_START, telling.about(active.request, run, place, draft.state.record), active.request)
+    if one.step.step == HOLD:
+        run = run.having(place, state=StepState.SUCCESS, ended_at=draft.now, until=None)
+        draft.tell(EventType.STEP_END, telling.about(active.request, run, place, draft.state.record), active.request)
+        return replace(active, action=replace(run, is_to_hold=True))
+    action, following = machine_of(draft, run, place, settings).begin(draft.now)
+    return launch(draft, active, Lane(place=place, action=action), following, settings)
+
+
+def _begin_revert(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
+    run = run_of(active)
+    step = run.steps[place].step
+    run = run.having(place, state=StepState.REVERTING, until=Instant(draft.now + step.timeout_s))
+    active = replace(active, action=run)
+    told = telling.about(active.request, run, place, draft.state.record)
+    draft.tell(EventType.STEP_START, {**told, "revert": True}, active.request)
+    action, following = JobAction(job=step, what="revert").begin(draft.now)
+    return launch(draft, active, Lane(place=place, action=action, is_revert=True), following, settings)
+
+
+def _take_over(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
+    run = run_of(active)
+    one = run.steps[place]
+    if one.retry_at is not None:
+        return pause(draft, active, place, one.retry_at, settings)
+    do = takeover(one.state, one.step, is_placed=is_placed(one.step))
+    is_revert = one.state is StepState.REVERTING
+    match do:
+        case Do.LEAVE:
+            return active
+        case Do.FAIL:
+            lane = Lane(place=place, action=machine_of(draft, run, place, settings), is_revert=is_revert)
+            return follow(
+                draft, replace(active, lanes=(*active.lanes, lane)), lane, Failed(_interrupted(one)), settings
+            )
+        case Do.RESUME | Do.WAIT:
+            action, following = machine_of(draft, run, place, settings).resume(one.place, draft.now)
+        case Do.AGAIN:
+            machine = JobAction(job=one.step, what="revert") if is_revert else machine_of(draft, run, place, settings)
+            action, following = machine.begin(draft.now)
+        case Do.VERIFY:
+            action, following = JobAction(job=one.step, what="verify").begin(draft.now)
+        case _:  # pragma: no cover - the type checkers prove that there is no other
+            assert_never(do)
+    if do is not Do.WAIT:
+        run = run.having(place, until=Instant(draft.now + one.step.timeout_s), attempts=one.attempts + (not is_revert))
+    return launch(
+        draft, replace(active, action=run), Lane(place=place, action=action, is_revert=is_revert), following, settings
+    )
+
+
+def _stop(draft: Draft, active: Active) -> Active:
+    """Hold between two steps, where the state can be held; where it cannot, go on."""
+    run = replace(run_of(active), is_to_hold=False)
+    if held_from(draft.state.record.provision_state) is None:
+        return replace(active, action=run)
+    move(draft, active.request, ProvisionEvent.HOLD, EventType.PROVISION_SET_SUCCESS)
+    return replace(active, action=replace(run, is_held=True))
+
+
+def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
+    run = run_of(active)
+    request = active.traced
+    draft.state = replace(draft.state, active=None)
+    if run.failure is not None:
+        error = from_wire(run.failure)
+        error.applied = run.applied()
+        error.details.setdefault("node", draft.state.record.name)
+        error.details["steps"] = telling.summaries(run)
+        close(draft, request, error)
+        return None
+    verb = _verb(request)
+    event = finish_of(run.stage, verb.target)
+    to = after(run.stage, event)
+    if to not in WORKING:
+        result = {**(request.result or {}), "steps": [*_done_before(request), *telling.summaries(run)]}
+        close(draft, replace(request, result=result), None, event)
+        return None
+    move(draft, request, event, EventType.PROVISION_SET_SUCCESS)
+    request = replace(request, result={"steps": [*_done_before(request), *telling.summaries(run)]})
+    _go_on(draft, replace(active, request=request, action=_run(request, to, settings)), settings, is_changed=True)
+    return None
+
+
+def _settle(draft: Draft, active: Active, before: Active | None) -> None:
+    """Say where the node stands, and see to it that what a successor must know is on disk."""
+    run = run_of(active)
+    if not run.is_held:
+        _tend_wait(draft, active, run)
+    if before is None or before.action != run or before.request != active.request:
+        overdue_at = None if run.is_held or not active.lanes else run.until
+        progress = {**run.progress(), "plan": active.request.progress.get("plan", {})}
+        request = replace(active.traced, progress=progress, overdue_at=overdue_at)
+        draft.keep(request)
+        active = replace(active, request=request)
+    draft.state = replace(draft.state, active=active)
+
+
+def _tend_wait(draft: Draft, active: Active, run: Run) -> None:
+    """Bring the node's state in step with whether all that is under way is somebody else's to end."""
+    states = {run.steps[lane.place].state for lane in active.lanes}
+    waits = bool(states) and states <= {StepState.WAITING}
+    state = draft.state.record.provision_state
+    event = ProvisionEvent.WAIT if waits else ProvisionEvent.RESUME
+    if (state in WORKING) is waits and after(state, event) is not None:
+        move(draft, active.request, event, EventType.PROVISION_SET_SUCCESS)
+
+
+def _run(request: RequestRecord, stage: ProvisionState, settings: Settings) -> Run:
+    verb = _verb(request)
+    planned = request.progress.get("plan", {}).get(KINDS[stage].value, ())
+    mode = verb.engine_mode or EngineMode(settings.engine_mode)
+    return Run(stage=stage, mode=mode, steps=tuple(Progress(step=Step.from_map(one)) for one in planned))
+
+
+def _verb(request: RequestRecord) -> NodeProvisionSet:
+    verb = verb_of(request)
+    assert isinstance(verb, NodeProvisionSet)  # noqa: S101 - whoever comes here has looked at the verb's tag
+    return verb
+
+
+def _meant(verb: NodeProvisionSet) -> ProvisionState | None:
+    is_by_hand = finish_of(ProvisionState.CLEANING, verb.target) is ProvisionEvent.MANAGE
+    return ProvisionState.MANAGEABLE if is_by_hand else None
+
+
+def _arrived(draft: Draft, request: RequestRecord) -> None:
+    """End a request whose verb leads to a state of rest at once."""
+    draft.state = replace(draft.state, active=None)
+    close(draft, request, None, None)
+
+
+def _done_before(request: RequestRecord) -> list[Any]:
+    return list((request.result or {}).get("steps", ()))
+
+
+def _interrupted(one: Progress) -> StepInterrupted:
+    return StepInterrupted(
+        f"The conductor, or the node's actor, ended while {one.step.name} ran, which must not be done twice. "
+        "Look at the machine.",
+        details={"step": one.step.name},
+        applied=Applied.UNKNOWN,
+    )
+
+
+def _stopped(request: RequestRecord, action: StepAction) -> RequestAborted:
+    return RequestAborted(
+        f"It was aborted by {request.abort_by}.",
+        details={"request": request.id, "requester": request.abort_by},
+        applied=action.applied(),
+    )

@@ -1,0 +1,182 @@
+"""One step of a list, under way: what its machine wants becomes effects, and what became of it is told. Pure.
+
+Each beginning is committed before anything is asked, and each end before anything else begins. May come in: another
+thing that a step may want. Must not: which step is next (`run`), or what the end of a list means (`driving`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.effects import CallDriver, CallWorker, SetTimer
+from castiron.actors.core.machines.job import JobAction
+from castiron.actors.core.machines.pause import PauseAction
+from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, StepNext, Succeeded, Wait
+from castiron.actors.core.provision import telling
+from castiron.actors.core.provision.catalogue import machine_for
+from castiron.actors.core.provision.run import Run
+from castiron.actors.core.requests import tracing
+from castiron.actors.core.state import Active, Lane, StepAction
+from castiron.actors.core.timing import awake, let_go, limited
+from castiron.actors.settings import Settings
+from castiron.transport.errors import CastironError, StepTimeout
+from castiron.transport.vocabulary import (
+    EventType,
+    Instant,
+    StepState,
+)
+
+
+def launch(draft: Draft, active: Active, lane: Lane, following: StepNext, settings: Settings) -> Active:
+    """Open a lane for a step that has begun."""
+    return follow(draft, replace(active, lanes=(*active.lanes, lane)), lane, following, settings)
+
+
+def follow(draft: Draft, active: Active, lane: Lane, following: StepNext, settings: Settings) -> Active:
+    """Turn what a step wants next into effects."""
+    match following:
+        case Ask():
+            return _ask(draft, active, lane, following, settings)
+        case Delegate():
+            return _delegate(draft, active, lane, following)
+        case Wait(until=until):
+            until = min(until, _until(active, lane))
+            wake = draft.ticket()
+            draft.order(SetTimer(wake, until))
+            return having(active, limited(draft, replace(awake(draft, lane), wake=wake), _until(active, lane)))
+        case Listen(until=until):
+            run = run_of(active).having(lane.place, state=StepState.WAITING, until=until, place=lane.action.progress())
+            return having(replace(active, action=run), limited(draft, lane, until))
+        case Succeeded(result=result):
+            return _succeeded(draft, active, lane, result)
+        case Failed(error=error):
+            return _failed(draft, active, lane, error, settings)
+        case _:  # pragma: no cover - the type checkers prove that there is no other
+            assert_never(following)
+
+
+def _ask(draft: Draft, active: Active, lane: Lane, following: Ask, settings: Settings) -> Active:
+    run = run_of(active)
+    name = run.name_of(lane.place)
+    until = _until(active, lane)
+    call = draft.ticket()
+    deadline = min(until, Instant(draft.now + settings.command_timeout_s))
+    active = replace(active, trace=tracing.asked(active.trace, following.operation, draft.now, step=name))
+    if following.commit_first or run.steps[lane.place].place != lane.action.progress():
+        run = run.having(lane.place, place=lane.action.progress())
+    draft.order(CallDriver(call, following.operation, deadline))
+    lane = limited(draft, replace(awake(draft, lane), call=call), until)
+    return having(replace(active, action=run), lane)
+
+
+def _delegate(draft: Draft, active: Active, lane: Lane, following: Delegate) -> Active:
+    run = run_of(active)
+    one = run.steps[lane.place]
+    until = _until(active, lane)
+    call = draft.ticket()
+    name = one.step.name
+    active = replace(active, trace=tracing.asked(active.trace, following.work, draft.now, step=name))
+    draft.order(CallWorker(call, following.work, name, one.attempts, active.request.id, until))
+    run = run.having(lane.place, place=lane.action.progress())
+    lane = limited(draft, replace(awake(draft, lane), call=call), until)
+    return having(replace(active, action=run), lane)
+
+
+def _succeeded(draft: Draft, active: Active, lane: Lane, result: Mapping[str, Any]) -> Active:
+    run = run_of(active)
+    if run.steps[lane.place].retry_at is not None and isinstance(lane.action, PauseAction):
+        return _without(draft, replace(active, action=run.having(lane.place, retry_at=None)), lane)
+    state = StepState.REVERTED if lane.is_revert else StepState.SUCCESS
+    run = run.having(lane.place, state=state, ended_at=draft.now, until=None, place={}, result=result or None)
+    told = telling.about(active.request, run, lane.place, draft.state.record)
+    more = {"revert": True} if lane.is_revert else {"result": telling.masked(run.steps[lane.place].result)}
+    draft.tell(EventType.STEP_END, {**told, **more}, active.request)
+    return _without(draft, replace(active, action=run), lane)
+
+
+def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, settings: Settings) -> Active:
+    run = run_of(active)
+    one = run.steps[lane.place]
+    error.details.setdefault("node", draft.state.record.name)
+    error.details.setdefault("step", one.step.name)
+    told = {**telling.about(active.request, run, lane.place, draft.state.record), "error": error.to_wire()}
+    active = _without(draft, active, lane)
+    if lane.is_revert:
+        run = run.having(lane.place, state=StepState.REVERT_FAILURE, ended_at=draft.now, until=None, place={})
+        draft.tell(EventType.STEP_ERROR, {**told, "revert": True}, active.request)
+        return replace(active, action=run)
+    may_retry = run.failure is None and one.attempts <= one.step.retries
+    ended: dict[str, Any] = {"ended_at": draft.now, "until": None, "place": {}, "error": error.to_wire()}
+    if may_retry:
+        retry_at = Instant(draft.now + one.step.retry_delay_s)
+        draft.tell(EventType.STEP_ERROR, {**told, "retry_at": retry_at}, active.request)
+        run = run.having(lane.place, state=StepState.PENDING, retry_at=retry_at, **ended)
+        return pause(draft, replace(active, action=run), lane.place, retry_at, settings)
+    draft.tell(EventType.STEP_ERROR, told, active.request)
+    run = run.having(lane.place, state=StepState.FAILURE, **ended)
+    if run.failure is None:
+        run = replace(run, failure=error.to_wire())
+    return _no_more_retries(draft, replace(active, action=run))
+
+
+def pause(draft: Draft, active: Active, place: int, until: Instant, settings: Settings) -> Active:
+    """Wait until a step may be tried again."""
+    run = run_of(active)
+    if until <= draft.now or run.failure is not None:
+        return replace(active, action=run.having(place, retry_at=None))
+    action, following = PauseAction(pause_s=0.0).resume({"until": until}, draft.now)
+    run = run.having(place, until=until)
+    return launch(draft, replace(active, action=run), Lane(place=place, action=action), following, settings)
+
+
+def _no_more_retries(draft: Draft, active: Active) -> Active:
+    for lane in active.lanes:
+        run = run_of(active)
+        if run.steps[lane.place].retry_at is not None:
+            run = run.having(lane.place, retry_at=None, until=None)
+            active = _without(draft, replace(active, action=run), lane)
+    return active
+
+
+def in_time(lane: Lane, following: StepNext, now: Instant) -> StepNext:
+    """Give a step up that wants to go on though its time is over."""
+    if isinstance(following, (Ask, Delegate, Wait)) and lane.limit_at is not None and now >= lane.limit_at:
+        _, following = lane.action.expired(now)
+        if isinstance(following, (Ask, Delegate, Wait, Listen)):
+            message = "It had not ended by its time. Look at the machine, or allow more time."
+            return Failed(StepTimeout(message, details={"deadline_at": lane.limit_at}, applied=lane.action.applied()))
+    return following
+
+
+def _until(active: Active, lane: Lane) -> Instant:
+    """Return when a step is given up: by its own time, or by its machine's."""
+    own = run_of(active).steps[lane.place].until
+    machine = lane.action.until
+    if isinstance(lane.action, PauseAction) or own is None:
+        return Instant(max(machine, own or 0.0))
+    return min(own, machine) if machine else own
+
+
+def machine_of(draft: Draft, run: Run, place: int, settings: Settings) -> StepAction:
+    """Return the machine that carries a step out: castiron's own, or a worker's job."""
+    step = run.steps[place].step
+    machine = machine_for(step, run.stage, draft.state.record, settings)
+    return JobAction(job=step, what="execute") if machine is None else machine
+
+
+def run_of(active: Active) -> Run:
+    """Return the list that a request works through."""
+    assert isinstance(active.action, Run)  # noqa: S101 - whoever comes here has looked
+    return active.action
+
+
+def having(active: Active, lane: Lane) -> Active:
+    """Return the request with one lane as it is now."""
+    return replace(active, lanes=tuple(lane if one.place == lane.place else one for one in active.lanes))
+
+
+def _without(draft: Draft, active: Active, lane: Lane) -> Active:
+    present = next((one for one in active.lanes if one.place == lane.place), lane)
+    let_go(draft, present)
+    return replace(active, lanes=tuple(one for one in active.lanes if one.place != lane.place))

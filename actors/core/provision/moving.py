@@ -1,0 +1,59 @@
+"""A node moves: from one provision state to another, with the event that tells of it. Pure.
+
+The only place that writes a provision state, and what it was meant to come to.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.provision.states import STABLE, TARGETS, after
+from castiron.store.records import RequestRecord
+from castiron.transport.vocabulary import EventType, ProvisionEvent, ProvisionState
+
+TOLD: Final[Mapping[EventType, bool]] = {
+    EventType.PROVISION_SET_START: False,
+    EventType.PROVISION_SET_SUCCESS: False,
+    EventType.PROVISION_SET_END: True,
+    EventType.PROVISION_SET_ERROR: True,
+}
+"""Event → whether the node's way ends with it."""
+
+
+def move(
+    draft: Draft,
+    request: RequestRecord,
+    event: ProvisionEvent,
+    told_as: EventType,
+    *,
+    target: ProvisionState | None = None,
+    last_error: str | None = None,
+    **details: Any,
+) -> ProvisionState:
+    """Move the node by an event that means something in its state, and tell of it.
+
+    Args:
+        target: where it is meant to come to, if it is not where its new state leads by itself.
+        last_error: why it failed; None: it did not.
+        details: what else is told.
+
+    Returns:
+        The state that it is in now.
+    """
+    before = draft.state.record
+    to = after(before.provision_state, event)
+    if to is None:  # pragma: no cover - whoever moves a node has asked the table
+        raise AssertionError(f"{event} means nothing in {before.provision_state}")
+    meant = None if to in STABLE else target or before.target_provision_state or TARGETS[to]
+    draft.record(provision_state=to, target_provision_state=meant, last_error=last_error)
+    payload = {
+        "requester": request.requester,
+        "event": event.value,
+        "previous_provision_state": before.provision_state,
+        "previous_target_provision_state": before.target_provision_state,
+        "provision_state": to,
+        "target_provision_state": meant,
+        **details,
+    }
+    draft.tell(told_as, payload, request)
+    return to

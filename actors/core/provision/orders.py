@@ -1,0 +1,111 @@
+"""What is said about the work on a node: end it, hold it, let it go on; how one of its steps ended. Pure.
+
+Decided at once, whoever asks; the answer is the node as it is afterwards. May come in: another order. Must not: what
+follows from it for the steps (`driving`).
+"""
+
+from castiron.actors.core import running
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.effects import AnswerNode, Refuse
+from castiron.actors.core.messages import Direct, Order, StepAnswer
+from castiron.actors.core.provision import driving
+from castiron.actors.core.provision.courses import EVENTS_OF
+from castiron.actors.core.provision.run import Run
+from castiron.actors.core.provision.states import after, events_of, held_from
+from castiron.actors.core.requests.obstacles import leaving
+from castiron.actors.core.state import Active
+from castiron.actors.settings import Settings
+from castiron.transport.errors import CastironError, NodeStateInvalid, StepNotWaiting
+from castiron.transport.vocabulary import EventType, ProvisionEvent
+
+IDLE: dict[Order, ProvisionEvent] = {Order.ABORT: ProvisionEvent.ABORT}
+"""What an order is where no work is going on: `abort` of a failed service is a way back."""
+
+
+def direct(draft: Draft, message: Direct, settings: Settings) -> None:
+    """Carry an order out, or say why not."""
+    obstacle = leaving(draft.state) or _obstacle(draft, message)
+    if obstacle is not None:
+        return draft.order(Refuse(message.reply_to, obstacle))
+    work = _work(draft)
+    match message.order:
+        case Order.ABORT if draft.state.running is None:
+            _move_idle(draft, message)
+        case Order.ABORT:
+            running.abort(draft, message.requester, settings)
+        case Order.HOLD if work is not None:
+            driving.hold(draft, work, settings)
+        case Order.UNHOLD if work is not None:
+            driving.unhold(draft, work, settings)
+        case _:  # pragma: no cover - an obstacle
+            raise AssertionError(message.order)
+    return draft.order(AnswerNode(message.reply_to))
+
+
+def answer(draft: Draft, message: StepAnswer, settings: Settings) -> None:
+    """Take in what is said of a step, or say why not."""
+    active = _work(draft)
+    lane = None
+    if active is not None and active.request.id == message.request_id:
+        lane = driving.waiting_lane(active, message.step, message.attempt)
+    if active is None or lane is None:
+        name = draft.state.record.name
+        error = StepNotWaiting(
+            f"{name} does not wait for {message.step}: it has ended, or was answered.",
+            details={"node": name, "step": message.step},
+        )
+        return draft.order(Refuse(message.reply_to, error))
+    if message.outcome is None:
+        driving.alive(draft, active, lane, message.progress, settings)
+    else:
+        driving.answered(draft, active, lane, message.outcome, settings)
+    return draft.order(AnswerNode(message.reply_to))
+
+
+def _obstacle(draft: Draft, message: Direct) -> CastironError | None:
+    at = draft.state.record.provision_state
+    work = _work(draft)
+    match message.order:
+        case Order.ABORT:
+            is_possible = after(at, ProvisionEvent.ABORT) is not None
+        case Order.HOLD:
+            is_possible = work is not None and (held_from(at) is not None or _run(work).is_held)
+        case Order.UNHOLD:
+            is_possible = work is not None and (_run(work).is_held or _run(work).is_to_hold)
+    if is_possible:
+        return None
+    words = [event.value for event in events_of(at) if event in set(EVENTS_OF.values()) | set(IDLE.values())]
+    record = draft.state.record
+    return NodeStateInvalid(
+        f"{record.name} is {at}: there is nothing to {message.order}. It takes {', '.join(words) or 'nothing'}.",
+        details={"node": record.name, "provision_state": at.value, "target": message.order.value, "accepts": words},
+    )
+
+
+def _move_idle(draft: Draft, message: Direct) -> None:
+    """Move a node on which no work is going on; there is no request to tell of."""
+    before = draft.state.record
+    to = after(before.provision_state, ProvisionEvent.ABORT)
+    assert to is not None  # noqa: S101 - an obstacle otherwise
+    draft.record(provision_state=to, target_provision_state=None, last_error=None)
+    draft.tell(
+        EventType.PROVISION_SET_END,
+        {
+            "requester": message.requester,
+            "event": ProvisionEvent.ABORT.value,
+            "previous_provision_state": before.provision_state,
+            "previous_target_provision_state": before.target_provision_state,
+            "provision_state": to,
+            "target_provision_state": None,
+        },
+    )
+
+
+def _work(draft: Draft) -> Active | None:
+    active = draft.state.active
+    return active if active is not None and isinstance(active.action, Run) else None
+
+
+def _run(active: Active) -> Run:
+    assert isinstance(active.action, Run)  # noqa: S101 - `_work` has looked
+    return active.action

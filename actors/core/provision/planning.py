@@ -1,0 +1,180 @@
+"""What a request will work through: its wishes, checked whole, and made into lists of steps. Pure.
+
+A list that was chosen is done as it was chosen, by priority where one is given; otherwise it is what the catalogue does
+by itself, the highest priority first, ties by interface as Ironic breaks them. What is planned is kept with the
+request: a catalogue, or a runbook, that changes later changes nothing of it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from castiron.actors.core.provision.catalogue import RESERVED, Arg, Catalogue, Known
+from castiron.actors.core.provision.courses import stages_of
+from castiron.actors.core.provision.steps import Plan, Step
+from castiron.transport.errors import StepInvalid
+from castiron.transport.verbs import NodeProvisionSet, StepWish
+from castiron.transport.vocabulary import ProvisionTarget, StepKind
+
+INTERFACES: Final = ("vendor", "power", "management", "firmware", "deploy", "bios", "raid")
+"""Which goes first where two have the same priority."""
+
+VERIFY_INTERFACES: Final = ("power", "management", "firmware", "inspect", "deploy", "boot", "bios", "raid")
+"""The same, for verify steps."""
+
+BY_ITSELF: Final[Mapping[StepKind, tuple[tuple[str, str], ...]]] = {
+    StepKind.VERIFY: (("management", "check_bmc"),),
+    StepKind.ADOPT: (("management", "check_bmc"),),
+    StepKind.UNDEPLOY: ((RESERVED, "power_off"),),
+}
+"""Kind → the steps that are done first, whatever the driver adds."""
+
+
+def plan(verb: NodeProvisionSet, catalogue: Catalogue, step_timeout_s: float) -> Plan:
+    """Return what a request will work through.
+
+    Args:
+        step_timeout_s: for a step that has no time of its own.
+
+    Raises:
+        StepInvalid: a step is unknown, has wrong arguments, or names others that are not there; nothing is half done.
+    """
+    kinds = stages_of(verb.target)
+    return {
+        kind.value: [step.to_map() for step in _steps(verb, kind, catalogue, step_timeout_s, is_first=kind is kinds[0])]
+        for kind in kinds
+    }
+
+
+def _steps(
+    verb: NodeProvisionSet, kind: StepKind, catalogue: Catalogue, step_timeout_s: float, *, is_first: bool
+) -> list[Step]:
+    if verb.steps is None or not is_first:
+        if verb.target is ProvisionTarget.CLEAN:
+            raise StepInvalid("Cleaning by hand needs its steps: name them.", details={"path": "$.steps"})
+        return _own(kind, catalogue, step_timeout_s)
+    wishes = list(enumerate(verb.steps))
+    if any(wish.priority is not None for _, wish in wishes):
+        wishes.sort(key=lambda one: _rank(kind, one[1].priority or 0, one[1].interface or RESERVED))
+    steps = _named(_checked(place, wish, kind, catalogue, step_timeout_s) for place, wish in wishes)
+    _check_order(steps)
+    return steps
+
+
+def _own(kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> list[Step]:
+    """Return what is done if nobody chooses."""
+    first = [catalogue[key] for key in BY_ITSELF.get(kind, ()) if key in catalogue]
+    more = [known for known in catalogue.values() if kind in known.kinds and known.priority > 0]
+    more.sort(key=lambda known: _rank(kind, known.priority, known.interface))
+    return _named(_step(known, {}, step_timeout_s) for known in (*first, *more))
+
+
+def _rank(kind: StepKind, priority: int, interface: str) -> tuple[int, int]:
+    order = VERIFY_INTERFACES if kind is StepKind.VERIFY else INTERFACES
+    return -priority, order.index(interface) if interface in order else len(order)
+
+
+def _checked(place: int, wish: StepWish, kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> Step:
+    path = f"$.steps[{place}]"
+    known = _known(path, wish, catalogue)
+    if kind not in known.kinds:
+        raise _invalid(path, wish, f"It is no {kind} step.")
+    args = _checked_args(f"{path}.args", wish, known)
+    step = _step(known, args, step_timeout_s)
+    treatment = {
+        "name": wish.name or step.name,
+        "priority": step.priority if wish.priority is None else wish.priority,
+        "abortable": step.abortable if wish.abortable is None else wish.abortable,
+        "timeout_s": wish.timeout_s or step.timeout_s,
+        "after": None if wish.after is None else list(wish.after),
+        "retries": wish.retries,
+        "retry_delay_s": wish.retry_delay_s,
+    }
+    return Step.from_map({**step.to_map(), **treatment})
+
+
+def _known(path: str, wish: StepWish, catalogue: Catalogue) -> Known:
+    wanted = (wish.interface or RESERVED, wish.step)
+    if wanted in catalogue:
+        return catalogue[wanted]
+    same = [known for (_, name), known in catalogue.items() if name == wish.step]
+    if wish.interface is None and len(same) == 1:
+        return same[0]
+    if wish.interface is None and same:
+        raise _invalid(path, wish, f"Several interfaces have it: {', '.join(known.interface for known in same)}.")
+    names = ", ".join(sorted(f"{interface}.{step}" for interface, step in catalogue))
+    raise _invalid(path, wish, f"There is no such step. There are: {names}.")
+
+
+def _checked_args(path: str, wish: StepWish, known: Known) -> dict[str, Any]:
+    for name in wish.args:
+        if name not in known.args:
+            raise _invalid(f"{path}.{name}", wish, f"It takes {', '.join(known.args) or 'no arguments'}.")
+    for name, arg in known.args.items():
+        if name in wish.args:
+            _check_arg(f"{path}.{name}", wish, arg, wish.args[name])
+        elif arg.required:
+            raise _invalid(f"{path}.{name}", wish, f"It needs it: {arg.description}.")
+    return dict(wish.args)
+
+
+def _check_arg(path: str, wish: StepWish, arg: Arg, value: object) -> None:
+    takes = (int, float) if arg.type is float else (arg.type,)
+    if not isinstance(value, takes) or (isinstance(value, bool) and arg.type is not bool):
+        raise _invalid(path, wish, f"It takes a {arg.type.__name__}: {arg.description}.")
+    if arg.choices and value not in arg.choices:
+        raise _invalid(path, wish, f"It takes one of {', '.join(arg.choices)}.")
+    if isinstance(value, int | float):
+        too_small = arg.least is not None and not value >= arg.least  # NaN is neither
+        too_large = arg.most is not None and not value <= arg.most
+        if too_small or too_large:
+            raise _invalid(path, wish, f"It takes {arg.least} to {arg.most}: {arg.description}.")
+
+
+def _step(known: Known, args: Mapping[str, Any], step_timeout_s: float) -> Step:
+    return Step(
+        name=known.step if known.interface == RESERVED else f"{known.interface}.{known.step}",
+        interface=known.interface,
+        step=known.step,
+        priority=known.priority,
+        args=args,
+        secret_args=tuple(name for name, arg in known.args.items() if arg.is_secret),
+        abortable=known.abortable,
+        timeout_s=known.timeout_s or step_timeout_s,
+        idempotent=known.idempotent,
+        has_verify=known.has_verify,
+        has_revert=known.has_revert,
+        is_blocking=known.is_blocking,
+    )
+
+
+def _named(steps: Iterable[Step]) -> list[Step]:
+    """Give each step a name of its own: the second reboot is reboot#2."""
+    named: list[Step] = []
+    taken: dict[str, int] = {}
+    for step in steps:
+        count = taken[step.name] = taken.get(step.name, 0) + 1
+        named.append(step if count == 1 else Step.from_map({**step.to_map(), "name": f"{step.name}#{count}"}))
+    return named
+
+
+def _check_order(steps: list[Step]) -> None:
+    """Refuse steps that are after others that are not there, or after themselves."""
+    names = {step.name for step in steps}
+    for place, step in enumerate(steps):
+        for name in step.after or ():
+            if name not in names:
+                message = f"{step.name} is to be after {name}, and there is no such step in the list."
+                raise StepInvalid(message, details={"path": f"$.steps[{place}].after", "step": step.name})
+    left = {step.name: set(step.after or ()) for step in steps if step.after is not None}
+    while left:
+        ready = [name for name, after in left.items() if not after & left.keys()]
+        if not ready:
+            message = f"These steps wait for each other: {', '.join(left)}."
+            raise StepInvalid(message, details={"path": "$.steps", "step": next(iter(left))})
+        for name in ready:
+            del left[name]
+
+
+def _invalid(path: str, wish: StepWish, why: str) -> StepInvalid:
+    name = wish.step if wish.interface is None else f"{wish.interface}.{wish.step}"
+    return StepInvalid(f"{name}: {why}", details={"path": path, "interface": wish.interface, "step": wish.step})

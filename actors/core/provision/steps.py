@@ -1,0 +1,83 @@
+"""A step: what is to be done to a machine as one thing, how, and how long it may take. Plain data.
+
+Made by whoever plans the work (`planning`), kept with its request, carried out by `driving`. May come in: another term
+of a step. Must not: what a step does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+Plan = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Kind of steps → the steps, as they are stored: what a request will work through."""
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def nothing() -> Mapping[str, Any]:
+    """Return no arguments: a factory, as Python 3.11 takes a mappingproxy for a mutable default."""
+    return NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a list, with everything that whoever carries it out must know."""
+
+    name: str
+    """Unique in its list: "power.reboot", and "power.reboot#2" for the second one."""
+    interface: str
+    step: str
+    priority: int = 0
+    args: Mapping[str, Any] = field(default_factory=nothing, repr=False)
+    """Kept out of repr: a step may be given a password."""
+    secret_args: tuple[str, ...] = ()
+    """Names of those that are masked wherever they are told."""
+    abortable: bool = True
+    timeout_s: float = 600.0
+    """For each attempt."""
+    idempotent: bool = False
+    """Doing it twice is as good as doing it once."""
+    has_verify: bool = False
+    """Whoever carries it out can tell whether it was done."""
+    has_revert: bool = False
+    """Whoever carries it out can take it back."""
+    is_blocking: bool = False
+    """It runs in a worker; otherwise nobody waits in a thread for it."""
+    after: tuple[str, ...] | None = None
+    """Names of the steps that must have succeeded; None: all before it in the list."""
+    retries: int = 0
+    """How often it is tried again."""
+    retry_delay_s: float = 0.0
+
+    def to_map(self) -> dict[str, Any]:
+        """Return it as it is stored: what differs from the rule."""
+        told = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {key: _plain(value) for key, value in told.items() if value != _RULE.get(key, _UNSET)}
+
+    @classmethod
+    def from_map(cls, told: Mapping[str, Any]) -> Self:
+        """Rebuild a stored one; words of a newer castiron are left out."""
+        known = {item.name for item in fields(cls)}
+        after = told.get("after")
+        return cls(
+            **{
+                **{key: value for key, value in told.items() if key in known},
+                "after": None if after is None else tuple(after),
+                "secret_args": tuple(told.get("secret_args", ())),
+            }
+        )
+
+
+_UNSET: Final = object()
+_RULE: Final[Mapping[str, Any]] = {
+    item.name: NOTHING if item.name == "args" else item.default
+    for item in fields(Step)
+    if item.name not in {"name", "interface", "step"}
+}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,145 @@
+"""Declaring a step: a decorated function, with what it takes, how it is taken back, and how one sees that it was done.
+
+    @castiron.step(interface="bios", kinds=["clean"], args={"name": Arg(description="profile", required=True)})
+    def apply_profile(context: StepContext, name: str) -> dict[str, object]:
+        ...
+
+    @apply_profile.revert
+    def restore_profile(context: StepContext, name: str) -> None: ...
+
+A step returns a map (its result), None, or `deferred()`: then somebody else says how it ended, with the context's
+token. It has no way into the state machine. It may block, for as long as its time-out.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from castiron.actors.core.provision.catalogue import Arg, Known
+from castiron.actors.drivers.work import Deferred
+from castiron.transport.vocabulary import Instant, StepKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepContext:
+    """What a step is given beside its arguments. Any thread."""
+
+    node: str
+    """The node's name when the step began."""
+    node_uuid: str
+    driver: str
+    driver_info: Mapping[str, Any] = field(repr=False)
+    """How its BMC is reached, secrets in the clear; kept out of repr."""
+    properties: Mapping[str, Any]
+    attempt: int
+    deadline: Instant
+    """When nobody waits for it any more."""
+    token: str = field(repr=False)
+    """For whoever says how it ended, if it is deferred."""
+    cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
+    """Set when nobody wants the step any more: look at it wherever it may end."""
+
+
+Body = Callable[..., Mapping[str, Any] | Deferred | None]
+
+
+class Verify(Protocol):
+    """Says whether a step was done."""
+
+    def __call__(self, context: StepContext, /, **args: Any) -> bool:
+        """Look, and change nothing."""
+        ...
+
+
+class DeclaredStep:
+    """A step as it was declared; call it to carry it out. The parts are set while a module is imported."""
+
+    def __init__(self, known: Known, body: Body) -> None:
+        self._known = known
+        self._body = body
+        self._revert: Body | None = None
+        self._verify: Verify | None = None
+        self.__doc__ = body.__doc__
+
+    @property
+    def known(self) -> Known:
+        """What the catalogue says of it."""
+        parts = {"has_revert": self._revert is not None, "has_verify": self._verify is not None}
+        return Known(**{**{name: getattr(self._known, name) for name in Known.__slots__}, **parts})
+
+    def revert(self, body: Body) -> Body:
+        """Declare how it is taken back: called if a later step fails, or itself, and at an abort."""
+        self._revert = body
+        return body
+
+    def verify(self, look: Verify) -> Verify:
+        """Declare how one sees whether it was done: asked after a restart that came while it ran."""
+        self._verify = look
+        return look
+
+    def part(self, what: str) -> Callable[..., Any]:
+        """Return what is called to "execute", "revert" or "verify" it.
+
+        Raises:
+            LookupError: it was declared without that.
+        """
+        body = {"execute": self._body, "revert": self._revert, "verify": self._verify}[what]
+        if body is None:
+            raise LookupError(f"{self._known.interface}.{self._known.step} has no {what}")
+        return body
+
+    def __call__(self, context: StepContext, **args: Any) -> Mapping[str, Any] | Deferred | None:
+        """Carry it out."""
+        return self._body(context, **args)
+
+
+def step(
+    *,
+    interface: str,
+    name: str | None = None,
+    kinds: Iterable[str] = tuple(StepKind),
+    args: Mapping[str, Arg] | None = None,
+    priority: int = 0,
+    abortable: bool = True,
+    idempotent: bool = False,
+    timeout_s: float | None = None,
+) -> Callable[[Body], DeclaredStep]:
+    """Declare a step.
+
+    Args:
+        interface: "management", "bios", "raid", … or a word of your own.
+        name: None: the function's.
+        kinds: which lists it may stand in: "clean", "deploy", "service", "verify", …
+        args: name → what it takes; checked before a request is accepted.
+        priority: more than 0: it is part of every list of its kinds that nobody has chosen the steps of.
+        abortable: an abort may end it; otherwise it runs to its end first.
+        idempotent: doing it twice is as good as doing it once: after a restart it is simply done again.
+        timeout_s: seconds for each attempt; None: the setting step_timeout_s.
+    """
+
+    def declare(body: Body) -> DeclaredStep:
+        known = Known(
+            interface=interface,
+            step=name or body.__name__,
+            description=(body.__doc__ or "").strip().split("\n")[0],
+            kinds=frozenset(StepKind(kind) for kind in kinds),
+            args=dict(args or {}),
+            priority=priority,
+            abortable=abortable,
+            idempotent=idempotent,
+            is_blocking=True,
+            timeout_s=timeout_s,
+        )
+        return DeclaredStep(known, body)
+
+    return declare
+
+
+def deferred(timeout_s: float | None = None) -> Deferred:
+    """Return what a step returns whose end somebody else will tell.
+
+    Args:
+        timeout_s: how long whoever that is may be silent; None: as long as the step may take.
+    """
+    return Deferred(timeout_s)

@@ -1,0 +1,182 @@
+"""Workers: threads that carry steps out which may block. So many at a time; each has its time, then it is left behind.
+
+A step that hangs keeps its thread, which cannot be ended from outside, and loses its place and its say: whatever it
+returns later, nobody listens. What a step raises, or returns that is none of the things it may return, is its failure.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from castiron.actors.dispatch.clock import Clock, Timer
+from castiron.actors.drivers.base import Done, NotDone, Outcome
+from castiron.actors.drivers.work import Deferred, RunStep
+from castiron.actors.steps.declaring import StepContext
+from castiron.actors.steps.shelf import Shelf
+from castiron.transport.errors import CastironError, StepFailed, StepTimeout
+from castiron.transport.vocabulary import Applied
+
+log = logging.getLogger(__name__)
+
+MAX_LEFT_BEHIND: Final = 256
+"""Threads of steps that hang; beyond it no further step begins, as each keeps memory for ever."""
+
+MAX_SAID: Final = 500
+"""Characters of what a step says of its failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A step to be carried out."""
+
+    work: RunStep
+    context: StepContext
+    done: Callable[[Outcome], None]
+    """Told once how it ended, from any thread; must not block."""
+
+
+class Workers:
+    """Carries steps out. Any thread; no method blocks but `stop`.
+
+    Args:
+        limit: how many steps run at once.
+    """
+
+    def __init__(self, shelf: Shelf, clock: Clock, limit: int) -> None:
+        self.shelf: Final = shelf
+        """The steps that there are."""
+        self._clock = clock
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._waiting: deque[_Errand] = deque()
+        self._running: set[_Errand] = set()
+        self._left_behind: set[_Errand] = set()
+        self._is_open = True
+
+    def submit(self, job: Job) -> Callable[[], None]:
+        """Take a step in; it runs when there is a place.
+
+        Returns:
+            A function that asks the step to stop: one that waits ends at once, one that runs sees it in its context.
+        """
+        errand = _Errand(job, self)
+        with self._lock:
+            is_crowded = not self._is_open or len(self._left_behind) >= MAX_LEFT_BEHIND
+            if not is_crowded:
+                self._waiting.append(errand)
+        if is_crowded:
+            errand.settle(_not_done("Too many steps hang, or the conductor stops: no further one is begun."))
+            return errand.cancel
+        errand.timer = self._clock.call_at(job.context.deadline, errand.expire)
+        self._begin()
+        return errand.cancel
+
+    def counters(self) -> dict[str, int]:
+        """Return how many run, wait, and hang."""
+        with self._lock:
+            return {"running": len(self._running), "waiting": len(self._waiting), "hung": len(self._left_behind)}
+
+    def stop(self, timeout_s: float) -> None:
+        """Begin no step any more, and ask those that run to stop. They are taken up at the next start. Idempotent."""
+        del timeout_s  # whatever they do, nobody is told of it any more
+        with self._lock:
+            self._is_open = False
+            self._waiting.clear()
+            running = list(self._running)
+        for errand in running:
+            errand.job.context.cancelled.set()
+
+    def let_go(self, errand: "_Errand", *, is_hung: bool) -> None:
+        """Take a place back."""
+        with self._lock:
+            was_running = errand in self._running
+            self._running.discard(errand)
+            if is_hung and was_running:
+                self._left_behind.add(errand)
+            elif not is_hung:
+                self._left_behind.discard(errand)
+            elif errand in self._waiting:
+                self._waiting.remove(errand)
+        self._begin()
+
+    def part(self, work: RunStep) -> Callable[..., Any]:
+        """Return the function of a step.
+
+        Raises:
+            LookupError: there is no such step here any more.
+        """
+        return self.shelf.declared[work.interface, work.step].part(work.what)
+
+    def _begin(self) -> None:
+        while True:
+            with self._lock:
+                if not (self._is_open and self._waiting and len(self._running) < self._limit):
+                    return
+                errand = self._waiting.popleft()
+                self._running.add(errand)
+            threading.Thread(target=errand.run, name=f"castiron-step-{errand.job.work.step}", daemon=True).start()
+
+
+class _Errand:
+    """One step on its way through the workers."""
+
+    def __init__(self, job: Job, workers: Workers) -> None:
+        self.job = job
+        self.timer: Timer | None = None
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._is_settled = False
+
+    def run(self) -> None:
+        """Carry it out, on a thread of its own."""
+        outcome = self._outcome()
+        self._workers.let_go(self, is_hung=False)
+        self.settle(outcome)
+
+    def expire(self) -> None:
+        """Leave it behind: its time is over."""
+        self.job.context.cancelled.set()
+        self._workers.let_go(self, is_hung=True)
+        name = f"{self.job.work.interface}.{self.job.work.step}"
+        message = f"{name} had not ended by its time, and was left behind. Look at the machine, or allow more time."
+        self.settle(NotDone(error=StepTimeout(message), applied=Applied.UNKNOWN))
+
+    def cancel(self) -> None:
+        """Ask it to stop."""
+        self.job.context.cancelled.set()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Tell how it ended, if nobody has."""
+        with self._lock:
+            is_first, self._is_settled = not self._is_settled, True
+        if self.timer is not None:
+            self.timer.cancel()
+        if is_first:
+            self.job.done(outcome)
+
+    def _outcome(self) -> Outcome:
+        job = self.job
+        name = f"{job.work.interface}.{job.work.step}"
+        try:
+            value = self._workers.part(job.work)(job.context, **job.work.args)
+        except CastironError as error:
+            return NotDone(error=error, applied=error.applied or Applied.UNKNOWN)
+        except KeyError:
+            return _not_done(f"There is no step {name} here any more. Install its plug-in again.")
+        except BaseException as error:
+            log.exception("%s: the step %s has failed", job.context.node, name)
+            return _failed(f"{name} raised {type(error).__name__}: {str(error)[:MAX_SAID]}")
+        if value is None or isinstance(value, Deferred | bool | Mapping):
+            return Done(value={} if value is None else value)
+        return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
+
+
+def _failed(message: str) -> NotDone:
+    return NotDone(error=StepFailed(message), applied=Applied.UNKNOWN)
+
+
+def _not_done(message: str) -> NotDone:
+    return NotDone(error=StepFailed(message), applied=Applied.NO)
