@@ -123,7 +123,7 @@ def abort(draft: Draft, requester: str, settings: Settings) -> None:
     draft.state = draft.state.having(request)
     active = draft.state.active
     if active is None:
-        return end_aborted_before(draft, request)
+        return None if request.verb == PROVISION_SET else end_aborted_before(draft, request)
     if isinstance(active.action, Run):
         return driving.abort(draft, active, requester, settings)
     until = min(Instant(draft.now + settings.command_timeout_s), active.action.until)
@@ -135,8 +135,12 @@ def abort(draft: Draft, requester: str, settings: Settings) -> None:
 
 
 def end_aborted_before(draft: Draft, request: RequestRecord) -> None:
-    """End a request that was being aborted when its owner ended; nobody has looked at the machine since."""
-    end_interrupted(draft, lambda applied: _aborted(draft, request, applied, None))
+    """End a request that was being aborted when its owner ended; nobody has looked at the machine since.
+
+    A list of steps is taken up again first: what it has done may have to be taken back.
+    """
+    if request.verb != PROVISION_SET:
+        end_interrupted(draft, lambda applied: _aborted(draft, request, applied, None))
 
 
 def end_interrupted(draft: Draft, failure: Callable[[Applied], CastironError]) -> None:
@@ -147,19 +151,28 @@ def end_interrupted(draft: Draft, failure: Callable[[Applied], CastironError]) -
     """
     request = draft.state.interrupted
     if request is None:
-        return
-    draft.state = replace(draft.state, interrupted=None)
+        return None
     error = failure(left_behind(request))
-    close(draft, replace(request, trace=tracing.left_behind(request.trace, draft.now)), error)
+    if request.verb == PROVISION_SET:
+        return driving.break_off(draft, request, error)
+    draft.state = replace(draft.state, interrupted=None)
+    return close(draft, replace(request, trace=tracing.left_behind(request.trace, draft.now)), error)
 
 
 def cut_short(draft: Draft, failure: Callable[[Applied], CastironError]) -> None:
     """End the request that has begun, at once: nobody listens to its machine any more."""
-    active = draft.state.active
+    active, left = draft.state.active, draft.state.interrupted
+    if left is not None:
+        draft.state = replace(draft.state, interrupted=None)
+        error = failure(left_behind(left))
+        if left.verb == PROVISION_SET:
+            driving.lose(draft, left, error)
+        return close(draft, replace(left, trace=tracing.left_behind(left.trace, draft.now)), error)
     if active is None:
-        return end_interrupted(draft, failure)
+        return None
     let_go(draft, active)
-    driving.cut_short(draft, active)
+    if isinstance(active.action, Run):
+        driving.cut_short(draft, active, failure(active.action.applied()))
     draft.state = replace(draft.state, active=None)
     return close(draft, active.traced, failure(active.action.applied()))
 

@@ -6,6 +6,7 @@ Every decision is checked as it is made: what may be committed, what may be orde
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from castiron.actors.core.effects import (
     Accept,
@@ -13,6 +14,7 @@ from castiron.actors.core.effects import (
     AnswerNode,
     AnswerRequest,
     CallDriver,
+    CallWorker,
     CancelTimer,
     Checked,
     Decision,
@@ -26,26 +28,32 @@ from castiron.actors.core.effects import (
     SetTimer,
     TellFleet,
 )
-from castiron.actors.core.machines.actions import EVENTS
+from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET
 from castiron.actors.core.machines.check import interval_s
 from castiron.actors.core.messages import (
+    Direct,
     Heard,
     Message,
+    Order,
     PermitGranted,
     Recover,
     SetMaintenance,
+    StepAnswer,
     Submit,
     TimerDue,
     Withdraw,
 )
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.provision.planning import plan
+from castiron.actors.core.provision.run import Run
+from castiron.actors.core.requests.obstacles import UNDER_WAY
+from castiron.actors.core.state import Active, Lane, NodeState, Ticket
 from castiron.actors.core.timing import LAST_WORD_S
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings
 from castiron.store.records import CallbackRecord, Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.errors import CastironError
-from castiron.transport.verbs import AnyNodeRequest
+from castiron.transport.verbs import AnyNodeRequest, NodeProvisionSet
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
     Applied,
@@ -54,7 +62,9 @@ from castiron.transport.vocabulary import (
     PowerControl,
     RequestID,
     RequestState,
+    StepState,
 )
+from tests.support.step_work import CATALOGUE, Bench
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import Fate, Gust, Machine, weather
 
@@ -68,8 +78,10 @@ SETTINGS = Settings(
     sync_power_state_interval_s=0.0,
 )
 """Without power checks: they have a world of their own, and hypothesis meets both."""
-STARTS = {events.start for events in EVENTS.values()}
+STARTS = {events.start for events in EVENTS.values()} | {EventType.PROVISION_SET_START}
 ENDS = {event for events in EVENTS.values() for event in events} - STARTS
+ENDS |= {EventType.PROVISION_SET_END, EventType.PROVISION_SET_ERROR}
+STEP_ENDS = {EventType.STEP_END, EventType.STEP_ERROR}
 RECOVERY_PAUSE_S = 1.0
 DRIVER_TICK_S = 0.1
 """How long after its deadline a driver may take to say that there was no answer."""
@@ -82,6 +94,7 @@ class World:
     record: NodeRecord = field(default_factory=plain_node)
     """As it is on disk."""
     machine: Machine = field(default_factory=Machine)
+    bench: Bench = field(default_factory=Bench)
     gusts: Iterator[Gust] = field(default_factory=lambda: weather([]))
     now: Instant = Instant(10_000.0)
     settings: Settings = SETTINGS
@@ -113,8 +126,36 @@ class World:
         """Ask as a user does; the answer is in `replies` under the request's id."""
         self._asked += 1
         new = request_id(self._asked)
-        self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new))
+        steps = plan(verb, CATALOGUE, 60.0) if isinstance(verb, NodeProvisionSet) else {}
+        self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new, plan=steps))
         return new
+
+    def direct(self, order: Order) -> str:
+        """Say something about the work that goes on; the answer is in `replies` under what is returned."""
+        self._asked += 1
+        asked = f"order {self._asked}"
+        self.tell(Direct(order=order, requester="ipc", reply_to=asked))
+        return asked
+
+    def answer(self, outcome: dict[str, Any] | CastironError | None) -> bool:
+        """Say how the first step ended that waits for somebody, or that it goes on; return whether there was one."""
+        active = self.state.active
+        if active is None or not isinstance(active.action, Run):
+            return False
+        for one in active.action.steps:
+            if one.state is StepState.WAITING:
+                self.tell(
+                    StepAnswer(
+                        request_id=active.request.id,
+                        step=one.step.name,
+                        attempt=one.attempts,
+                        outcome=outcome,
+                        requester="ipc",
+                        reply_to="step",
+                    )
+                )
+                return True
+        return False
 
     def withdraw(
         self, request: RequestID, requester: str = "ipc", *, is_abort: bool = False, force: bool = False
@@ -205,8 +246,15 @@ class World:
             if self.granted:
                 self.grant()
             elif not self.advance():
-                return
+                if not self._is_held:
+                    return
+                self.direct(Order.ABORT)
         raise AssertionError("it does not come to an end")
+
+    @property
+    def _is_held(self) -> bool:
+        active = self.state.active
+        return active is not None and isinstance(active.action, Run) and active.action.is_held
 
     # What must hold.
 
@@ -225,7 +273,10 @@ class World:
             assert request.ended_at is not None
             assert request.progress == {}
             kinds = [event.type for event in self.told(request.id)]
-            if request.started_at is not None:
+            if request.started_at is not None and request.verb == PROVISION_SET:
+                assert kinds[0] == EventType.PROVISION_SET_START
+                assert kinds[-1] in ENDS
+            elif request.started_at is not None:
                 assert len(kinds) == (2 if request.verb in EVENTS else 0)
             else:
                 assert kinds in ([EventType.REQUEST_END], [] if self.is_removed else kinds[:1])
@@ -245,11 +296,15 @@ class World:
             elif isinstance(effect, CallDriver):
                 active = decision.state.active
                 assert active is not None
-                assert active.call == effect.ticket
-                assert self.now < effect.deadline <= (active.abort_until or active.action.until)
+                asked = next((lane for lane in active.lanes if lane.call == effect.ticket), active)
+                assert asked.call == effect.ticket
+                assert asked.limit_at is not None
+                assert self.now < effect.deadline <= asked.limit_at
                 if isinstance(effect.operation, SetPower):
                     assert change is not None, "a control was ordered without a commit"
-                    assert change.requests[0].progress["sent"][-1] == effect.operation.control
+                    progress = change.requests[0].progress
+                    place = progress["steps"][asked.place]["place"] if isinstance(asked, Lane) else progress
+                    assert place["sent"][-1] == effect.operation.control
             if isinstance(effect, (Accept, Retire)) or (isinstance(effect, AnswerRequest) and effect.is_final):
                 assert change is not None, "something was said that is not on disk"
         if change is None:
@@ -266,6 +321,8 @@ class World:
         assert state.active is None or state.interrupted is None
         assert state.permit is None or (state.first is not None and state.permit == state.first.id)
         live = set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake}
+        for lane in () if state.active is None else state.active.lanes:
+            live |= {lane.limit, lane.wake}
         if state.expiry is not None:
             live.add(state.expiry.ticket)
             assert self.timers[state.expiry.ticket] == state.expiry.at
@@ -278,18 +335,41 @@ class World:
         if state.active is not None:
             assert state.active.request == self.requests[state.active.request.id] == running[0]
             assert state.permit in self.held
-            assert state.active.limit is not None
-            assert state.active.limit in self.timers  # I12
-            assert self.timers[state.active.limit] == (
-                (state.active.abort_until or state.active.action.until) + LAST_WORD_S
-            )
-            waits = [state.active.call is not None, state.active.wake in self.timers]
-            assert waits.count(True) == 1
+            under_way = state.active.lanes if isinstance(state.active.action, Run) else (state.active,)
+            for one in under_way:
+                assert one.limit is not None
+                assert one.limit_at is not None
+                assert self.timers[one.limit] == one.limit_at + LAST_WORD_S  # I12
+                waits = [one.call is not None, one.wake in self.timers, self._is_answered_by_others(one)]
+                assert waits.count(True) == 1
+            if not isinstance(state.active.action, Run):
+                assert state.active.limit_at == (state.active.abort_until or state.active.action.until)
+        is_moved = bool(running) and running[0].verb == PROVISION_SET
+        assert (self.record.provision_state in UNDER_WAY) == is_moved
+        self._check_steps()
         starts = [event.request_id for event in self.events if event.type in STARTS]
         ends = [event.request_id for event in self.events if event.type in ENDS]
         assert len(set(starts)) == len(starts)  # I2
         assert ends == starts[: len(ends)]
         assert len(starts) - len(ends) in (0, 1)
+
+    def _is_answered_by_others(self, lane: Active | Lane) -> bool:
+        run = None if self.state.active is None else self.state.active.action
+        return isinstance(lane, Lane) and isinstance(run, Run) and run.steps[lane.place].state is StepState.WAITING
+
+    def _check_steps(self) -> None:
+        """Each step that was begun ends once before it begins again, and none begins after the end of its list."""
+        begun: set[tuple[RequestID | None, str]] = set()
+        for event in self.events:
+            step = (event.request_id, event.payload.get("name", ""))
+            if event.type is EventType.STEP_START:
+                assert step not in begun
+                begun.add(step)
+            elif event.type in STEP_ENDS:
+                assert step in begun
+                begun.remove(step)
+            elif event.type in ENDS and not self.is_removed:
+                assert all(request != event.request_id for request, _ in begun)
 
     def _commit(self, change: Change) -> None:
         assert not self.is_removed, "the row is gone"
@@ -326,6 +406,10 @@ class World:
                 self.held.discard(unwanted)
             case CallDriver():
                 self._call(effect)
+            case CallWorker():
+                is_late, outcome = self.bench.carry_out(effect)
+                at = effect.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
+                self.calls[effect.ticket] = (Instant(at), outcome)
             case SetTimer(ticket=ticket, at=at):
                 self.timers[ticket] = at
             case CancelTimer(ticket=ticket):

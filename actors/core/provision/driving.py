@@ -21,7 +21,7 @@ from castiron.actors.core.provision.catalogue import HOLD, is_placed
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of
 from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, pause, run_of
 from castiron.actors.core.provision.moving import move
-from castiron.actors.core.provision.run import Begin, Finish, Move, Progress, Revert, Run, Stop
+from castiron.actors.core.provision.run import UNDER_WAY, Begin, Finish, Move, Progress, Revert, Run, Stop
 from castiron.actors.core.provision.states import WORKING, after, held_from
 from castiron.actors.core.provision.steps import Step
 from castiron.actors.core.provision.takeover import Do, takeover
@@ -74,6 +74,8 @@ def resume(draft: Draft, left: RequestRecord, settings: Settings) -> None:
     draft.keep(request)
     for place in range(len(run.steps)):
         active = _take_over(draft, active, place, settings)
+    if left.abort_by is not None and run_of(active).failure is None:
+        return abort(draft, active, left.abort_by, settings)
     return _go_on(draft, active, settings)
 
 
@@ -185,10 +187,47 @@ def waiting_lane(active: Active, name: str, attempt: int) -> Lane | None:
     return None
 
 
-def cut_short(draft: Draft, active: Active) -> None:
-    """Let go of all timers: nobody listens any more."""
+def break_off(draft: Draft, left: RequestRecord, error: CastironError) -> None:
+    """Give up what a predecessor left: nothing of it is taken up again, but what can be taken back is."""
+    run = lose(draft, left, error)
+    run = replace(run, failure=run.failure or error.to_wire(), is_to_hold=False, is_held=False)
+    trace = tracing.left_behind(left.trace, draft.now)
+    progress = {**run.progress(), "plan": left.progress.get("plan", {})}
+    left = replace(left, progress=progress, trace=trace, overdue_at=None)
+    draft.keep(left)
+    draft.state = replace(draft.state, interrupted=left)
+
+
+def lose(draft: Draft, left: RequestRecord, error: CastironError) -> Run:
+    """Tell of the steps that were under way that nobody will hear of them any more; return where the list stands."""
+    run = Run.from_progress(left.progress)
+    for place, one in enumerate(run.steps):
+        if one.state in UNDER_WAY or one.retry_at is not None:
+            run = _lost(draft, left, run, place, error)
+    return run
+
+
+def cut_short(draft: Draft, active: Active, error: CastironError) -> None:
+    """Let go of all steps: nobody listens any more."""
     for lane in active.lanes:
         let_go(draft, lane)
+    run = run_of(active)
+    for place, one in enumerate(run.steps):
+        if one.state in UNDER_WAY:
+            run = _lost(draft, active.request, run, place, error)
+
+
+def _lost(draft: Draft, request: RequestRecord, run: Run, place: int, error: CastironError) -> Run:
+    one = run.steps[place]
+    if one.state in UNDER_WAY:
+        told = telling.about(request, run, place, draft.state.record)
+        more = {"revert": True} if one.state is StepState.REVERTING else {}
+        draft.tell(EventType.STEP_ERROR, {**told, **more, "error": error.to_wire()}, request)
+    states = {StepState.REVERTING: StepState.REVERT_FAILURE, StepState.PENDING: StepState.PENDING}
+    state = states.get(one.state, StepState.FAILURE)
+    return run.having(
+        place, state=state, ended_at=draft.now, until=None, place={}, retry_at=None, error=error.to_wire()
+    )
 
 
 def _go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool = False) -> None:

@@ -89,7 +89,7 @@ def _move_idle(draft: Draft, message: Direct) -> None:
     assert to is not None  # noqa: S101 - an obstacle otherwise
     draft.record(provision_state=to, target_provision_state=None, last_error=None)
     draft.tell(
-        EventType.PROVISION_SET_END,
+        EventType.PROVISION_SET_SUCCESS,  # nothing was begun that could end
         {
             "requester": message.requester,
             "event": ProvisionEvent.ABORT.value,
