@@ -91,10 +91,10 @@ class Bulks:
         """
         limit = self._services.settings.max_bulk_nodes
         if count > limit:
-            raise too_large(count, limit, "max_bulk_nodes")
+            raise too_large(count, limit, "bulk_nodes")
         with self._lock:
             if self._nodes_count + count > limit:
-                raise _overloaded("max_bulk_nodes", limit)
+                raise _overloaded("bulk_nodes", limit)
             self._nodes_count += count
             self._under_way[bulk_id].count = count
 
@@ -129,7 +129,7 @@ class Bulks:
                 raise ConductorDraining(message, applied=Applied.NO)
             same = None if key is None else self._of_key(key)
             if same is None and len(self._under_way) >= limit:
-                raise _overloaded("max_bulks", limit)
+                raise _overloaded("bulks", limit)
             self._under_way[bulk_id] = _UnderWay(key)
         return None if same is None else same.ref
 

@@ -170,10 +170,10 @@ class Board:
         with self._lock:
             return list(self._openers)
 
-    def most_open(self) -> int:
-        """Return how many have not ended of the identity that has most. O(identities)."""
+    def most_open(self) -> tuple[int, str | None]:
+        """Return how many have not ended of the identity that has most, and who it is. O(identities)."""
         with self._lock:
-            return max(self._openers.values(), default=0)
+            return max(((count, identity) for identity, count in self._openers.items()), default=(0, None))
 
     def waiting(self) -> int:
         """Return how many clients wait for the end of a request."""

@@ -15,7 +15,7 @@ from collections import Counter
 from typing import Final
 
 from castiron.actors.published.board import Board
-from castiron.actors.reception.rates import MAX_BUCKETS, Buckets
+from castiron.actors.reception.rates import MAX_BUCKETS, Buckets, Use
 from castiron.actors.settings import Settings
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.replies import Gauge, RequesterUse
@@ -83,9 +83,9 @@ class Gate:
 
     def gauges(self, now: float) -> dict[str, Gauge]:
         """Return how full each bound is; of those that each identity has for itself, the fullest. O(identities)."""
-        settings, most = self._settings, self._board.most_open()
+        settings, (most, whose) = self._settings, self._board.most_open()
         with self._lock:
-            work, reads = (max((use.used for use in one.used(now)), default=0) for one in (self._work, self._reads))
+            work, reads = self._work.used(now), self._reads.used(now)
             buckets = max(len(self._work), len(self._reads))
         return {
             "open_requests": Gauge(
@@ -95,9 +95,10 @@ class Gate:
                 used=most,
                 limit=settings.max_open_requests_per_requester,
                 setting="max_open_requests_per_requester",
+                whose=whose,
             ),
-            "work_rate": Gauge(used=work, limit=settings.work_rate_burst, setting="work_rate_burst"),
-            "read_rate": Gauge(used=reads, limit=settings.read_rate_burst, setting="read_rate_burst"),
+            "work_rate": _busiest(work, settings.work_rate_burst, "work_rate_burst"),
+            "read_rate": _busiest(reads, settings.read_rate_burst, "read_rate_burst"),
             "rate_buckets": Gauge(used=buckets, limit=MAX_BUCKETS),
         }
 
@@ -120,3 +121,10 @@ class Gate:
                 details={"what": what, "limit": limit},
                 retry_after_s=RETRY_AFTER_S,
             )
+
+
+def _busiest(uses: list[Use], burst: int, setting: str) -> Gauge:
+    most = max(uses, key=lambda use: use.used, default=None)
+    if most is None:
+        return Gauge(used=0, limit=burst, setting=setting)
+    return Gauge(used=most.used, limit=burst, setting=setting, whose=most.identity)

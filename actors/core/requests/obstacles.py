@@ -88,13 +88,13 @@ def busy_with(state: NodeState, other: RequestRecord, now: Instant) -> NodeLocke
     )
 
 
-def crowded(state: NodeState, count: int, limit: int) -> MailboxFull | None:
+def crowded(state: NodeState, count: int, limit: int, what: str = "node_queue") -> MailboxFull | None:
     """Return why a node takes no more where there are so many already; see `NodeState.queue_limit`."""
     if count < limit:
         return None
     return MailboxFull(
         f"{count} wait for {state.record.name}, and the limit is {limit}. Try again when one has ended.",
-        details={"node": state.record.name, "limit": limit},
+        details={"node": state.record.name, "limit": limit, "what": what},
         retry_after_s=RETRY_AFTER_S,
     )
 

@@ -81,7 +81,7 @@ def test_the_board_counts_a_request_once_however_often_it_is_shown() -> None:
         publish(board, "r1", f"{ME} (other)", state)
     publish(board, "r2", YOU)
 
-    assert (board.open_of(ME), board.most_open(), board.openers()) == (1, 1, [ME, YOU])
+    assert (board.open_of(ME), board.most_open(), board.openers()) == (1, (1, ME), [ME, YOU])
     for _ in range(2):
         publish(board, "r1", ME, RequestState.SUCCEEDED)
     assert (board.open_of(ME), board.openers()) == (0, [YOU])
