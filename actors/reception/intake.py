@@ -182,7 +182,7 @@ class Intake:
 
     def _deliver(self, node: NodeState, message: Submit, submission: Submission) -> None:
         identity = identity_of(message.requester)
-        self.gate.reserve(identity)
+        self.gate.reserve(identity, self._services.clock.now())
         submission.place = identity
         return deliver(self._services, node, message)
 

@@ -9,7 +9,7 @@ from castiron.actors.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {one.what for one in BOUNDS} | set(REPLACED)
-REFUSERS = {"overloaded", "_judge"}
+REFUSERS = {"overloaded", "_overloaded", "_crowded"}
 """Functions whose first argument is the `what` of a busy answer."""
 
 
