@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from castiron.actors.settings import Settings
+from castiron.store.records import RequestRecord
 from castiron.testing import Faults, Plan, Simulation, judge
 from castiron.testing.simulation.evidence import Question
 from castiron.testing.simulation.plan import HOUR_S
@@ -32,9 +33,10 @@ from castiron.transport.verbs import (
     NodePowerSet,
     RequestAbort,
     RequestCancel,
+    to_map,
 )
 from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, RequestID
-from tests.support.request_model import READ, Answer, Job, Model, Wish
+from tests.support.request_model import READ, Answer, Model, Wish
 
 EXAMPLES = int(os.environ.get("CASTIRON_EXAMPLES", "0"))
 NODES = ["n001", "n002"]
@@ -50,21 +52,27 @@ NAMES = st.sampled_from(NODES)
 USERS = st.sampled_from(["ipc:uid=1", "ipc:uid=2", "curve:three"])
 WISHES = st.one_of(
     st.tuples(st.just("power"), st.sampled_from([PowerTarget.ON, PowerTarget.OFF, PowerTarget.REBOOT])),
+    st.tuples(st.just("power"), st.just(PowerTarget.REBOOT)),  # always takes its time, so that others meet it
     st.tuples(st.just("boot device"), st.sampled_from(["pxe", "disk"])),
     st.tuples(st.just(READ), st.just("")),
 )
+YES = st.sampled_from([True])
+NOT_OF_ORDERS = {"node", "key", "replies", "deadline_at", "dry_run"}
+"""Fields that a bulk gives itself."""
+
 TERMS = st.fixed_dictionaries(
     {},
     optional={
         "policy": st.sampled_from(["after", "supersede"]),
         "key": st.sampled_from([f"key-number-{number}" for number in range(4)]),
-        "hold": st.just(True),
-        "again": st.just(True),
+        "hold": YES,
+        "again": YES,
         "until": st.sampled_from([3.0, 30.0, 100.0]),
-        "resumes": st.just(False),
+        "resumes": st.sampled_from([False]),
     },
 )
-WHICH = st.integers(0, 30)
+WHICH = st.integers(1, 4)
+"""Of the latest ones."""
 
 
 class CalmPlan(Plan):
@@ -90,6 +98,10 @@ def verb_of(wish: Wish, *, fresh: bool) -> AnyNodeRequest:
     if wish.kind == READ:
         return NodeBootDeviceGet(**terms)  # type: ignore[arg-type]  # as above
     return NodeBootDeviceSet(boot_device=wish.what, **terms)  # type: ignore[arg-type]  # as above
+
+
+def code_of(question: Question) -> str | None:
+    return None if question.error is None else question.error.code
 
 
 class RequestRules(RuleBasedStateMachine):
@@ -118,9 +130,9 @@ class RequestRules(RuleBasedStateMachine):
         answer = self.model.ask(wish)
 
         question = self.ask(verb_of(wish, fresh=fresh), who)
-        self.pass_time(NOTICED_S if takes_a_look else 0.0, but=question)
+        self.simulation.live(NOTICED_S if takes_a_look else 0.0)
 
-        assert self.code_of(question) == answer.code
+        assert code_of(question) == answer.code
         if answer.code is None:
             self.accepted(question.accepted_id, wish, answer)
         self.learn()
@@ -130,15 +142,13 @@ class RequestRules(RuleBasedStateMachine):
         wishes = [Wish(node=node, kind=wished[0], what=wished[1], who=who, policy=policy) for node in NODES]
         answers = [self.model.ask(wish) for wish in wishes]
         order = verb_of(wishes[0], fresh=False)
-        told = {"verb": order.__struct_config__.tag, "policy": policy}
-        told |= {"target": wished[1]} if wished[0] == "power" else {}
-        told |= {"boot_device": wished[1]} if wished[0] == "boot device" else {}
+        told = {name: value for name, value in to_map(order).items() if name not in NOT_OF_ORDERS}
         before = self.ids()
 
         self.ask(BulkRun(order=told, nodes=list(NODES)), who)
         self.simulation.live(0.0)
 
-        new = {request.node_name: request.id for request in self.stored() if request.id not in before}
+        new = {str(request.node_name): request.id for request in self.stored() if request.id not in before}
         made = {wish.node: (wish, one) for wish, one in zip(wishes, answers, strict=True) if not (one.code or one.job)}
         assert set(new) == set(made)
         for node, (wish, answer) in made.items():
@@ -149,13 +159,13 @@ class RequestRules(RuleBasedStateMachine):
     def take_back(self, which: int, who: str, *, force: bool, aborts: bool) -> None:
         if not self.model.jobs:
             return
-        job = self.model.jobs[which % len(self.model.jobs)]
+        job = self.model.jobs[-min(which, len(self.model.jobs))]
         code = (self.model.abort if aborts else self.model.cancel)(job, who, force=force)
 
         question = self.ask((RequestAbort if aborts else RequestCancel)(request=job.id, force=force), who)
-        self.pass_time(NOTICED_S if job.may_end_as else 0.0)
+        self.simulation.live(NOTICED_S if job.may_end_as else 0.0)
 
-        assert self.code_of(question) == code
+        assert code_of(question) == code
         assert question.told_count == 1
         self.learn()
 
@@ -163,7 +173,7 @@ class RequestRules(RuleBasedStateMachine):
     def maintain(self, node: str, *, is_set: bool) -> None:
         self.model.maintain(node, is_set=is_set)
         self.ask(NodeMaintenanceSet(node=node) if is_set else NodeMaintenanceUnset(node=node), "operator")
-        self.pass_time(0.0)
+        self.simulation.live(0.0)
         self.learn()
 
     @rule(node=NAMES, is_hung=st.booleans())
@@ -172,30 +182,27 @@ class RequestRules(RuleBasedStateMachine):
         assert house is not None
         assert house.declare_hung(node) if is_hung else house.stop_actor(node)
         self.model.lose_owner(node)
-        self.pass_time(NOTICED_S)
+        self.simulation.live(NOTICED_S)
         self.learn()
 
     @rule(down_s=st.sampled_from([0.1, 10.0]))
     def kill(self, down_s: float) -> None:
         self.simulation.kill(0, down_s)
-        self.pass_time(down_s)
+        self.simulation.live(down_s)
         for node in NODES:
             self.model.lose_owner(node)
-        self.pass_time(NOTICED_S)
+        self.simulation.live(NOTICED_S)
         self.learn()
 
     @rule(seconds=st.sampled_from([0.5, 4.0, 15.0, 60.0]))
     def live(self, seconds: float) -> None:
-        self.pass_time(seconds)
+        self.simulation.live(seconds)
         self.learn()
 
     def ask(self, verb: AnyVerb, who: str) -> Question:
         question = self.simulation.users.ask(verb, who)
         assert question is not None
         return question
-
-    def code_of(self, question: Question) -> str | None:
-        return None if question.error is None else question.error.code
 
     def accepted(self, accepted_id: str | None, wish: Wish, answer: Answer) -> None:
         assert accepted_id is not None
@@ -204,15 +211,8 @@ class RequestRules(RuleBasedStateMachine):
         else:
             self.model.accept(accepted_id, wish, answer)
 
-    def pass_time(self, seconds: float, but: Question | None = None) -> None:
-        """Let time pass; whoever asked is to be told at once, or, of `but`, by then."""
-        del but
-        self.simulation.live(seconds)
-
-    def stored(self) -> list["object"]:
-        house = self.simulation.house
-        assert house is not None
-        return list(self.simulation._store.requests(limit=1000))
+    def stored(self) -> list[RequestRecord]:
+        return self.simulation._store.requests(limit=1000)
 
     def ids(self) -> set[str]:
         return {request.id for request in self.stored()}

@@ -230,7 +230,7 @@ class Model:
         job.ends_as.add(code)
         for other in list(self.of(job.wish.node)):
             if other.depends_on is job and not other.ends_as:
-                self._end(other, "request.precondition")
+                self._end(other, "request.precondition_failed")
 
     @staticmethod
     def _reasons(job: Job, record: RequestRecord) -> set[str]:
@@ -241,5 +241,5 @@ class Model:
             reasons.add("request.expired")
         first = None if job.depends_on is None else job.depends_on.record
         if first is not None and first.state in FINAL_REQUEST_STATES and first.state is not RequestState.SUCCEEDED:
-            reasons.add("request.precondition")
+            reasons.add("request.precondition_failed")
         return reasons
