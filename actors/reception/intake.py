@@ -52,6 +52,11 @@ class Submission:
         self._lock = threading.Lock()
         self._is_told = False
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it has been told what became of it: then nobody may judge it again."""
+        return self._is_told
+
     def taken(self, request: RequestRecord, seq: EventSeq) -> None:
         """Say that it is on disk: as this request, which may be an older one."""
         if not self._is_first():

@@ -73,7 +73,7 @@ TIMES = st.sampled_from([0.01, 0.5, 3.0, 20.0, 90.0, 700.0])
 
 def must_hold(simulation: Simulation, *, but: str = "") -> None:
     broken = {one.name: one.violations for one in judge(simulation.gather()) if not one.held and one.name != but}
-    assert broken == {}
+    assert broken == {}, broken
 
 
 class SimulatedConductor(RuleBasedStateMachine):
