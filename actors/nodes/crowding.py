@@ -39,10 +39,11 @@ class Crowding:
 
     def now(self) -> dict[str, Gauge]:
         """Return the fullest. O(all nodes)."""
+        none = Fullest[NodeUUID](0, None)
         uuids = [published.state.record.uuid for published in self._board.nodes()]
         return self._gauges(
-            max((Fullest(self._queued(uuid), uuid) for uuid in uuids), default=Fullest(0, None)),
-            max((Fullest(self._unread(uuid), uuid) for uuid in uuids), default=Fullest(0, None)),
+            max((Fullest(self._queued(uuid), uuid) for uuid in uuids), default=none),
+            max((Fullest(self._unread(uuid), uuid) for uuid in uuids), default=none),
         )
 
     def _gauges(self, queue: Fullest[NodeUUID], mailbox: Fullest[NodeUUID]) -> dict[str, Gauge]:
