@@ -62,7 +62,7 @@ BOUNDS: Final = (
     Bound("events_waiting", MAX_WAITING, "the slowest subscriber loses events, and sees the gap", "none: a gap"),
     Bound("max_bulks", "max_bulks", "bulks under way: one more is refused", BUSY),
     Bound("max_bulk_nodes", "max_bulk_nodes", "nodes of all bulks under way: one more bulk is refused", BUSY),
-    Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "protocol.malformed"),
+    Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "frame.too_large"),
     Bound("list", MAX_LIST, "a page has no more; the next follows its marker", "argument.invalid"),
     Bound("rate_buckets", MAX_BUCKETS, "the identity heard of least lately is forgotten: its bucket is full", "none"),
     Bound("ended", MAX_ENDED, "ended requests in memory; older ones come from the store", "none"),
