@@ -284,7 +284,7 @@ def unreadable(error_id: str) -> InternalError:
 def has_ended(request: RequestRecord) -> RequestEnded:
     """Return the refusal of what comes too late for a request."""
     return RequestEnded(
-        f"Request {request.id} has {request.state}. `castiron request show {request.id}` tells more.",
+        f"Request {request.id} has ended: {request.state}. `castiron request show {request.id}` tells more.",
         details={"request": request.id, "state": request.state.value},
     )
 
