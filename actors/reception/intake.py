@@ -102,7 +102,7 @@ class Intake:
         Raises:
             CastironError: it was not brought there; `answer` has not been told.
         """
-        self._check_callback(verb.callback_url)
+        self.check_callback(verb.callback_url)
         request_id = RequestID(self._services.new_id())
         if verb.dry_run:
             return self._foretell(
@@ -117,6 +117,23 @@ class Intake:
             return self._submit(node, message, submission)
         except CastironError as error:
             return submission.refused(error, self._seq)
+
+    def check_callback(self, url: str | None, path: str = "$.callback_url") -> None:
+        """Refuse a URL that may not be called.
+
+        Args:
+            url: None: nothing is to be called.
+            path: where it stands in the message.
+
+        Raises:
+            ArgumentInvalid: it says what to set.
+        """
+        if url is None:
+            return
+        try:
+            self._allowed.check(url)
+        except AddressRefused as refusal:
+            raise ArgumentInvalid(f"callback_url: {refusal}", details={"path": path}) from None
 
     def follow(self, request: RequestRecord, answer: Answer, seq: EventSeq) -> None:
         """Tell the end of a request that was there before: when it comes, or at once."""
@@ -155,19 +172,6 @@ class Intake:
     @property
     def _seq(self) -> EventSeq:
         return self._services.board.seq
-
-    def _check_callback(self, url: str | None) -> None:
-        """Refuse a URL that may not be called.
-
-        Raises:
-            ArgumentInvalid: it says what to set.
-        """
-        if url is None:
-            return
-        try:
-            self._allowed.check(url)
-        except AddressRefused as refusal:
-            raise ArgumentInvalid(f"callback_url: {refusal}", details={"path": "$.callback_url"}) from None
 
     def _submit(self, node: NodeState, message: Submit, submission: Submission) -> None:
         key = message.verb.key

@@ -173,6 +173,7 @@ def test_a_client_that_takes_nothing_is_told_one_part_and_loses_its_bulk_in_the_
         (BulkRun(nodes=["n[0-"], order=ON), "argument.invalid"),
         (BulkRun(nodes=["n[0-4]"], order=ON, per="propertie"), "argument.invalid"),
         (BulkRun(nodes=["n[0-4]"], order=ON, at_most=4), "bulk.too_large"),
+        (BulkRun(nodes=["n[0-4]"], order={**ON, "callback_url": "http://127.0.0.1/"}), "argument.invalid"),
     ],
 )
 def test_what_is_refused_leaves_nothing_behind(world: World, verb: BulkRun, code: str) -> None:
