@@ -8,6 +8,7 @@ import pytest
 from castiron.actors.bulk import telling as rules
 from castiron.actors.bulk.choice import Chosen
 from castiron.actors.bulk.telling import Outcome, Telling
+from castiron.actors.settings import Settings
 from castiron.store.records import EventRecord
 from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.doors.slip import Slip
@@ -185,6 +186,18 @@ def test_what_is_refused_leaves_nothing_behind(world: World, verb: BulkRun, code
     assert world.simulation.house.bulks.counts() == (0, 0)
     if isinstance(client.error, NodeNotFound):
         assert client.error.details == {"node": "m1,n[5-9]", "count": 6}
+
+
+def test_one_that_is_sent_again_and_again_is_bounded_too(world: World) -> None:
+    limit = Settings().max_bulks
+    verb = BulkRun(nodes=["n0"], order=ON, key="the-same-key")
+
+    clients = [world.ask(verb) for _ in range(2 * limit + 1)]
+
+    assert world.simulation.house.bulks.counts()[0] == 2 * limit
+    assert [client.error.code for client in clients if client.error is not None] == ["conductor.overloaded"]
+    world.live(100)
+    assert world.simulation.house.bulks.counts() == (0, 0)
 
 
 class Mute(Heard):
