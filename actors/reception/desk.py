@@ -4,7 +4,6 @@ Runs on the front door's thread, so it never waits: reads are look-ups, changes 
 node here.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, assert_never
@@ -28,7 +27,7 @@ from castiron.actors.published.chronicle import events_page, history_page, types
 from castiron.actors.published.listing import Listing
 from castiron.actors.published.recording import header_of, record_page
 from castiron.actors.published.waiting import Wait
-from castiron.actors.reception.intake import Intake, previewed, request_not_found, tell_end, unreadable
+from castiron.actors.reception.intake import Intake, previewed, request_not_found, tell_end, unanswered
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin, TakeBack
 from castiron.store.records import RequestRecord, Wanted
@@ -77,8 +76,6 @@ from castiron.transport.verbs import (
     Status,
 )
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
-
-log = logging.getLogger(__name__)
 
 
 class Desk(Protocol):
@@ -362,10 +359,8 @@ class Reception:
                 answer.final(question(library), seq)
             except CastironError as error:
                 answer.fail(error, seq)
-            except Exception:
-                failure = unreadable(self._services.new_id())
-                log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
-                answer.fail(failure, seq)
+            except Exception as error:  # noqa: BLE001 - whoever asks must hear of it, whatever it is
+                answer.fail(unanswered(self._services.new_id(), error), seq)
 
         self._archive.ask(asked)
 
