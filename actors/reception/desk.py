@@ -21,6 +21,7 @@ from castiron.actors.core.views import node_view, request_view, trace_steps
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
+from castiron.actors.nodes.place import POWER
 from castiron.actors.published.archive import Asking, Library
 from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
@@ -310,6 +311,7 @@ class Reception:
                 history=library.history(uuid, limit=HISTORY_COUNT),
                 permits_in_use=services.permits.in_use,
                 permits_limit=services.permits.limit,
+                power_in_use=services.permits.in_use_of(POWER),
                 trouble=services.troubles.account(uuid),
             )
             return explain(facts)
