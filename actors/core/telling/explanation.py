@@ -74,7 +74,7 @@ def _aside(facts: Facts) -> Iterator[Finding]:
             code="node.aside",
             text=f"{record.name} was put aside: {record.last_error}",
             since=_latest_at(facts, EventType.NODE_FAULT_SET),
-            advice=f"`castiron node maintenance unset {record.name}` tries it again; the log says why its actor failed.",
+            advice=f"`castiron node maintenance unset {record.name}` tries it again; the log says why it failed.",
         )
 
 
