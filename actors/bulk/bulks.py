@@ -67,6 +67,9 @@ class Bulks:
         ref = BulkActor.start(assignment)
         with self._lock:
             self._under_way[bulk_id].ref = ref
+            is_closed = self._is_closed
+        if is_closed:  # since it has taken its place: `close` did not see it
+            _tell(ref, Stop(Reason.DRAINING))
         _tell(ref, GoOn())
 
     def cancel(self, verb: BulkCancel, answer: Answer) -> None:

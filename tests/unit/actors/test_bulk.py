@@ -4,8 +4,10 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from pykka import ActorRef
 
 from castiron.actors.bulk import telling as rules
+from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.bulk.choice import Chosen
 from castiron.actors.bulk.telling import Outcome, Telling
 from castiron.actors.settings import Settings
@@ -198,6 +200,25 @@ def test_one_that_is_sent_again_and_again_is_bounded_too(world: World) -> None:
     assert [client.error.code for client in clients if client.error is not None] == ["conductor.overloaded"]
     world.live(100)
     assert world.simulation.house.bulks.counts() == (0, 0)
+
+
+class Closing(Bulks):
+    """Closed just after a bulk has taken its place."""
+
+    def _reserve(self, bulk_id: str, key: str | None) -> ActorRef[Any] | None:
+        found = super()._reserve(bulk_id, key)
+        self.close()
+        return found
+
+
+def test_one_that_begins_while_the_conductor_stops_starts_nobody(world: World) -> None:
+    house, client = world.simulation.house, Client()
+    bulks = Closing(world.simulation.services, house.intake, house.bulks._archive)
+
+    bulks.run(BulkRun(nodes=["n[0-4]"], order=ON), "test", client)
+    world.live(100)
+
+    assert (world.starts(), bulks.counts()) == ([], (0, 0))
 
 
 class Mute(Heard):
