@@ -60,7 +60,12 @@ BOUNDS: Final = (
     Bound("unread_bytes", MAX_UNREAD_BYTES, "bytes of large replies that nobody reads: busy instead of them", BUSY),
     Bound("unsent_bytes", MAX_LARGE_BYTES, "bytes of large replies on their way to the door: busy instead", BUSY),
     Bound("events_waiting", MAX_WAITING, "the slowest subscriber loses events, and sees the gap", "none: a gap"),
-    Bound("max_bulks", "max_bulks", "bulks under way: one more is refused", BUSY),
+    Bound(
+        "max_bulks",
+        "max_bulks",
+        "bulks under way: one more is refused; at twice as many one that is sent again, too",
+        BUSY,
+    ),
     Bound("max_bulk_nodes", "max_bulk_nodes", "nodes of all bulks under way: one more bulk is refused", BUSY),
     Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "frame.too_large"),
     Bound("list", MAX_LIST, "a page has no more; the next follows its marker", "argument.invalid"),
