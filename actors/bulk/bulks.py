@@ -67,6 +67,9 @@ class Bulks:
         ref = BulkActor.start(assignment)
         with self._lock:
             self._under_way[bulk_id].ref = ref
+            is_closed = self._is_closed
+        if is_closed:  # since it has taken its place: `close` did not see it
+            _tell(ref, Stop(Reason.DRAINING))
         _tell(ref, GoOn())
 
     def cancel(self, verb: BulkCancel, answer: Answer) -> None:
@@ -128,7 +131,8 @@ class Bulks:
                 message = "The conductor is stopping and accepts nothing new. Ask again once it is back."
                 raise ConductorDraining(message, applied=Applied.NO)
             same = None if key is None else self._of_key(key)
-            if same is None and len(self._under_way) >= limit:
+            # One that was sent again finds room beside the one whose place it takes, which ends when what runs has.
+            if len(self._under_way) >= (limit if same is None else 2 * limit):
                 raise _overloaded("bulks", limit)
             self._under_way[bulk_id] = _UnderWay(key)
         return None if same is None else same.ref

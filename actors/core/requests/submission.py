@@ -78,7 +78,7 @@ def _judge(draft: Draft, message: Submit) -> None:
     verdict = judge(draft.state, message.verb)
     match verdict:
         case Conflict(with_=other):
-            return draft.order(Refuse(message.reply_to, busy_with(draft.state, other, draft.now)))
+            return draft.order(Refuse(message.reply_to, busy_with(draft.state, tag_of(message.verb), other, draft.now)))
         case Merge(into=other):
             return _merge(draft, message, other)
         case Enqueue():
