@@ -38,7 +38,6 @@ from castiron.actors.core.messages import (
     PermitGranted,
     Recover,
     SetMaintenance,
-    StepAnswer,
     Submit,
     TimerDue,
     Withdraw,
@@ -47,7 +46,7 @@ from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.provision.planning import plan
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.requests.obstacles import UNDER_WAY
-from castiron.actors.core.state import Active, Lane, NodeState, Ticket
+from castiron.actors.core.state import Lane, NodeState, Ticket
 from castiron.actors.core.timing import LAST_WORD_S
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings
@@ -62,9 +61,8 @@ from castiron.transport.vocabulary import (
     PowerControl,
     RequestID,
     RequestState,
-    StepState,
 )
-from tests.support.step_work import CATALOGUE, Bench
+from tests.support.step_work import CATALOGUE, Bench, answer_for, check_steps, is_others
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import Fate, Gust, Machine, weather
 
@@ -81,7 +79,6 @@ SETTINGS = Settings(
 STARTS = {events.start for events in EVENTS.values()} | {EventType.PROVISION_SET_START}
 ENDS = {event for events in EVENTS.values() for event in events} - STARTS
 ENDS |= {EventType.PROVISION_SET_END, EventType.PROVISION_SET_ERROR}
-STEP_ENDS = {EventType.STEP_END, EventType.STEP_ERROR}
 RECOVERY_PAUSE_S = 1.0
 DRIVER_TICK_S = 0.1
 """How long after its deadline a driver may take to say that there was no answer."""
@@ -139,23 +136,10 @@ class World:
 
     def answer(self, outcome: dict[str, Any] | CastironError | None) -> bool:
         """Say how the first step ended that waits for somebody, or that it goes on; return whether there was one."""
-        active = self.state.active
-        if active is None or not isinstance(active.action, Run):
-            return False
-        for one in active.action.steps:
-            if one.state is StepState.WAITING:
-                self.tell(
-                    StepAnswer(
-                        request_id=active.request.id,
-                        step=one.step.name,
-                        attempt=one.attempts,
-                        outcome=outcome,
-                        requester="ipc",
-                        reply_to="step",
-                    )
-                )
-                return True
-        return False
+        answer = answer_for(self.state.active, outcome)
+        if answer is not None:
+            self.tell(answer)
+        return answer is not None
 
     def withdraw(
         self, request: RequestID, requester: str = "ipc", *, is_abort: bool = False, force: bool = False
@@ -340,36 +324,18 @@ class World:
                 assert one.limit is not None
                 assert one.limit_at is not None
                 assert self.timers[one.limit] == one.limit_at + LAST_WORD_S  # I12
-                waits = [one.call is not None, one.wake in self.timers, self._is_answered_by_others(one)]
+                waits = [one.call is not None, one.wake in self.timers, is_others(state.active, one)]
                 assert waits.count(True) == 1
             if not isinstance(state.active.action, Run):
                 assert state.active.limit_at == (state.active.abort_until or state.active.action.until)
         is_moved = bool(running) and running[0].verb == PROVISION_SET
         assert (self.record.provision_state in UNDER_WAY) == is_moved
-        self._check_steps()
+        check_steps([] if self.is_removed else self.events)
         starts = [event.request_id for event in self.events if event.type in STARTS]
         ends = [event.request_id for event in self.events if event.type in ENDS]
         assert len(set(starts)) == len(starts)  # I2
         assert ends == starts[: len(ends)]
         assert len(starts) - len(ends) in (0, 1)
-
-    def _is_answered_by_others(self, lane: Active | Lane) -> bool:
-        run = None if self.state.active is None else self.state.active.action
-        return isinstance(lane, Lane) and isinstance(run, Run) and run.steps[lane.place].state is StepState.WAITING
-
-    def _check_steps(self) -> None:
-        """Each step that was begun ends once before it begins again, and none begins after the end of its list."""
-        begun: set[tuple[RequestID | None, str]] = set()
-        for event in self.events:
-            step = (event.request_id, event.payload.get("name", ""))
-            if event.type is EventType.STEP_START:
-                assert step not in begun
-                begun.add(step)
-            elif event.type in STEP_ENDS:
-                assert step in begun
-                begun.remove(step)
-            elif event.type in ENDS and not self.is_removed:
-                assert all(request != event.request_id for request, _ in begun)
 
     def _commit(self, change: Change) -> None:
         assert not self.is_removed, "the row is gone"

@@ -6,11 +6,10 @@ disk before anything is done about it, so a successor ends it, too. Pure.
 
 from dataclasses import replace
 
-from castiron.actors.core import running
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerRequest, Refuse
 from castiron.actors.core.messages import Withdraw
-from castiron.actors.core.requests import tracing
+from castiron.actors.core.requests import running, tracing
 from castiron.actors.core.requests.ending import cancel
 from castiron.actors.core.requests.submission import latest
 from castiron.actors.settings import Settings

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, assert_never
 
-from castiron.actors.core.closing import close
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CallDriver, ReleasePermit, SetTimer
 from castiron.actors.core.machines import check as checks
@@ -22,9 +21,10 @@ from castiron.actors.core.machines.actions import (
 )
 from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.core.messages import Heard, PermitGranted, TimerDue
-from castiron.actors.core.provision import driving
+from castiron.actors.core.provision import driving, inheriting
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.requests import tracing
+from castiron.actors.core.requests.closing import close
 from castiron.actors.core.state import Action, Active, Ticket
 from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.base import Done, GetPower
@@ -50,7 +50,7 @@ def permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> 
         return None  # told twice; it is held already
     checks.overtake(draft)
     if first.verb == PROVISION_SET:
-        return (driving.begin if draft.state.interrupted is None else driving.resume)(draft, first, settings)
+        return (driving.begin if draft.state.interrupted is None else inheriting.resume)(draft, first, settings)
     action = action_for(first, draft.state.record, settings)
     if draft.state.interrupted is not None:
         action, following = action.resume(first.progress, draft.now)
@@ -154,7 +154,7 @@ def end_interrupted(draft: Draft, failure: Callable[[Applied], CastironError]) -
         return None
     error = failure(left_behind(request))
     if request.verb == PROVISION_SET:
-        return driving.break_off(draft, request, error)
+        return inheriting.break_off(draft, request, error)
     draft.state = replace(draft.state, interrupted=None)
     return close(draft, replace(request, trace=tracing.left_behind(request.trace, draft.now)), error)
 
@@ -166,13 +166,13 @@ def cut_short(draft: Draft, failure: Callable[[Applied], CastironError]) -> None
         draft.state = replace(draft.state, interrupted=None)
         error = failure(left_behind(left))
         if left.verb == PROVISION_SET:
-            driving.lose(draft, left, error)
+            inheriting.lose(draft, left, error)
         return close(draft, replace(left, trace=tracing.left_behind(left.trace, draft.now)), error)
     if active is None:
         return None
     let_go(draft, active)
     if isinstance(active.action, Run):
-        driving.cut_short(draft, active, failure(active.action.applied()))
+        inheriting.cut_short(draft, active, failure(active.action.applied()))
     draft.state = replace(draft.state, active=None)
     return close(draft, active.traced, failure(active.action.applied()))
 
