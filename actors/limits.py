@@ -11,6 +11,7 @@ from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
 from castiron.actors.settings import Settings
+from castiron.actors.steps.workers import MAX_LEFT_BEHIND
 from castiron.store.writer import MAX_BACKLOG
 from castiron.transport.doors.answers import MAX_LARGE_BYTES
 from castiron.transport.doors.publisher import MAX_WAITING
@@ -56,6 +57,10 @@ BOUNDS: Final = (
     Bound("node_mailbox", "node_mailbox_limit", "messages of users that one actor has not read", "mailbox.full"),
     Bound("actions", "max_running_actions", "the action waits in its node's queue, in the order of all", WAITS),
     Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
+    Bound("deploy_actions", "max_concurrent_deploy", "the same for deploy and rebuild, waits included; 0: off", WAITS),
+    Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
+    Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
+    Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
     Bound("waiters", "max_waiters", "clients that wait for ends: one more is refused; poll instead", BUSY),
     Bound("fleet", "fleet_mailbox_limit", "creations and changes of nodes that wait; also while it is replaced", BUSY),

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
-from castiron.actors.nodes.place import POWER
+from castiron.actors.nodes.place import caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
@@ -143,7 +143,11 @@ class Bulletin:
         bulks, bulk_nodes = self._bulks.counts()
         return {
             "actions": _held(services.permits.in_use, settings.max_running_actions, "max_running_actions"),
-            "power_actions": _capped(services.permits.in_use_of(POWER), settings.max_concurrent_power),
+            **{
+                f"{kind}_actions": _capped(services.permits.in_use_of(kind), cap, f"max_concurrent_{kind}")
+                for kind, cap in caps_of(settings).items()
+            },
+            "steps": _held(services.workers.counters()["running"], settings.max_workers, "max_workers"),
             **services.gate.gauges(services.clock.now()),
             "actions_waiting": Gauge(used=services.permits.waiting),
             "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),
@@ -225,8 +229,8 @@ class Bulletin:
         }
 
 
-def _capped(used: int, limit: int) -> Gauge:
-    return Gauge(used=used, limit=limit or None, setting="max_concurrent_power")
+def _capped(used: int, limit: int, setting: str) -> Gauge:
+    return Gauge(used=used, limit=limit or None, setting=setting)
 
 
 def _held(used: int, limit: int, setting: str) -> Gauge:
