@@ -8,6 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from castiron.actors.drivers.findings import Finding
+from castiron.actors.drivers.operations import (
+    CheckUserPassword,
+    ClearSEL,
+    GetDeviceID,
+    GetSELInfo,
+    GetSystemGUID,
+    Identify,
+    ReadFRU,
+    ReadSensors,
+    ResetBMC,
+    SetUserPassword,
+    VerifyCredentials,
+)
 from castiron.transport.errors import BMCError, DeadlineExceeded
 from castiron.transport.vocabulary import Applied, BootDevice, Instant, NodeUUID, PowerControl, PowerState
 
@@ -45,10 +59,25 @@ class BootSetting:
     uefi: bool = False
 
 
-Operation = GetPower | SetPower | GetBootDevice | SetBootDevice
-"""What a driver can be asked to do. Reads may be repeated by it, SetPower never."""
+Extra = (
+    GetDeviceID
+    | GetSystemGUID
+    | ReadFRU
+    | ReadSensors
+    | GetSELInfo
+    | Identify
+    | ResetBMC
+    | ClearSEL
+    | SetUserPassword
+    | CheckUserPassword
+    | VerifyCredentials
+)
+"""What steps ask for; see `operations`. A driver that lacks one ends it as BMCUnsupported, applied no."""
 
-Value = PowerState | BootSetting | None
+Operation = GetPower | SetPower | GetBootDevice | SetBootDevice | Extra
+"""What a driver can be asked to do. Reads may be repeated by it, SetPower and ResetBMC never."""
+
+Value = PowerState | BootSetting | Finding | None
 """What a successful operation gives back."""
 
 

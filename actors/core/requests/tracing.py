@@ -21,6 +21,7 @@ from castiron.actors.drivers.base import (
     SetBootDevice,
     SetPower,
 )
+from castiron.actors.drivers.operations import said
 from castiron.store.records import RequestRecord, TraceEntry
 from castiron.transport.vocabulary import Instant, TraceWord
 
@@ -115,8 +116,8 @@ def _asked(operation: Operation) -> Mapping[str, Any]:
             return {"asked": "read boot device"}
         case SetBootDevice(setting=setting):
             return {"asked": "set boot device", **_setting(setting)}
-        case _:  # pragma: no cover - the type checkers prove that there is no other
-            assert_never(operation)
+        case _:
+            return said(operation)
 
 
 def _closed(exchange: TraceEntry, outcome: Outcome, now: Instant) -> TraceEntry:
