@@ -57,7 +57,7 @@ class SystemGUID:
     def uuid(self) -> UUID | None:
         """The GUID in the first order in which it is one: SMBIOS, IPMI, RFC 4122; None if it is in none.
 
-        SMBIOS first, as ipmitool does, because that is what the machine's firmware and its operating system show.
+        What is one in SMBIOS' order never is in IPMI's. RFC 4122's order, which neither asks for, is the last guess.
         """
         orders = UUID(bytes_le=self.data), UUID(bytes=self.data[::-1]), UUID(bytes=self.data)
         return next((order for order in orders if order.variant == RFC_4122 and order.version in range(1, 6)), None)

@@ -62,6 +62,11 @@ class BMC:
         """Whether it was retired, its calls and its session have ended."""
         return self._is_retired and not self._calls and self._link.phase is Phase.DOWN
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it has no call; it may still log out."""
+        return self._current is None and not self._calls
+
     def due_at(self) -> Instant | None:
         """Return when `expire` is to be called, or None."""
         times = [pending.call.deadline for pending in self._calls]

@@ -187,7 +187,8 @@ class Engine:
         """Log in beside the node's own session, and out again."""
         node = pending.call.target.node
         settings = replace(read_settings(operation.info), on_demand=True)
-        if node in self._visitors:
+        before = self._visitors.get(node)
+        if before is not None and not before.is_quiet:
             busy = BMCBusy("Other credentials are being tried at this BMC.", details={"node": node})
             return pending.end(NotDone(error=busy, applied=Applied.NO))
         visitor = self._visitors[node] = BMC(node, settings, self._services, self._changed)
