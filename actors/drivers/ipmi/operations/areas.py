@@ -27,10 +27,12 @@ class _Parser(fru.FRU):  # type: ignore[misc]  # pyghmi ships no types
     databytes: bytearray
 
     def _decode_tlv(self, offset: int, lang: int = 0) -> tuple[str | None, int]:
-        mark = self.databytes[offset]
+        mark = self.databytes[offset] if offset < len(self.databytes) else _END
         if mark == _END:  # many inventories leave out the last of the fields that must be there
             return None, offset
         end = offset + 1 + (mark & 0x3F)
+        if end > len(self.databytes):
+            return None, len(self.databytes)
         latin = "latin-1" if lang in _ENGLISH else "utf-16-le"
         return decoded(mark >> 6, bytes(self.databytes[offset + 1 : end]), latin=latin), end
 
@@ -52,8 +54,8 @@ def read_area(name: str, area: bytes) -> Area | None:
     head = bytearray(8)
     head[0] = head[AREAS[name]] = 1
     try:
-        # Alone behind a head of its own, and ended once more: no field can run into what is not its area's.
-        info: dict[str, Any] = _Parser(rawdata=bytes(head) + area + bytes([_END])).info
+        # Alone behind a head of its own, and ended in place of its checksum: no field is read that is not its area's.
+        info: dict[str, Any] = _Parser(rawdata=bytes(head) + area[:-1] + bytes([_END])).info
     except (IndexError, PyghmiException):
         return None
     return _MAKERS[name](info)

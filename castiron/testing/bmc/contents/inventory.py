@@ -85,6 +85,8 @@ def _area(head: bytes, texts: tuple[str | None, ...], extra: tuple[str, ...]) ->
 
 def _text(text: str | None) -> bytes:
     data = (text or "").encode("latin-1")
+    if len(data) == 1:  # would be the mark that ends an area
+        data += b" "
     if len(data) > _MAX_TEXT:
         raise ValueError(f"a text of an inventory has at most {_MAX_TEXT} characters: {text!r}")
     return bytes((0xC0 | len(data),)) + data
