@@ -1,0 +1,415 @@
+"""Operations of many exchanges, restarts, pauses, and logins beside a node's own: what they do to each other."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from castiron.actors.drivers.base import Call, GetPower, NotDone, Operation, Outcome
+from castiron.actors.drivers.findings import Sensors
+from castiron.actors.drivers.ipmi.operations.sel import POLL_S
+from castiron.actors.drivers.operations import (
+    ClearSEL,
+    GetSELInfo,
+    ReadFRU,
+    ReadSensors,
+    ResetBMC,
+    SetUserPassword,
+    VerifyCredentials,
+)
+from castiron.testing.bmc import BMC, Answers, Event, Faults, Refusal, Sensor
+from castiron.transport.errors import BMCBusy, BMCCredentials, BMCUnreachable, DeadlineExceeded
+from castiron.transport.vocabulary import Applied, Instant, PowerState
+from tests.support.driver_calls import Ticket
+from tests.unit.actors.drivers.ipmi.lab import SILENCE_S, STEADY, Lab
+
+HOST = "127.0.0.1"
+LOGIN = {"ipmi_address": HOST, "ipmi_username": "admin", "ipmi_password": "secret"}
+Receive = Callable[[bytes, tuple[str, int], float], Answers]
+
+
+def slowly(bmc: BMC, delay_s: float) -> Receive:
+    def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        return [(after_s + delay_s, answer) for after_s, answer in bmc.receive(datagram, source, now)]
+
+    return receive
+
+
+def losing(bmc: BMC, since: Callable[[], bool]) -> Receive:
+    """Have answers lost from some moment on; what they answer was carried out."""
+
+    def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        answers = bmc.receive(datagram, source, now)
+        return [] if since() else answers
+
+    return receive
+
+
+def many(count: int) -> list[Sensor]:
+    return [Sensor(number=number, name=f"Temp {number}") for number in range(count)]
+
+
+def aside(lab: Lab, password: str = "secret") -> Ticket:
+    return lab.submit(VerifyCredentials({**LOGIN, "ipmi_password": password}))
+
+
+def patient(lab: Lab, operation: Operation) -> list[Outcome]:
+    """Ask for something that nobody waits for."""
+    outcomes: list[Outcome] = []
+    target = lab.caller.target(LOGIN, HOST, 1)
+    deadline = Instant(lab.clock.now() + 600)
+    lab.driver.submit(Call(target=target, operation=operation, deadline=deadline, gives_way=True), outcomes.append)
+    return outcomes
+
+
+class TestManyExchanges:
+    def test_another_bmc_is_asked_between_two_of_them(self, lab: Lab) -> None:
+        slow = lab.bmc()
+        slow.device.repository.sensors = many(100)
+        lab.network.bmcs[HOST, 623] = slowly(slow, 0.05)
+        lab.bmc("127.0.0.2")
+        lab.ask(GetPower(), host="127.0.0.2")
+
+        long = lab.submit(ReadSensors(), deadline_s=60)
+        for _ in range(5):
+            quick = lab.submit(GetPower(), host="127.0.0.2")
+            lab.wait(0.01)
+            assert quick.value() is PowerState.OFF
+        assert not long.outcomes
+
+        lab.wait(20)
+        found = long.value()
+        assert isinstance(found, Sensors)
+        assert len(found.readings) == 100
+
+    def test_one_that_gives_way_ends_between_two_exchanges(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.repository.sensors = many(100)
+        lab.network.bmcs[HOST, 623] = slowly(bmc, 0.05)
+        given_up = patient(lab, ReadSensors())
+        lab.wait(2)
+        assert not given_up
+
+        wanted = lab.submit(GetPower())
+        lab.wait(0.2)
+
+        (outcome,) = given_up
+        assert isinstance(outcome, NotDone)
+        assert (type(outcome.error), outcome.applied) == (BMCBusy, Applied.NO)
+        assert wanted.value() is PowerState.OFF
+        before = bmc.device.command_count
+        lab.wait(5)
+        assert bmc.device.command_count == before  # nothing of it goes on
+
+    def test_one_that_takes_too_long_ends_at_its_deadline_and_leaves_the_session(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.repository.sensors = many(200)
+        lab.network.bmcs[HOST, 623] = slowly(bmc, 0.05)
+
+        long = lab.submit(ReadSensors(), deadline_s=3)
+        lab.wait(3.001)
+
+        assert isinstance(long.failure().error, (BMCUnreachable, DeadlineExceeded))
+        assert long.failure().applied is Applied.NO
+        assert lab.ask(GetPower()) is PowerState.OFF
+        assert lab.counted("logins") == 1
+
+    def test_a_session_that_breaks_in_the_middle_is_opened_anew_and_it_begins_again(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.repository.sensors = many(100)
+        lab.network.bmcs[HOST, 623] = slowly(bmc, 0.01)
+        long = lab.submit(ReadSensors(), deadline_s=60)
+        lab.wait(1)
+        bmc.cold_reset()
+
+        lab.wait(SILENCE_S + 10)
+
+        found = long.value()
+        assert isinstance(found, Sensors)
+        assert len(found.readings) == 100
+        assert lab.counted("logins") == 2
+
+    def test_a_lost_answer_costs_one_exchange(self, lab: Lab) -> None:
+        lab.bmc()
+        lab.ask(GetPower())
+        sealed = iter([False, False, True])
+        lab.network.is_lost = lambda datagram: datagram[5] == 0xC0 and next(sealed, False)
+
+        ticket = lab.submit(ReadFRU())
+        lab.wait(2)
+
+        assert ticket.value() is not None
+        assert lab.counted("retransmitted") == 1
+
+
+class TestErasure:
+    def test_it_is_looked_at_every_half_second_and_not_more_often(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.ask(GetPower())
+        bmc.device.log.erase_s = 10 * POLL_S - 0.1
+        before = bmc.device.command_count
+
+        ticket = lab.submit(ClearSEL(), deadline_s=60)
+        lab.wait(9.5 * POLL_S)
+        assert not ticket.outcomes
+        lab.wait(POLL_S)
+
+        assert ticket.value() is None
+        assert bmc.device.command_count == before + 2 + 10
+        assert lab.counted("in_flight") == 0
+
+    def test_one_without_an_end_is_unknown_at_its_deadline(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.log.erase_s = 1e6
+
+        ticket = lab.submit(ClearSEL(), deadline_s=5.2)
+        lab.wait(5.3)
+
+        assert isinstance(ticket.failure().error, DeadlineExceeded)
+        assert ticket.failure().applied is Applied.UNKNOWN
+        assert lab.ask(GetPower()) is PowerState.OFF
+
+    def test_one_whose_end_is_refused_is_unknown(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.log.erase_s = 1e6
+        ticket = lab.submit(ClearSEL())
+        lab.wait(POLL_S * 1.5)
+
+        lab.network.bmcs[HOST, 623] = refusing(bmc)
+        lab.wait(2)
+
+        assert ticket.failure().applied is Applied.UNKNOWN
+
+    def test_one_that_is_refused_was_not_applied(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.log.add(Event(1, 1, 1, b"\x59"), 0)
+
+        ticket = lab.submit(ClearSEL(), ipmi_priv_level="USER")
+        lab.wait(1)
+
+        assert (type(ticket.failure().error), ticket.failure().applied) == (BMCCredentials, Applied.NO)
+        assert len(bmc.device.log) == 1
+
+    def test_a_keepalive_during_a_pause_does_not_disturb_it(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.log.erase_s = 40.0
+
+        ticket = lab.submit(ClearSEL(), deadline_s=100)
+        lab.wait(41)
+
+        assert ticket.value() is None
+        assert lab.counted("logins") == 1
+
+    def test_a_second_copy_whose_first_was_carried_out_clears_again(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.ask(GetSELInfo())
+        lost = iter([False, True])  # the reservation's answer comes, the erasure's does not
+
+        def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+            answers = bmc.receive(datagram, source, now)
+            return [] if datagram[5] == 0xC0 and next(lost, False) else answers
+
+        lab.network.bmcs[HOST, 623] = receive
+        ticket = lab.submit(ClearSEL())
+        lab.wait(3)
+
+        assert ticket.value() is None
+
+
+def refusing(bmc: BMC) -> Receive:
+    """Have every command refused from now on."""
+    bmc.faults = Faults(refusal=Refusal(code=0xC1, count=100))
+    return bmc.receive
+
+
+class TestRestart:
+    def test_the_session_is_given_up_and_the_next_call_logs_in(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.ask(GetPower())
+
+        assert lab.ask(ResetBMC()) is None
+        assert lab.counted("sessions") == 0
+        assert bmc.device.reset_count == 1
+
+        assert lab.ask(GetPower()) is PowerState.OFF
+        assert lab.counted("logins") == 2
+
+    def test_nothing_is_said_to_a_bmc_that_restarts(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.ask(ResetBMC())
+        count = len(lab.network.sent)
+
+        lab.wait(STEADY.keepalive_s * 2)
+
+        assert len(lab.network.sent) == count
+        assert bmc.device.sessions.established(lab.clock.now()) == []
+
+    def test_calls_during_the_restart_end_and_those_after_it_succeed(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.reset_s = 60.0
+        lab.ask(ResetBMC())
+
+        during = lab.submit(GetPower())
+        lab.wait(15)
+        assert isinstance(during.failure().error, BMCUnreachable)
+
+        lab.wait(45)
+        assert lab.ask(GetPower()) is PowerState.OFF
+
+    def test_one_whose_answer_is_lost_is_sent_once_and_unknown(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.network.bmcs[HOST, 623] = losing(bmc, lambda: bmc.device.reset_count > 0)
+        lab.ask(GetPower())
+
+        ticket = lab.submit(ResetBMC())
+        lab.wait(STEADY.control_wait_s + 1)
+
+        assert (type(ticket.failure().error), ticket.failure().applied) == (BMCUnreachable, Applied.UNKNOWN)
+        assert bmc.device.reset_count == 1
+        assert lab.counted("sessions") == 0
+
+    def test_an_idle_session_is_tried_first(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.ask(GetPower())
+        lab.wait(STEADY.fresh_s)
+        bmc.cold_reset()
+
+        ticket = lab.submit(ResetBMC())
+        lab.wait(SILENCE_S + 1)
+
+        assert ticket.value() is None
+        assert bmc.device.reset_count == 2  # the one behind its back, and the one that was asked for
+
+    def test_a_call_behind_it_waits_for_a_new_session(self, lab: Lab) -> None:
+        lab.bmc()
+        reset, after = lab.submit(ResetBMC()), lab.submit(GetPower())
+
+        lab.wait(1)
+
+        assert reset.value() is None
+        assert after.value() is PowerState.OFF
+        assert lab.counted("logins") == 2
+
+    def test_one_that_is_refused_keeps_the_session(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.ask(GetPower(), ipmi_priv_level="OPERATOR")
+
+        ticket = lab.submit(ResetBMC(), ipmi_priv_level="OPERATOR")
+        lab.wait(1)
+
+        assert ticket.failure().applied is Applied.NO
+        assert (lab.counted("sessions"), bmc.device.reset_count) == (1, 0)
+
+
+class TestPasswords:
+    def test_a_change_whose_answer_is_lost_is_unknown_and_the_new_one_can_be_found(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.ask(GetPower())
+        lab.network.bmcs[HOST, 623] = losing(bmc, lambda: bmc.device.password_of(b"admin") == b"another")
+
+        ticket = lab.submit(SetUserPassword("admin", "another"))
+        lab.wait(15)
+        assert ticket.failure().applied is Applied.UNKNOWN
+
+        lab.network.bmcs[HOST, 623] = bmc.receive
+        new = aside(lab, "another")
+        lab.wait(1)
+        old = aside(lab)
+        lab.wait(1)
+        assert new.value() is None
+        assert isinstance(old.failure().error, BMCCredentials)
+
+    def test_a_bmc_that_drops_the_session_with_the_change_is_unknown(self, lab: Lab) -> None:
+        """The fresh login goes with the old password, and is refused: that says much, and not for certain."""
+        bmc = lab.bmc()
+        lab.ask(GetPower())
+
+        def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+            answers = bmc.receive(datagram, source, now)
+            if bmc.device.password_of(b"admin") == b"another" and bmc.device.login_count == 1 and datagram[5] == 0xC0:
+                bmc.device.sessions.clear()
+                return []
+            return answers
+
+        lab.network.bmcs[HOST, 623] = receive
+        ticket = lab.submit(SetUserPassword("admin", "another"))
+        lab.wait(15)
+
+        assert (type(ticket.failure().error), ticket.failure().applied) == (BMCCredentials, Applied.UNKNOWN)
+
+    def test_a_password_is_nowhere_in_what_is_logged_or_told(self, lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        bmc = lab.bmc()
+        lab.network.bmcs[HOST, 623] = losing(bmc, lambda: bmc.device.password_of(b"admin") == b"hunter2hunter2")
+
+        tickets = [lab.submit(SetUserPassword("admin", "hunter2hunter2")), aside(lab, "hunter2hunter2")]
+        lab.wait(20)
+
+        assert "hunter2" not in caplog.text
+        assert all("hunter2" not in repr(ticket.outcomes) for ticket in tickets)
+        assert all("hunter2" not in str(ticket.failure().error.details) for ticket in tickets)
+
+
+class TestAside:
+    def test_the_nodes_session_stays_and_the_other_is_closed(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        lab.ask(GetPower())
+
+        ticket = aside(lab)
+        lab.wait(1)
+
+        assert ticket.value() is None
+        assert len(bmc.device.sessions.established(lab.clock.now())) == 1
+        assert (lab.counted("sessions"), lab.counted("logins")) == (1, 2)
+        assert lab.ask(GetPower()) is PowerState.OFF
+        assert lab.counted("logins") == 2
+
+    def test_it_does_not_wait_for_the_nodes_calls_nor_they_for_it(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.repository.sensors = many(100)
+        lab.network.bmcs[HOST, 623] = slowly(bmc, 0.1)
+        long = lab.submit(ReadSensors(), deadline_s=60)
+        lab.wait(2)
+
+        ticket = aside(lab)
+        lab.wait(2)
+
+        assert ticket.value() is None
+        assert not long.outcomes
+
+    def test_one_at_a_time_and_the_next_while_the_last_says_goodbye(self, lab: Lab) -> None:
+        lab.network.bmcs[HOST, 623] = slowly(lab.bmc(), 0.1)
+        first, second = aside(lab), aside(lab)
+        lab.wait(0)
+        assert isinstance(second.failure().error, BMCBusy)
+        while not first.outcomes:
+            lab.wait(0.01)
+
+        third = aside(lab, "wrong")
+        lab.wait(2)
+
+        assert isinstance(third.failure().error, BMCCredentials)
+
+    def test_nothing_is_kept_of_it(self, lab: Lab) -> None:
+        lab.bmc()
+        for password in ("secret", "wrong", "secret"):
+            aside(lab, password)
+            lab.wait(2)
+        silent = lab.submit(VerifyCredentials({"ipmi_address": "127.0.0.9"}), host="127.0.0.9")
+        lab.wait(20)
+
+        assert isinstance(silent.failure().error, BMCUnreachable)
+        assert (lab.counted("sessions"), lab.counted("waiting"), lab.counted("in_flight")) == (0, 0, 0)
+        engine = lab.driver._engine
+        assert (engine._visitors, engine._leaving) == ({}, set())
+
+    def test_stopping_ends_it(self, lab: Lab) -> None:
+        lab.bmc()
+        ticket = aside(lab)
+        lab.wait(0.001)
+
+        lab.driver.stop(1)
+        lab.wait(2)
+
+        assert ticket.failure().applied is Applied.NO
+        assert lab.driver._engine.is_finished
