@@ -1,6 +1,6 @@
 """What provisioning steps ask of a BMC, against everything that claims to do it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,7 +72,7 @@ class Asking:
         return {**self.info, key: password}
 
     @contextmanager
-    def another_password(self) -> Iterator[None]:
+    def another_password(self) -> Generator[None]:
         """Have the BMC keep another password within the block, and the old one after it."""
         assert self(SetUserPassword("admin", NEW_PASSWORD)) is None
         try:

@@ -55,7 +55,7 @@ def read_area(name: str, area: bytes) -> Area | None:
     head[0] = head[AREAS[name]] = 1
     try:
         # Alone behind a head of its own, and ended in place of its checksum: no field is read that is not its area's.
-        info: dict[str, Any] = _Parser(rawdata=bytes(head) + area[:-1] + bytes([_END])).info
+        info: Mapping[str, Any] = _Parser(rawdata=bytes(head) + area[:-1] + bytes([_END])).info or {}
     except (IndexError, PyghmiException):
         return None
     return _MAKERS[name](info)

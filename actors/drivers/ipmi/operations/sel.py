@@ -29,7 +29,7 @@ MAX_POLLS: Final = 240
 """Two minutes of them; an erasure takes seconds. The call's deadline is nearly always earlier."""
 
 _INFO_BYTES: Final = 14
-_BEGIN, _LOOK = 0xAA, 0x00
+_START, _LOOK = 0xAA, 0x00
 _NEVER: Final = 0xFFFFFFFF
 _OVERFLOWED: Final = 0x80
 
@@ -49,16 +49,7 @@ def get_info() -> Steps:
 
 def clear() -> Steps:
     """Erase the log, and see that it is done."""
-    for _ in range(MAX_TRIES):
-        reservation = yield from _reserve()
-        request = _erase(reservation, _BEGIN)
-        answer = yield request
-        if answer.code != RESERVATION_LOST:
-            break
-    if answer.code == RESERVATION_LOST:
-        # An erasure that was carried out, and whose answer was lost, ends the reservation of its second copy, too.
-        raise Refused(request, answer.code, is_in_doubt=True)
-    progress = needed(request, answer, length=1)
+    reservation, progress = yield from _begin()
     for _ in range(MAX_POLLS):
         if progress[0] & 0x0F:
             return None
@@ -71,6 +62,21 @@ def clear() -> Steps:
     raise Nonsense("did not come to an end with the erasure of its event log")
 
 
+def _begin() -> Generator[Request, Answer, tuple[bytes, bytes]]:
+    """Begin the erasure; return the reservation, and how it goes."""
+    tries = 0
+    while True:
+        tries += 1
+        reservation = yield from _reserve()
+        request = _erase(reservation, _START)
+        answer = yield request
+        if answer.code != RESERVATION_LOST:
+            return reservation, needed(request, answer, length=1)
+        if tries == MAX_TRIES:
+            # An erasure that was carried out, and whose answer was lost, ends the reservation of its second copy, too.
+            raise Refused(request, answer.code, is_in_doubt=True)
+
+
 def _reserve() -> Generator[Request, Answer, bytes]:
     request = Request(STORAGE, 0x42)
     answer = yield request
@@ -80,7 +86,7 @@ def _reserve() -> Generator[Request, Answer, bytes]:
 
 
 def _erase(reservation: bytes, step: int) -> Request:
-    begins = step == _BEGIN
+    begins = step == _START
     return Request(STORAGE, 0x47, reservation + b"CLR" + bytes([step]), acts=begins, after_s=0 if begins else POLL_S)
 
 

@@ -70,7 +70,7 @@ def _described(record: bytes) -> _Sensor | None:
     # The name is ours to read, so pyghmi gets none: for some kinds of text it raises, or never ends.
     nameless = bytearray(record[:name_at]) + b"\xc0"
     try:
-        entry = sdr.SDREntry(nameless, constants)
+        entry: Any = sdr.SDREntry(nameless, constants)
     except Exception:  # noqa: BLE001 - pyghmi raises whatever a strange record makes it raise
         return None
     return _Sensor(name or f"sensor {entry.sensor_number}", entry)

@@ -9,8 +9,6 @@ Source: FRU Information Storage Definition 1.0, 13 Type/length Byte Format; IPMI
 from enum import IntEnum
 from typing import Final
 
-from pyghmi.ipmi import fru
-
 _BCD: Final = "0123456789 -.:,_"
 
 
@@ -41,7 +39,8 @@ def decoded(kind: int, data: bytes, *, binary: str | None = None, latin: str = "
         case Kind.BCD:
             text = "".join(_BCD[byte >> 4] + _BCD[byte & 0x0F] for byte in data)
         case Kind.PACKED:
-            text = fru.unpack6bitascii(bytearray(data + bytes(-len(data) % 3)))[: len(data) * 8 // 6]
+            bits = int.from_bytes(data, "little")
+            text = "".join(chr(0x20 + (bits >> 6 * place & 0x3F)) for place in range(len(data) * 8 // 6))
         case _:
             text = data.rstrip(b"\xff").decode(latin, "replace")  # some BMCs end texts so
     return "".join(letter for letter in text if letter.isprintable()).strip() or None
