@@ -234,6 +234,7 @@ class TestPasswords:
         world.driver.forget(target.node)
 
         assert ticket.failure().applied is Applied.NO
+        assert "given up" in str(ticket.failure().error)
 
     def test_a_driver_info_that_cannot_be_is_told(self, world: World, ask: Asking) -> None:
         if "ipmi_address" not in world.healthy:

@@ -22,12 +22,12 @@ SILENCE_S = sum(STEADY.waits_s)
 class Lab:
     """A driver, a network and any number of BMCs, all in one virtual time."""
 
-    def __init__(self, *, max_logins: int = 256, lookup: Any = None) -> None:
+    def __init__(self, *, max_logins: int = 256, lookup: Any = None, timing: Timing = STEADY) -> None:
         self.clock = VirtualClock(Instant(1_000_000.0))
         self.network = SimNetwork(self.clock)
         options = {"lookup": lookup} if lookup else {}
         self.driver = InlineIPMIDriver(
-            self.clock, self.network, rng=random.Random(1), timing=STEADY, max_logins=max_logins, **options
+            self.clock, self.network, rng=random.Random(1), timing=timing, max_logins=max_logins, **options
         )
         self.network.driver = self.driver
         self.caller = Caller(self.driver, self.clock)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -199,6 +200,18 @@ class TestErasure:
 
         assert ticket.value() is None
         assert lab.counted("logins") == 1
+
+    def test_a_look_waits_for_the_answer_to_a_keepalive(self) -> None:
+        lab = Lab(timing=replace(STEADY, keepalive_s=POLL_S * 0.9))
+        bmc = lab.bmc()
+        bmc.device.log.erase_s = 4.0
+        lab.network.bmcs[HOST, 623] = slowly(bmc, 0.3)
+
+        ticket = lab.submit(ClearSEL(), deadline_s=100)
+        lab.wait(12)
+
+        assert ticket.value() is None
+        assert lab.counted("dropped") == 0  # no answer came to a question that another one had taken the place of
 
     def test_a_second_copy_whose_first_was_carried_out_clears_again(self, lab: Lab) -> None:
         bmc = lab.bmc()

@@ -133,7 +133,7 @@ def test_an_inventory_that_ends_too_early_is_damaged(desk: Desk, length: int) ->
 
 def test_an_area_that_ends_before_its_last_fields_has_no_more(desk: Desk) -> None:
     """pyghmi's own reading goes on over the mark, into whatever follows."""
-    found = product(desk, area(b"\xc4ACME", b"\xc2X1", b"\xc1"))
+    found = product(desk, area(b"\xc4ACME", b"\xc2X1", b"\xc1", b"Z\xc4JUNK\xc4JUNK"))
 
     assert found == FRUProduct(manufacturer="ACME", name="X1")
 
