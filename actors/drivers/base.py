@@ -119,7 +119,7 @@ class NotDone:
     """The operation failed.
 
     `applied` is NO if nothing of it was sent, or the BMC refused it by completion code; UNKNOWN if it was sent and
-    not answered. Reads always say NO.
+    not answered, or acknowledged and not seen to its end. Reads always say NO.
     """
 
     error: BMCError | DeadlineExceeded
@@ -163,7 +163,8 @@ class Driver(Protocol):
 
         `done` is called exactly once, from a thread of the driver's, at the latest one timer tick after the call's
         deadline; it must not block. Calls to one BMC are carried out one after the other, in order of submission;
-        the time that a call waits for others of its BMC counts against its own deadline.
+        the time that a call waits for others of its BMC counts against its own deadline. VerifyCredentials alone goes
+        beside them.
         """
         ...
 

@@ -103,6 +103,9 @@ class SetUserPassword:
     After unknown, and after a crash between this and the storing of the new password, ask with VerifyCredentials,
     the new one first; a password that verifies is the one that holds.
 
+    There are BMCs that acknowledge 20 bytes and keep 16 (ipmi_sim does), so also after Done verify the new password
+    before the old one is thrown away.
+
     Up to 16 bytes are stored in the BMC's 16-byte form, which IPMI 1.5 consoles can use as well, else in the 20-byte
     form. Setting the same password twice does no harm.
 
