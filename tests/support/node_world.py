@@ -26,6 +26,7 @@ from castiron.actors.core.effects import (
     Renew,
     Retire,
     SetTimer,
+    StopWorker,
     TellFleet,
 )
 from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET
@@ -280,8 +281,7 @@ class World:
             elif isinstance(effect, CallDriver):
                 active = decision.state.active
                 assert active is not None
-                asked = next((lane for lane in active.lanes if lane.call == effect.ticket), active)
-                assert asked.call == effect.ticket
+                asked = next(one for one in (*active.lanes, active) if one.call == effect.ticket)
                 assert asked.limit_at is not None
                 assert self.now < effect.deadline <= asked.limit_at
                 if isinstance(effect.operation, SetPower):
@@ -321,8 +321,7 @@ class World:
             assert state.permit in self.held
             under_way = state.active.lanes if isinstance(state.active.action, Run) else (state.active,)
             for one in under_way:
-                assert one.limit is not None
-                assert one.limit_at is not None
+                assert one.limit is not None and one.limit_at is not None  # noqa: PT018 - one thing
                 assert self.timers[one.limit] == one.limit_at + LAST_WORD_S  # I12
                 waits = [one.call is not None, one.wake in self.timers, is_others(state.active, one)]
                 assert waits.count(True) == 1
@@ -384,7 +383,7 @@ class World:
                 self.replies.setdefault(reply_to, []).append(effect)
             case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Renew() | TellFleet() | Checked() | Park():
+            case Renew() | TellFleet() | Checked() | Park() | StopWorker():
                 pass
 
     def _call(self, call: CallDriver) -> None:
