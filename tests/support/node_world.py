@@ -233,14 +233,10 @@ class World:
 
     def _let_go(self) -> bool:
         """Let what is held go on, or end it; return whether anything was."""
-        active = self.state.active
+        run = None if self.state.active is None else self.state.active.action
         if any(self.state.is_held(request) for request in self.state.queue):
-            self.tell(SetMaintenance(maintenance=False, requester="ipc", reply_to="drain"))
-        elif active is not None and isinstance(active.action, Run) and active.action.is_held:
-            self.direct(Order.ABORT)
-        else:
-            return False
-        return True
+            return bool(self.tell(SetMaintenance(maintenance=False, requester="ipc", reply_to="drain")))
+        return isinstance(run, Run) and run.is_held and bool(self.direct(Order.ABORT))
 
     # What must hold.
 
@@ -281,7 +277,8 @@ class World:
             elif isinstance(effect, CallDriver):
                 active = decision.state.active
                 assert active is not None
-                asked = next(one for one in (*active.lanes, active) if one.call == effect.ticket)
+                asked = next((lane for lane in active.lanes if lane.call == effect.ticket), active)
+                assert asked.call == effect.ticket
                 assert asked.limit_at is not None
                 assert self.now < effect.deadline <= asked.limit_at
                 if isinstance(effect.operation, SetPower):
