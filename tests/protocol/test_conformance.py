@@ -50,8 +50,19 @@ def of_taken_address(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return {**fields, "driver": "ipmi", "driver_info": info}
 
 
+NEVER_BUSY = {
+    "node.boot_device.get",
+    "node.maintenance.set",
+    "node.maintenance.unset",
+    "node.provision.abort",
+    "node.provision.hold",
+    "node.provision.unhold",
+}
+"""What another request is not in the way of."""
+
+
 def of_busy_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    if fields["verb"].startswith("node.maintenance") or fields["verb"] == "node.boot_device.get":
+    if fields["verb"] in NEVER_BUSY:
         world.conductor.leaving.add(fields["node"])  # nothing else is in its way
         return fields
     world.conductor.slow.add(fields["node"])
@@ -140,6 +151,23 @@ def of_strangers_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return fields
 
 
+def of_misplaced_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, **({"target": "unrescue"} if "target" in fields else {"node": created(world, peer)})}
+
+
+def of_unknown_step(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "steps": [{"step": "nonsense"}]}
+
+
+def of_answered_step(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    peer.ask({"verb": "node.step.done", "node": fields["node"], "token": fields["token"]})
+    return fields
+
+
+def of_strange_token(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "token": "nonsense"}
+
+
 PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]] = {
     errors.NodeNotFound: of_unknown_node,
     errors.NodeExists: of_taken_name,
@@ -163,6 +191,10 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.BMCFault: of_faulty_bmc("broken"),
     errors.BMCUnsupported: of_faulty_bmc("unsupported"),
     errors.DeadlineExceeded: of_late_look,
+    errors.NodeStateInvalid: of_misplaced_node,
+    errors.StepInvalid: of_unknown_step,
+    errors.StepNotWaiting: of_answered_step,
+    errors.StepTokenInvalid: of_strange_token,
 }
 
 REFUSALS = [(tag, error) for tag, verb in VERBS.items() for error in verb.refusals]
@@ -182,6 +214,12 @@ def test_every_refusal_that_a_verb_names_can_be_had(
 
 
 PLAUSIBLE: Fields = {"target": "power on", "boot_device": "pxe", "order": ORDER}
+
+
+def plausible(tag: str, field: str) -> object:
+    return "manage" if (tag, field) == ("node.provision.set", "target") else PLAUSIBLE.get(field, "x")
+
+
 FIELDS = [(tag, field.name) for tag, verb in VERBS.items() for field in fields_of(verb)]
 
 
@@ -198,7 +236,7 @@ def test_a_wrong_value_in_any_field_is_named(house_peer: RawPeer, tag: str, fiel
 
 @pytest.mark.parametrize("tag", VERBS)
 def test_an_unknown_argument_is_refused_by_name(house_peer: RawPeer, tag: str) -> None:
-    required = {field.name: PLAUSIBLE.get(field.name, "x") for field in fields_of(VERBS[tag]) if field.required}
+    required = {field.name: plausible(tag, field.name) for field in fields_of(VERBS[tag]) if field.required}
     refused = house_peer.ask({"verb": tag, **required, "colour": "red"})
 
     assert (refused.code, refused.error["details"]) == (errors.ArgumentInvalid.code, {"path": "$.colour"})
@@ -209,7 +247,7 @@ def test_an_unknown_argument_is_refused_by_name(house_peer: RawPeer, tag: str) -
 )
 def test_a_missing_argument_is_refused_by_name(house_peer: RawPeer, tag: str, field: str) -> None:
     others = {
-        one.name: PLAUSIBLE.get(one.name, "x") for one in fields_of(VERBS[tag]) if one.required and one.name != field
+        one.name: plausible(tag, one.name) for one in fields_of(VERBS[tag]) if one.required and one.name != field
     }
     refused = house_peer.ask({"verb": tag, **others})
 
