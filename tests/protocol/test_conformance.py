@@ -246,9 +246,7 @@ def test_an_unknown_argument_is_refused_by_name(house_peer: RawPeer, tag: str) -
     ("tag", "field"), [(tag, field.name) for tag, verb in VERBS.items() for field in fields_of(verb) if field.required]
 )
 def test_a_missing_argument_is_refused_by_name(house_peer: RawPeer, tag: str, field: str) -> None:
-    others = {
-        one.name: plausible(tag, one.name) for one in fields_of(VERBS[tag]) if one.required and one.name != field
-    }
+    others = {one.name: plausible(tag, one.name) for one in fields_of(VERBS[tag]) if one.required and one.name != field}
     refused = house_peer.ask({"verb": tag, **others})
 
     assert refused.code == errors.ArgumentInvalid.code
