@@ -19,6 +19,8 @@ from castiron.transport.replies import RequestView, StepView, TraceStep
 from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestTrace, RequestWait
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 
+_OPEN: Final[tuple[Any, ...]] = (None, {}, [], 0)
+
 _UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 
@@ -210,12 +212,21 @@ def _but_steps(value: Any) -> Any:
     return {key: one for key, one in cast("dict[str, Any]", value).items() if key != "steps"}
 
 
+def _brief(value: Any) -> Any:
+    """Return what was asked for without what was left open: a list of steps is mostly that."""
+    if isinstance(value, list):
+        return [_brief(one) for one in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: one for key, one in cast("dict[str, Any]", value).items() if one is False or one not in _OPEN}
+    return value
+
+
 def _lines(view: RequestView, now: float) -> dict[str, str]:
     return {
         "id": view.id,
         "node": f"{view.node} ({view.node_uuid})",
         "verb": view.verb,
-        **{f"arguments.{key}": word(value) for key, value in view.arguments.items() if key != "node"},
+        **{f"arguments.{key}": word(_brief(value)) for key, value in view.arguments.items() if key != "node"},
         "requester": view.requester,
         "requesters": ", ".join(view.requesters) or "-",
         "merged": str(view.merged),

@@ -14,8 +14,15 @@ from castiron.actors.core.provision.courses import EVENTS_OF, finish_of
 from castiron.actors.core.provision.states import TARGETS, WORKING, after
 from castiron.transport import errors, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
-from castiron.transport.replies import NodeView, RequestView
-from castiron.transport.vocabulary import EventType, ProvisionEvent, ProvisionState, ProvisionTarget, RequestState
+from castiron.transport.replies import NodeView, RequestView, StepView
+from castiron.transport.vocabulary import (
+    EventType,
+    ProvisionEvent,
+    ProvisionState,
+    ProvisionTarget,
+    RequestState,
+    StepState,
+)
 from tests.support.memory_requests import MemoryRequests
 
 PROVISION: Final = verbs.tag_of(verbs.NodeProvisionSet)
@@ -97,8 +104,7 @@ class MemoryMoves(MemoryRequests):
             self._move(request, EVENTS_OF[target], EventType.PROVISION_SET_START)
         while (stage := self.nodes[node.uuid].provision_state) in WORKING:
             self._move(request, finish_of(stage, target), EventType.PROVISION_SET_END)
-        wishes = convert(request.arguments.get("steps") or [], list[verbs.StepWish])
-        return {"steps": [{"name": one.step, "state": "success", "attempts": 1} for one in wishes]}
+        return {"steps": [{"name": one.name, "state": one.state.value} for one in _steps(request)]}
 
     def _end_with(self, request: RequestView, state: RequestState, error: errors.CastironError) -> None:
         if request.verb == PROVISION and request.state is RequestState.RUNNING:
@@ -106,6 +112,9 @@ class MemoryMoves(MemoryRequests):
             event = ProvisionEvent.FAIL if request.aborted_by is None else ProvisionEvent.ABORT
             self._move(request, event, EventType.PROVISION_SET_ERROR)
         super()._end_with(request, state, error)
+
+    def _tell_end(self, ended: RequestView) -> None:
+        super()._tell_end(replace(ended, steps=_steps(ended)) if ended.started_at is not None else ended)
 
     def _working(self, node: NodeView) -> RequestView | None:
         running = (one for one in self.line(node.uuid) if one.state is RequestState.RUNNING)
@@ -139,3 +148,12 @@ class MemoryMoves(MemoryRequests):
         accepts = [one.value for one, event in EVENTS_OF.items() if after(at, event) is not None]
         details = {"node": node.name, "provision_state": at.value, "target": target, "accepts": accepts}
         return errors.NodeStateInvalid(f"It is {at}.", details=details)
+
+
+def _steps(request: RequestView) -> list[StepView]:
+    """Return the steps of a request: all succeeded, but for the last one of a request that failed."""
+    wishes = convert(request.arguments.get("steps") or [], list[verbs.StepWish])
+    steps = [StepView(name=one.step, state=StepState.SUCCESS, attempts=1) for one in wishes]
+    if steps and request.error is not None:
+        steps[-1] = replace(steps[-1], state=StepState.FAILURE, error=request.error)
+    return steps
