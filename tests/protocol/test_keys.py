@@ -127,7 +127,8 @@ ARGUMENTS: dict[str, Any] = {
 def least(tag: str) -> dict[str, Any]:
     """Return a verb with what it cannot do without."""
     required = [field.encode_name for field in fields(VERBS[tag]) if field.required]
-    chosen: dict[str, Any] = {"bulk.run": {"nodes": ["n9"]}, "node.provision.set": {"target": "manage"}}.get(tag, {})
+    own: dict[str, dict[str, Any]] = {"bulk.run": {"nodes": ["n9"]}, "node.provision.set": {"target": "manage"}}
+    chosen = own.get(tag, {})
     return {"verb": tag, **{name: ARGUMENTS[name] for name in required}, **chosen}
 
 

@@ -33,7 +33,7 @@ def test_a_range_is_moved_and_equal_answers_are_one_line(run: Run, three: Memory
     assert run("node", "provide", "n[1-2]", "--wait").exit_code == 0
     told = run("node", "deploy", "n1", "--wait", "--step", "power_off", "--step", "power_on")
 
-    assert (told.stdout, told.exit_code) == ("n1: deploy done\n", 0)
+    assert (told.stdout, told.exit_code) == ("n1: deploy done, 2 steps\n", 0)
     assert states(three) == {"n1": "active", "n2": "available", "n3": "manageable"}
     assert steps(three) == [{"step": "power_off"}, {"step": "power_on"}]
 

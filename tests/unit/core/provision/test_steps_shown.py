@@ -22,7 +22,7 @@ VERB = NodeProvisionSet(
 )
 PLAN = {**plan(VERB, OWN, 600.0), "clean": [Step(name="erase", interface="deploy", step="erase").to_map()]}
 OFF, WAIT = (Step.from_map(one) for one in PLAN["undeploy"])
-DONE = {"state": StepState.SUCCESS, "attempts": 1, "started_at": Instant(5.0), "ended_at": Instant(7.0)}
+DONE: dict[str, Any] = {"state": StepState.SUCCESS, "attempts": 1, "started_at": Instant(5.0), "ended_at": Instant(7.0)}
 
 
 def request(**fields: Any) -> RequestRecord:
