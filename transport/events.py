@@ -76,8 +76,8 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
-    EventType.LIMIT_WARNING: ("what", "used", "limit", "setting"),
-    EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting"),
+    EventType.LIMIT_WARNING: ("what", "used", "limit", "setting", "whose"),
+    EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting", "whose"),
 }
 """Type → keys that its payload may have, in Ironic's words where it has them."""
 

@@ -5,13 +5,16 @@ Lives for one call of `decide` and never leaves it; so the decision functions st
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from castiron.actors.core.effects import AcquirePermit, Decision, Effect, ReleasePermit
 from castiron.actors.core.requests.callbacks import callbacks_of
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.store.records import Change, EventDraft, KeyRecord, NodeRemove, NodeUpdate, RequestRecord
+from castiron.transport.verbs import NodeProvisionSet, tag_of
 from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, Revision
+
+PROVISION: Final = tag_of(NodeProvisionSet)
 
 
 class Draft:
@@ -63,7 +66,7 @@ class Draft:
         if permit is not None:
             self.order(ReleasePermit(permit))
         if first is not None:
-            self.order(AcquirePermit(first.id, first.verb))
+            self.order(AcquirePermit(first.id, first.verb, _target(first)))
         self.state = replace(self.state, permit=wanted)
 
     def kept(self, request_id: RequestID) -> RequestRecord:
@@ -116,3 +119,8 @@ class Draft:
             outbox=callbacks_of(self._requests.values(), numbered),
         )
         return Decision(self.state, tuple(self._effects), change)
+
+
+def _target(request: RequestRecord) -> str | None:
+    """Return where a request is to move its node; None: it does not."""
+    return request.arguments["target"] if request.verb == PROVISION else None

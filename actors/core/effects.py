@@ -70,6 +70,8 @@ class AcquirePermit:
 
     request_id: RequestID
     verb: str
+    target: str | None = None
+    """What the verb is to bring about, where it says so: some targets have a bound of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ before its latest recovery, is ignored by its ticket. One function a message; wh
 from dataclasses import replace
 from typing import Any, assert_never
 
-from castiron.actors.core import maintenance, running
+from castiron.actors.core import maintenance
 from castiron.actors.core.aside import taken_back
 from castiron.actors.core.audit import told_changes
 from castiron.actors.core.draft import Draft
@@ -34,7 +34,7 @@ from castiron.actors.core.messages import (
     Withdraw,
 )
 from castiron.actors.core.provision import orders
-from castiron.actors.core.requests import deadlines, ending, submission
+from castiron.actors.core.requests import deadlines, ending, running, submission
 from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.obstacles import hindered, leaving, stale
 from castiron.actors.core.requests.withdrawal import withdraw

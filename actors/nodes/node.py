@@ -43,7 +43,7 @@ from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
 from castiron.actors.nodes.batch import Batch, Batches, Landed
-from castiron.actors.nodes.place import Granted, Place
+from castiron.actors.nodes.place import Granted, Place, class_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
 from castiron.actors.services import Services
@@ -155,6 +155,7 @@ class NodeActor(DispatchedActor):
         """Let others notice. First all are told who are to be told something: what follows may fail, or hang."""
         for decision in decisions:
             self._settled = decision.state
+            self._services.crowding.queued(decision.state)
             requests = () if decision.change is None else decision.change.requests
             self._board.publish(decision.state, self._seq, requests, generation=self._generation)
             self._reporter.tell(decision, self._seq)
@@ -164,8 +165,8 @@ class NodeActor(DispatchedActor):
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case AcquirePermit(request_id=request_id, verb=verb):
-                self._place.ask_for(request_id, verb)
+            case AcquirePermit(request_id=request_id, verb=verb, target=target):
+                self._place.ask_for(request_id, class_of(verb, target))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
             case CallDriver() | CallWorker():

@@ -11,18 +11,37 @@ from typing import ClassVar, Final
 
 from castiron.actors.nodes.permits import ANY, Permits
 from castiron.actors.settings import Settings
-from castiron.transport.verbs import NodePowerSet, tag_of
-from castiron.transport.vocabulary import NodeUUID, RequestID
+from castiron.transport.verbs import NodePowerSet, NodeProvisionSet, tag_of
+from castiron.transport.vocabulary import NodeUUID, ProvisionTarget, RequestID
 
 POWER: Final = "power"
+DEPLOY: Final = "deploy"
+CLEAN: Final = "clean"
 
-CLASSES: Final[Mapping[str, str]] = {tag_of(NodePowerSet): POWER}
-"""Verb → the class of permits that its requests take, where they have a bound of their own."""
+PROVISION: Final[Mapping[str, str]] = {
+    ProvisionTarget.DEPLOY: DEPLOY,
+    ProvisionTarget.REBUILD: DEPLOY,
+    ProvisionTarget.CLEAN: CLEAN,
+    ProvisionTarget.PROVIDE: CLEAN,
+    ProvisionTarget.UNDEPLOY: CLEAN,
+}
+"""Target of a move → the class of permits that its requests take, from their start to their end."""
+
+
+def class_of(verb: str, target: str | None) -> str:
+    """Return the class of permits that a request takes: ANY, unless it has a bound of its own."""
+    if verb == tag_of(NodePowerSet):
+        return POWER
+    return PROVISION.get(target or "", ANY) if verb == tag_of(NodeProvisionSet) else ANY
 
 
 def caps_of(settings: Settings) -> dict[str, int]:
     """Return how many of each class may run at once; 0: no bound of their own."""
-    return {POWER: settings.max_concurrent_power}
+    return {
+        POWER: settings.max_concurrent_power,
+        DEPLOY: settings.max_concurrent_deploy,
+        CLEAN: settings.max_concurrent_clean,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +67,7 @@ class Place:
         self._request_id: RequestID | None = None
         self._wishes = 0
 
-    def ask_for(self, request_id: RequestID, verb: str) -> None:
+    def ask_for(self, request_id: RequestID, kind: str) -> None:
         """Stand in line for the request; `tell` hears of it. Idempotent; another request's place is given back."""
         if self._request_id == request_id:
             return
@@ -57,7 +76,7 @@ class Place:
         self._request_id = request_id
         self._wishes += 1
         granted = Granted(request_id, self._wishes)
-        self._permits.acquire(self._owner, lambda: self._tell(granted), CLASSES.get(verb, ANY))
+        self._permits.acquire(self._owner, lambda: self._tell(granted), kind)
 
     def is_granted(self, granted: Granted) -> bool:
         """Return whether a grant is the answer to the present wish."""

@@ -6,6 +6,7 @@ Every decision is checked as it is made: what may be committed, what may be orde
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from castiron.actors.core.effects import (
     Accept,
@@ -13,6 +14,7 @@ from castiron.actors.core.effects import (
     AnswerNode,
     AnswerRequest,
     CallDriver,
+    CallWorker,
     CancelTimer,
     Checked,
     Decision,
@@ -26,11 +28,13 @@ from castiron.actors.core.effects import (
     SetTimer,
     TellFleet,
 )
-from castiron.actors.core.machines.actions import EVENTS
+from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET
 from castiron.actors.core.machines.check import interval_s
 from castiron.actors.core.messages import (
+    Direct,
     Heard,
     Message,
+    Order,
     PermitGranted,
     Recover,
     SetMaintenance,
@@ -39,13 +43,16 @@ from castiron.actors.core.messages import (
     Withdraw,
 )
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.provision.planning import plan
+from castiron.actors.core.provision.run import Run
+from castiron.actors.core.requests.obstacles import UNDER_WAY
+from castiron.actors.core.state import Lane, NodeState, Ticket
 from castiron.actors.core.timing import LAST_WORD_S
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings
 from castiron.store.records import CallbackRecord, Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.errors import CastironError
-from castiron.transport.verbs import AnyNodeRequest
+from castiron.transport.verbs import AnyNodeRequest, NodeProvisionSet
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
     Applied,
@@ -55,6 +62,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
 )
+from tests.support.step_work import CATALOGUE, LIST_ENDS, Bench, answer_for, check_steps, is_others
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import Fate, Gust, Machine, weather
 
@@ -68,8 +76,8 @@ SETTINGS = Settings(
     sync_power_state_interval_s=0.0,
 )
 """Without power checks: they have a world of their own, and hypothesis meets both."""
-STARTS = {events.start for events in EVENTS.values()}
-ENDS = {event for events in EVENTS.values() for event in events} - STARTS
+STARTS = {events.start for events in EVENTS.values()} | {EventType.PROVISION_SET_START}
+ENDS = {event for events in EVENTS.values() for event in events} - STARTS | LIST_ENDS
 RECOVERY_PAUSE_S = 1.0
 DRIVER_TICK_S = 0.1
 """How long after its deadline a driver may take to say that there was no answer."""
@@ -82,6 +90,7 @@ class World:
     record: NodeRecord = field(default_factory=plain_node)
     """As it is on disk."""
     machine: Machine = field(default_factory=Machine)
+    bench: Bench = field(default_factory=Bench)
     gusts: Iterator[Gust] = field(default_factory=lambda: weather([]))
     now: Instant = Instant(10_000.0)
     settings: Settings = SETTINGS
@@ -113,8 +122,23 @@ class World:
         """Ask as a user does; the answer is in `replies` under the request's id."""
         self._asked += 1
         new = request_id(self._asked)
-        self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new))
+        steps = plan(verb, CATALOGUE, 60.0) if isinstance(verb, NodeProvisionSet) else {}
+        self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new, plan=steps))
         return new
+
+    def direct(self, order: Order) -> str:
+        """Say something about the work that goes on; the answer is in `replies` under what is returned."""
+        self._asked += 1
+        asked = f"order {self._asked}"
+        self.tell(Direct(order=order, requester="ipc", reply_to=asked))
+        return asked
+
+    def answer(self, outcome: dict[str, Any] | CastironError | None) -> bool:
+        """Say how the first step ended that waits for somebody, or that it goes on; return whether there was one."""
+        answer = answer_for(self.state.active, outcome)
+        if answer is not None:
+            self.tell(answer)
+        return answer is not None
 
     def withdraw(
         self, request: RequestID, requester: str = "ipc", *, is_abort: bool = False, force: bool = False
@@ -199,14 +223,23 @@ class World:
         self.settings = replace(self.settings, sync_power_state_interval_s=0.0, power_failure_recovery_interval_s=0.0)
         if not self.is_removed:
             self.tell(Recover())
-        if any(self.state.is_held(request) for request in self.state.queue):
-            self.tell(SetMaintenance(maintenance=False, requester="ipc", reply_to="drain"))
         for _ in range(2000):
             if self.granted:
                 self.grant()
-            elif not self.advance():
+            elif not self.advance() and not self._let_go():
                 return
         raise AssertionError("it does not come to an end")
+
+    def _let_go(self) -> bool:
+        """Let what is held go on, or end it; return whether anything was."""
+        active = self.state.active
+        if any(self.state.is_held(request) for request in self.state.queue):
+            self.tell(SetMaintenance(maintenance=False, requester="ipc", reply_to="drain"))
+        elif active is not None and isinstance(active.action, Run) and active.action.is_held:
+            self.direct(Order.ABORT)
+        else:
+            return False
+        return True
 
     # What must hold.
 
@@ -225,7 +258,9 @@ class World:
             assert request.ended_at is not None
             assert request.progress == {}
             kinds = [event.type for event in self.told(request.id)]
-            if request.started_at is not None:
+            if request.started_at is not None and request.verb == PROVISION_SET:
+                assert (kinds[0] in STARTS, kinds[-1] in ENDS) == (True, True)
+            elif request.started_at is not None:
                 assert len(kinds) == (2 if request.verb in EVENTS else 0)
             else:
                 assert kinds in ([EventType.REQUEST_END], [] if self.is_removed else kinds[:1])
@@ -245,11 +280,15 @@ class World:
             elif isinstance(effect, CallDriver):
                 active = decision.state.active
                 assert active is not None
-                assert active.call == effect.ticket
-                assert self.now < effect.deadline <= (active.abort_until or active.action.until)
+                asked = next((lane for lane in active.lanes if lane.call == effect.ticket), active)
+                assert asked.call == effect.ticket
+                assert asked.limit_at is not None
+                assert self.now < effect.deadline <= asked.limit_at
                 if isinstance(effect.operation, SetPower):
                     assert change is not None, "a control was ordered without a commit"
-                    assert change.requests[0].progress["sent"][-1] == effect.operation.control
+                    progress = change.requests[0].progress
+                    place = progress["steps"][asked.place]["place"] if isinstance(asked, Lane) else progress
+                    assert place["sent"][-1] == effect.operation.control
             if isinstance(effect, (Accept, Retire)) or (isinstance(effect, AnswerRequest) and effect.is_final):
                 assert change is not None, "something was said that is not on disk"
         if change is None:
@@ -266,6 +305,8 @@ class World:
         assert state.active is None or state.interrupted is None
         assert state.permit is None or (state.first is not None and state.permit == state.first.id)
         live = set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake}
+        for lane in () if state.active is None else state.active.lanes:
+            live |= {lane.limit, lane.wake}
         if state.expiry is not None:
             live.add(state.expiry.ticket)
             assert self.timers[state.expiry.ticket] == state.expiry.at
@@ -278,13 +319,18 @@ class World:
         if state.active is not None:
             assert state.active.request == self.requests[state.active.request.id] == running[0]
             assert state.permit in self.held
-            assert state.active.limit is not None
-            assert state.active.limit in self.timers  # I12
-            assert self.timers[state.active.limit] == (
-                (state.active.abort_until or state.active.action.until) + LAST_WORD_S
-            )
-            waits = [state.active.call is not None, state.active.wake in self.timers]
-            assert waits.count(True) == 1
+            under_way = state.active.lanes if isinstance(state.active.action, Run) else (state.active,)
+            for one in under_way:
+                assert one.limit is not None
+                assert one.limit_at is not None
+                assert self.timers[one.limit] == one.limit_at + LAST_WORD_S  # I12
+                waits = [one.call is not None, one.wake in self.timers, is_others(state.active, one)]
+                assert waits.count(True) == 1
+            if not isinstance(state.active.action, Run):
+                assert state.active.limit_at == (state.active.abort_until or state.active.action.until)
+        is_moved = bool(running) and running[0].verb == PROVISION_SET
+        assert (self.record.provision_state in UNDER_WAY) == is_moved
+        check_steps([] if self.is_removed else self.events)
         starts = [event.request_id for event in self.events if event.type in STARTS]
         ends = [event.request_id for event in self.events if event.type in ENDS]
         assert len(set(starts)) == len(starts)  # I2
@@ -326,6 +372,10 @@ class World:
                 self.held.discard(unwanted)
             case CallDriver():
                 self._call(effect)
+            case CallWorker():
+                is_late, outcome = self.bench.carry_out(effect)
+                at = effect.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
+                self.calls[effect.ticket] = (Instant(at), outcome)
             case SetTimer(ticket=ticket, at=at):
                 self.timers[ticket] = at
             case CancelTimer(ticket=ticket):

@@ -9,33 +9,31 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
-from castiron.actors.core.closing import close
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.machines.actions import verb_of
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, Succeeded, Wait
 from castiron.actors.core.messages import Heard, TimerDue
-from castiron.actors.core.provision import telling
-from castiron.actors.core.provision.catalogue import HOLD, is_placed
+from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of
-from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, pause, run_of
+from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, run_of
 from castiron.actors.core.provision.moving import move
 from castiron.actors.core.provision.run import Begin, Finish, Move, Progress, Revert, Run, Stop
 from castiron.actors.core.provision.states import WORKING, after, held_from
 from castiron.actors.core.provision.steps import Step
-from castiron.actors.core.provision.takeover import Do, takeover
 from castiron.actors.core.requests import tracing
+from castiron.actors.core.requests.closing import close
 from castiron.actors.core.requests.ending import end_unstarted
 from castiron.actors.core.requests.obstacles import misplaced
 from castiron.actors.core.state import Active, Lane, StepAction
-from castiron.actors.core.timing import let_go, limited
+from castiron.actors.core.telling import steps as telling
+from castiron.actors.core.timing import limited
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, RequestAborted, StepInterrupted, from_wire
+from castiron.transport.errors import CastironError, RequestAborted, from_wire
 from castiron.transport.verbs import NodeProvisionSet
 from castiron.transport.vocabulary import (
-    Applied,
     EngineMode,
     EventType,
     Instant,
@@ -61,20 +59,7 @@ def begin(draft: Draft, first: RequestRecord, settings: Settings) -> None:
     if state not in WORKING:
         return _arrived(draft, request)
     active = Active(request=request, action=_run(request, state, settings), trace=request.trace)
-    return _go_on(draft, active, settings)
-
-
-def resume(draft: Draft, left: RequestRecord, settings: Settings) -> None:
-    """Take up what a predecessor left: each step that was under way, as the table of `takeover` says."""
-    draft.state = replace(draft.state, interrupted=None)
-    trace = tracing.resumed(left.trace, draft.now)
-    request = replace(left, attempts=left.attempts + 1, trace=trace)
-    run = Run.from_progress(left.progress)
-    active = Active(request=request, action=run, trace=trace)
-    draft.keep(request)
-    for place in range(len(run.steps)):
-        active = _take_over(draft, active, place, settings)
-    return _go_on(draft, active, settings)
+    return go_on(draft, active, settings)
 
 
 def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> None:
@@ -90,7 +75,7 @@ def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> N
     if lane.is_stopping and isinstance(following, (Ask, Delegate, Wait, Listen)):
         following = Failed(_stopped(active.request, action))
     active = follow(draft, having(active, lane), lane, in_time(lane, following, draft.now), settings)
-    return _go_on(draft, active, settings)
+    return go_on(draft, active, settings)
 
 
 def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> None:
@@ -106,7 +91,7 @@ def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> 
         action, following = lane.action.woke(draft.now)
     lane = replace(lane, action=action)
     active = follow(draft, having(active, lane), lane, in_time(lane, following, draft.now), settings)
-    return _go_on(draft, active, settings)
+    return go_on(draft, active, settings)
 
 
 def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> None:
@@ -129,13 +114,13 @@ def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> N
         else:
             stopping = limited(draft, replace(lane, is_stopping=True), min(until, lane.limit_at or until))
             active = having(active, stopping)
-    return _go_on(draft, active, settings)
+    return go_on(draft, active, settings)
 
 
 def hold(draft: Draft, active: Active, settings: Settings) -> None:
     """Have the list stop between two steps. Idempotent."""
     run = run_of(active)
-    _go_on(draft, replace(active, action=replace(run, is_to_hold=not run.is_held)), settings, is_changed=True)
+    go_on(draft, replace(active, action=replace(run, is_to_hold=not run.is_held)), settings, is_changed=True)
 
 
 def unhold(draft: Draft, active: Active, settings: Settings) -> None:
@@ -145,7 +130,7 @@ def unhold(draft: Draft, active: Active, settings: Settings) -> None:
         move(draft, active.request, ProvisionEvent.UNHOLD, EventType.PROVISION_SET_SUCCESS)
         move(draft, active.request, ProvisionEvent.RESUME, EventType.PROVISION_SET_SUCCESS)
     active = replace(active, action=replace(run, is_to_hold=False, is_held=False))
-    _go_on(draft, active, settings, is_changed=True)
+    go_on(draft, active, settings, is_changed=True)
 
 
 def answered(
@@ -157,7 +142,7 @@ def answered(
         outcome: what it came to, or why it failed.
     """
     following = Failed(outcome) if isinstance(outcome, CastironError) else Succeeded(outcome)
-    return _go_on(draft, follow(draft, active, lane, following, settings), settings)
+    return go_on(draft, follow(draft, active, lane, following, settings), settings)
 
 
 def alive(draft: Draft, active: Active, lane: Lane, progress: Mapping[str, Any], settings: Settings) -> None:
@@ -172,7 +157,7 @@ def alive(draft: Draft, active: Active, lane: Lane, progress: Mapping[str, Any],
         action, following = lane.action.alive(draft.now)
         lane = replace(lane, action=action)
         active = follow(draft, having(active, lane), lane, following, settings)
-    return _go_on(draft, active, settings, is_changed=True)
+    return go_on(draft, active, settings, is_changed=True)
 
 
 def waiting_lane(active: Active, name: str, attempt: int) -> Lane | None:
@@ -185,13 +170,7 @@ def waiting_lane(active: Active, name: str, attempt: int) -> Lane | None:
     return None
 
 
-def cut_short(draft: Draft, active: Active) -> None:
-    """Let go of all timers: nobody listens any more."""
-    for lane in active.lanes:
-        let_go(draft, lane)
-
-
-def _go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool = False) -> None:
+def go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool = False) -> None:
     """Make all moves that can be made now, then say where the node stands."""
     before = None if is_changed else draft.state.active
     while moves := run_of(active).moves():
@@ -251,37 +230,6 @@ def _begin_revert(draft: Draft, active: Active, place: int, settings: Settings) 
     return launch(draft, active, Lane(place=place, action=action, is_revert=True), following, settings)
 
 
-def _take_over(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
-    run = run_of(active)
-    one = run.steps[place]
-    if one.retry_at is not None:
-        return pause(draft, active, place, one.retry_at, settings)
-    do = takeover(one.state, one.step, is_placed=is_placed(one.step))
-    is_revert = one.state is StepState.REVERTING
-    match do:
-        case Do.LEAVE:
-            return active
-        case Do.FAIL:
-            lane = Lane(place=place, action=machine_of(draft, run, place, settings), is_revert=is_revert)
-            return follow(
-                draft, replace(active, lanes=(*active.lanes, lane)), lane, Failed(_interrupted(one)), settings
-            )
-        case Do.RESUME | Do.WAIT:
-            action, following = machine_of(draft, run, place, settings).resume(one.place, draft.now)
-        case Do.AGAIN:
-            machine = JobAction(job=one.step, what="revert") if is_revert else machine_of(draft, run, place, settings)
-            action, following = machine.begin(draft.now)
-        case Do.VERIFY:
-            action, following = JobAction(job=one.step, what="verify").begin(draft.now)
-        case _:  # pragma: no cover - the type checkers prove that there is no other
-            assert_never(do)
-    if do is not Do.WAIT:
-        run = run.having(place, until=Instant(draft.now + one.step.timeout_s), attempts=one.attempts + (not is_revert))
-    return launch(
-        draft, replace(active, action=run), Lane(place=place, action=action, is_revert=is_revert), following, settings
-    )
-
-
 def _stop(draft: Draft, active: Active) -> Active:
     """Hold between two steps, where the state can be held; where it cannot, go on."""
     run = replace(run_of(active), is_to_hold=False)
@@ -311,7 +259,7 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
         return None
     move(draft, request, event, EventType.PROVISION_SET_SUCCESS)
     request = replace(request, result={"steps": [*_done_before(request), *telling.summaries(run)]})
-    _go_on(draft, replace(active, request=request, action=_run(request, to, settings)), settings, is_changed=True)
+    go_on(draft, replace(active, request=request, action=_run(request, to, settings)), settings, is_changed=True)
     return None
 
 
@@ -365,15 +313,6 @@ def _arrived(draft: Draft, request: RequestRecord) -> None:
 
 def _done_before(request: RequestRecord) -> list[Any]:
     return list((request.result or {}).get("steps", ()))
-
-
-def _interrupted(one: Progress) -> StepInterrupted:
-    return StepInterrupted(
-        f"The conductor, or the node's actor, ended while {one.step.name} ran, which must not be done twice. "
-        "Look at the machine.",
-        details={"step": one.step.name},
-        applied=Applied.UNKNOWN,
-    )
 
 
 def _stopped(request: RequestRecord, action: StepAction) -> RequestAborted:

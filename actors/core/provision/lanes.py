@@ -13,11 +13,11 @@ from castiron.actors.core.effects import CallDriver, CallWorker, SetTimer
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import PauseAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, StepNext, Succeeded, Wait
-from castiron.actors.core.provision import telling
 from castiron.actors.core.provision.catalogue import machine_for
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.requests import tracing
 from castiron.actors.core.state import Active, Lane, StepAction
+from castiron.actors.core.telling import steps as telling
 from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError, StepTimeout

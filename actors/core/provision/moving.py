@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.provision.states import STABLE, TARGETS, after
-from castiron.store.records import RequestRecord
+from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.vocabulary import EventType, ProvisionEvent, ProvisionState
 
 TOLD: Final[Mapping[EventType, bool]] = {
@@ -40,20 +40,29 @@ def move(
     Returns:
         The state that it is in now.
     """
-    before = draft.state.record
-    to = after(before.provision_state, event)
+    to = after(draft.state.record.provision_state, event)
     if to is None:  # pragma: no cover - whoever moves a node has asked the table
-        raise AssertionError(f"{event} means nothing in {before.provision_state}")
+        raise AssertionError(f"{event} means nothing in {draft.state.record.provision_state}")
+    before = draft.state.record
     meant = None if to in STABLE else target or before.target_provision_state or TARGETS[to]
     draft.record(provision_state=to, target_provision_state=meant, last_error=last_error)
-    payload = {
+    draft.tell(told_as, {**_told(draft, request, event, before), **details}, request)
+    return to
+
+
+def arrived(draft: Draft, request: RequestRecord, event: ProvisionEvent) -> None:
+    """Tell of the end of a move that needed no work: it led to where the node is."""
+    record = draft.state.record
+    draft.tell(EventType.PROVISION_SET_END, _told(draft, request, event, record), request)
+
+
+def _told(draft: Draft, request: RequestRecord, event: ProvisionEvent, before: NodeRecord) -> dict[str, Any]:
+    record = draft.state.record
+    return {
         "requester": request.requester,
         "event": event.value,
         "previous_provision_state": before.provision_state,
         "previous_target_provision_state": before.target_provision_state,
-        "provision_state": to,
-        "target_provision_state": meant,
-        **details,
+        "provision_state": record.provision_state,
+        "target_provision_state": record.target_provision_state,
     }
-    draft.tell(told_as, payload, request)
-    return to

@@ -4,7 +4,6 @@ Decided at once, whoever asks; the answer is the node as it is afterwards. May c
 follows from it for the steps (`driving`).
 """
 
-from castiron.actors.core import running
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Refuse
 from castiron.actors.core.messages import Direct, Order, StepAnswer
@@ -12,6 +11,7 @@ from castiron.actors.core.provision import driving
 from castiron.actors.core.provision.courses import EVENTS_OF
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.provision.states import after, events_of, held_from
+from castiron.actors.core.requests import running
 from castiron.actors.core.requests.obstacles import leaving
 from castiron.actors.core.state import Active
 from castiron.actors.settings import Settings
@@ -89,7 +89,7 @@ def _move_idle(draft: Draft, message: Direct) -> None:
     assert to is not None  # noqa: S101 - an obstacle otherwise
     draft.record(provision_state=to, target_provision_state=None, last_error=None)
     draft.tell(
-        EventType.PROVISION_SET_END,
+        EventType.PROVISION_SET_SUCCESS,  # nothing was begun that could end
         {
             "requester": message.requester,
             "event": ProvisionEvent.ABORT.value,

@@ -1,4 +1,5 @@
-"""What becomes of a request before it runs, or instead: how it is judged, how it waits, how it ends unstarted. Pure.
+"""The life of a request, from how it is judged to its end: how it waits, begins, is driven, and is ended. Pure.
 
-Running is `actors.core.running`'s and the machines'. Which request goes with which is a table, in `compatibility`.
+What drives a machine is the machines'; what works through steps is in `core.provision`. Which request goes with which
+is a table, in `compatibility`.
 """

@@ -1,6 +1,6 @@
 """How requests end that have not started: each with its reason, its event, and those that depended on it.
 
-The machine was not touched by any of them. What has started is ended by `actors.core.running`. Pure.
+The machine was not touched by any of them. What has started is ended by `actors.core.requests.running`. Pure.
 """
 
 from dataclasses import replace

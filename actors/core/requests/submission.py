@@ -13,7 +13,7 @@ from castiron.actors.core.machines import check
 from castiron.actors.core.messages import Submit
 from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.callbacks import with_callback
-from castiron.actors.core.requests.compatibility import Conflict, Enqueue, Merge, judge
+from castiron.actors.core.requests.compatibility import Condition, Conflict, Enqueue, Merge, condition_of, judge
 from castiron.actors.core.requests.ending import supersede, waits
 from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving, misplaced
 from castiron.actors.settings import Settings
@@ -78,7 +78,7 @@ def _judge(draft: Draft, message: Submit) -> None:
     verdict = judge(draft.state, message.verb)
     match verdict:
         case Conflict(with_=other):
-            return draft.order(Refuse(message.reply_to, busy_with(draft.state, other, draft.now)))
+            return draft.order(Refuse(message.reply_to, busy_with(draft.state, tag_of(message.verb), other, draft.now)))
         case Merge(into=other):
             return _merge(draft, message, other)
         case Enqueue():
@@ -86,8 +86,9 @@ def _judge(draft: Draft, message: Submit) -> None:
 
 
 def _obstacle(draft: Draft, message: Submit) -> CastironError | None:
-    is_waiting = message.verb.hold and draft.state.record.maintenance
-    refusal = (None if is_waiting else admittance(draft.state, tag_of(message.verb))) or _misplaced(draft, message)
+    condition = condition_of(draft.state.record, is_leaving=draft.state.leaving)
+    is_to_wait = message.verb.hold and condition in (Condition.MAINTENANCE, Condition.FAULT)
+    refusal = (None if is_to_wait else admittance(draft.state, tag_of(message.verb))) or _misplaced(draft, message)
     deadline_at = message.verb.deadline_at
     if refusal is not None or deadline_at is None or deadline_at > draft.now:
         return refusal
@@ -144,7 +145,7 @@ def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
     given = None if verb.deadline_at is None else Instant(verb.deadline_at)
     wanted[who] = latest((given, wanted[who])) if who in wanted else given
     callbacks = with_callback(other, verb.callback_url)
-    full = crowded(draft.state, max(len(wanted), len(callbacks)) - 1, MAX_REQUESTERS)
+    full = crowded(draft.state, max(len(wanted), len(callbacks)) - 1, MAX_REQUESTERS, what="request_sharers")
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
     trace = tracing.noted(draft.state.traced(other).trace, TraceWord.MERGED, draft.now, requester=message.requester)

@@ -6,11 +6,10 @@ disk before anything is done about it, so a successor ends it, too. Pure.
 
 from dataclasses import replace
 
-from castiron.actors.core import running
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerRequest, Refuse
 from castiron.actors.core.messages import Withdraw
-from castiron.actors.core.requests import tracing
+from castiron.actors.core.requests import running, tracing
 from castiron.actors.core.requests.ending import cancel
 from castiron.actors.core.requests.submission import latest
 from castiron.actors.settings import Settings
@@ -57,8 +56,9 @@ def _others(message: Withdraw, request: RequestRecord) -> RequestNotYours | None
     others = [who for who in request.wanted_by if who != identity_of(message.requester)]
     if not others or message.force:
         return None
+    alone = "" if len(others) < len(request.wanted_by) else "you do not; "
     return RequestNotYours(
-        f"{', '.join(others)} want request {request.id}, too. It goes on; `force` ends it for everybody.",
+        f"Request {request.id} is wanted by {', '.join(others)}; {alone}it goes on. `force` ends it for everybody.",
         details={"request": request.id, "requesters": others},
     )
 

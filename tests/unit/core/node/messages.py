@@ -58,6 +58,7 @@ def stale_messages(node: World) -> list[Message]:
         live.add(node.state.expiry.ticket)
     if active is not None:
         live |= {active.call, active.wake, active.limit}
+        live |= {ticket for lane in active.lanes for ticket in (lane.call, lane.wake, lane.limit)}
     tickets = [Ticket(number) for number in range(node.state.tickets + 3) if number not in live]
     saw_on = Done(value=PowerState.ON)
     return [

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET, about
-from castiron.actors.core.provision.moving import move
+from castiron.actors.core.provision.moving import arrived, move
 from castiron.actors.core.provision.states import after
 from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.ending import fail_dependents
@@ -52,7 +52,10 @@ def _announce(draft: Draft, request: RequestRecord, error: CastironError | None)
 def _arrive(draft: Draft, request: RequestRecord, error: CastironError | None, by: ProvisionEvent | None) -> None:
     """Bring the node out of the state in which it was worked on."""
     if error is None:
-        move(draft, request, by or ProvisionEvent.DONE, EventType.PROVISION_SET_END)
+        if by is None:
+            arrived(draft, request, ProvisionEvent.DONE)
+        else:
+            move(draft, request, by, EventType.PROVISION_SET_END)
         return
     wanted = ProvisionEvent.ABORT if request.abort_by is not None else ProvisionEvent.FAIL
     now_at = draft.state.record.provision_state

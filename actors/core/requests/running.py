@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, assert_never
 
-from castiron.actors.core.closing import close
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CallDriver, ReleasePermit, SetTimer
 from castiron.actors.core.machines import check as checks
@@ -22,9 +21,10 @@ from castiron.actors.core.machines.actions import (
 )
 from castiron.actors.core.machines.turn import Ask, Failed, Next, Succeeded, Wait
 from castiron.actors.core.messages import Heard, PermitGranted, TimerDue
-from castiron.actors.core.provision import driving
+from castiron.actors.core.provision import driving, inheriting
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.requests import tracing
+from castiron.actors.core.requests.closing import close
 from castiron.actors.core.state import Action, Active, Ticket
 from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.base import Done, GetPower
@@ -50,7 +50,7 @@ def permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> 
         return None  # told twice; it is held already
     checks.overtake(draft)
     if first.verb == PROVISION_SET:
-        return (driving.begin if draft.state.interrupted is None else driving.resume)(draft, first, settings)
+        return (driving.begin if draft.state.interrupted is None else inheriting.resume)(draft, first, settings)
     action = action_for(first, draft.state.record, settings)
     if draft.state.interrupted is not None:
         action, following = action.resume(first.progress, draft.now)
@@ -123,7 +123,7 @@ def abort(draft: Draft, requester: str, settings: Settings) -> None:
     draft.state = draft.state.having(request)
     active = draft.state.active
     if active is None:
-        return end_aborted_before(draft, request)
+        return None if request.verb == PROVISION_SET else end_aborted_before(draft, request)
     if isinstance(active.action, Run):
         return driving.abort(draft, active, requester, settings)
     until = min(Instant(draft.now + settings.command_timeout_s), active.action.until)
@@ -135,8 +135,12 @@ def abort(draft: Draft, requester: str, settings: Settings) -> None:
 
 
 def end_aborted_before(draft: Draft, request: RequestRecord) -> None:
-    """End a request that was being aborted when its owner ended; nobody has looked at the machine since."""
-    end_interrupted(draft, lambda applied: _aborted(draft, request, applied, None))
+    """End a request that was being aborted when its owner ended; nobody has looked at the machine since.
+
+    A list of steps is taken up again first: what it has done may have to be taken back.
+    """
+    if request.verb != PROVISION_SET:
+        end_interrupted(draft, lambda applied: _aborted(draft, request, applied, None))
 
 
 def end_interrupted(draft: Draft, failure: Callable[[Applied], CastironError]) -> None:
@@ -147,19 +151,28 @@ def end_interrupted(draft: Draft, failure: Callable[[Applied], CastironError]) -
     """
     request = draft.state.interrupted
     if request is None:
-        return
-    draft.state = replace(draft.state, interrupted=None)
+        return None
     error = failure(left_behind(request))
-    close(draft, replace(request, trace=tracing.left_behind(request.trace, draft.now)), error)
+    if request.verb == PROVISION_SET:
+        return inheriting.break_off(draft, request, error)
+    draft.state = replace(draft.state, interrupted=None)
+    return close(draft, replace(request, trace=tracing.left_behind(request.trace, draft.now)), error)
 
 
 def cut_short(draft: Draft, failure: Callable[[Applied], CastironError]) -> None:
     """End the request that has begun, at once: nobody listens to its machine any more."""
-    active = draft.state.active
+    active, left = draft.state.active, draft.state.interrupted
+    if left is not None:
+        draft.state = replace(draft.state, interrupted=None)
+        error = failure(left_behind(left))
+        if left.verb == PROVISION_SET:
+            inheriting.lose(draft, left, error)
+        return close(draft, replace(left, trace=tracing.left_behind(left.trace, draft.now)), error)
     if active is None:
-        return end_interrupted(draft, failure)
+        return None
     let_go(draft, active)
-    driving.cut_short(draft, active)
+    if isinstance(active.action, Run):
+        inheriting.cut_short(draft, active, failure(active.action.applied()))
     draft.state = replace(draft.state, active=None)
     return close(draft, active.traced, failure(active.action.applied()))
 
