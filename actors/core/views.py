@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from castiron.actors.core.provision.telling import steps_of
 from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
+from castiron.actors.core.telling.steps import steps_of
 from castiron.store.records import EventRecord, NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.events import EventView
 from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView, TraceStep

@@ -7,7 +7,7 @@ from castiron.actors.core.provision.catalogue import OWN
 from castiron.actors.core.provision.planning import plan
 from castiron.actors.core.provision.run import Progress, Run
 from castiron.actors.core.provision.steps import Step
-from castiron.actors.core.provision.telling import steps_of, summaries
+from castiron.actors.core.telling.steps import steps_of, summaries
 from castiron.actors.core.views import request_view
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import StepFailed
