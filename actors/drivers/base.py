@@ -8,6 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from castiron.actors.drivers.findings import Finding
+from castiron.actors.drivers.operations import (
+    CheckUserPassword,
+    ClearSEL,
+    GetDeviceID,
+    GetSELInfo,
+    GetSystemGUID,
+    Identify,
+    ReadFRU,
+    ReadSensors,
+    ResetBMC,
+    SetUserPassword,
+    VerifyCredentials,
+)
 from castiron.actors.drivers.work import Deferred
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import Applied, BootDevice, Instant, NodeUUID, PowerControl, PowerState
@@ -46,10 +60,25 @@ class BootSetting:
     uefi: bool = False
 
 
-Operation = GetPower | SetPower | GetBootDevice | SetBootDevice
-"""What a driver can be asked to do. Reads may be repeated by it, SetPower never."""
+Extra = (
+    GetDeviceID
+    | GetSystemGUID
+    | ReadFRU
+    | ReadSensors
+    | GetSELInfo
+    | Identify
+    | ResetBMC
+    | ClearSEL
+    | SetUserPassword
+    | CheckUserPassword
+    | VerifyCredentials
+)
+"""What steps ask for; see `operations`. A driver that lacks one ends it as BMCUnsupported, applied no."""
 
-Value = PowerState | BootSetting | Mapping[str, Any] | Deferred | bool | None
+Operation = GetPower | SetPower | GetBootDevice | SetBootDevice | Extra
+"""What a driver can be asked to do. Reads may be repeated by it, SetPower and ResetBMC never."""
+
+Value = PowerState | BootSetting | Finding | Mapping[str, Any] | Deferred | bool | None
 """What a successful operation gives back: a driver's, or a worker's."""
 
 
@@ -91,7 +120,7 @@ class NotDone:
     """The operation failed.
 
     `applied` is NO if nothing of it was sent, or the BMC refused it by completion code; UNKNOWN if it was sent and
-    not answered. Reads always say NO.
+    not answered, or acknowledged and not seen to its end. Reads always say NO.
     """
 
     error: CastironError
@@ -136,7 +165,8 @@ class Driver(Protocol):
 
         `done` is called exactly once, from a thread of the driver's, at the latest one timer tick after the call's
         deadline; it must not block. Calls to one BMC are carried out one after the other, in order of submission;
-        the time that a call waits for others of its BMC counts against its own deadline.
+        the time that a call waits for others of its BMC counts against its own deadline. VerifyCredentials alone goes
+        beside them.
         """
         ...
 

@@ -7,6 +7,9 @@ parameters, and everything happens in calls of its clock. No network.
     fake_power_delay_s    how long a machine takes to follow a power control that it has acknowledged
     fake_fault            one of FakeFault
     fake_fault_count      how many calls meet the fault; all, if not given
+    fake_reset_s          how long a BMC is silent when it restarts
+    fake_username         whose password fake_password is
+    fake_password         what the BMC wants to be told; it keeps the first that it is told, until it is changed there
 """
 
 import random
@@ -15,41 +18,17 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from castiron.actors.dispatch.clock import Clock, Timer
-from castiron.actors.drivers.base import (
-    BootSetting,
-    Call,
-    Done,
-    DriverInfo,
-    GetBootDevice,
-    GetPower,
-    NotDone,
-    Outcome,
-    SetBootDevice,
-    SetPower,
-    Value,
-)
-from castiron.actors.drivers.fake_script import ERRORS, FIELDS, FakeFault, Script, read_script
-from castiron.actors.drivers.fields import checked
+from castiron.actors.drivers.base import Call, Done, DriverInfo, NotDone, Outcome, SetPower, Value
+from castiron.actors.drivers.fake_machine import ACTING, FakeBMC, wrong_password
+from castiron.actors.drivers.fake_script import ERRORS, FIELDS, FakeFault, read_script
+from castiron.actors.drivers.fields import checked, secrets
 from castiron.actors.drivers.generations import Generations, superseded
-from castiron.transport.errors import BMCError, BMCUnreachable, DeadlineExceeded
-from castiron.transport.vocabulary import Applied, BootDevice, Instant, NodeUUID, PowerControl, PowerState
-
-MAX_CONTROLS: Final = 1_000
-"""Power controls that a machine remembers, for tests to count."""
-
-
-@dataclass(slots=True)
-class FakeBMC:
-    """A machine and its BMC, as tests see them."""
-
-    script: Script = field(default_factory=Script)
-    power: PowerState = PowerState.OFF
-    boot: BootSetting = field(default_factory=lambda: BootSetting(BootDevice.DEFAULT))
-    controls: deque[PowerControl] = field(default_factory=lambda: deque[PowerControl](maxlen=MAX_CONTROLS))
-    """The power controls that it has received, oldest first."""
+from castiron.actors.drivers.operations import ResetBMC, VerifyCredentials
+from castiron.transport.errors import BMCBusy, BMCError, BMCUnreachable, DeadlineExceeded
+from castiron.transport.vocabulary import Applied, Instant, NodeUUID, PowerControl, PowerState
 
 
 @dataclass(slots=True, eq=False)
@@ -84,6 +63,8 @@ class FakeDriver:
         self._lock = threading.RLock()
         self._generations = Generations()
         self._owned: dict[NodeUUID, _Owned] = {}
+        self._aside: dict[NodeUUID, _Owned] = {}
+        """Credentials that are tried beside a node's other calls."""
         self._untold: dict[_Pending, Outcome] = {}
         self._is_stopped = False
         self._submitted = self._ended = 0
@@ -94,7 +75,7 @@ class FakeDriver:
         Raises:
             ArgumentInvalid: a value is unknown, of the wrong type or out of range; details: path.
         """
-        return DriverInfo(info=checked(FIELDS, driver_info), secret_keys=frozenset(), bmc_address=None)
+        return DriverInfo(info=checked(FIELDS, driver_info), secret_keys=secrets(FIELDS), bmc_address=None)
 
     def bmc(self, node: NodeUUID) -> FakeBMC:
         """Return a node's machine, made now if the node has not been called yet. Any thread."""
@@ -111,20 +92,17 @@ class FakeDriver:
             elif not self._generations.admit(call.target):
                 self._tell(pending, NotDone(error=superseded(call.target), applied=Applied.NO))
             else:
-                owned = self._own(call.target.node, call.target.info)
-                owned.queue.append(pending)
-                pending.timers.append(self._clock.call_at(call.deadline, partial(self._be_late, owned, pending)))
-                if len(owned.queue) == 1:
-                    self._start(owned)
+                self._take(pending)
         if self._is_stopped:
             self._deliver(pending)
 
     def forget(self, node: NodeUUID) -> None:
         """End the node's calls and forget its machine; see base.Driver. Any thread; idempotent."""
         with self._lock:
-            owned = self._owned.pop(node, None)
-            while owned is not None and owned.queue:
-                self._end(owned, owned.queue[0], _unanswered(owned.queue[0], _gone()), go_on=False)
+            for each in (self._owned, self._aside):
+                owned = each.pop(node, None)
+                while owned is not None and owned.queue:
+                    self._end(owned, owned.queue[0], _unanswered(owned.queue[0], _gone()), go_on=False)
 
     def counters(self) -> Mapping[str, int]:
         """Return machines, calls since the start, and calls that have no outcome yet. Any thread."""
@@ -157,10 +135,28 @@ class FakeDriver:
             owned = self._owned[node] = _Owned({} if info is None else info, FakeBMC(read_script(info or {})))
         elif info is not None and info != owned.info:
             owned.info, owned.bmc.script = info, read_script(info)
+        if info is not None:
+            owned.bmc.meet(info)
         return owned
+
+    def _take(self, pending: _Pending) -> None:
+        call = pending.call
+        owned = self._own(call.target.node, call.target.info)
+        if isinstance(call.operation, VerifyCredentials):
+            owned = self._aside.setdefault(call.target.node, _Owned({}, owned.bmc))
+            if owned.queue:
+                busy = BMCBusy("Other credentials are being tried at the fake BMC.", details=_where(pending))
+                self._tell(pending, NotDone(error=busy, applied=Applied.NO))
+                return
+        owned.queue.append(pending)
+        pending.timers.append(self._clock.call_at(call.deadline, partial(self._be_late, owned, pending)))
+        if len(owned.queue) == 1:
+            self._start(owned)
 
     def _start(self, owned: _Owned) -> None:
         pending, script = owned.queue[0], owned.bmc.script
+        if self._clock.now() < owned.bmc.silent_until:
+            return
         fault = script.take_fault()
         if fault is FakeFault.UNREACHABLE:
             return
@@ -176,24 +172,27 @@ class FakeDriver:
                 error = ERRORS[fault](f"The fake BMC is scripted to be {fault}.", details=_where(pending))
                 self._end(owned, pending, NotDone(error=error, applied=Applied.NO))
                 return
-            value = self._carry_out(owned.bmc, pending, acts=fault is not FakeFault.DEAF)
+            try:
+                value = self._carry_out(owned.bmc, pending, acts=fault is not FakeFault.DEAF)
+            except BMCError as error:
+                self._end(owned, pending, NotDone(error=error, applied=Applied.NO))
+                return
             if fault is not FakeFault.LOST_ANSWER:
                 self._end(owned, pending, Done(value=value))
 
     def _carry_out(self, bmc: FakeBMC, pending: _Pending, *, acts: bool) -> Value:
-        match pending.call.operation:
-            case GetPower():
-                return bmc.power
-            case GetBootDevice():
-                return bmc.boot
-            case SetBootDevice(setting):
-                pending.has_acted = True
-                bmc.boot = setting if acts else bmc.boot
-            case SetPower(control):
-                pending.has_acted = True
-                bmc.controls.append(control)
-                if acts:
-                    self._set_power(bmc, PowerState.ON if control is PowerControl.ON else PowerState.OFF)
+        operation, info = pending.call.operation, pending.call.target.info
+        if bmc.refuses_login(info) and not isinstance(operation, VerifyCredentials):
+            raise wrong_password()
+        if not isinstance(operation, ACTING):
+            return bmc.look(operation)
+        if acts or isinstance(operation, SetPower):  # a deaf machine hears its controls, and does not follow
+            bmc.carry_out(operation)
+        pending.has_acted = True
+        if acts and isinstance(operation, SetPower):
+            self._set_power(bmc, PowerState.ON if operation.control is PowerControl.ON else PowerState.OFF)
+        if acts and isinstance(operation, ResetBMC):
+            bmc.silent_until = self._clock.now() + bmc.script.reset_s
         return None
 
     def _set_power(self, bmc: FakeBMC, power: PowerState) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from castiron.actors.drivers.fields import Field, number, one_of, whole_number
+from castiron.actors.drivers.fields import Field, number, one_of, text, whole_number
 from castiron.transport.errors import BMCBusy, BMCCredentials, BMCError, BMCFault, BMCUnsupported
 
 MAX_SECONDS: Final = 3600.0
@@ -62,6 +62,9 @@ FIELDS: Final[Mapping[str, Field]] = {
     "fake_power_delay_s": Field(_seconds),
     "fake_fault": Field(one_of(*FakeFault)),
     "fake_fault_count": Field(whole_number(1, 1_000_000)),
+    "fake_reset_s": Field(_seconds),
+    "fake_username": Field(text(16)),
+    "fake_password": Field(text(20), secret=True),
 }
 
 
@@ -71,6 +74,7 @@ class Script:
 
     latency_s: tuple[float, float] = (0.0, 0.0)
     power_delay_s: float = 0.0
+    reset_s: float = 0.0
     fault: FakeFault | None = None
     fault_count: int | None = None
     """Calls that will still meet the fault; None for all."""
@@ -92,6 +96,7 @@ def read_script(info: Mapping[str, Any]) -> Script:
     return Script(
         latency_s=_bounds(info.get("fake_latency_s", "0")),
         power_delay_s=info.get("fake_power_delay_s", 0.0),
+        reset_s=info.get("fake_reset_s", 0.0),
         fault=None if fault is None else FakeFault(fault),
         fault_count=info.get("fake_fault_count"),
     )

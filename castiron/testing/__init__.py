@@ -13,10 +13,12 @@ if TYPE_CHECKING:
         ChassisAction,
         CommandKind,
         Control,
+        Event,
         Faults,
         Forgery,
         LongTail,
         Refusal,
+        Sensor,
     )
     from castiron.testing.control import FarmControl
     from castiron.testing.farm import BMCFarm
@@ -42,7 +44,9 @@ _HOME: Final = {
     "Forgery": "castiron.testing.bmc",
     "LongTail": "castiron.testing.bmc",
     "Refusal": "castiron.testing.bmc",
+    "Sensor": "castiron.testing.bmc",
     "SimulatedBMC": "castiron.testing.simulated",
+    "Event": "castiron.testing.bmc",
     "Evidence": "castiron.testing.simulation.evidence",
     "INVARIANTS": "castiron.testing.simulation.invariants",
     "Plan": "castiron.testing.simulation.plan",
@@ -68,6 +72,7 @@ __all__ = [
     "ChassisAction",
     "CommandKind",
     "Control",
+    "Event",
     "Evidence",
     "FarmControl",
     "Faults",
@@ -76,6 +81,7 @@ __all__ = [
     "Plan",
     "Refusal",
     "Report",
+    "Sensor",
     "SimulatedBMC",
     "Simulation",
     "Stumbling",

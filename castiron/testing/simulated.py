@@ -12,6 +12,7 @@ from threading import Condition
 from typing import Any
 
 from castiron.testing.bmc import BMC, Answers, Control, Faults
+from castiron.testing.keeping import Keeping
 from castiron.transport.vocabulary import BootDevice, PowerState
 
 
@@ -34,6 +35,7 @@ class SimulatedBMC:
         self._chassis = bmc.device.chassis
         self._changed = changed
         self._now = now
+        self._keeps = Keeping(bmc.device, changed, now)
         self._wake_at = inf  # when the farm calls `wake`; infinity if it has not been asked to
 
     def __repr__(self) -> str:
@@ -41,13 +43,15 @@ class SimulatedBMC:
 
     @property
     def username(self) -> str:
-        """Its only user."""
+        """The user that it was set up with."""
         return self._bmc.device.settings.username
 
     @property
     def password(self) -> str:
-        """The user's password."""
-        return self._bmc.device.settings.password
+        """The user's password, now: Set User Password may have changed it."""
+        with self._changed:
+            user = self._bmc.device.users.find(self.username.encode())
+            return self._bmc.device.settings.password if user is None else user.password.decode()
 
     @property
     def driver_info(self) -> dict[str, Any]:
@@ -59,6 +63,11 @@ class SimulatedBMC:
             "ipmi_username": self.username,
             "ipmi_password": self.password,
         } | ({"ipmi_k_g": f"0x{k_g.hex()}"} if k_g else {})
+
+    @property
+    def keeps(self) -> Keeping:
+        """What it keeps beside its machine: inventory, sensors, event log, users. To be read and changed."""
+        return self._keeps
 
     @property
     def power(self) -> PowerState:
@@ -158,7 +167,7 @@ class SimulatedBMC:
         """Restart the BMC, not the machine: it forgets its sessions, and hears and says nothing for a while.
 
         Args:
-            silent_s: how long the restart takes. A reset during it begins it anew; Cold Reset over IPMI takes no time.
+            silent_s: how long the restart takes. A reset during it begins it anew. One over IPMI takes `keeps.reset_s`.
 
         Raises:
             ValueError: it is no length of time.

@@ -1,10 +1,15 @@
-"""The private names of pyghmi that the engine leans on. If one of these fails, read session.py before pinning anew."""
+"""The private names of pyghmi that the engine leans on.
+
+If one of these fails, read session.py, or areas.py and sensors.py of the operations, before pinning anew.
+"""
 
 import inspect
 import random
 from typing import Any
 
 import pytest
+from pyghmi.constants import Health
+from pyghmi.ipmi import fru, sdr
 from pyghmi.ipmi.private import constants
 from pyghmi.ipmi.private import session as pyghmi_session
 
@@ -115,3 +120,22 @@ def test_pyghmi_numbers_payloads_as_the_standard_does() -> None:
     assert constants.payload_types["rmcpplusopenresponse"] == 0x11
     assert constants.payload_types["rakp2"] == 0x13
     assert constants.payload_types["rakp4"] == 0x15
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parameters"),
+    [
+        (fru.FRU, "_decode_tlv", ["self", "offset", "lang"]),
+        (fru.FRU, "__init__", ["self", "rawdata", "ipmicmd", "fruid", "sdr"]),
+        (sdr.SDREntry, "__init__", ["self", "entrybytes", "event_consts", "reportunsupported", "mfg_id", "prod_id"]),
+        (sdr.SDREntry, "decode_sensor_reading", ["self", "ipmicmd", "reading"]),
+        (sdr.SDREntry, "decode_formula", ["self", "entry"]),
+    ],
+    ids=str,
+)
+def test_pyghmi_decodes_by_the_methods_that_we_know(owner: Any, name: str, parameters: list[str]) -> None:
+    assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
+
+
+def test_pyghmis_healths_are_bits_and_the_worst_the_highest() -> None:
+    assert (Health.Ok, Health.Warning, Health.Critical, Health.Failed) == (0, 1, 2, 4)

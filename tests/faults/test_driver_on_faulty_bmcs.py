@@ -18,8 +18,8 @@ from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Done, NotDone, SetPower, Target
 from castiron.actors.drivers.ipmi import IPMIDriver
-from castiron.actors.drivers.ipmi.bmc import Pending
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
+from castiron.actors.drivers.ipmi.pending import Pending
 from castiron.actors.drivers.ipmi.sessions.session import Session
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.testing import BMCFarm, Faults, Forgery

@@ -8,7 +8,8 @@ import pykka
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.drivers.base import Call, Driver, DriverInfo, Outcome
-from castiron.actors.drivers.fake import FakeBMC, FakeDriver
+from castiron.actors.drivers.fake import FakeDriver
+from castiron.actors.drivers.fake_machine import FakeBMC
 from castiron.actors.nodes.node import NodeActor
 from castiron.actors.settings import Settings
 from castiron.transport.vocabulary import NodeUUID

@@ -11,11 +11,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from castiron.testing.bmc.contents.inventory import build_fru, default_fru
+from castiron.testing.bmc.contents.sensors import DEFAULT_SENSORS
 from castiron.transport.vocabulary import PowerState
 from tests.support.simulators import needs
 
@@ -43,7 +45,39 @@ loadlib "{library}" "{state}"
 """
 # Without a guid, ipmi_sim offers no RMCP+ at all.
 
-_EMULATOR: Final = "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\nmc_enable 0x20\n"
+FRU: Final = default_fru("sim")
+"""What its inventory says; the bytes are ours, whose other reader is ipmitool."""
+
+SENSORS: Final = DEFAULT_SENSORS
+"""Its sensors: the farm's, record for record."""
+
+_EVENT: Final = bytes.fromhex("00000200000000200004010101 59ffff")
+"""A system event of sensor 1: upper critical going high."""
+
+_BITS: Final = "0" * 15
+
+
+def _emulator() -> Iterator[str]:
+    """Yield the commands that set it up."""
+    fru = build_fru(FRU)
+    yield "mc_setbmc 0x20"
+    yield "mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02"
+    yield "sel_enable 0x20 1000 0x0a"
+    yield f"mc_add_fru_data 0x20 0 {len(fru)} data {_bytes(fru)}"
+    for sensor in SENSORS:
+        where = f"0x20 0 {sensor.number}"
+        yield f"sensor_add {where} {sensor.kind} {0x6F if sensor.unit is None else 1}"
+        yield f"sensor_set_event_support {where} enable scanning per-state {_BITS} {_BITS} {_BITS} {_BITS}"
+        if sensor.unit is None:
+            yield f"sensor_set_bit {where} 0 1 0"
+        else:
+            yield f"sensor_set_value {where} {sensor.raw} 0"
+        yield f"main_sdr_add 0x20 {_bytes(sensor.record(sensor.number))}"
+    yield "mc_enable 0x20"
+
+
+def _bytes(data: bytes) -> str:
+    return " ".join(hex(byte) for byte in data)
 
 
 @functools.cache
@@ -73,7 +107,7 @@ class IPMISim:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "state").mkdir()
-        (folder / "cmd.emu").write_text(_EMULATOR)
+        (folder / "cmd.emu").write_text("\n".join((*_emulator(), "")))
         lan = _LAN.format(
             port=self.port, username=USERNAME, password=PASSWORD, library=_library(), state=folder / "chassis"
         )
@@ -128,10 +162,10 @@ class IPMISim:
         self.kill()
         self.start()
 
-    def ipmitool(self, *arguments: str) -> str:
+    def ipmitool(self, *arguments: str, password: str = PASSWORD) -> str:
         """Run ipmitool against it and return what it prints."""
         needs("ipmitool")
-        login = ["-I", "lanplus", "-C", "3", "-H", "127.0.0.1", "-p", str(self.port), "-U", USERNAME, "-P", PASSWORD]
+        login = ["-I", "lanplus", "-C", "3", "-H", "127.0.0.1", "-p", str(self.port), "-U", USERNAME, "-P", password]
         done = subprocess.run(["ipmitool", *login, *arguments], check=True, capture_output=True, text=True, timeout=20)
         return done.stdout.strip()
 
@@ -144,6 +178,19 @@ class IPMISim:
     def control_count(self) -> int:
         """How many Chassis Control commands it has received."""
         return int.from_bytes(bytes.fromhex(self.ipmitool("raw", "0x30", "0x01")), "little")
+
+    def log_events(self, count: int) -> None:
+        """Put so many events into its log (Add SEL Entry)."""
+        for _ in range(count):
+            self.ipmitool("raw", "0x0a", "0x44", *(hex(byte) for byte in _EVENT))
+
+    def accepts(self, password: str) -> bool:
+        """Return whether it lets the user in with a password."""
+        try:
+            self.ipmitool("power", "status", password=password)
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def refuse_next_control(self, code: int) -> None:
         """Answer the next Chassis Control with a completion code."""

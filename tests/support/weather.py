@@ -141,6 +141,8 @@ class Machine:
                 self.boot_set_count += 1
                 self.boot = setting
                 return None
+            case _:
+                raise NotImplementedError(operation)
 
 
 def _unanswered(operation: Operation, error: BMCUnreachable | DeadlineExceeded) -> NotDone:

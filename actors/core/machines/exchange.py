@@ -5,12 +5,14 @@ outcome that nobody knows is told as that. Pure; the methods are those of PowerA
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from castiron.actors.core.machines.turn import PASSING, Ask, Failed, Limits, Next, Succeeded, Wait, longer
 from castiron.actors.drivers.base import BootSetting, Done, NotDone, Operation, Outcome, Value
-from castiron.transport.errors import CastironError, DeadlineExceeded, from_wire
+from castiron.actors.drivers.findings import PasswordCheck, SystemGUID
+from castiron.actors.drivers.work import Deferred
+from castiron.transport.errors import BMCUnsupported, CastironError, DeadlineExceeded, from_wire
 from castiron.transport.vocabulary import Applied, Instant, PowerState
 
 
@@ -23,6 +25,8 @@ class ExchangeAction:
     """What it is doing, for people."""
     limits: Limits
     is_repeatable: bool = True
+    is_optional: bool = False
+    """A BMC that does not have it is none the worse: nothing was found."""
     wanted: Value = None
     """The value that must be seen; None: any."""
     until: Instant = Instant(0.0)
@@ -75,6 +79,8 @@ class ExchangeAction:
             case NotDone(error=error, applied=applied):
                 unsure = self.unsure or applied is not Applied.NO
                 heard = replace(heard, unsure=unsure, trouble=error.to_wire())
+                if self.is_optional and isinstance(error, BMCUnsupported):
+                    return heard, Succeeded({"supported": False})
                 may_repeat = self.is_repeatable or applied is Applied.NO
                 if isinstance(error, PASSING) and may_repeat:
                     return heard._later(now)
@@ -115,12 +121,19 @@ class ExchangeAction:
 
 def told(value: Value) -> Mapping[str, Any]:
     """Return what was read as the result of a request or step."""
-    if value is None:
-        return {}
-    if isinstance(value, PowerState):
-        return {"power_state": value.value}
-    if isinstance(value, Mapping):
-        return dict(value)
-    if not isinstance(value, BootSetting):
-        return {"value": value}
-    return {"boot_device": value.device.value, "persistent": value.persistent, "uefi": value.uefi}
+    match value:
+        case None:
+            result: dict[str, Any] = {}
+        case PowerState():
+            result = {"power_state": value.value}
+        case BootSetting(device=device, persistent=persistent, uefi=uefi):
+            result = {"boot_device": device.value, "persistent": persistent, "uefi": uefi}
+        case SystemGUID():
+            result = {"system_guid": str(value)}
+        case PasswordCheck() | Deferred() | bool():
+            result = {"value": str(value)}
+        case Mapping():
+            result = dict(value)
+        case _:
+            result = asdict(value)
+    return result

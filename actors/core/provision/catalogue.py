@@ -5,7 +5,7 @@ not: what a machine does (`core.machines`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from castiron.actors.core.machines.boot import BootAction
@@ -16,7 +16,17 @@ from castiron.actors.core.machines.turn import Limits
 from castiron.actors.core.provision.courses import call_back_timeout_s
 from castiron.actors.core.provision.steps import Step
 from castiron.actors.core.state import StepAction
-from castiron.actors.drivers.base import BootSetting, GetPower
+from castiron.actors.drivers.base import BootSetting, GetPower, Operation
+from castiron.actors.drivers.operations import (
+    MAX_IDENTIFY_S,
+    ClearSEL,
+    GetDeviceID,
+    GetSystemGUID,
+    Identify,
+    ReadFRU,
+    ReadSensors,
+    ResetBMC,
+)
 from castiron.actors.settings import Settings
 from castiron.store.records import NodeRecord
 from castiron.transport.vocabulary import BootDevice, PowerState, PowerTarget, ProvisionState, StepKind
@@ -94,15 +104,45 @@ def _boot_device(step: Step, limits: Limits, stage: ProvisionState, settings: Se
     return BootAction(setting=setting, limits=limits)
 
 
+def _asks(operation: Operation, what: str, *, is_repeatable: bool = True, is_optional: bool = False) -> Make:
+    def make(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+        del stage, settings
+        return ExchangeAction(
+            operation=operation,
+            what=what,
+            limits=_patient(step, limits),
+            is_repeatable=is_repeatable,
+            is_optional=is_optional,
+        )
+
+    return make
+
+
+def _patient(step: Step, limits: Limits) -> Limits:
+    """Return limits for what is tried as long as its step may take."""
+    return replace(limits, change_s=step.timeout_s)
+
+
+def _identify(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+    duration_s = int(step.args.get("duration_s", 15))
+    return _asks(Identify(duration_s), "lighting the lamp")(step, limits, stage, settings)
+
+
+def _reset_bmc(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+    cold = bool(step.args.get("cold", True))
+    return _asks(ResetBMC(cold=cold), "restarting the BMC", is_repeatable=False)(step, limits, stage, settings)
+
+
 def _check_bmc(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
-    del step, stage, settings
-    return ExchangeAction(operation=GetPower(), what="looking whether the BMC answers", limits=limits)
+    return _asks(GetPower(), "looking whether the BMC answers")(step, limits, stage, settings)
 
 
 def _check_power(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
     del stage, settings
     wanted = PowerState(step.args["power_state"])
-    return ExchangeAction(operation=GetPower(), what=f"waiting for {wanted}", limits=limits, wanted=wanted)
+    return ExchangeAction(
+        operation=GetPower(), what=f"waiting for {wanted}", limits=_patient(step, limits), wanted=wanted
+    )
 
 
 def _wait(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
@@ -174,7 +214,48 @@ BUILT_IN: Final = (
         step="check_bmc",
         description="See that the BMC answers, with the credentials on record.",
         idempotent=True,
+        timeout_s=60.0,
         make=_check_bmc,
+    ),
+    Known(
+        interface="management",
+        step="identify",
+        description="Light the machine's lamp.",
+        args={"duration_s": Arg(description="seconds; 0 puts it out", type=int, least=0, most=MAX_IDENTIFY_S)},
+        idempotent=True,
+        make=_identify,
+    ),
+    Known(
+        interface="management",
+        step="reset_bmc",
+        description="Restart the BMC, not the machine. It is silent afterwards: let check_bmc follow.",
+        args={"cold": Arg(description="false: a warm reset, which few BMCs have", type=bool)},
+        make=_reset_bmc,
+        is_placed=True,
+    ),
+    Known(
+        interface="management",
+        step="clear_sel",
+        description="Delete every entry of the BMC's event log.",
+        idempotent=True,
+        make=_asks(ClearSEL(), "clearing the event log"),
+    ),
+    *(
+        Known(
+            interface="inspect",
+            step=step,
+            description=description,
+            kinds=frozenset({StepKind.INSPECT, StepKind.CLEAN, StepKind.SERVICE}),
+            idempotent=True,
+            timeout_s=300.0,
+            make=_asks(operation, f"reading {what}", is_optional=True),
+        )
+        for step, operation, what, description in (
+            ("read_device_id", GetDeviceID(), "the device id", "Read who made the BMC, and its versions."),
+            ("read_guid", GetSystemGUID(), "the GUID", "Read the machine's GUID."),
+            ("read_fru", ReadFRU(), "the inventory", "Read the machine's inventory (FRU)."),
+            ("read_sensors", ReadSensors(), "the sensors", "Read which sensors the machine has, and what they say."),
+        )
     ),
     Known(
         interface="power",

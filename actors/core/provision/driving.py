@@ -7,9 +7,10 @@ begins. Steps return results; none of them has a way into the state machine.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
+from castiron.actors.core.effects import StopWorker
 from castiron.actors.core.machines.actions import verb_of
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
@@ -43,6 +44,14 @@ from castiron.transport.vocabulary import (
     StepState,
     TraceWord,
 )
+
+FOUND_AS: Final = {
+    "read_device_id": "device_id",
+    "read_guid": "system_guid",
+    "read_fru": "fru",
+    "read_sensors": "sensors",
+}
+"""Step of an inspection → the property that holds what it has found."""
 
 
 def begin(draft: Draft, first: RequestRecord, settings: Settings) -> None:
@@ -112,6 +121,8 @@ def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> N
         if lane.call is None:
             active = follow(draft, active, lane, Failed(_stopped(active.request, lane.action)), settings)
         else:
+            if isinstance(lane.action, JobAction):
+                draft.order(StopWorker(lane.call))
             stopping = limited(draft, replace(lane, is_stopping=True), min(until, lane.limit_at or until))
             active = having(active, stopping)
     return go_on(draft, active, settings)
@@ -251,6 +262,7 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
         close(draft, request, error)
         return None
     verb = _verb(request)
+    _note_findings(draft, run)
     event = finish_of(run.stage, verb.target)
     to = after(run.stage, event)
     if to not in WORKING:
@@ -261,6 +273,18 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
     request = replace(request, result={"steps": [*_done_before(request), *telling.summaries(run)]})
     go_on(draft, replace(active, request=request, action=_run(request, to, settings)), settings, is_changed=True)
     return None
+
+
+def _note_findings(draft: Draft, run: Run) -> None:
+    """Put what an inspection has found into the node's properties; what it could not read stays as it was."""
+    found = {
+        FOUND_AS[one.step.step]: one.result
+        for one in run.steps
+        if run.stage is ProvisionState.INSPECTING and one.step.step in FOUND_AS and one.result
+    }
+    known = {key: value for key, value in found.items() if value.get("supported", True)}
+    if known:
+        draft.record(properties={**draft.state.record.properties, **known})
 
 
 def _settle(draft: Draft, active: Active, before: Active | None) -> None:

@@ -6,7 +6,7 @@ thing that a step may want. Must not: which step is next (`run`), or what the en
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CallDriver, CallWorker, SetTimer
@@ -19,6 +19,7 @@ from castiron.actors.core.requests import tracing
 from castiron.actors.core.state import Active, Lane, StepAction
 from castiron.actors.core.telling import steps as telling
 from castiron.actors.core.timing import awake, let_go, limited
+from castiron.actors.drivers.operations import ClearSEL, ReadFRU, ReadSensors
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError, StepTimeout
 from castiron.transport.vocabulary import (
@@ -26,6 +27,9 @@ from castiron.transport.vocabulary import (
     Instant,
     StepState,
 )
+
+LONG: Final = (ReadFRU, ReadSensors, ClearSEL)
+"""Operations of many exchanges with the BMC, each of which has a time of its own."""
 
 
 def launch(draft: Draft, active: Active, lane: Lane, following: StepNext, settings: Settings) -> Active:
@@ -61,7 +65,8 @@ def _ask(draft: Draft, active: Active, lane: Lane, following: Ask, settings: Set
     name = run.name_of(lane.place)
     until = _until(active, lane)
     call = draft.ticket()
-    deadline = min(until, Instant(draft.now + settings.command_timeout_s))
+    is_long = isinstance(following.operation, LONG)
+    deadline = until if is_long else min(until, Instant(draft.now + settings.command_timeout_s))
     active = replace(active, trace=tracing.asked(active.trace, following.operation, draft.now, step=name))
     if following.commit_first or run.steps[lane.place].place != lane.action.progress():
         run = run.having(lane.place, place=lane.action.progress())

@@ -23,6 +23,12 @@ VERIFY_INTERFACES: Final = ("power", "management", "firmware", "inspect", "deplo
 
 BY_ITSELF: Final[Mapping[StepKind, tuple[tuple[str, str], ...]]] = {
     StepKind.VERIFY: (("management", "check_bmc"),),
+    StepKind.INSPECT: (
+        ("inspect", "read_device_id"),
+        ("inspect", "read_guid"),
+        ("inspect", "read_fru"),
+        ("inspect", "read_sensors"),
+    ),
     StepKind.ADOPT: (("management", "check_bmc"),),
     StepKind.UNDEPLOY: ((RESERVED, "power_off"),),
 }

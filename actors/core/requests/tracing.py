@@ -22,6 +22,8 @@ from castiron.actors.drivers.base import (
     SetPower,
     Value,
 )
+from castiron.actors.drivers.findings import Finding
+from castiron.actors.drivers.operations import said
 from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.store.records import RequestRecord, TraceEntry
 from castiron.transport.vocabulary import Instant, PowerState, TraceWord
@@ -124,8 +126,8 @@ def _asked(operation: Operation | RunStep) -> Mapping[str, Any]:
             return {"asked": "read boot device"}
         case SetBootDevice(setting=setting):
             return {"asked": "set boot device", **_setting(setting)}
-        case _:  # pragma: no cover - the type checkers prove that there is no other
-            assert_never(operation)
+        case _:
+            return said(operation)
 
 
 def _closed(exchange: TraceEntry, outcome: Outcome, now: Instant) -> TraceEntry:
@@ -148,6 +150,8 @@ def _said(value: Value) -> Any:
         return _setting(value)
     if isinstance(value, PowerState):
         return value.value
+    if isinstance(value, Finding):
+        return str(value)
     if isinstance(value, Deferred):
         return "deferred"
     return "not done" if value is False else "done"

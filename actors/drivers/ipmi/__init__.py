@@ -4,10 +4,12 @@
     inline.py     the same Driver on a clock and a simulated network, without thread and socket
     engine.py     which node's BMC a call or a datagram belongs to; generations; stop
     bmc.py        one BMC's calls: order, deadlines, what may be repeated
+    pending.py    one call, and what is known of its effect
+    operations/   what is said to a BMC for each operation, and what its answers mean
     link.py       one BMC's session from name to logout: probe, login, silence, keepalive
     services.py   what a link is given
-    session.py    pyghmi's RMCP+ (framing, RAKP, AES, HMAC) without its I/O; the only importer of pyghmi
-    commands.py   what is said to a BMC and what its answers mean
+    session.py    pyghmi's RMCP+ (framing, RAKP, AES, HMAC) without its I/O
+    exchange.py   a request and its answer
     codes.py      completion codes and RMCP+ statuses, and the errors that they are
     settings.py   driver_info                    address.py   hosts and ports
     names.py      host names, off the thread     network.py   the sockets

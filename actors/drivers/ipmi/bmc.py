@@ -5,54 +5,25 @@ chassis control never. No I/O; everything on the engine's thread.
 """
 
 import copy
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from castiron.actors.drivers.base import Call, Done, NotDone, Outcome
-from castiron.actors.drivers.ipmi.sessions.codes import completion_error, nonsense
-from castiron.actors.drivers.ipmi.sessions.commands import Answer, Nonsense, Refused, Request, Steps, steps
+from castiron.actors.drivers.base import Done, NotDone, Outcome
+from castiron.actors.drivers.ipmi.operations.table import steps
+from castiron.actors.drivers.ipmi.pending import Pending
+from castiron.actors.drivers.ipmi.sessions.codes import completion_error, nonsense, unable
+from castiron.actors.drivers.ipmi.sessions.exchange import Answer, Nonsense, Refused, Request, Steps, Unable
 from castiron.actors.drivers.ipmi.sessions.link import Link, Phase
 from castiron.actors.drivers.ipmi.sessions.services import Services
 from castiron.actors.drivers.ipmi.settings import Settings
 from castiron.actors.drivers.ipmi.wire.address import Address
 from castiron.transport.errors import BMCBusy, BMCError, BMCFault, BMCUnreachable, DeadlineExceeded
-from castiron.transport.vocabulary import Applied, Instant
+from castiron.transport.vocabulary import Applied, Instant, NodeUUID
 
 MAX_WAITING: Final = 32
 """Calls that may wait for one BMC. A node's actor asks one thing at a time; the rest is room for other callers."""
-
-_log = logging.getLogger(__name__)
-
-
-class Pending:
-    """A call that has no outcome yet."""
-
-    __slots__ = ("acted", "call", "done", "is_in_doubt", "is_repeated", "sent_once")
-
-    def __init__(self, call: Call, done: Callable[[Outcome], None]) -> None:
-        self.call = call
-        self.done = done
-        self.acted = False
-        """Something of it that changes the machine has left."""
-        self.is_in_doubt = False
-        """And was not answered, before the call was repeated."""
-        self.sent_once = False
-        """Something of it that must not go twice has left."""
-        self.is_repeated = False
-
-    @property
-    def applied(self) -> Applied:
-        """What is known if it ends now without an answer."""
-        return Applied.UNKNOWN if self.acted else Applied.NO
-
-    def end(self, outcome: Outcome) -> None:
-        """Tell the outcome. Called once; a caller's fault is logged and stays there."""
-        try:
-            self.done(outcome)
-        except Exception:  # noqa: BLE001 - whatever a caller's function raises
-            _log.exception("The receiver of an outcome failed; node %s.", self.call.target.node)
 
 
 class BMC:
@@ -64,10 +35,14 @@ class BMC:
         changed: called after anything happened, so that the engine looks at `due_at` and `is_gone` again.
 
     Attributes:
+        node: whose it is.
         entries_at: kept by the engine's timers.
     """
 
-    def __init__(self, node: str, settings: Settings, services: Services, changed: Callable[["BMC"], None]) -> None:
+    def __init__(
+        self, node: NodeUUID, settings: Settings, services: Services, changed: Callable[["BMC"], None]
+    ) -> None:
+        self.node = node
         self.entries_at: list[Instant] = []
         self._settings = settings
         self._services = services
@@ -77,13 +52,20 @@ class BMC:
         self._calls: deque[Pending] = deque()
         self._current: Pending | None = None
         self._steps: Steps | None = None
+        self._postponed: Request | None = None
+        self._resume_at = Instant(0.0)
         self._ready_at = Instant(0.0)
         self._is_retired = False
 
     @property
     def is_gone(self) -> bool:
-        """Whether it was retired and its session has ended."""
-        return self._is_retired and self._link.phase is Phase.DOWN
+        """Whether it was retired, its calls and its session have ended."""
+        return self._is_retired and not self._calls and self._link.phase is Phase.DOWN
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it has no call; it may still log out."""
+        return self._current is None and not self._calls
 
     def due_at(self) -> Instant | None:
         """Return when `expire` is to be called, or None."""
@@ -92,6 +74,8 @@ class BMC:
             times.append(self._current.call.deadline)
         elif self._calls and self._is_pausing():
             times.append(self._ready_at)
+        if self._postponed is not None and self._link.is_idle:
+            times.append(self._resume_at)
         if self._link.due_at is not None:
             times.append(self._link.due_at)
         return min(times, default=None)
@@ -121,6 +105,11 @@ class BMC:
         self._end_current(error)
         self.refuse_waiting(error)
         self._link.close()
+        self._changed(self)
+
+    def leave(self) -> None:
+        """Be retired when the calls that there are have ended. Only for one that logs out by itself: `on_demand`."""
+        self._is_retired = True
         self._changed(self)
 
     def crash(self) -> None:
@@ -169,11 +158,11 @@ class BMC:
         except Refused as refused:
             request = refused.request
             error = completion_error(request.netfn, request.command, refused.code, where=self._where)
-            applied = Applied.UNKNOWN if pending.is_in_doubt else Applied.NO
-            self._finish(pending, NotDone(error=error, applied=applied))
+            self._finish(pending, NotDone(error=error, applied=pending.after(refused)))
         except Nonsense as what:
-            error = nonsense(str(what), where=self._where)
-            self._finish(pending, NotDone(error=error, applied=pending.applied))
+            self._finish(pending, NotDone(error=nonsense(str(what), where=self._where), applied=pending.applied))
+        except Unable as what:
+            self._finish(pending, NotDone(error=unable(str(what), where=self._where), applied=pending.applied))
 
     def link_failed(self, error: BMCError) -> None:
         """End all calls: each would meet the same."""
@@ -198,6 +187,7 @@ class BMC:
 
     def _settle(self) -> None:
         """Start what can start, then let the engine look."""
+        self._resume()
         while self._is_ready():
             if self._link.phase is Phase.DOWN:
                 self._link.open()
@@ -232,7 +222,19 @@ class BMC:
         self._steps = steps(pending.call.operation, try_session=not is_fresh)
         self._ask(pending, next(self._steps))
 
+    def _resume(self) -> None:
+        """Send what was put off, if it is time."""
+        pending, request = self._current, self._postponed
+        if pending is None or request is None or not self._link.is_idle or self._services.now() < self._resume_at:
+            return
+        self._postponed = None
+        self._ask(pending, replace(request, after_s=0))
+
     def _ask(self, pending: Pending, request: Request) -> None:
+        if request.after_s:
+            self._postponed = request
+            self._resume_at = Instant(self._services.now() + request.after_s)
+            return
         left = self._link.ask(request)
         if not left and request.once:
             error = BMCUnreachable(f"Nothing can be sent to {self._settings.address}.", details=self._where)
@@ -284,7 +286,7 @@ class BMC:
     def _drop_current(self) -> None:
         if self._steps is not None:
             self._steps.close()
-        self._current = self._steps = None
+        self._current = self._steps = self._postponed = None
         self._services.counters.in_flight -= 1
 
     def _pause(self) -> None:

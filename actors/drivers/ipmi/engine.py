@@ -8,13 +8,15 @@ ends that BMC's session and calls, and nothing else.
 import logging
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
 from castiron.actors.drivers.generations import Generations, superseded
-from castiron.actors.drivers.ipmi.bmc import BMC, Pending
+from castiron.actors.drivers.ipmi.bmc import BMC
 from castiron.actors.drivers.ipmi.counters import Counters
+from castiron.actors.drivers.ipmi.pending import Pending
 from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS, Logins
 from castiron.actors.drivers.ipmi.sessions.services import Services
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
@@ -22,7 +24,8 @@ from castiron.actors.drivers.ipmi.settings import Settings, read_settings
 from castiron.actors.drivers.ipmi.wire.names import Lookup, Names, ask_resolver, start_thread
 from castiron.actors.drivers.ipmi.wire.network import Network, Receiver
 from castiron.actors.drivers.ipmi.wire.timers import Timers
-from castiron.transport.errors import ArgumentInvalid, BMCFault, BMCUnreachable
+from castiron.actors.drivers.operations import VerifyCredentials
+from castiron.transport.errors import ArgumentInvalid, BMCBusy, BMCFault, BMCUnreachable
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID
 
 RMCP_HEADER: Final = b"\x06\x00\xff\x07"
@@ -89,6 +92,8 @@ class Engine:
             new_session_id=partial(rng.randrange, 1, 2**32 - 1),
         )
         self._owned: dict[NodeUUID, _Owned] = {}
+        self._visitors: dict[NodeUUID, BMC] = {}
+        """Logins beside a node's own, with other credentials. They leave by themselves."""
         self._leaving: set[BMC] = set()
         self._generations = Generations()
         self._timers: Timers[BMC] = Timers()
@@ -103,6 +108,8 @@ class Engine:
         if not self._generations.admit(target):
             return pending.end(NotDone(error=superseded(target), applied=Applied.NO))
         try:
+            if isinstance(call.operation, VerifyCredentials):
+                return self._verify(pending, call.operation)
             bmc = self._bmc(target)
         except ArgumentInvalid as invalid:
             error = BMCFault(invalid.message, details={"node": target.node, **invalid.details})
@@ -111,9 +118,12 @@ class Engine:
 
     def forget(self, node: NodeUUID) -> None:
         """End what is under way for a node and log out. Idempotent."""
-        owned = self._owned.pop(node, None)
+        owned, visitor = self._owned.pop(node, None), self._visitors.get(node)
+        error = BMCUnreachable("The node was given up.", details={"node": node})
         if owned is not None:
-            self._retire(owned.bmc, BMCUnreachable("The node was given up.", details={"node": node}))
+            self._retire(owned.bmc, error)
+        if visitor is not None:
+            self._retire(visitor, error)
 
     def receive(self, receiver: Receiver | None, datagram: bytes) -> None:
         """Take a datagram from the network, and whose it is."""
@@ -140,8 +150,8 @@ class Engine:
         """End all calls, begin all logouts, and take nothing more. Idempotent."""
         self._is_stopping = True
         owned, self._owned = self._owned, {}
-        for each in owned.values():
-            self._retire(each.bmc, stopping())
+        for bmc in (*(each.bmc for each in owned.values()), *self._visitors.copy().values()):
+            self._retire(bmc, stopping())
 
     def snapshot(self) -> Mapping[str, int]:
         """Return what it has counted, and two gauges of now. Any thread.
@@ -173,6 +183,19 @@ class Engine:
         self._owned[node] = _Owned(target, settings, bmc)
         return bmc
 
+    def _verify(self, pending: Pending, operation: VerifyCredentials) -> None:
+        """Log in beside the node's own session, and out again."""
+        node = pending.call.target.node
+        settings = replace(read_settings(operation.info), on_demand=True)
+        before = self._visitors.get(node)
+        if before is not None and not before.is_quiet:
+            busy = BMCBusy("Other credentials are being tried at this BMC.", details={"node": node})
+            return pending.end(NotDone(error=busy, applied=Applied.NO))
+        visitor = self._visitors[node] = BMC(node, settings, self._services, self._changed)
+        self._leaving.add(visitor)
+        self._guard(visitor, partial(visitor.submit, pending))
+        return self._guard(visitor, visitor.leave)
+
     def _retire(self, bmc: BMC, error: BMCFault | BMCUnreachable) -> None:
         self._leaving.add(bmc)
         self._guard(bmc, partial(bmc.retire, error))
@@ -183,6 +206,8 @@ class Engine:
             self._timers.arm(bmc, due_at)
         if bmc.is_gone:
             self._leaving.discard(bmc)
+            if self._visitors.get(bmc.node) is bmc:
+                del self._visitors[bmc.node]
 
     def _guard(self, whose: Any, work: Callable[[], None]) -> None:
         """Run what concerns one BMC; if it fails, that BMC starts anew and its calls end."""

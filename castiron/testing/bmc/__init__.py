@@ -3,7 +3,7 @@
     controller the BMC: datagrams in, datagrams out
     commands   what it can be asked               handshake  Open Session and RAKP
     forgery    answers not to be believed         line       the way: losses, duplicates, order
-    device     the state of a BMC
+    device     the state of a BMC             contents   inventory, sensors, event log, users
     chassis    the machine                        boot       its boot options
     session    slots, time-outs, sequence window  suite      keys, sealing and opening
     rmcp       the wire outside sessions          faults     what can be wrong
@@ -14,6 +14,9 @@ Imports go down this list only. Nothing here may import a socket, a thread or a 
 
 from castiron.testing.bmc.chassis import Chassis, Control
 from castiron.testing.bmc.codes import ChassisAction, Privilege
+from castiron.testing.bmc.contents.sel import Event
+from castiron.testing.bmc.contents.sensors import Sensor
+from castiron.testing.bmc.contents.users import User
 from castiron.testing.bmc.controller import BMC, Answers
 from castiron.testing.bmc.device import BMCSettings, Device
 from castiron.testing.bmc.faults import CommandKind, Faults, Forgery, LongTail, Refusal
@@ -27,9 +30,12 @@ __all__ = [
     "CommandKind",
     "Control",
     "Device",
+    "Event",
     "Faults",
     "Forgery",
     "LongTail",
     "Privilege",
     "Refusal",
+    "Sensor",
+    "User",
 ]

@@ -126,9 +126,13 @@ class Chassis:
         """Light the machine's lamp for this long; 0 puts it out, infinity leaves it lit."""
         self._identify_ends_at = now + interval_s
 
+    def is_lit(self, now: float) -> bool:
+        """Return whether the lamp is lit."""
+        return now < self._identify_ends_at
+
     def status(self, now: float, *, is_lie: bool = False) -> bytes:
         """Answer Get Chassis Status: completion code and three bytes (28.2). A lie tells the opposite power state."""
-        lamp = 0x50 if now < self._identify_ends_at else 0x40
+        lamp = 0x50 if self.is_lit(now) else 0x40
         is_on = (self.power is PowerState.ON) is not is_lie
         return b"\x00%c\x00%c" % (0x21 if is_on else 0x20, lamp)
 

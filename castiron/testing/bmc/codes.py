@@ -19,14 +19,26 @@ LEVEL_EXCEEDS_LIMIT: Final = b"\x81"
 """Set Session Privilege Level only: more than the session was opened for."""
 SESSION_UNKNOWN: Final = b"\x87"
 """Close Session only: there is no such session."""
+PASSWORD_DIFFERS: Final = b"\x80"
+"""Set User Password only: the password tested is another one."""
+PASSWORD_SIZE: Final = b"\x81"
+"""Set User Password only: the password is kept in the other of the two forms."""
+ERASING: Final = b"\x81"
+"""Get SEL Info only: not now, the log is being erased."""
 BUSY: Final = b"\xc0"
 """Not now: the BMC has too much to do."""
 INVALID_COMMAND: Final = b"\xc1"
 """The BMC does not have this command."""
+RESERVATION_LOST: Final = b"\xc5"
+"""The reservation is not, or no longer, the asker's."""
 LENGTH_INVALID: Final = b"\xc7"
 """Too many or too few data bytes."""
 OUT_OF_RANGE: Final = b"\xc9"
 """A parameter has a value that this BMC cannot take."""
+TOO_MUCH: Final = b"\xca"
+"""That many bytes do not fit into an answer."""
+NOT_PRESENT: Final = b"\xcb"
+"""There is no such sensor, data or record."""
 INVALID_FIELD: Final = b"\xcc"
 """A field of the request makes no sense."""
 PRIVILEGE_INSUFFICIENT: Final = b"\xd4"
@@ -40,8 +52,12 @@ class NetFn(IntEnum):
 
     CHASSIS = 0x00
     """Power, boot, identify."""
+    SENSOR = 0x04
+    """Sensors and events."""
     APP = 0x06
-    """The BMC itself: identity, sessions, channels."""
+    """The BMC itself: identity, sessions, channels, users."""
+    STORAGE = 0x0A
+    """Inventory, sensor records, event log."""
 
 
 class Privilege(IntEnum):

@@ -41,13 +41,12 @@ class BMC:
         device: its state: chassis, sessions, counts.
     """
 
-    __slots__ = ("_inward", "_outward", "_silent_until", "device", "name")
+    __slots__ = ("_inward", "_outward", "device", "name")
 
     def __init__(self, name: str, settings: BMCSettings, rng: Random) -> None:
         self.name = name
         self.device = Device(name, settings, rng)
         self._inward, self._outward = Line(), Line()
-        self._silent_until = -inf
 
     @property
     def faults(self) -> Faults:
@@ -67,7 +66,7 @@ class BMC:
         device = self.device
         faults = device.faults
         device.chassis.advance(now)
-        if faults.silent or now < self._silent_until:
+        if faults.silent or now < self.device.silent_until:
             return []
         if faults.is_smooth and not self._inward.held and not self._outward.held:
             answer = self._answer(datagram, source, now)
@@ -80,12 +79,11 @@ class BMC:
 
     def cold_reset(self, silent_until: float = -inf) -> None:
         """Restart the BMC, not the machine: every session is forgotten, and nothing heard before this instant."""
-        self.device.sessions.clear()
-        self._silent_until = silent_until
+        self.device.restart(silent_until)
 
     def is_restarting(self, now: float) -> bool:
         """Return whether a cold reset still keeps it silent."""
-        return now < self._silent_until
+        return now < self.device.silent_until
 
     def _answer_roughly(self, datagram: bytes, source: tuple[str, int], now: float) -> Answers:
         """Answer as the faults of the way back have it."""

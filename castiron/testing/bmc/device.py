@@ -1,12 +1,16 @@
 """What a BMC is made of: settings, identity, machine, sessions. Handshake and commands work on it; no I/O."""
 
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
 from castiron.testing.bmc.chassis import Chassis
 from castiron.testing.bmc.codes import Privilege
+from castiron.testing.bmc.contents.records import Repository
+from castiron.testing.bmc.contents.sel import EventLog
+from castiron.testing.bmc.contents.users import User, Users
 from castiron.testing.bmc.faults import Faults
 from castiron.testing.bmc.wire.rmcp import Message
 from castiron.testing.bmc.wire.session import Session, SessionTable
@@ -29,7 +33,7 @@ class BMCSettings:
     """
 
     username: str = "admin"
-    """The one user that there is."""
+    """The user that there is at first."""
     password: str = field(default="password", repr=False)
     """The user's password."""
     k_g: bytes = field(default=b"", repr=False)
@@ -63,11 +67,32 @@ class Device:
         guid: its identity, as it proves it in every login; made of its name.
         chassis: the machine it controls.
         sessions: who is logged in.
+        users: who may log in.
+        repository: its inventory, and the records of its sensors.
+        log: its event log.
+        reset_s: how long it is silent after a Cold or Warm Reset over IPMI.
+        reset_count: how often it was restarted.
+        silent_until: it hears nothing before this instant.
         login_count: how many logins have succeeded.
         command_count: how many commands were answered inside sessions.
     """
 
-    __slots__ = ("chassis", "command_count", "faults", "guid", "login_count", "rng", "sessions", "settings")
+    __slots__ = (
+        "chassis",
+        "command_count",
+        "faults",
+        "guid",
+        "log",
+        "login_count",
+        "repository",
+        "reset_count",
+        "reset_s",
+        "rng",
+        "sessions",
+        "settings",
+        "silent_until",
+        "users",
+    )
 
     def __init__(self, name: str, settings: BMCSettings, rng: Random) -> None:
         self.settings = settings
@@ -76,14 +101,26 @@ class Device:
         self.guid = uuid5(NAMESPACE_OID, name).bytes[::-1]  # least significant byte first (20.8)
         self.chassis = Chassis()
         self.sessions = SessionTable(settings.session_slots)
+        self.users = Users(User(settings.username.encode(), settings.password.encode(), settings.privilege))
+        self.repository = Repository(name)
+        self.log = EventLog()
+        self.reset_s = 0.0
+        self.reset_count = 0
+        self.silent_until = -inf
         self.login_count = 0
         self.command_count = 0
 
-    @property
-    def password(self) -> bytes:
-        """The password by which it judges a login: not the one of its settings if that is its fault."""
-        told = self.settings.password.encode()
-        return b"not " + told if self.faults.wrong_password else told
+    def password_of(self, username: bytes) -> bytes:
+        """Return the password by which it judges a user's login: not the user's own if that is its fault."""
+        user = self.users.find(username)
+        password = b"" if user is None else user.password
+        return b"not " + password if self.faults.wrong_password else password
+
+    def restart(self, silent_until: float) -> None:
+        """Restart the BMC, not the machine: every session is forgotten, and nothing heard before this instant."""
+        self.sessions.clear()
+        self.reset_count += 1
+        self.silent_until = silent_until
 
     def lies(self) -> bool:
         """Return whether the power state at hand is to be told wrong. Uses up a lie."""

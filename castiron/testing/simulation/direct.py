@@ -15,12 +15,21 @@ from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.drivers.base import Call, Done, DriverInfo, NotDone, Outcome
 from castiron.actors.drivers.fields import Field, checked, text
 from castiron.actors.drivers.generations import Generations, superseded
+from castiron.actors.drivers.ipmi.operations.table import steps
 from castiron.actors.drivers.ipmi.sessions.codes import completion_error
-from castiron.actors.drivers.ipmi.sessions.commands import Answer, Nonsense, Refused, Request, Steps, steps
+from castiron.actors.drivers.ipmi.sessions.exchange import Answer, Nonsense, Refused, Request, Steps, Unable
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.testing.simulation.machines import ADDRESS, Machine
 from castiron.testing.simulation.network import TRIP_S
-from castiron.transport.errors import BMCBusy, BMCCredentials, BMCError, BMCFault, BMCUnreachable, DeadlineExceeded
+from castiron.transport.errors import (
+    BMCBusy,
+    BMCCredentials,
+    BMCError,
+    BMCFault,
+    BMCUnreachable,
+    BMCUnsupported,
+    DeadlineExceeded,
+)
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID
 
 FIELDS: Final[Mapping[str, Field]] = {ADDRESS: Field(text(64), required=True)}
@@ -138,11 +147,17 @@ class DirectDriver:
         except Refused as refused:
             where = {"node": pending.call.target.node, "address": pending.call.target.info[ADDRESS]}
             error = completion_error(request.netfn, request.command, refused.code, where=where)
-            self._end(pending, NotDone(error=error, applied=Applied.NO))
+            in_doubt = refused.is_in_doubt or (pending.acted and not refused.request.acts)
+            self._end(pending, NotDone(error=error, applied=Applied.UNKNOWN if in_doubt else Applied.NO))
         except Nonsense as what:
             self._fail(pending, BMCFault(f"The BMC {what}."))
+        except Unable as what:
+            self._fail(pending, BMCUnsupported(f"The BMC {what}."))
         else:
-            self._ask(pending, following)
+            if following.after_s:
+                self._later(pending, following.after_s, partial(self._ask, pending, following))
+            else:
+                self._ask(pending, following)
 
     def _be_late(self, pending: _Pending) -> None:
         is_first = self._lines[pending.call.target.node][0] is pending

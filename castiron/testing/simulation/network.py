@@ -11,7 +11,7 @@ from typing import Final
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
 from castiron.actors.drivers.ipmi.wire.address import Address, SocketAddress
-from castiron.actors.drivers.ipmi.wire.network import Peer, Receiver
+from castiron.actors.drivers.ipmi.wire.network import SOCKETS_PER_FAMILY, Peer, Receiver
 from castiron.testing.bmc import Answers
 from castiron.transport.vocabulary import Instant
 
@@ -29,7 +29,7 @@ Responder = Callable[[bytes, tuple[str, int], float], Answers]
 
 
 class SimNetwork:
-    """Carries datagrams. One way for each address, so a second node on it is refused. One thread: the clock's.
+    """Carries datagrams, by as many ways to an address as real sockets have. One thread: the clock's.
 
     Attributes:
         bmcs: (host, port) → who answers there; nobody does elsewhere.
@@ -47,18 +47,19 @@ class SimNetwork:
         self.has_route = True
         self.is_lost: Callable[[bytes], bool] = lambda _: False
         self._clock = clock
-        self._receivers: dict[SocketAddress, Receiver] = {}
+        self._receivers: dict[Peer, Receiver] = {}
 
     def claim(self, address: Address, receiver: Receiver) -> Peer | None:
-        """Reserve the only way to an address."""
-        if address.sockaddr in self._receivers:
-            return None
-        self._receivers[address.sockaddr] = receiver
-        return Peer(0, address.sockaddr)
+        """Reserve the first way to an address that is free."""
+        ways = (Peer(index, address.sockaddr) for index in range(SOCKETS_PER_FAMILY))
+        peer = next((way for way in ways if way not in self._receivers), None)
+        if peer is not None:
+            self._receivers[peer] = receiver
+        return peer
 
     def release(self, peer: Peer) -> None:
         """Give it back."""
-        self._receivers.pop(peer.sockaddr, None)
+        self._receivers.pop(peer, None)
 
     def send(self, peer: Peer, datagram: bytes) -> bool:
         """Carry a datagram to its BMC, and the answers back."""
@@ -69,9 +70,9 @@ class SimNetwork:
         bmc = self.bmcs.get(peer.sockaddr)
         if bmc is not None and not self.is_lost(datagram):
             for delay_s, answer in bmc(datagram, SOURCE, now):
-                self._clock.call_at(Instant(now + TRIP_S + delay_s), partial(self.arrive, peer.sockaddr, answer))
+                self._clock.call_at(Instant(now + TRIP_S + delay_s), partial(self.arrive, peer, answer))
         return True
 
-    def arrive(self, sender: SocketAddress, datagram: bytes) -> None:
-        """Hand a datagram to the driver, as if from an address."""
-        self.driver.deliver(self._receivers.get(sender), datagram)
+    def arrive(self, peer: Peer, datagram: bytes) -> None:
+        """Hand a datagram to the driver, as if by this way."""
+        self.driver.deliver(self._receivers.get(peer), datagram)

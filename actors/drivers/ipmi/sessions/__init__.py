@@ -1,4 +1,4 @@
-"""One BMC's session: login, commands, their meaning, and how long silence is borne.
+"""One BMC's session: login, requests and their answers, and how long silence is borne.
 
 No sockets, no threads: datagrams and moments are handed in.
 """

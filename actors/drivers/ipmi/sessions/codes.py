@@ -17,14 +17,26 @@ class Meaning(NamedTuple):
 
 
 CHASSIS: Final = 0x00
+SENSOR: Final = 0x04
 APP: Final = 0x06
+STORAGE: Final = 0x0A
+
+INVALID_COMMAND: Final = 0xC1
+RESERVATION_LOST: Final = 0xC5
+TOO_MUCH: Final = frozenset({0xC7, 0xC8, 0xC9, 0xCA, 0xFF})
+"""How BMCs answer who asks for more bytes than they can send at once: 0xCA, and whatever else they were built with."""
 
 COMPLETION_CODES: Final[Mapping[int, Meaning]] = {
     0xC0: Meaning(BMCBusy, "node busy"),
-    0xC1: Meaning(BMCUnsupported, "invalid command"),
+    INVALID_COMMAND: Meaning(BMCUnsupported, "invalid command"),
     0xC3: Meaning(BMCBusy, "timeout while processing the command"),
     0xC4: Meaning(BMCBusy, "out of space"),
+    RESERVATION_LOST: Meaning(BMCBusy, "reservation cancelled"),
+    0xC7: Meaning(BMCUnsupported, "invalid length of the request"),
+    0xC8: Meaning(BMCUnsupported, "the request is too long"),
     0xC9: Meaning(BMCUnsupported, "parameter out of range"),
+    0xCA: Meaning(BMCUnsupported, "that many bytes cannot be returned"),
+    0xCB: Meaning(BMCUnsupported, "there is no such sensor, data or record"),
     0xCC: Meaning(BMCUnsupported, "invalid data field"),
     0xCE: Meaning(BMCBusy, "the response could not be provided"),
     0xD2: Meaning(BMCBusy, "firmware update or initialization in progress"),
@@ -37,12 +49,18 @@ COMPLETION_CODES: Final[Mapping[int, Meaning]] = {
 COMMAND_CODES: Final[Mapping[tuple[int, int, int], Meaning]] = {
     (APP, 0x3B, 0x80): Meaning(BMCCredentials, "the privilege level is not available to this user"),
     (APP, 0x3B, 0x81): Meaning(BMCCredentials, "the privilege level exceeds the user's or the channel's limit"),
+    (APP, 0x47, 0x80): Meaning(BMCCredentials, "the password differs"),
+    (APP, 0x47, 0x81): Meaning(BMCCredentials, "the password is kept in the other size"),
+    (STORAGE, 0x11, 0x81): Meaning(BMCBusy, "the FRU device is busy"),
+    (STORAGE, 0x40, 0x81): Meaning(BMCBusy, "the event log is being erased"),
+    (STORAGE, 0x42, 0x81): Meaning(BMCBusy, "the event log is being erased"),
     (CHASSIS, 0x08, 0x80): Meaning(BMCUnsupported, "boot option not supported"),
     (CHASSIS, 0x08, 0x81): Meaning(BMCBusy, "another party is setting boot options"),
     (CHASSIS, 0x08, 0x82): Meaning(BMCUnsupported, "boot option is read-only"),
     (CHASSIS, 0x09, 0x80): Meaning(BMCUnsupported, "boot option not supported"),
 }
-"""(network function, command, code) for codes that mean something else to each command (22.18, 28.12, 28.13)."""
+"""(network function, command, code) for codes that mean something else to each command (22.18, 22.30, 28.12, 28.13,
+31.2, 31.4, 34.2)."""
 
 STATUS_CIPHER_SUITE: Final = 0x11
 """No cipher suite match; also what we say of a BMC that agrees to another suite than the one proposed."""
@@ -100,6 +118,11 @@ def login_error(status: int, *, where: Mapping[str, Any]) -> BMCError:
     """Return the error that a BMC's RMCP+ status, not 0, is. The details name it as rmcp_status."""
     meaning = RMCP_STATUSES.get(status) or Meaning(BMCFault, "an unexpected status")
     return _error(meaning, f"refused the login with {status:#04x}, {meaning.text}", {**where, "rmcp_status": status})
+
+
+def unable(what: str, *, where: Mapping[str, Any]) -> BMCUnsupported:
+    """Return the error for what a BMC, as it is, cannot do."""
+    return BMCUnsupported(f"{where['address']} {what}. {ADVICE[BMCUnsupported]}", details=where)
 
 
 def nonsense(what: str, *, where: Mapping[str, Any]) -> BMCFault:

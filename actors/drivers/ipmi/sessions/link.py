@@ -17,7 +17,7 @@ from castiron.actors.drivers.ipmi.sessions.codes import (
     login_error,
     nonsense,
 )
-from castiron.actors.drivers.ipmi.sessions.commands import GET_CHASSIS_STATUS, Answer, Request
+from castiron.actors.drivers.ipmi.sessions.exchange import GET_CHASSIS_STATUS, Answer, Request
 from castiron.actors.drivers.ipmi.sessions.services import Owner, Services
 from castiron.actors.drivers.ipmi.sessions.session import LoginRefused, News, PrivilegeRefused, Progress, Session
 from castiron.actors.drivers.ipmi.settings import Settings
@@ -117,7 +117,7 @@ class Link:
             self._go_down()
 
     def drop(self) -> None:
-        """Be down, without a word to anybody. For faults of ours; the BMC ends the session by itself."""
+        """Be down, without a word to anybody. The BMC ends the session by itself, or has already."""
         if self.phase is Phase.UP:
             self._services.counters.sessions -= 1
         self._go_down()
@@ -212,7 +212,10 @@ class Link:
         if self._request is None:
             return
         is_wanted = self._is_wanted
-        self._be_idle()
+        if self._request.ends_session and answer.code == 0:
+            self.drop()
+        else:
+            self._be_idle()
         if is_wanted:
             self._owner.link_answered(answer)
 

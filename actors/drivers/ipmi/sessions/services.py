@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from castiron.actors.drivers.ipmi.counters import Counters
-from castiron.actors.drivers.ipmi.sessions.commands import Answer
+from castiron.actors.drivers.ipmi.sessions.exchange import Answer
 from castiron.actors.drivers.ipmi.sessions.logins import Logins
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.wire.address import Address

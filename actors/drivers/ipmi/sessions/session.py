@@ -1,6 +1,6 @@
 """One RMCP+ session: pyghmi's framing, RAKP, AES and HMAC, driven from outside.
 
-The only importer of pyghmi. What is overridden is its I/O and its patience: this class has no socket, thread, timer or
+What is overridden is its I/O and its patience: this class has no socket, thread, timer or
 callback. Requests go out through `transmit`, datagrams come in through `feed`, which says what they meant; when to
 send again is the caller's business. pyghmi's global tables stay empty, so sessions of two engines share nothing.
 
@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 from pyghmi.ipmi.private import session as pyghmi_session
 
 from castiron.actors.drivers.ipmi.sessions.codes import APP, STATUS_CIPHER_SUITE, STATUS_INTEGRITY
-from castiron.actors.drivers.ipmi.sessions.commands import Answer, Request
+from castiron.actors.drivers.ipmi.sessions.exchange import Answer, Request
 from castiron.actors.drivers.ipmi.settings import Settings
 
 _NOBODY: Final = (None, None, None)

@@ -86,7 +86,7 @@ def rakp_1(device: Device, payload: bytes, _source: tuple[str, int], now: float)
     session.used_at = now
     ids = session.console_id.to_bytes(4, "little") + managed_id.to_bytes(4, "little")
     proof = session.suite.hmac(
-        device.password,
+        device.password_of(session.username),
         ids + session.console_nonce + session.nonce + device.guid + _role_and_name(session),
     )
     return b"%c\x00\x00\x00" % tag + ids[:4] + session.nonce + device.guid + proof
@@ -107,7 +107,7 @@ def rakp_3(device: Device, payload: bytes, _source: tuple[str, int], now: float)
         return _refuse(tag, Status.INVALID_INTEGRITY_CHECK, session.console_id) if status == Status.OK else None
     suite = session.suite
     key = suite.hmac(
-        device.settings.k_g or device.password,
+        device.settings.k_g or device.password_of(session.username),
         session.console_nonce + session.nonce + _role_and_name(session),
     )
     if session.seal is None:
@@ -162,10 +162,11 @@ def _identify(device: Device, session: Session, payload: bytes) -> Status:
         return Status.INVALID_NAME_LENGTH
     if len(username) != name_bytes:
         return Status.ILLEGAL_PARAMETER
-    if username != device.settings.username.encode():
+    user = device.users.find(username)
+    if user is None:
         return Status.UNAUTHORIZED_NAME
     level = role & _ROLE_LEVEL
-    if not Privilege.NONE < level <= device.settings.privilege:
+    if not Privilege.NONE < level <= min(user.privilege, device.settings.privilege):
         return Status.UNAUTHORIZED_ROLE
     session.console_nonce = payload[8:24]
     session.role, session.username, session.limit = role, username, Privilege(level)
@@ -174,7 +175,7 @@ def _identify(device: Device, session: Session, payload: bytes) -> Status:
 
 def _is_proved(device: Device, session: Session, proof: bytes) -> bool:
     data = session.nonce + session.console_id.to_bytes(4, "little") + _role_and_name(session)
-    return proof == session.suite.hmac(device.password, data)
+    return proof == session.suite.hmac(device.password_of(session.username), data)
 
 
 def _role_and_name(session: Session) -> bytes:

@@ -9,6 +9,17 @@ from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, SetBootDevice, SetPower
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.fake_script import FakeFault
+from castiron.actors.drivers.findings import FRU, FRUProduct, PasswordCheck, Sensors
+from castiron.actors.drivers.operations import (
+    CheckUserPassword,
+    ClearSEL,
+    Identify,
+    ReadFRU,
+    ReadSensors,
+    ResetBMC,
+    SetUserPassword,
+    VerifyCredentials,
+)
 from castiron.transport.errors import (
     ArgumentInvalid,
     BMCBusy,
@@ -165,3 +176,73 @@ def test_stopping_tells_even_what_the_clock_never_will(bench: Bench) -> None:
     assert ticket.failure().applied is Applied.NO
     bench.wait(20)
     assert len(ticket.outcomes) == 1
+
+
+def test_a_test_says_what_is_found(bench: Bench) -> None:
+    bmc = bench.driver.bmc(NODE)
+    bmc.fru, bmc.sensors = FRU(product=FRUProduct(serial="42")), Sensors(readings=(), left_out_count=3)
+
+    fru, sensors = bench.submit(ReadFRU()), bench.submit(ReadSensors())
+    bench.wait()
+
+    assert (fru.value(), sensors.value()) == (bmc.fru, bmc.sensors)
+
+
+def test_a_restart_is_silent_for_as_long_as_it_takes(bench: Bench) -> None:
+    reset = bench.submit(ResetBMC(), fake_reset_s=60)
+    bench.wait()
+    during = bench.submit(GetPower(), fake_reset_s=60)
+    bench.wait(60)
+    after = bench.submit(GetPower(), fake_reset_s=60)
+    bench.wait()
+
+    assert reset.value() is None
+    assert isinstance(during.failure().error, BMCUnreachable)
+    assert after.value() is PowerState.OFF
+    assert bench.driver.bmc(NODE).reset_count == 1
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [Identify(5), ResetBMC(), ClearSEL(), SetUserPassword("admin", "another")],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_what_was_done_and_not_answered_is_unknown(bench: Bench, operation: Any) -> None:
+    ticket = bench.submit(operation, fake_fault="lost answer", fake_username="admin", fake_password="word")
+    bench.wait(10)
+
+    assert ticket.failure().applied is Applied.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [Identify(5), ResetBMC(), SetUserPassword("admin", "another")],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_a_deaf_machine_says_yes_and_changes_nothing(bench: Bench, operation: Any) -> None:
+    ticket = bench.submit(operation, fake_fault="deaf", fake_username="admin", fake_password="word")
+    bench.wait()
+
+    assert ticket.value() is None
+    bmc = bench.driver.bmc(NODE)
+    assert (bmc.identified_s, bmc.reset_count, bmc.users) == (0, 0, {"admin": "word"})
+
+
+def test_the_first_password_that_is_told_is_the_one_that_is_wanted(bench: Bench) -> None:
+    def ask(operation: Any, password: str) -> Ticket:
+        ticket = bench.submit(operation, fake_username="admin", fake_password=password)
+        bench.wait()
+        return ticket
+
+    assert ask(GetPower(), "first").value() is PowerState.OFF
+    assert isinstance(ask(GetPower(), "other").failure().error, BMCCredentials)
+    assert ask(SetUserPassword("admin", "other"), "first").value() is None
+    assert ask(GetPower(), "other").value() is PowerState.OFF
+    assert ask(CheckUserPassword("admin", "first"), "other").value() is PasswordCheck.DIFFERS
+    wrong = VerifyCredentials({"fake_username": "admin", "fake_password": "first"})
+    assert isinstance(ask(wrong, "other").failure().error, BMCCredentials)
+    assert "first" not in repr(bench.driver.bmc(NODE))
+
+
+def test_the_password_is_a_secret_of_the_driver_info(bench: Bench) -> None:
+    assert bench.driver.check({"fake_password": "word"}).secret_keys == {"fake_password"}

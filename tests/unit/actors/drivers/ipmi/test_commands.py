@@ -3,6 +3,7 @@
 import pytest
 
 from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, Operation, SetBootDevice, SetPower, Value
+from castiron.actors.drivers.ipmi.operations.table import steps
 from castiron.actors.drivers.ipmi.sessions.codes import (
     ADVICE,
     CIPHER_STATUSES,
@@ -12,7 +13,7 @@ from castiron.actors.drivers.ipmi.sessions.codes import (
     completion_error,
     login_error,
 )
-from castiron.actors.drivers.ipmi.sessions.commands import Answer, Nonsense, Refused, Request, steps
+from castiron.actors.drivers.ipmi.sessions.exchange import Answer, Nonsense, Refused, Request
 from castiron.transport.errors import BMCBusy, BMCCredentials, BMCError, BMCFault, BMCUnsupported
 from castiron.transport.vocabulary import BootDevice, PowerControl, PowerState
 
@@ -121,10 +122,10 @@ def test_an_answer_that_makes_no_sense_is_told(operation: Operation, data: str) 
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        *((code, BMCBusy) for code in (0xC0, 0xC3, 0xC4, 0xCE, 0xD2)),
-        *((code, BMCUnsupported) for code in (0xC1, 0xC9, 0xCC, 0xD5, 0xD6)),
+        *((code, BMCBusy) for code in (0xC0, 0xC3, 0xC4, 0xC5, 0xCE, 0xD2)),
+        *((code, BMCUnsupported) for code in (0xC1, 0xC7, 0xC8, 0xC9, 0xCA, 0xCB, 0xCC, 0xD5, 0xD6)),
         (0xD4, BMCCredentials),
-        *((code, BMCFault) for code in (0x01, 0x7E, 0x80, 0xC2, 0xC5, 0xC7, 0xD3, 0xFF)),
+        *((code, BMCFault) for code in (0x01, 0x7E, 0x80, 0xC2, 0xC6, 0xD3, 0xFF)),
     ],
 )
 def test_each_completion_code_is_its_error(code: int, error: type[BMCError]) -> None:

@@ -1,162 +1,28 @@
 """The contract of drivers, against everything that claims to keep it.
 
-One class of tests; a world for each driver and each kind of BMC that says how to be healthy, silent, or wrong there.
+One class of tests, in every world of the fixtures.
 """
 
-import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from typing import Any, Protocol
 
 import pytest
 
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import (
     BootSetting,
-    Driver,
     GetBootDevice,
     GetPower,
     NotDone,
     SetBootDevice,
     SetPower,
 )
-from castiron.actors.drivers.fake import FakeDriver
-from castiron.actors.drivers.ipmi import IPMIDriver
-from castiron.testing import BMCFarm
 from castiron.transport.errors import ArgumentInvalid, BMCCredentials, BMCFault, BMCUnreachable, BMCUnsupported
 from castiron.transport.vocabulary import Applied, BootDevice, NodeUUID, PowerControl, PowerState
 from tests.support.driver_calls import WAIT_S, Caller, Ticket
-from tests.support.ipmi_sim import IPMISim, running_ipmi_sim
+from tests.support.driver_worlds import World
 
 ON, OFF, SOFT_OFF = (SetPower(control) for control in (PowerControl.ON, PowerControl.OFF, PowerControl.SOFT_OFF))
-Info = Mapping[str, Any]
-
-
-class World(Protocol):
-    """One machine behind a driver, seen from both sides."""
-
-    driver: Driver
-    healthy: Info
-    silent: Info
-    """driver_info of a BMC that never answers."""
-    wrong_password: Info
-
-    def power(self) -> PowerState:
-        """What the machine itself says."""
-        ...
-
-    def control_count(self) -> int:
-        """How many power controls it has received."""
-        ...
-
-    def refuse(self) -> Info:
-        """Make the next power control an unknown command; return the driver_info to send it to."""
-        ...
-
-
-class FakeWorld:
-    def __init__(self, clock: SystemClock) -> None:
-        self.driver: Driver = FakeDriver(clock)
-        self.healthy: Info = {}
-        self.silent: Info = {"fake_fault": "unreachable"}
-        self.wrong_password: Info = {"fake_fault": "credentials"}
-
-    def _bmc(self) -> Any:
-        assert isinstance(self.driver, FakeDriver)
-        return self.driver.bmc(NodeUUID("node"))
-
-    def power(self) -> PowerState:
-        power: PowerState = self._bmc().power
-        return power
-
-    def control_count(self) -> int:
-        return len(self._bmc().controls)
-
-    def refuse(self) -> Info:
-        return {"fake_fault": "unsupported"}
-
-
-class IPMISimWorld:
-    def __init__(self, clock: SystemClock, bmc: IPMISim, silent: Info) -> None:
-        self.driver: Driver = IPMIDriver(clock)
-        self.bmc = bmc
-        self.healthy: Info = bmc.driver_info
-        self.silent: Info = silent
-        self.wrong_password: Info = {**bmc.driver_info, "ipmi_password": "wrong"}
-        self._controls_before = bmc.control_count
-
-    def power(self) -> PowerState:
-        return self.bmc.power
-
-    def control_count(self) -> int:
-        return self.bmc.control_count - self._controls_before
-
-    def refuse(self) -> Info:
-        self.bmc.refuse_next_control(0xC1)
-        return self.healthy
-
-
-class FarmWorld:
-    def __init__(self, clock: SystemClock, farm: BMCFarm, silent: Info) -> None:
-        self.driver: Driver = IPMIDriver(clock)
-        self.bmc = farm[0]
-        self.healthy: Info = self.bmc.driver_info
-        self.silent: Info = silent
-        self.wrong_password: Info = {**self.bmc.driver_info, "ipmi_password": "wrong"}
-
-    def power(self) -> PowerState:
-        return self.bmc.power
-
-    def control_count(self) -> int:
-        return len(self.bmc.controls)
-
-    def refuse(self) -> Info:
-        pytest.skip("the farm's BMCs know every power control that there is")
-
-
-@pytest.fixture(scope="module")
-def clock() -> Iterator[SystemClock]:
-    made = SystemClock()
-    yield made
-    made.stop(5)
-
-
-@pytest.fixture(scope="module")
-def ipmi_sim() -> Iterator[IPMISim]:
-    with running_ipmi_sim() as bmc:
-        yield bmc
-
-
-@pytest.fixture
-def silent() -> Iterator[Info]:
-    """A BMC that hears everything and says nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        yield {"ipmi_address": "127.0.0.1", "ipmi_port": deaf.getsockname()[1]}
-
-
-WORLDS = ["fake", pytest.param("ipmi_sim", marks=pytest.mark.simulators), "farm"]
-
-
-@pytest.fixture(params=WORLDS)
-def world(request: pytest.FixtureRequest, clock: SystemClock, silent: Info) -> Iterator[World]:
-    with ExitStack() as stack:
-        made: World
-        if request.param == "fake":
-            made = FakeWorld(clock)
-        elif request.param == "farm":
-            made = FarmWorld(clock, stack.enter_context(BMCFarm(bmcs=1)), silent)
-        else:
-            made = IPMISimWorld(clock, request.getfixturevalue("ipmi_sim"), silent)
-        stack.callback(made.driver.stop, 5)
-        yield made
-
-
-@pytest.fixture
-def caller(world: World, clock: SystemClock) -> Caller:
-    return Caller(world.driver, clock)
 
 
 class TestDriverContract:
