@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
+    from castiron.actors.core.provision.catalogue import Arg
     from castiron.actors.settings import Settings
+    from castiron.actors.steps.declaring import StepContext, deferred, step
     from castiron.transport.clients.client import Client, connect
     from castiron.transport.clients.requests import Request
     from castiron.transport.errors import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
         NodeLocked,
         NodeNotFound,
         NodeRemoved,
+        NodeStateInvalid,
         PowerStateUnconfirmed,
         PreconditionFailed,
         ReplyTimeout,
@@ -60,6 +63,12 @@ if TYPE_CHECKING:
         RequestStarted,
         RequestSuperseded,
         RevisionStale,
+        StepFailed,
+        StepInterrupted,
+        StepInvalid,
+        StepNotWaiting,
+        StepTimeout,
+        StepTokenInvalid,
         StoreUnavailable,
         VerbForbidden,
         VerbUnknown,
@@ -101,6 +110,7 @@ _ERRORS: Final = (
     "NodeLocked",
     "NodeNotFound",
     "NodeRemoved",
+    "NodeStateInvalid",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
     "ReplyTimeout",
@@ -116,6 +126,12 @@ _ERRORS: Final = (
     "RequestStarted",
     "RequestSuperseded",
     "RevisionStale",
+    "StepFailed",
+    "StepInterrupted",
+    "StepInvalid",
+    "StepNotWaiting",
+    "StepTimeout",
+    "StepTokenInvalid",
     "StoreUnavailable",
     "VerbForbidden",
     "VerbUnknown",
@@ -123,15 +139,20 @@ _ERRORS: Final = (
 )
 
 _HOME: Final = {
+    "Arg": "castiron.actors.core.provision.catalogue",
     "Client": "castiron.transport.clients.client",
     "Conductor": "castiron.actors.conductor",
     "Request": "castiron.transport.clients.requests",
     "Settings": "castiron.actors.settings",
+    "StepContext": "castiron.actors.steps.declaring",
     "connect": "castiron.transport.clients.client",
+    "deferred": "castiron.actors.steps.declaring",
+    "step": "castiron.actors.steps.declaring",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
 }
 
 __all__ = [
+    "Arg",
     "ArgumentInvalid",
     "BMCAddressTaken",
     "BMCBusy",
@@ -166,6 +187,7 @@ __all__ = [
     "NodeLocked",
     "NodeNotFound",
     "NodeRemoved",
+    "NodeStateInvalid",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
     "ReplyTimeout",
@@ -183,12 +205,21 @@ __all__ = [
     "RequestSuperseded",
     "RevisionStale",
     "Settings",
+    "StepContext",
+    "StepFailed",
+    "StepInterrupted",
+    "StepInvalid",
+    "StepNotWaiting",
+    "StepTimeout",
+    "StepTokenInvalid",
     "StoreUnavailable",
     "VerbForbidden",
     "VerbUnknown",
     "VersionUnsupported",
     "__version__",
     "connect",
+    "deferred",
+    "step",
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
+from castiron.actors.core.telling.steps import steps_of
 from castiron.store.records import EventRecord, NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.events import EventView
 from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView, TraceStep
@@ -99,6 +100,7 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         callback_urls=[shown(url) for url in request.callbacks],
         attempts=request.attempts,
         step=None if active is None or active.request.id != request.id else active.action.step(),
+        steps=steps_of(request),
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),
     )

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
@@ -15,9 +15,11 @@ from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
 from castiron.transport.clients.client import TIMEOUT_S
 from castiron.transport.clients.requests import ABORT_S
-from castiron.transport.replies import RequestView, TraceStep
+from castiron.transport.replies import RequestView, StepView, TraceStep
 from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestTrace, RequestWait
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
+
+_OPEN: Final[tuple[Any, ...]] = (None, {}, [], 0)
 
 _UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
@@ -36,6 +38,7 @@ def _moment(text: str) -> float:
 
 
 _TRACE_HEAD: Final = ("AT", "TOOK", "WHAT", "TIMES", "DETAILS")
+_STEPS_HEAD: Final = ("STEP", "STATE", "ATTEMPTS", "STARTED", "TOOK", "OUTCOME")
 _HEAD: Final = ("ID", "NODE", "VERB", "STATE", "ACCEPTED", "ENDED", "OUTCOME")
 
 
@@ -51,9 +54,13 @@ def _show(id_: str) -> None:
     with connect(given) as client:
         view = client.requests.show(id_).view
     if given.is_json:
-        show_json(view)
-    else:
-        show_record(_lines(view, time.time()))
+        return show_json(view)
+    now = time.time()
+    show_record(_lines(view, now))
+    if view.steps:
+        click.echo()
+        show_table(_STEPS_HEAD, [_step_row(step, now) for step in view.steps])
+    return None
 
 
 @request.command("list", cls=Command, verbs=(RequestList,))
@@ -182,12 +189,44 @@ def _outcome(view: RequestView) -> str:
     return str(next((view.result[key] for key in ("power_state", "boot_device") if view.result.get(key)), "done"))
 
 
+def _step_row(step: StepView, now: float) -> list[str]:
+    took = None if step.started_at is None or step.ended_at is None else step.ended_at - step.started_at
+    return [
+        step.name,
+        step.state,
+        str(step.attempts),
+        age(step.started_at, now),
+        "-" if took is None or took < 0 else f"{took:.3f} s",
+        word(step.result) if step.error is None else f"{step.error.get('code')}: {step.error.get('message')}",
+    ]
+
+
+def _told(group: str, values: dict[str, Any] | None) -> dict[str, str]:
+    """Return the lines of a result, or an error; steps have a table of their own."""
+    return {f"{group}.{key}": word(_but_steps(value)) for key, value in (values or {}).items() if key != "steps"}
+
+
+def _but_steps(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: one for key, one in cast("dict[str, Any]", value).items() if key != "steps"}
+
+
+def _brief(value: Any) -> Any:
+    """Return what was asked for without what was left open: a list of steps is mostly that."""
+    if isinstance(value, list):
+        return [_brief(one) for one in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: one for key, one in cast("dict[str, Any]", value).items() if one is False or one not in _OPEN}
+    return value
+
+
 def _lines(view: RequestView, now: float) -> dict[str, str]:
     return {
         "id": view.id,
         "node": f"{view.node} ({view.node_uuid})",
         "verb": view.verb,
-        **{f"arguments.{key}": word(value) for key, value in view.arguments.items() if key != "node"},
+        **{f"arguments.{key}": word(_brief(value)) for key, value in view.arguments.items() if key != "node"},
         "requester": view.requester,
         "requesters": ", ".join(view.requesters) or "-",
         "merged": str(view.merged),
@@ -206,6 +245,6 @@ def _lines(view: RequestView, now: float) -> dict[str, str]:
         "deadline_at": moment(view.deadline_at, now),
         "overdue_at": moment(None if view.ended_at else view.overdue_at, now),
         "attempts": str(view.attempts),
-        **{f"result.{key}": word(value) for key, value in (view.result or {}).items()},
-        **{f"error.{key}": word(value) for key, value in (view.error or {}).items()},
+        **_told("result", view.result),
+        **_told("error", view.error),
     }

@@ -16,6 +16,7 @@ from castiron.transport.replies.machines import (
     RequestListed,
     RequestSummary,
     RequestView,
+    StepView,
 )
 from castiron.transport.replies.table import PARTS, RESULTS, AnyResult
 from castiron.transport.replies.telling import (
@@ -53,6 +54,7 @@ __all__ = [
     "RequestView",
     "RequesterUse",
     "StatusView",
+    "StepView",
     "TraceStep",
     "TraceView",
     "Welcome",

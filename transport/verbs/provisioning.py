@@ -39,7 +39,13 @@ class StepWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _MOVES = (errors.NodeNotFound, errors.NodeLocked, errors.NodeInMaintenance, errors.NodeStateInvalid)
-_ANSWERS = (errors.NodeNotFound, errors.StepNotWaiting, errors.StepTokenInvalid, errors.MailboxFull)
+_ANSWERS = (
+    errors.NodeNotFound,
+    errors.NodeInMaintenance,
+    errors.StepNotWaiting,
+    errors.StepTokenInvalid,
+    errors.MailboxFull,
+)
 
 
 class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provision.set"):

@@ -25,6 +25,7 @@ CHANGING = [
     "node.power.set",
     "node.boot_device.set",
     "node.boot_device.get",
+    "node.provision.set",
 ]
 SHOWN_OTHERWISE = {"driver_info", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
 
