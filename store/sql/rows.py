@@ -166,6 +166,7 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         json.dumps(record.callbacks) if record.callbacks else "[]",
         _dump_trace(record.trace),
         None if record.error is None else record.error.get("code"),
+        identity_of(record.requester),
     )
 
 
@@ -179,7 +180,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
     (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
     (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
     (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, *more) = terms
-    callbacks, trace, _ = more
+    callbacks, trace, *_ = more  # what follows is there to be found by
     with _Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,
@@ -211,6 +212,12 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
             callbacks=tuple(json.loads(callbacks)) if callbacks != "[]" else (),
             trace=_load_trace(trace),
         )
+
+
+def identity_of(requester: str) -> str:
+    """Return a requester without what the peer called itself, in parentheses behind it."""
+    identity, is_claimed, _ = requester.rpartition(" (")
+    return identity if is_claimed and requester.endswith(")") else requester
 
 
 def key_row(record: KeyRecord) -> Row:

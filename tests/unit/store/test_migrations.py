@@ -145,6 +145,7 @@ def test_rows_are_in_the_order_of_the_models() -> None:
     callback = dict(zip(statements.columns(Callback)[:-1], callback_row(full_callback()), strict=True))
 
     assert request.pop("error_code") == "bmc.fault", "it stands beside the error, to be found by"
+    assert request.pop("identity") == full_request().requester, "as above"
     pairs = (
         (node, full_node()),
         (request, full_request()),
