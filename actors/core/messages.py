@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
 from castiron.store.records import NodeRecord
+from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest
 from castiron.transport.vocabulary import Instant, NodeName, RequestID
 
@@ -27,6 +28,8 @@ class Submit:
     verb: AnyNodeRequest
     requester: str
     reply_to: ReplyTo
+    unless_merged: CastironError | None = None
+    """Why it is refused unless it is merged: there is no room for one more request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

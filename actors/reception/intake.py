@@ -6,11 +6,13 @@ told once what became of it, by whichever thread learns of it. Nothing is decide
 
 import logging
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.core.messages import Preview, Remove, SetMaintenance, Submit, Withdraw
+from castiron.actors.core.requests.compatibility import Merge, judge
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import same_request
 from castiron.actors.core.views import request_view
@@ -20,7 +22,14 @@ from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.admission import Keys, Wanted, judge_known
 from castiron.actors.services import Services
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import ArgumentInvalid, CastironError, InternalError, RequestEnded, RequestNotFound
+from castiron.transport.errors import (
+    ArgumentInvalid,
+    CastironError,
+    ConductorOverloaded,
+    InternalError,
+    RequestEnded,
+    RequestNotFound,
+)
 from castiron.transport.replies import AnyResult
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import AnyNodeRequest, RequestAbort, RequestCancel
@@ -182,7 +191,13 @@ class Intake:
 
     def _deliver(self, node: NodeState, message: Submit, submission: Submission) -> None:
         identity = identity_of(message.requester)
-        self.gate.reserve(identity)
+        try:
+            self.gate.reserve(identity)
+        except ConductorOverloaded as full:
+            if not isinstance(judge(node, message.verb), Merge):
+                raise
+            # A wish that joins another makes no new request. What it would join may end before it comes there.
+            return deliver(self._services, node, replace(message, unless_merged=full))
         submission.place = identity
         return deliver(self._services, node, message)
 

@@ -13,9 +13,10 @@ from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
 from castiron.testing.bmc.codes import ChassisAction
+from castiron.transport.clients.client import Client
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.endpoint import parse_endpoint
-from castiron.transport.errors import RequestEnded, RequestNotFound, RequestReused, RequestStarted
+from castiron.transport.errors import ConductorOverloaded, RequestEnded, RequestNotFound, RequestReused, RequestStarted
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodePowerSet, RequestAbort, RequestCancel, RequestShow, RequestWait, Verb
 from castiron.transport.vocabulary import PowerTarget, ReplyWish
@@ -135,3 +136,16 @@ def test_an_abort_of_what_waits_is_answered_once(farm: BMCFarm) -> None:
         assert aborted.state == "cancelled"
         assert client.status().transport["doubled"] == 0
         assert client.status().requests["waiters"] == 0
+
+
+def test_an_equal_request_joins_where_there_is_no_room_for_another() -> None:
+    with running_conductor(settings=Settings(max_open_requests=1)) as conductor, conductor.client() as client:
+        client.nodes.create("n1", driver="fake")
+        client.nodes.set_maintenance("n1")
+        first = client.nodes.power("n1", "power on", hold=True)
+        with Client(conductor.endpoint, patience_s=0) as hasty:
+            joined = hasty.nodes.power("n1", "power on", hold=True)
+            with pytest.raises(ConductorOverloaded):
+                hasty.nodes.power("n1", "power off", hold=True, policy="after")
+
+    assert joined.id == first.id

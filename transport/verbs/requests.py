@@ -42,7 +42,6 @@ class RequestCancel(Verb, frozen=True, kw_only=True, tag="request.cancel"):
 
     makes_work = True
     role = Role.OPERATOR
-    idempotent = False
     refusals = (
         errors.RequestNotFound,
         errors.RequestStarted,
@@ -67,7 +66,6 @@ class RequestAbort(Verb, frozen=True, kw_only=True, tag="request.abort"):
 
     makes_work = True
     role = Role.OPERATOR
-    idempotent = False
     refusals = (
         errors.RequestNotFound,
         errors.RequestEnded,
