@@ -180,6 +180,9 @@ STEPS: Final = (
                 THEN rtrim(rtrim(requester, replace(requester, '(', '')), ' (') ELSE requester END
             """,
             "CREATE INDEX requests_of_identity ON requests (identity, accepted_at, id, ended_at)",
+            "ALTER TABLE outbox ADD COLUMN trace TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE outbox ADD COLUMN ended_at DOUBLE PRECISION",
+            "CREATE INDEX outbox_owed ON outbox (owed_since, seq, id) WHERE ended_at IS NULL",
             "CREATE INDEX requests_ended ON requests (ended_at) WHERE ended_at IS NOT NULL",
         ),
     ),

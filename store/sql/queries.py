@@ -77,7 +77,13 @@ def keys_of(request_ids: Collection[RequestID]) -> Query:
 
 def outbox() -> Query:
     """All calls that are owed, the longest owed first."""
-    return _CALLBACK.select().order_by(_CALLBACK.owed_since, _CALLBACK.seq, _CALLBACK.id)
+    owed = _CALLBACK.select().where(_CALLBACK.ended_at.is_null())
+    return owed.order_by(_CALLBACK.owed_since, _CALLBACK.seq, _CALLBACK.id)
+
+
+def callbacks_of(request_id: RequestID) -> Query:
+    """The calls that are or were owed for a request."""
+    return _CALLBACK.select().where(_CALLBACK.request_id == request_id).order_by(_CALLBACK.id)
 
 
 def accepted_at(request_id: RequestID) -> Query:

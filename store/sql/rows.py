@@ -24,6 +24,7 @@ from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
     Applied,
+    EventSeq,
     EventType,
     Fault,
     OnRestart,
@@ -164,7 +165,7 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         record.merged,
         record.abort_by,
         json.dumps(record.callbacks) if record.callbacks else "[]",
-        _dump_trace(record.trace),
+        dump_trace(record.trace),
         None if record.error is None else record.error.get("code"),
         identity_of(record.requester),
     )
@@ -232,13 +233,29 @@ def key_record(row: Row) -> KeyRecord:
 
 
 def callback_row(record: CallbackRecord) -> Row:
-    """Return the row of `tables.Callback` without its last field, which the writer knows.
+    """Return the row of `tables.Callback`; the event number is the writer's, who puts it in with `numbered`.
 
     Raises:
         UnstorableValue: the body holds what cannot be stored.
     """
     url, body = record.url, values.dump(record.body)
-    return (record.id, record.request_id, url, record.owed_since, body, record.attempts)
+    trace = dump_trace(record.trace)
+    return (
+        record.id,
+        record.request_id,
+        url,
+        record.owed_since,
+        body,
+        record.attempts,
+        record.seq,
+        trace,
+        record.ended_at,
+    )
+
+
+def numbered(row: Row, seq: EventSeq) -> Row:
+    """Return the row of a callback with the event number of its commit."""
+    return (*row[:6], seq, *row[7:])
 
 
 def callback_record(row: Row) -> CallbackRecord:
@@ -247,7 +264,7 @@ def callback_record(row: Row) -> CallbackRecord:
     Raises:
         StoreUnusable: the row is damaged.
     """
-    (delivery_id, request_id, url, owed_since, body, attempts, seq) = row
+    (delivery_id, request_id, url, owed_since, body, attempts, seq, trace, ended_at) = row
     with _Understood(f"outbox/{delivery_id}"):
         return CallbackRecord(
             id=delivery_id,
@@ -257,6 +274,8 @@ def callback_record(row: Row) -> CallbackRecord:
             body=values.load(body),
             attempts=attempts,
             seq=seq,
+            trace=_load_trace(trace),
+            ended_at=ended_at,
         )
 
 
@@ -333,8 +352,8 @@ def _if_known(make: Callable[[str], T], value: str | None) -> T | None:
     return None if value is None else make(value)
 
 
-def _dump_trace(trace: tuple[TraceEntry, ...]) -> str:
-    """Return a list of lists, which is a third of what maps with names would take."""
+def dump_trace(trace: tuple[TraceEntry, ...]) -> str:
+    """Return a trace as it is stored: a list of lists, which is a third of what maps with names would take."""
     entries = [
         f'["{entry.word}",{entry.at!r},{json.dumps(entry.until)},{entry.count},{values.dump(entry.details)}]'
         for entry in trace

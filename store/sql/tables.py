@@ -118,6 +118,8 @@ class Callback(Model):
     body = TextField()
     attempts = BigIntegerField()
     seq = BigIntegerField()
+    trace = TextField()
+    ended_at = DoubleField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "outbox"
