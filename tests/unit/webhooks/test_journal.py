@@ -37,7 +37,8 @@ def test_attempts_that_fail_alike_are_one_entry_with_the_latest_next() -> None:
     for number in range(100):
         trace = after(trace, AWAY, number * 10.0, number * 10.0 + 10)
 
-    (entry,) = trace
+    assert len(trace) == 1
+    entry = trace[0]
     assert (entry.count, entry.at, entry.until, entry.details["next_at"]) == (100, 0.0, 991.0, 1000.0)
 
 
