@@ -290,6 +290,7 @@ class Conductor:
         bulks = Bulks(services, intake, archive)
         bulletin = Bulletin(
             services=services,
+            kin=kin,
             store=store,
             writer=writer,
             archive=archive,

@@ -3,13 +3,13 @@
 Any thread; never blocks.
 """
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pykka import ActorDeadError
 
 from castiron.actors.core.requests.obstacles import aside
 from castiron.actors.core.state import NodeState
-from castiron.actors.dispatch.mailbox import InboxFull
+from castiron.actors.dispatch.mailbox import InboxFull, Mailbox
 from castiron.actors.services import Services
 from castiron.store.records import NodeRecord
 from castiron.transport.errors import ConductorOverloaded, MailboxFull, NodeNotFound
@@ -47,11 +47,12 @@ def deliver(services: Services, node: NodeState, message: Any) -> None:
         raise node_not_found(record.name)
     try:
         if owner.ref is not None:
-            return owner.ref.tell(message)
+            owner.ref.tell(message)
+            return services.crowding.delivered(record.uuid, cast("Mailbox", owner.ref.actor_inbox))
     except InboxFull as full:
         raise MailboxFull(
             f"{full.limit} messages wait at {record.name}, which is the limit. Try again.",
-            details={"node": record.name, "limit": full.limit},
+            details={"node": record.name, "limit": full.limit, "what": "node_mailbox"},
             retry_after_s=RETRY_AFTER_S,
         ) from None
     except ActorDeadError:

@@ -168,10 +168,11 @@ def limits() -> str:
             one.value(),
             one.beyond,
             f"`{one.answer}`",
+            "yes" if one.warns else "",
         )
         for one in BOUNDS
     )
-    return _table(("what", "setting", "default", "beyond it", "answer"), rows)
+    return _table(("what", "setting", "default", "beyond it", "answer", "warned of"), rows)
 
 
 def replaced() -> str:

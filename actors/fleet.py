@@ -305,5 +305,5 @@ def _not_created(record: NodeRecord, error: StoreError) -> CastironError:
             details={"name": record.name, "uuid": None},
         )
     return StoreUnavailable(
-        f"{error} Nothing was changed.", details={"reason": str(error)}, retry_after_s=RECOVERY_PAUSE_S
+        f"{error}. Nothing was changed.", details={"reason": str(error)}, retry_after_s=RECOVERY_PAUSE_S
     )

@@ -6,6 +6,7 @@ come in: a new bound. Must not: the code that keeps it.
 
 from typing import Final, NamedTuple
 
+from castiron.actors.core.requests.submission import MAX_REQUESTERS
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
@@ -20,6 +21,7 @@ from castiron.transport.verbs import MAX_LIST
 
 BUSY: Final = "conductor.overloaded"
 WAITS: Final = "none: it waits"
+_NO: Final = False
 
 
 class Bound(NamedTuple):
@@ -27,29 +29,34 @@ class Bound(NamedTuple):
 
     what: str
     """As busy answers and `castiron status` name it."""
-    limit: str | int
-    """The setting that holds it, or its fixed value."""
+    limit: str | int | None
+    """The setting that holds it, or its fixed value; None: the operating system's."""
     beyond: str
     answer: str
+    warns: bool = True
+    """There is an event at four fifths of it, and a gauge in `castiron status`."""
 
     def value(self) -> str:
         """Return its default."""
+        if self.limit is None:
+            return "`ulimit -n`"
         limit = getattr(Settings(), self.limit) if isinstance(self.limit, str) else self.limit
         return f"{limit:,.15g}"
 
 
 BOUNDS: Final = (
-    Bound("work_rate", "work_rate_per_s", "messages that make work, of one identity; after a burst", BUSY),
+    Bound("work_rate", "work_rate_per_s", "messages that make work, of one identity; after a burst", BUSY, _NO),
     Bound("work_rate", "work_rate_burst", "the burst of these", BUSY),
-    Bound("read_rate", "read_rate_per_s", "messages that only look, of one identity; after a burst", BUSY),
+    Bound("read_rate", "read_rate_per_s", "messages that only look, of one identity; after a burst", BUSY, _NO),
     Bound("read_rate", "read_rate_burst", "the burst of these", BUSY),
     Bound("open_requests", "max_open_requests", "requests accepted and not ended: a new one is refused", BUSY),
     Bound("open_requests_per_requester", "max_open_requests_per_requester", "the same, of one identity", BUSY),
     Bound("node_queue", "node_queue_limit", "requests that wait for one node: a new one is refused", "mailbox.full"),
+    Bound("request_sharers", MAX_REQUESTERS, "who want one request, or are to be called back", "mailbox.full", _NO),
     Bound("node_mailbox", "node_mailbox_limit", "messages of users that one actor has not read", "mailbox.full"),
     Bound("actions", "max_running_actions", "the action waits in its node's queue, in the order of all", WAITS),
     Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
-    Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS),
+    Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
     Bound("waiters", "max_waiters", "clients that wait for ends: one more is refused; poll instead", BUSY),
     Bound("fleet", "fleet_mailbox_limit", "creations and changes of nodes that wait; also while it is replaced", BUSY),
     Bound("archive", MAX_QUESTIONS, "questions to the store that wait: one more is refused", BUSY),
@@ -60,22 +67,29 @@ BOUNDS: Final = (
     Bound("unread_bytes", MAX_UNREAD_BYTES, "bytes of large replies that nobody reads: busy instead of them", BUSY),
     Bound("unsent_bytes", MAX_LARGE_BYTES, "bytes of large replies on their way to the door: busy instead", BUSY),
     Bound("events_waiting", MAX_WAITING, "the slowest subscriber loses events, and sees the gap", "none: a gap"),
-    Bound("max_bulks", "max_bulks", "bulks under way: one more is refused", BUSY),
-    Bound("max_bulk_nodes", "max_bulk_nodes", "nodes of all bulks under way: one more bulk is refused", BUSY),
-    Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "protocol.malformed"),
-    Bound("list", MAX_LIST, "a page has no more; the next follows its marker", "argument.invalid"),
+    Bound(
+        "bulks",
+        "max_bulks",
+        "bulks under way: one more is refused; at twice as many one that is sent again, too",
+        BUSY,
+    ),
+    Bound("bulk_nodes", "max_bulk_nodes", "nodes of all bulks under way: one more bulk is refused", BUSY),
+    Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "frame.too_large", _NO),
+    Bound("list", MAX_LIST, "a page has no more; the next follows its marker", "argument.invalid", _NO),
     Bound("rate_buckets", MAX_BUCKETS, "the identity heard of least lately is forgotten: its bucket is full", "none"),
-    Bound("ended", MAX_ENDED, "ended requests in memory; older ones come from the store", "none"),
+    Bound("ended", MAX_ENDED, "ended requests in memory; older ones come from the store", "none", _NO),
     Bound("webhooks", "webhook_max_waiting", "calls that are owed: the oldest are given up, with an event", "none"),
-    Bound("webhooks_in_flight", "webhook_max_in_flight", "a call waits for another to end", WAITS),
+    Bound("webhooks_in_flight", "webhook_max_in_flight", "a call waits for another to end", WAITS, _NO),
     Bound(
         "webhooks_in_flight_per_destination",
         "webhook_max_in_flight_per_destination",
         "a call waits for another to end",
         WAITS,
+        _NO,
     ),
-    Bound("events", "event_retention_count", "the oldest events are forgotten, beside each node's latest", "none"),
-    Bound("history", "node_history_max_entries", "a node's oldest events are forgotten", "none"),
+    Bound("descriptors", None, "files and sockets: no new client gets in, and no webhook out", "none"),
+    Bound("events", "event_retention_count", "the oldest events are forgotten, beside each node's latest", "none", _NO),
+    Bound("history", "node_history_max_entries", "a node's oldest events are forgotten", "none", _NO),
 )
 
 REPLACED: Final = {

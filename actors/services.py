@@ -11,6 +11,7 @@ from typing import Protocol
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.drivers.base import Driver
+from castiron.actors.nodes.crowding import Crowding
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.troubles import Troubles
 from castiron.actors.published.board import Board
@@ -76,3 +77,9 @@ class Services:
     """Read a node from the store, behind everything that was submitted before, and tell; off the caller's thread."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
+    crowding: Crowding = field(init=False)
+    """Which nodes have most waiting."""
+
+    def __post_init__(self) -> None:
+        """Make what is made of the others."""
+        object.__setattr__(self, "crowding", Crowding(self.settings, self.board, self.directory))

@@ -54,11 +54,15 @@ def names_of(text: str) -> list[str]:
 
 
 def folded(names: Iterable[str]) -> str:
-    """Return the shortest host range for these names."""
-    from castiron.transport.ranges import fold  # noqa: PLC0415 - 15 ms that other commands do without
-
+    """Return the shortest host range for these names; those that no node could have stand behind it as they are."""
     listed = list(names)
-    return listed[0] if len(listed) == 1 else fold(listed)
+    if len(listed) == 1:
+        return visible(listed[0])
+    from castiron.transport.ranges import fold, is_name  # noqa: PLC0415 - 15 ms that other commands do without
+
+    could_be = [name for name in listed if is_name(name)]
+    others = [visible(name) for name in listed if not is_name(name)]
+    return ", ".join([fold(could_be), *others] if could_be else others)
 
 
 def send(client: Client, verbs: Sequence[tuple[str, Verb]]) -> list[Outcome]:

@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import settings
+
+settings.register_profile("castiron", deadline=None)
+settings.load_profile("castiron")
+"""An example that takes 0.2 s, Hypothesis's own bound, says that the machine is busy, and nothing about the code."""
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach the programs that tests start.

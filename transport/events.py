@@ -35,6 +35,15 @@ MAX_EVENT_BYTES: Final = 1_048_576
 
 _POWER: Final = ("requester", "to_power", "power_state")
 _BOOT: Final = ("requester", "boot_device", "persistent", "uefi")
+_PROVISION: Final = (
+    "requester",
+    "event",
+    "previous_provision_state",
+    "previous_target_provision_state",
+    "provision_state",
+    "target_provision_state",
+)
+_STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt")
 
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),
@@ -47,6 +56,14 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.BOOT_DEVICE_SET_START: _BOOT,
     EventType.BOOT_DEVICE_SET_END: _BOOT,
     EventType.BOOT_DEVICE_SET_ERROR: (*_BOOT, "error"),
+    EventType.PROVISION_SET_START: _PROVISION,
+    EventType.PROVISION_SET_SUCCESS: (*_PROVISION, "reason"),
+    EventType.PROVISION_SET_END: _PROVISION,
+    EventType.PROVISION_SET_ERROR: (*_PROVISION, "error"),
+    EventType.STEP_START: (*_STEP, "revert"),
+    EventType.STEP_PROGRESS: (*_STEP, "progress"),
+    EventType.STEP_END: (*_STEP, "revert", "result"),
+    EventType.STEP_ERROR: (*_STEP, "revert", "error", "retry_at"),
     EventType.MAINTENANCE_SET_END: (
         "requester",
         "maintenance",
@@ -59,8 +76,8 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
-    EventType.LIMIT_WARNING: ("what", "used", "limit", "setting"),
-    EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting"),
+    EventType.LIMIT_WARNING: ("what", "used", "limit", "setting", "whose"),
+    EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting", "whose"),
 }
 """Type → keys that its payload may have, in Ironic's words where it has them."""
 

@@ -80,8 +80,17 @@ def named(entries: Iterable[str], *, limit: int = MAX_NAMES) -> list[str]:
     return list(names)
 
 
+def is_name(text: str) -> bool:
+    """Return whether a node could have this name."""
+    return _NAME.match(text) is not None
+
+
 def fold(names: Iterable[str]) -> str:
-    """Return the shortest host range that stands for these names; expanding it gives them back."""
+    """Return the shortest host range that stands for these names; expanding it gives them back.
+
+    Args:
+        names: each one that a node could have; see `is_name`.
+    """
     folded = _NodeSet.fromlist(list(names), resolver=RESOLVER_NOGROUP)
     return str(folded)
 

@@ -18,6 +18,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from castiron.transport.crowd import Crowd, Fullest
 from castiron.transport.errors import CastironError, ConductorOverloaded, FrameMalformed
 from castiron.transport.frames import MAX_MESSAGE_BYTES
 from castiron.transport.verbs import MAX_LIST, Verb
@@ -176,6 +177,8 @@ class Peers(Generic[Key, Item]):
         self._limits = limits
         self._sessions: OrderedDict[Key, Session[Item]] = OrderedDict()
         self.in_flight_count = 0
+        self.crowd = Crowd[Session[Item]](limits.in_flight_per_peer, lambda session: len(session.in_flight))
+        """Those with many messages in flight."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -213,6 +216,7 @@ class Peers(Generic[Key, Item]):
             raise overloaded("in_flight", self._limits.in_flight)
         session.begin(message_id, item, limit=self._limits.in_flight_per_peer)
         self.in_flight_count += 1
+        self.crowd.note(session, len(session.in_flight))
 
     def end(self, key: Key, message_id: bytes) -> Item | None:
         """Note that a message has its last reply; None if it was not in flight, or its peer is gone."""
@@ -232,7 +236,14 @@ class Peers(Generic[Key, Item]):
             del self._sessions[key]
             lost.extend(session.in_flight.values())
             self.in_flight_count -= len(session.in_flight)
+            session.in_flight.clear()
         return lost
+
+    def busiest(self) -> Fullest[Session[Item]]:
+        """Return the peer with most messages in flight. O(peers); any thread."""
+        sessions = tuple(self._sessions.values())  # at once: other threads may ask
+        busiest = max(sessions, key=lambda session: len(session.in_flight), default=None)
+        return Fullest(0 if busiest is None else len(busiest.in_flight), busiest)
 
     def in_flight_of(self, public_keys: Collection[str]) -> list[Item]:
         """Return what is in flight with the peers of these keys."""

@@ -142,6 +142,7 @@ class BulkActor(DispatchedActor):
         """Choose the nodes, and announce them; return whether there is something to do."""
         given, verb = self._given, self._given.verb
         try:
+            given.intake.check_callback(self._order.callback_url, "$.order.callback_url")
             self._nodes = choose(verb, self._services.board, self._services.clock.now())
             if verb.at_most is not None and len(self._nodes) > verb.at_most:
                 raise too_large(len(self._nodes), verb.at_most, "at_most")
@@ -246,7 +247,10 @@ class BulkActor(DispatchedActor):
         verb = addressed(self._order, node.uuid, given.verb.key)
         share = Share(number, self._tell, self._services.board, given.archive)
         self._on_way += 1
-        return given.intake.submit(published.state, verb, given.requester, share)
+        try:
+            return given.intake.submit(published.state, verb, given.requester, share)
+        except CastironError as error:
+            return share.fail(error, self._seq)
 
     def _withdraw(self) -> bool:
         """Withdraw the next of the requests that wait in line; return whether there are more."""

@@ -67,6 +67,9 @@ class Bulks:
         ref = BulkActor.start(assignment)
         with self._lock:
             self._under_way[bulk_id].ref = ref
+            is_closed = self._is_closed
+        if is_closed:  # since it has taken its place: `close` did not see it
+            _tell(ref, Stop(Reason.DRAINING))
         _tell(ref, GoOn())
 
     def cancel(self, verb: BulkCancel, answer: Answer) -> None:
@@ -91,10 +94,10 @@ class Bulks:
         """
         limit = self._services.settings.max_bulk_nodes
         if count > limit:
-            raise too_large(count, limit, "max_bulk_nodes")
+            raise too_large(count, limit, "bulk_nodes")
         with self._lock:
             if self._nodes_count + count > limit:
-                raise _overloaded("max_bulk_nodes", limit)
+                raise _overloaded("bulk_nodes", limit)
             self._nodes_count += count
             self._under_way[bulk_id].count = count
 
@@ -128,8 +131,9 @@ class Bulks:
                 message = "The conductor is stopping and accepts nothing new. Ask again once it is back."
                 raise ConductorDraining(message, applied=Applied.NO)
             same = None if key is None else self._of_key(key)
-            if same is None and len(self._under_way) >= limit:
-                raise _overloaded("max_bulks", limit)
+            # One that was sent again finds room beside the one whose place it takes, which ends when what runs has.
+            if len(self._under_way) >= (limit if same is None else 2 * limit):
+                raise _overloaded("bulks", limit)
             self._under_way[bulk_id] = _UnderWay(key)
         return None if same is None else same.ref
 

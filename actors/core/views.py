@@ -164,6 +164,6 @@ def _verbs(state: NodeState, now: Instant) -> tuple[list[str], dict[str, str]]:
         if obstacle is None:
             accepts.append(tag)
         else:
-            error = obstacles.busy_with(state, obstacle, now) if isinstance(obstacle, RequestRecord) else obstacle
+            error = obstacles.busy_with(state, tag, obstacle, now) if isinstance(obstacle, RequestRecord) else obstacle
             refuses[tag] = f"{error.code}: {error.message}"
     return accepts, refuses

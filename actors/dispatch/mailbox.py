@@ -162,6 +162,10 @@ class Mailbox:
         """Return how many messages wait in both lanes. Any thread."""
         return self._control.qsize() + self._work.qsize()
 
+    def users_waiting(self) -> int:
+        """Return how many users' messages wait, which are what is bounded. Any thread."""
+        return self._work.qsize()
+
     def in_hand(self) -> Envelope[Any] | None:
         """Return the message being handled, if any. Any thread."""
         return self._envelope

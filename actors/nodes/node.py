@@ -151,6 +151,7 @@ class NodeActor(DispatchedActor):
         """Let others notice. First all are told who are to be told something: what follows may fail, or hang."""
         for decision in decisions:
             self._settled = decision.state
+            self._services.crowding.queued(decision.state)
             requests = () if decision.change is None else decision.change.requests
             self._board.publish(decision.state, self._seq, requests, generation=self._generation)
             self._reporter.tell(decision, self._seq)

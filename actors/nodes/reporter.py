@@ -160,7 +160,7 @@ class Reporter:
 def _failure(error: StoreError) -> CastironError:
     if isinstance(error, StoreUnwritable):
         return StoreUnavailable(
-            f"{error} Nothing was changed.", details={"reason": str(error)}, retry_after_s=RECOVERY_PAUSE_S
+            f"{error}. Nothing was changed.", details={"reason": str(error)}, retry_after_s=RECOVERY_PAUSE_S
         )
     return ConductorOverloaded(
         "The node's actor was replaced before the change was on disk. Nothing was changed; try again.",

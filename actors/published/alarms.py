@@ -13,6 +13,7 @@ from castiron.actors.dispatch.clock import Clock
 from castiron.actors.services import Writer
 from castiron.store.errors import StoreError
 from castiron.store.records import Change, Commit, EventDraft
+from castiron.transport.crowd import FLOOR
 from castiron.transport.replies import Gauge
 from castiron.transport.vocabulary import EventType, Instant
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 HIGH: Final = 0.8
 """Of a bound: from here on it is worth a warning."""
 
-LOW: Final = 0.7
+LOW: Final = FLOOR
 """Of a bound: below this the warning is over. Lower than HIGH, so that what hovers there is told once."""
 
 PAUSE_S: Final = 60.0
@@ -81,7 +82,8 @@ class Alarms:
         tells = self._alarms.setdefault(name, Alarm()).look(gauge.used, gauge.limit, now)
         if tells is not None:
             event = EventType.LIMIT_WARNING if tells is Tells.WARNING else EventType.LIMIT_CLEARED
-            payload = {"what": name, "used": gauge.used, "limit": gauge.limit, "setting": gauge.setting}
+            told = {"used": gauge.used, "limit": gauge.limit, "setting": gauge.setting, "whose": gauge.whose}
+            payload = {"what": name, **told}
             yield EventDraft(type=event, at=now, payload=payload)
 
 

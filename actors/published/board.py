@@ -53,6 +53,7 @@ class Board:
         self._ended: OrderedDict[RequestID, RequestRecord] = OrderedDict()
         self._waiters: dict[RequestID, dict[int, Told]] = {}
         self._followers: dict[RequestID, list[Told]] = {}
+        self._ended_count = 0
         self._waiting = 0
         self._tickets = 0
         self._max_waiters = max_waiters
@@ -161,6 +162,10 @@ class Board:
         """Return how many requests have not ended."""
         return len(self._open)
 
+    def ended_count(self) -> int:
+        """Return how many have ended since the start."""
+        return self._ended_count
+
     def open_of(self, identity: str) -> int:
         """Return how many of them an identity asked for first."""
         return self._openers.get(identity, 0)
@@ -170,10 +175,10 @@ class Board:
         with self._lock:
             return list(self._openers)
 
-    def most_open(self) -> int:
-        """Return how many have not ended of the identity that has most. O(identities)."""
+    def most_open(self) -> tuple[int, str | None]:
+        """Return how many have not ended of the identity that has most, and who it is. O(identities)."""
         with self._lock:
-            return max(self._openers.values(), default=0)
+            return max(((count, identity) for identity, count in self._openers.items()), default=(0, None))
 
     def waiting(self) -> int:
         """Return how many clients wait for the end of a request."""
@@ -224,6 +229,7 @@ class Board:
         before = self._open.pop(request_id, None)
         if before is None:
             return
+        self._ended_count += 1
         identity = identity_of(before.requester)
         self._openers[identity] -= 1
         if not self._openers[identity]:

@@ -16,6 +16,7 @@ from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
 from castiron.actors.services import Services
+from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch
 from castiron.store.store import Store
@@ -46,6 +47,7 @@ class Bulletin:
         self,
         *,
         services: Services,
+        kin: Kin,
         store: Store,
         writer: Writer,
         archive: Asking,
@@ -56,6 +58,7 @@ class Bulletin:
         webhooks: Callable[[], dict[str, int]] | None = None,
     ) -> None:
         self._services = services
+        self._kin = kin
         self._store = store
         self._writer = writer
         self._archive = archive
@@ -112,7 +115,7 @@ class Bulletin:
             limits={**self.welcome().limits, "max_running_actions": services.settings.max_running_actions},
             settings=asdict(services.settings),
             timers=dict(services.clock.counters()),
-            queues=self._marked(self._of_queues(drivers)),
+            queues=self._marked({**self._of_queues(drivers), **services.crowding.now(), **self.front_door.full()}),
             requesters=services.gate.top(services.clock.now()),
             mailboxes=self._of_mailboxes(),
             slow_turns=self._of_slow_turns(),
@@ -122,8 +125,12 @@ class Bulletin:
         )
 
     def gauges(self) -> dict[str, Gauge]:
-        """Return how full everything is that has a bound. O(parts) and O(identities), not O(nodes). Any thread."""
-        return self._of_queues({name: dict(driver.counters()) for name, driver in self._services.drivers.items()})
+        """Return how full everything is that has a bound. O(parts) and O(identities), not O(nodes). One thread.
+
+        Of what fills and empties within milliseconds it is the most since the last call.
+        """
+        drivers = {name: dict(driver.counters()) for name, driver in self._services.drivers.items()}
+        return {**self._of_queues(drivers), **self._services.crowding.peaks(), **self.front_door.peaks()}
 
     def _marked(self, gauges: dict[str, Gauge]) -> dict[str, Gauge]:
         marks = {name for name, gauge in gauges.items() if self.lookout.alarms.is_marked(name, gauge)}
@@ -144,6 +151,7 @@ class Bulletin:
             "bulk_nodes": _held(bulk_nodes, settings.max_bulk_nodes, "max_bulk_nodes"),
             "logins": _held(ipmi.get("logging_in", 0), settings.ipmi_max_logins, "ipmi_max_logins"),
             "logins_waiting": Gauge(used=ipmi.get("login_queue", 0)),
+            "fleet": _held(self._kin.fleet.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"),
             "writer": Gauge(used=self._writer.backlog(), limit=MAX_BACKLOG),
             "archive": Gauge(used=self._archive.waiting(), limit=MAX_QUESTIONS),
             "peers": Gauge(used=counters["peers"], limit=limits.peers),

@@ -30,6 +30,10 @@ _SAID: Final = (
     "fault",
     "url",
     "reason",
+    "what",
+    "used",
+    "limit",
+    "whose",
 )
 """Keys of payloads that belong into a line."""
 

@@ -4,7 +4,6 @@ Runs on the front door's thread, so it never waits: reads are look-ups, changes 
 node here.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, assert_never
@@ -22,13 +21,14 @@ from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
+from castiron.actors.nodes.place import POWER
 from castiron.actors.published.archive import Asking, Library
 from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
 from castiron.actors.published.listing import Listing
 from castiron.actors.published.recording import header_of, record_page
 from castiron.actors.published.waiting import Wait
-from castiron.actors.reception.intake import Intake, previewed, request_not_found, tell_end, unreadable
+from castiron.actors.reception.intake import Intake, previewed, request_not_found, tell_end, unanswered
 from castiron.actors.reception.trace import trace_of_ended, trace_of_open
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin, TakeBack
@@ -77,8 +77,6 @@ from castiron.transport.verbs import (
     Status,
 )
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
-
-log = logging.getLogger(__name__)
 
 
 class Desk(Protocol):
@@ -313,6 +311,7 @@ class Reception:
                 history=library.history(uuid, limit=HISTORY_COUNT),
                 permits_in_use=services.permits.in_use,
                 permits_limit=services.permits.limit,
+                power_in_use=services.permits.in_use_of(POWER),
                 trouble=services.troubles.account(uuid),
             )
             return explain(facts)
@@ -362,10 +361,8 @@ class Reception:
                 answer.final(question(library), seq)
             except CastironError as error:
                 answer.fail(error, seq)
-            except Exception:
-                failure = unreadable(self._services.new_id())
-                log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
-                answer.fail(failure, seq)
+            except Exception as error:  # noqa: BLE001 - whoever asks must hear of it, whatever it is
+                answer.fail(unanswered(self._services.new_id(), error), seq)
 
         self._archive.ask(asked)
 

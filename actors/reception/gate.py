@@ -15,7 +15,8 @@ from collections import Counter
 from typing import Final
 
 from castiron.actors.published.board import Board
-from castiron.actors.reception.rates import MAX_BUCKETS, Buckets
+from castiron.actors.reception.outflow import Outflow
+from castiron.actors.reception.rates import MAX_BUCKETS, Buckets, Use
 from castiron.actors.settings import Settings
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.replies import Gauge, RequesterUse
@@ -24,8 +25,11 @@ from castiron.transport.verbs import AnyVerb, Hello, Ping, Status
 ALWAYS: Final = (Hello, Ping, Status)
 """Verbs that cost nothing, or that tell why others are refused."""
 
-RETRY_AFTER_S: Final = 1.0
-"""For a request to end: the fastest do by then. When one will, nobody knows."""
+CROWDED: Final = 0.5
+"""Of a bound on open requests: from here on it is watched how fast they end."""
+
+EVERYBODY: Final = ""
+"""The line of those who wait for the bound of all; each identity has one of its own beside it."""
 
 TOP: Final = 5
 """Identities that a status names."""
@@ -41,6 +45,7 @@ class Gate:
         self._work = Buckets(settings.work_rate_per_s, settings.work_rate_burst)
         self._reads = Buckets(settings.read_rate_per_s, settings.read_rate_burst)
         self._reserved: Counter[str] = Counter()
+        self._outflow = Outflow()
 
     def admit(self, verb: AnyVerb, identity: str, now: float) -> None:
         """Let a message in.
@@ -61,17 +66,25 @@ class Gate:
                 retry_after_s=wait_s,
             )
 
-    def reserve(self, identity: str) -> None:
+    def reserve(self, identity: str, now: float) -> None:
         """Reserve a place for a request that is about to be brought to its node's actor; see `release`.
 
         Raises:
-            ConductorOverloaded: as many are open as may be; nothing was reserved.
+            ConductorOverloaded: as many are open as may be; nothing was reserved. It says when there will be room,
+                going by how fast requests have ended lately.
         """
+        settings = self._settings
         with self._lock:
-            count = self._board.open_count() + self._reserved.total()
-            self._judge("open_requests", count, self._settings.max_open_requests)
-            count = self._board.open_of(identity) + self._reserved[identity]
-            self._judge("open_requests_per_requester", count, self._settings.max_open_requests_per_requester)
+            total = self._board.open_count() + self._reserved.total()
+            own = self._board.open_of(identity) + self._reserved[identity]
+            most, most_own = settings.max_open_requests, settings.max_open_requests_per_requester
+            if total >= CROWDED * most or own >= CROWDED * most_own:
+                self._outflow.count(self._board.ended_count(), now)
+            if total >= most:
+                raise _crowded("open_requests", total, most, self._outflow.room_after_s(EVERYBODY, 1.0, now))
+            if own >= most_own:
+                after_s = self._outflow.room_after_s(identity, own / total, now)
+                raise _crowded("open_requests_per_requester", own, most_own, after_s)
             self._reserved[identity] += 1
 
     def release(self, identity: str) -> None:
@@ -83,9 +96,9 @@ class Gate:
 
     def gauges(self, now: float) -> dict[str, Gauge]:
         """Return how full each bound is; of those that each identity has for itself, the fullest. O(identities)."""
-        settings, most = self._settings, self._board.most_open()
+        settings, (most, whose) = self._settings, self._board.most_open()
         with self._lock:
-            work, reads = (max((use.used for use in one.used(now)), default=0) for one in (self._work, self._reads))
+            work, reads = self._work.used(now), self._reads.used(now)
             buckets = max(len(self._work), len(self._reads))
         return {
             "open_requests": Gauge(
@@ -95,9 +108,10 @@ class Gate:
                 used=most,
                 limit=settings.max_open_requests_per_requester,
                 setting="max_open_requests_per_requester",
+                whose=whose,
             ),
-            "work_rate": Gauge(used=work, limit=settings.work_rate_burst, setting="work_rate_burst"),
-            "read_rate": Gauge(used=reads, limit=settings.read_rate_burst, setting="read_rate_burst"),
+            "work_rate": _busiest(work, settings.work_rate_burst, "work_rate_burst"),
+            "read_rate": _busiest(reads, settings.read_rate_burst, "read_rate_burst"),
             "rate_buckets": Gauge(used=buckets, limit=MAX_BUCKETS),
         }
 
@@ -112,11 +126,17 @@ class Gate:
         )
         return sorted(uses, key=lambda use: (-use.work - use.reads, -use.open, use.requester))[:TOP]
 
-    @staticmethod
-    def _judge(what: str, count: int, limit: int) -> None:
-        if count >= limit:
-            raise ConductorOverloaded(
-                f"{count} requests have not ended, and the limit is {limit} ({what}). Try again when one has.",
-                details={"what": what, "limit": limit},
-                retry_after_s=RETRY_AFTER_S,
-            )
+
+def _busiest(uses: list[Use], burst: int, setting: str) -> Gauge:
+    most = max(uses, key=lambda use: use.used, default=None)
+    if most is None:
+        return Gauge(used=0, limit=burst, setting=setting)
+    return Gauge(used=most.used, limit=burst, setting=setting, whose=most.identity)
+
+
+def _crowded(what: str, count: int, limit: int, after_s: float) -> ConductorOverloaded:
+    return ConductorOverloaded(
+        f"{count} requests have not ended, and the limit is {limit} ({what}). Try again in {after_s:.1f} s.",
+        details={"what": what, "limit": limit},
+        retry_after_s=round(after_s, 3),
+    )

@@ -21,6 +21,7 @@ from castiron.actors.published.archive import Asking, Library
 from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.admission import Keys, Wanted, judge_known
 from castiron.actors.services import Services
+from castiron.store.errors import StoreError
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import (
     ArgumentInvalid,
@@ -60,6 +61,11 @@ class Submission:
         self._request_id = request_id
         self._lock = threading.Lock()
         self._is_told = False
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it has been told what became of it: then nobody may judge it again."""
+        return self._is_told
 
     def taken(self, request: RequestRecord, seq: EventSeq) -> None:
         """Say that it is on disk: as this request, which may be an older one."""
@@ -111,7 +117,7 @@ class Intake:
         Raises:
             CastironError: it was not brought there; `answer` has not been told.
         """
-        self._check_callback(verb.callback_url)
+        self.check_callback(verb.callback_url)
         request_id = RequestID(self._services.new_id())
         if verb.dry_run:
             return self._foretell(
@@ -126,6 +132,23 @@ class Intake:
             return self._submit(node, message, submission)
         except CastironError as error:
             return submission.refused(error, self._seq)
+
+    def check_callback(self, url: str | None, path: str = "$.callback_url") -> None:
+        """Refuse a URL that may not be called.
+
+        Args:
+            url: None: nothing is to be called.
+            path: where it stands in the message.
+
+        Raises:
+            ArgumentInvalid: it says what to set.
+        """
+        if url is None:
+            return
+        try:
+            self._allowed.check(url)
+        except AddressRefused as refusal:
+            raise ArgumentInvalid(f"callback_url: {refusal}", details={"path": path}) from None
 
     def follow(self, request: RequestRecord, answer: Answer, seq: EventSeq) -> None:
         """Tell the end of a request that was there before: when it comes, or at once."""
@@ -165,19 +188,6 @@ class Intake:
     def _seq(self) -> EventSeq:
         return self._services.board.seq
 
-    def _check_callback(self, url: str | None) -> None:
-        """Refuse a URL that may not be called.
-
-        Raises:
-            ArgumentInvalid: it says what to set.
-        """
-        if url is None:
-            return
-        try:
-            self._allowed.check(url)
-        except AddressRefused as refusal:
-            raise ArgumentInvalid(f"callback_url: {refusal}", details={"path": "$.callback_url"}) from None
-
     def _submit(self, node: NodeState, message: Submit, submission: Submission) -> None:
         key = message.verb.key
         if key is not None:
@@ -192,7 +202,7 @@ class Intake:
     def _deliver(self, node: NodeState, message: Submit, submission: Submission) -> None:
         identity = identity_of(message.requester)
         try:
-            self.gate.reserve(identity)
+            self.gate.reserve(identity, self._services.clock.now())
         except ConductorOverloaded as full:
             if not isinstance(judge(node, message.verb), Merge):
                 raise
@@ -221,10 +231,8 @@ class Intake:
             judge_known(wanted, request)
         except CastironError as error:
             return answer.fail(error, seq)
-        except Exception:
-            failure = unreadable(self._services.new_id())
-            log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
-            return answer.fail(failure, seq)
+        except Exception as error:  # noqa: BLE001 - whoever asks must hear of it, whatever it is
+            return answer.fail(unanswered(self._services.new_id(), error), seq)
         return answer.final(same_request(request), seq)
 
     def _look_up(
@@ -240,10 +248,8 @@ class Intake:
             judge_known(wanted, request)
         except CastironError as error:
             return submission.refused(error, seq)
-        except Exception:
-            failure = unreadable(self._services.new_id())
-            log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
-            return submission.refused(failure, seq)
+        except Exception as error:  # noqa: BLE001 - whoever asks must hear of it, whatever it is
+            return submission.refused(unanswered(self._services.new_id(), error), seq)
         return submission.taken(self._services.board.request(request.id) or request, seq)
 
     def _wait(self, request_id: RequestID, answer: Answer) -> Wait:
@@ -255,10 +261,8 @@ class Intake:
         seq = self._seq
         try:
             request = library.request(request_id)
-        except Exception:
-            failure = unreadable(self._services.new_id())
-            log.exception("%s: the store could not be read", failure.error_id, extra={"error_id": failure.error_id})
-            return answer.fail(failure, seq)
+        except Exception as error:  # noqa: BLE001 - whoever asks must hear of it, whatever it is
+            return answer.fail(unanswered(self._services.new_id(), error), seq)
         return answer.fail(request_not_found(request_id) if request is None else has_ended(request), seq)
 
 
@@ -290,16 +294,20 @@ def tell_end(answer: Answer, request: RequestRecord, seq: EventSeq) -> None:
     answer.final(request_view(request), seq)
 
 
-def unreadable(error_id: str) -> InternalError:
-    """Return the failure of a question to a store that cannot be read."""
-    message = f"The store could not be read. The conductor's log has the details, under {error_id}."
-    return InternalError(message, error_id=error_id)
+def unanswered(error_id: str, error: Exception) -> InternalError:
+    """Log why a question could not be answered, and return the failure that names the place in the log.
+
+    That the store could not be read is said where the store has said so, and of nothing else.
+    """
+    log.error("%s: a question could not be answered", error_id, exc_info=error, extra={"error_id": error_id})
+    what = "The store could not be read" if isinstance(error, StoreError) else "It could not be answered"
+    return InternalError(f"{what}. The conductor's log has the details, under {error_id}.", error_id=error_id)
 
 
 def has_ended(request: RequestRecord) -> RequestEnded:
     """Return the refusal of what comes too late for a request."""
     return RequestEnded(
-        f"Request {request.id} has {request.state}. `castiron request show {request.id}` tells more.",
+        f"Request {request.id} has ended: {request.state}. `castiron request show {request.id}` tells more.",
         details={"request": request.id, "state": request.state.value},
     )
 

@@ -7,11 +7,12 @@ import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from pykka import ActorDeadError, ActorRef, Timeout
 
 from castiron.actors.core.messages import Amend, Preview, Remove, SetMaintenance, Submit, Withdraw
+from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.transport.vocabulary import NodeUUID, RequestID
 
 UsersMessage = Submit | Withdraw | Remove | Amend | SetMaintenance | Preview
@@ -56,6 +57,11 @@ class Seat:
         if ref is not None:
             with suppress(Timeout):
                 ref.stop(timeout=timeout_s)
+
+    def users_waiting(self) -> int:
+        """Return how many users' messages wait at the actor that sits here; 0 where nobody does."""
+        with self._lock:
+            return 0 if self._ref is None else cast("Mailbox", self._ref.actor_inbox).users_waiting()
 
     @property
     def is_closed(self) -> bool:

@@ -16,7 +16,7 @@ from typing import ClassVar
 from pykka import ActorDeadError
 
 from castiron.actors.core.aside import put_aside
-from castiron.actors.core.messages import Amend
+from castiron.actors.core.messages import Amend, Submit
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.supervision import Policy, PutAside, Restart, judge
 from castiron.actors.delivery import deliver, node_not_found
@@ -208,12 +208,18 @@ class SupervisorActor(DispatchedActor):
         owner = self._services.directory.owner(uuid)
         if owner is None or owner.ref is None or owner.generation != generation:
             return
-        leftovers = Reporter(self._services, self._kin, uuid, generation).settle(leftovers_of(owner.ref))
+        leftovers = self._parked_at(uuid, generation)
+        leftovers += Reporter(self._services, self._kin, uuid, generation).settle(leftovers_of(owner.ref))
         self._children.setdefault(uuid, Child()).overdue = message.overdue
         abandon(owner.ref)
         self._child_failed(ChildFailed(uuid=uuid, generation=generation, reason=message.reason, leftovers=leftovers))
         # Its generation counts no more, so it will not ask for another one.
         self._services.permits.withdraw(owner_of(uuid, generation))
+
+    def _parked_at(self, uuid: NodeUUID, generation: int) -> tuple[UsersMessage, ...]:
+        """Return what waits for a look at the machine: only the actor that hangs knows it, and it is not on disk."""
+        published = self._services.board.node(uuid)
+        return published.state.parked if published is not None and published.generation == generation else ()
 
     def _load(self, uuid: NodeUUID) -> None:
         self._services.load(uuid, partial(self._tell_found, uuid))
@@ -286,6 +292,8 @@ class SupervisorActor(DispatchedActor):
     def _hand_on(self, uuid: NodeUUID, messages: Iterable[UsersMessage]) -> None:
         """Hand on what a predecessor had not looked at, or say why not."""
         for message in messages:
+            if isinstance(message, Submit) and getattr(message.reply_to, "is_told", False):
+                continue  # its predecessor had judged it, and that was committed meanwhile
             published = self._services.board.node(uuid)
             try:
                 if published is None:

@@ -196,7 +196,9 @@ class Line:
         return sum(place.in_flight for place in self._places.values() if place.failures)
 
     def _note(self, place: _Place, fate: Fate, answered: Answered, now: Instant) -> None:
-        """Note how a place is."""
+        """Note how a place is; a call that was not sent says nothing about it."""
+        if answered.is_unsent:
+            return
         if fate in {Fate.AWAY, Fate.UNHEARD}:
             place.failures += 1
             place.not_before = Instant(now + self._pacing.pause_s(place.failures, self._rng.random()))

@@ -19,7 +19,7 @@ class Fate(StrEnum):
     TAKEN = "taken"
     """Nothing is owed any more."""
     REFUSED = "refused"
-    """The receiver answers, and did not take this one: it alone is tried later."""
+    """The receiver answers, and did not take this one, or it was not sent at all: it alone is tried later."""
     HELD_OFF = "held off"
     """The receiver asks to be left alone: all that go there wait."""
     UNHEARD = "unheard"
@@ -33,6 +33,8 @@ class Fate(StrEnum):
 def fate_of(answered: Answered) -> Fate:
     """Read an outcome. A redirect is a refusal: it is not followed."""
     match answered.status:
+        case None if answered.is_unsent:
+            return Fate.REFUSED
         case None:
             return Fate.AWAY if answered.is_away else Fate.UNHEARD
         case status if status in OK:

@@ -163,7 +163,7 @@ class Sender:
             answered = await self._answer(poster, callback)
         except Exception:
             log.exception("call %s was not made", callback.id, extra={"request": callback.request_id})
-            answered = Answered(None, "the conductor could not make it; its log says why")
+            answered = Answered(None, "the conductor could not make it; its log says why", is_unsent=True)
         until = self._clock.now()
         settled = self._line.settle(call, answered, until)
         log.debug("call %s to %s: %s", callback.id, shown(callback.url), answered.reason)
@@ -186,7 +186,7 @@ class Sender:
         try:
             self._allowed.check(callback.url)
         except AddressRefused as refusal:  # the setting has changed since it was accepted
-            return Answered(None, f"it may not be called any more: {refusal}")
+            return Answered(None, f"it may not be called any more: {refusal}", is_unsent=True)
         now = self._clock.now()
         body = document(callback, self._conductor, now)
         headers = {"content-type": "application/json", **signed(self._secrets, callback.id, int(now), body)}

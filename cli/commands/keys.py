@@ -77,20 +77,35 @@ def _new(name: str | None, *, server: bool, folder: Path | None, **given: str | 
     Both are certificates of ZeroMQ. The secret key is not shown, and nothing is overwritten.
     """
     from castiron.transport.doors.guard import server_key_beside  # noqa: PLC0415 - so that other commands start quickly
-    from castiron.transport.keys.certificate import SECRET_SUFFIX, make_pair  # noqa: PLC0415 - as above
+    from castiron.transport.keys.certificate import SECRET_SUFFIX  # noqa: PLC0415 - as above
 
     if server == (name is not None):
         raise Stop("Give the new pair a name, as in `castiron keys new alice`; or --server, without one.", Exit.USAGE)
     if name is not None:
-        made = make_pair(folder or _own_folder(os.environ), _checked(name))
+        made = _made(folder or _own_folder(os.environ), _checked(name))
         told = "Let it in, where the conductor runs: castiron keys allow"
         _show_made(made, f"{told} {name} '{made.public}' --role operator")
         return
     path = _place("server_key_file", given, server_key_beside)
     if path.suffix != SECRET_SUFFIX:
         raise Stop(f"The secret key file of a pair ends in {SECRET_SUFFIX}; {path} does not.", Exit.USAGE)
-    made = make_pair(path.parent, path.stem)
+    made = _made(path.parent, path.stem)
     _show_made(made, f"Clients need the public key: --server-key '{made.public}', or a copy of {made.public_path}.")
+
+
+def _made(folder: Path, name: str) -> Any:
+    """Make a pair.
+
+    Raises:
+        Stop: a file of it exists, or cannot be written.
+    """
+    from castiron.transport.errors import KeyUnusable  # noqa: PLC0415 - so that other commands start quickly
+    from castiron.transport.keys.certificate import make_pair  # noqa: PLC0415 - as above
+
+    try:
+        return make_pair(folder, name)
+    except KeyUnusable as failure:
+        raise Stop(failure.message, Exit.CANNOT_CREATE) from None
 
 
 def _own_folder(environment: Mapping[str, str]) -> Path:

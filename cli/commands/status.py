@@ -101,7 +101,8 @@ def _gauge(name: str, gauge: Gauge) -> str:
     bound = "" if gauge.limit is None else f" of {gauge.limit}"
     setting = "" if gauge.setting is None else f" ({gauge.setting})"
     mark = "!" if gauge.warned else ""
-    return f"{mark}{gauge.used}{bound} {name.replace('_', ' ')}{setting}"
+    whose = "" if gauge.whose is None else f" of {gauge.whose}"
+    return f"{mark}{gauge.used}{bound} {name.replace('_', ' ')}{setting}{whose}"
 
 
 def _requesters(uses: Sequence[RequesterUse]) -> str:

@@ -169,7 +169,7 @@ def test_limits_are_published_and_beyond_them_it_is_busy() -> None:
             with pytest.raises(ConductorOverloaded) as busy:
                 list(client.nodes.bulk(ON, "n[2-3]"))
 
-            assert (busy.value.details["what"], busy.value.retry_after_s) == ("max_bulks", 1.0)
+            assert (busy.value.details["what"], busy.value.retry_after_s) == ("bulks", 1.0)
             for node in ("n0", "n1"):
                 client.nodes.delete(node, force=True)
             waiting.join(20)

@@ -53,6 +53,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
             with pytest.raises(StoreUnavailable) as refused:
                 change(client)
             assert (refused.value.retry_after_s is not None, refused.value.retry) == (True, "after"), name
+            assert refused.value.message.endswith(". Nothing was changed."), name
         until(lambda: client.requests.show(running.id).view.step is None)  # its end could not be written
 
         assert client.nodes.show("n2") == before

@@ -80,6 +80,11 @@ class Peer:
         self.count += 1
 
     @property
+    def first_waiting(self) -> list[Sent]:
+        """Return some of what has no answer."""
+        return [sent for several in list(self.waiting.values())[:16] for sent in several]
+
+    @property
     def impatient(self) -> list[Message]:
         """Return what must be answered soon."""
         return [sent.message for several in self.waiting.values() for sent in several if not sent.patient]
@@ -158,6 +163,8 @@ class Siege:
         if one.number % EVERY_REQ == 0 and is_for_req(one):
             return self._ask(one)
         peer = self._peers[one.number % PEERS]
+        if peer.count >= WINDOW and len(peer.impatient) < WINDOW // 2:
+            self._let_go()
         while peer.count >= WINDOW:
             self._hear(one)
         peer.send(one)
@@ -179,7 +186,8 @@ class Siege:
 
     def _hear(self, one: Message, timeout_ms: int = int(ANSWER_S * 1000)) -> None:
         if not self._hear_ready(timeout_ms) and timeout_ms:
-            raise self._fallen(one, "and those before it got no answer")
+            waiting = [str(sent.message.frames[-1][:160]) for peer in self._peers for sent in peer.first_waiting]
+            raise self._fallen(one, "and those before it got no answer: " + "\n".join(waiting))
 
     def _hear_ready(self, timeout_ms: int = 0) -> bool:
         """Take in what has come; return whether anything had."""
@@ -199,9 +207,11 @@ class Siege:
         several = peer.waiting.get(echo)
         if not several:
             raise Fallen(f"seed {self.seed}: an answer to nothing that was asked: {reply!r:.300}")
-        if self._judge(several[0].message, bare, echo) == frames.FINAL:
+        # Several may bear the same id, and which of them is answered cannot be told: those who are not patient first.
+        place = next((place for place, sent in enumerate(several) if not sent.patient), 0)
+        if self._judge(several[place].message, bare, echo) == frames.FINAL:
             peer.count -= 1
-            several.pop(0)
+            several.pop(place)
             if not several:
                 del peer.waiting[echo]
         else:
@@ -287,6 +297,12 @@ class Siege:
         for name in NODES:
             if name not in known:
                 self._try(lambda name=name: self._client.nodes.create(name, driver="fake"))
+
+    def _let_go(self) -> None:
+        """Take all nodes out of maintenance, so that what waits for the end of it, and what waits for that, can end."""
+        for node in self._client.nodes.list():
+            if node.maintenance:
+                self._try(lambda uuid=node.uuid: self._client.nodes.unset_maintenance(uuid))
 
     @staticmethod
     def _try(change: Any) -> None:

@@ -144,3 +144,19 @@ def test_what_was_decided_upon_a_change_that_failed_fails_with_it_and_the_actor_
 
     assert (power.told, changed.told) == (["StoreUnavailable"], ["StoreUnavailable"])
     assert simulation.tally.restarts == 0
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_waits_for_a_look_at_the_machine_is_answered_though_the_actor_hangs(simulate: Simulate, turns: int) -> None:
+    simulation = simulate(0)
+    simulation.create("a")
+    simulation.dispatcher.run_until_idle()
+
+    power = simulation.power("a", PowerTarget.ON, waits=False, fresh=True)
+    simulation.run(turns)  # the look is under way from the first on, and takes time, which does not pass
+    assert power.told == []
+    simulation.declare_hung("a")
+    simulation.settle()
+
+    assert power.told == ["accepted"]
+    simulation.check()

@@ -22,6 +22,7 @@ from castiron.testing.simulation.plan import HOUR_S
 from castiron.testing.simulation.users import create
 from castiron.transport.verbs import (
     AnyVerb,
+    BulkRun,
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodeDelete,
@@ -30,9 +31,11 @@ from castiron.transport.verbs import (
     NodeMaintenanceUnset,
     NodePowerSet,
     NodeSet,
+    RequestAbort,
+    RequestCancel,
     RequestList,
 )
-from castiron.transport.vocabulary import PowerTarget, ReplyWish
+from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, ReplyWish
 
 EXAMPLES = int(os.environ.get("CASTIRON_EXAMPLES", "0"))
 NEVER_S = 1e9
@@ -53,12 +56,24 @@ FAULTS = st.sampled_from(
         ("wrong password", Faults(wrong_password=True)),
     ]
 )
+TERMS = st.fixed_dictionaries(
+    {"waits_s": st.sampled_from([0.5, 20.0, 300.0])},  # so that nobody waits for ever
+    optional={
+        "policy": st.sampled_from(Policy),
+        "hold": st.booleans(),
+        "fresh": st.booleans(),
+        "again": st.booleans(),
+        "key": st.sampled_from(["simulated-1", "simulated-2"]),
+        "on_restart": st.sampled_from(OnRestart),
+        "replies": st.sampled_from(ReplyWish),
+    },
+)
 TIMES = st.sampled_from([0.01, 0.5, 3.0, 20.0, 90.0, 700.0])
 
 
 def must_hold(simulation: Simulation, *, but: str = "") -> None:
     broken = {one.name: one.violations for one in judge(simulation.gather()) if not one.held and one.name != but}
-    assert broken == {}
+    assert broken == {}, broken
 
 
 class SimulatedConductor(RuleBasedStateMachine):
@@ -80,6 +95,26 @@ class SimulatedConductor(RuleBasedStateMachine):
     @rule(name=NAMES, wanted=st.sampled_from(PowerTarget), hard=st.booleans(), wish=st.sampled_from(ReplyWish))
     def power(self, name: str, wanted: PowerTarget, wish: ReplyWish, *, hard: bool) -> None:
         self.ask(NodePowerSet(node=name, target=wanted, hard_fallback=hard, replies=wish))
+
+    @rule(name=NAMES, wanted=st.sampled_from(PowerTarget), terms=TERMS)
+    def power_on_terms(self, name: str, wanted: PowerTarget, terms: dict[str, object]) -> None:
+        self.ask(NodePowerSet(node=name, target=wanted, **self.timed(terms)))  # type: ignore[arg-type]  # each as its name wants
+
+    def timed(self, terms: dict[str, object]) -> dict[str, object]:
+        waits_s = terms["waits_s"]
+        assert isinstance(waits_s, float)
+        given = {name: value for name, value in terms.items() if name != "waits_s"}
+        return {**given, "deadline_at": self.simulation.clock.now() + waits_s}
+
+    @rule(policy=st.sampled_from(Policy), wanted=st.sampled_from(PowerTarget), batch=st.sampled_from([None, 1]))
+    def bulk(self, policy: Policy, wanted: PowerTarget, batch: int | None) -> None:
+        order = {"verb": "node.power.set", "target": wanted.value, "policy": policy.value}
+        self.ask(BulkRun(order=order, batch=batch, nodes=["n[001-002]"]))
+
+    @rule(which=st.integers(1, 3), aborts=st.booleans(), force=st.booleans())
+    def take_back(self, which: int, *, aborts: bool, force: bool) -> None:
+        meant = self.simulation.users.questions[-which].accepted_id or "nobody's"
+        self.ask((RequestAbort if aborts else RequestCancel)(request=meant, force=force))
 
     @rule(name=NAMES, writes=st.booleans())
     def boot_device(self, name: str, *, writes: bool) -> None:

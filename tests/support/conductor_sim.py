@@ -141,13 +141,14 @@ class Simulation:
         verb = NodeSet(node=node, **changes)
         return self._tell_fleet(SetNode(verb=verb, requester="test", asked=Asked(heard)), heard)
 
-    def power(self, name: str, target: PowerTarget, *, waits: bool) -> Heard:
+    def power(self, name: str, target: PowerTarget, *, waits: bool, fresh: bool = False) -> Heard:
         heard = self._heard(f"power {name} {target}")
         published = self.services.board.node(name)
         if published is None:
             heard.fail(node_not_found(name), self.services.board.seq)
             return heard
-        verb = NodePowerSet(node=name, target=target, replies=ReplyWish.BOTH if waits else ReplyWish.ACCEPTED)
+        wish = ReplyWish.BOTH if waits else ReplyWish.ACCEPTED
+        verb = NodePowerSet(node=name, target=target, fresh=fresh, replies=wish)
         self.house.intake.submit(published.state, verb, "test", heard)
         return heard
 

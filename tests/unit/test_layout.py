@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import castiron
 import castiron.actors
@@ -80,3 +81,7 @@ def test_a_room_is_small_enough_to_be_seen_whole(room: Path) -> None:
 
 def test_the_checkout_serves_the_supported_python() -> None:
     assert sys.version_info >= (3, 11)
+
+
+def test_no_example_is_judged_by_how_long_it_takes() -> None:
+    assert settings().deadline is None

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from castiron.actors.limits import BOUNDS, REPLACED
 from castiron.actors.settings import Settings
+from castiron.transport.errors import WIRE_ERRORS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {one.what for one in BOUNDS} | set(REPLACED)
-REFUSERS = {"overloaded", "_judge"}
+REFUSERS = {"overloaded", "_overloaded", "_crowded"}
 """Functions whose first argument is the `what` of a busy answer."""
 
 
@@ -42,6 +43,12 @@ def texts(node: ast.expr) -> set[str]:
 def test_every_what_of_a_busy_answer_is_on_the_page() -> None:
     assert {"waiters", "in_flight", "open_requests", "node actor", "unread_bytes"} <= whats()
     assert whats() | {"work_rate", "read_rate"} <= NAMES
+
+
+def test_every_answer_is_an_error_of_the_protocol() -> None:
+    answers = {one.answer for one in BOUNDS}
+
+    assert {answer for answer in answers if not answer.startswith("none")} <= set(WIRE_ERRORS)
 
 
 def test_every_setting_that_bounds_a_number_is_on_the_page() -> None:

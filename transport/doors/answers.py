@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Protocol
 from msgspec import Struct
 
 from castiron.transport import codec, frames
+from castiron.transport.crowd import Crowd
 from castiron.transport.doors.slip import Slip
 from castiron.transport.doors.unread import LARGE_BYTES
 from castiron.transport.errors import CastironError, InternalError
@@ -89,7 +90,10 @@ class Outbox:
         self.doubled_count = 0
         self.late_count = 0
         self.crowded_count = 0
-        self._large_bytes = 0
+        self.large_bytes = 0
+        """Of large replies that wait to be taken."""
+        self.crowd = Crowd[int](MAX_LARGE_BYTES, lambda _: self.large_bytes)
+        """How many these were, at the most: of one thing only, the outbox."""
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when another thread has put something in."""
@@ -128,14 +132,15 @@ class Outbox:
             reply = self._waiting.popleft()
             if len(reply.body) >= LARGE_BYTES:
                 with self._lock:
-                    self._large_bytes -= len(reply.body)
+                    self.large_bytes -= len(reply.body)
             yield reply
 
     def _counted(self, reply: Outgoing) -> Outgoing:
         size_bytes = len(reply.body)
         with self._lock:
-            if self._large_bytes + size_bytes <= MAX_LARGE_BYTES or reply.kind != frames.FINAL:
-                self._large_bytes += size_bytes
+            if self.large_bytes + size_bytes <= MAX_LARGE_BYTES or reply.kind != frames.FINAL:
+                self.large_bytes += size_bytes
+                self.crowd.note(self._descriptor, self.large_bytes)
                 return reply
             self.crowded_count += 1
         return reply._replace(body=codec.encode_reply(overloaded("unsent_bytes", MAX_LARGE_BYTES), 0))

@@ -17,6 +17,7 @@ import zmq
 from castiron.transport import codec, frames
 from castiron.transport.doors.answers import Answer, Handler, Outbox, Outgoing, PeerInfo, internal_error
 from castiron.transport.doors.callers import Callers
+from castiron.transport.doors.fullness import fullness
 from castiron.transport.doors.guard import Guard, revoked
 from castiron.transport.doors.listener import Listener
 from castiron.transport.doors.publisher import Publisher
@@ -26,6 +27,7 @@ from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CastironError, ConductorDraining, EndpointRefused, FrameMalformed
 from castiron.transport.frames import MAX_FRAMES, Envelope
 from castiron.transport.keys.protection import needs_keys
+from castiron.transport.replies import Gauge
 from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session, overloaded
 from castiron.transport.verbs import AnyVerb, Hello, tag_of
 from castiron.transport.vocabulary import Applied
@@ -175,11 +177,10 @@ class FrontDoor:
 
         peers: remembered now. in_flight: messages without a last reply now. received, answered: messages in, replies
         out. malformed: not of the protocol. refused: well-formed, and not let in (verb, argument, limit, draining).
-        unread_bytes: of large replies that wait for their peers, at the most. unread_refused: large replies that had
-        to give way to `conductor.overloaded`, because too many bytes wait.
-        dropped: replies whose peer had vanished or did not read. late: answers given after their peer was taken for
-        gone, or after this door has closed. doubled: second last replies, a bug. The events' figures are explained
-        in Publisher.counters, those of keys in Guard.counters.
+        unread_bytes: of large replies that wait for their peers, at the most. unread_refused: large replies that gave
+        way to `conductor.overloaded`, as too many bytes wait. dropped: replies whose peer had vanished or did not read.
+        late: answers given after their peer was taken for gone, or after this door has closed. doubled: second last
+        replies, a bug. The events' figures are explained in Publisher.counters, those of keys in Guard.counters.
         """
         return {
             "peers": len(self._peers),
@@ -196,6 +197,14 @@ class FrontDoor:
             **({} if self._publisher is None else self._publisher.counters()),
             **({} if self._guard is None else self._guard.counters()),
         }
+
+    def full(self) -> dict[str, Gauge]:
+        """Return how full the bounds are that are each peer's, or of bytes. O(peers); any thread."""
+        return fullness(self.limits, self._peers.busiest(), self._unread, self._outbox.large_bytes)
+
+    def peaks(self) -> dict[str, Gauge]:
+        """Return the same as `full`, at its fullest since the last call, as far as it was nearly full. One thread."""
+        return fullness(self.limits, self._peers.crowd.look(), self._unread, self._outbox.crowd.look().used)
 
     def _run(self, listener: Listener) -> None:
         try:
@@ -258,6 +267,7 @@ class FrontDoor:
             self._send_answers(router)
         if self._publisher is not None:
             self._publisher.turn(self._now())
+        self._unread.settle(self._now())
         for answer in self._peers.expire(self._now()):
             self._tell_gone(answer)
         self._beats += 1

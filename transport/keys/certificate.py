@@ -105,11 +105,11 @@ def read_pair(path: Path) -> KeyPair:
         KeyUnusable: it cannot be read, is open to others, holds no secret key, or one of another public key.
     """
     mode = _status(path).st_mode
+    public, secret = _loaded(path)
+    if secret is None:  # and so it may be open: to say so would send people to close the wrong file
+        raise _unusable(path, f"holds no secret key. Name the file that ends in {SECRET_SUFFIX}.")
     if mode & _OTHERS:
         raise _unusable(path, f"is open to others (mode {stat.S_IMODE(mode):04o}). Run: chmod 600 {path}")
-    public, secret = _loaded(path)
-    if secret is None:
-        raise _unusable(path, f"holds no secret key. Name the file that ends in {SECRET_SUFFIX}.")
     if not _belong_together(public, secret):
         raise _unusable(path, "holds a secret key that is damaged, or not the one of its public key. Make a new pair.")
     return KeyPair(public, secret)

@@ -41,6 +41,8 @@ class Gauge(Struct, frozen=True, kw_only=True):
     """The bound; nil: it has none of its own."""
     setting: str | None = None
     """The setting that holds the bound; nil: it is fixed, or the operating system's."""
+    whose: str | None = None
+    """Of many things with one bound each, the fullest is told: whose it is; nil: none is in use, or there is one."""
     warned: bool = False
     """It is, or was a moment ago, at four fifths of the bound or more: see `conductor.limit.warning`."""
 

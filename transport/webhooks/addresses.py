@@ -25,8 +25,8 @@ _FORM: Final = re.compile(
 
 _PORTS: Final = {"http": 80, "https": 443}
 _MAX_PORT: Final = 65_535
-_HIDING: Final = re.compile(r"%(?:2e|2f|5c|25|[01][0-9a-f]|7f)", re.IGNORECASE)
-"""Escapes of dot, slash, backslash, per cent and control characters: some servers undo them before they look."""
+_HIDING: Final = re.compile(r"%(?:2e|2f|3b|5c|25|[01][0-9a-f]|7f)", re.IGNORECASE)
+"""Escapes of dot, slash, semicolon, backslash, per cent and control characters: some servers undo them first."""
 
 
 class AddressRefused(ValueError):
@@ -81,7 +81,9 @@ def parsed(url: str) -> Address:
     if port > _MAX_PORT:
         raise AddressRefused(f"There is no port {port}.")
     if _HIDING.search(path):
-        raise AddressRefused("Its path hides a dot, a slash, a per cent sign or a control character behind an escape.")
+        raise AddressRefused(
+            "Its path hides a dot, a slash, a semicolon, a per cent sign or a control character behind an escape."
+        )
     segments = tuple(unquote(segment, errors="strict") for segment in _checked(path).split("/")[1:])
     return Address(found["scheme"], _host(found["host"]), port, segments, found["query"] is not None)
 
@@ -157,7 +159,8 @@ def _lowered(url: str) -> str:
 
 
 def _checked(path: str) -> str:
-    if any(segment in {".", ".."} for segment in path.split("/")):
+    # Some servers take what follows a semicolon for a parameter of the segment, and `..;` for `..`.
+    if any(segment.partition(";")[0] in {".", ".."} for segment in path.split("/")):
         raise AddressRefused("Its path has a dot segment: write where it leads.")
     try:
         unquote(path, errors="strict")

@@ -15,3 +15,5 @@ class Answered:
     """How long the receiver asks to be left alone."""
     is_away: bool = False
     """There was no connection: whatever else would be sent there would not arrive either."""
+    is_unsent: bool = False
+    """It was not made, for a reason of ours: it says nothing about whoever would have got it."""

@@ -196,7 +196,8 @@ def judge(state: NodeState, verb: AnyNodeRequest) -> Verdict:
     arguments = arguments_of(verb)
     for other in others:
         row = MEETINGS.get((tag, other.verb), STRANGER)
-        is_equal = row.equal is Meeting.MERGE and is_same(other, tag, arguments)
+        # Whoever joined what is being aborted would be told that it was accepted, and then that it was aborted.
+        is_equal = row.equal is Meeting.MERGE and other.abort_by is None and is_same(other, tag, arguments)
         if is_equal and not (verb.again or is_change_between):
             return Merge(other)
         if row.other is Meeting.CONFLICT:

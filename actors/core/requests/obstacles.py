@@ -10,6 +10,7 @@ from typing import Final
 from castiron.actors.core.requests.compatibility import (
     ADMITTANCE,
     HINDRANCES,
+    SET_WAY,
     Hindrance,
     condition_of,
     conflicting,
@@ -17,11 +18,19 @@ from castiron.actors.core.requests.compatibility import (
 from castiron.actors.core.state import NodeState
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.errors import CastironError, MailboxFull, NodeInMaintenance, NodeLocked, RevisionStale
-from castiron.transport.verbs import VERBS, NodeRequest
+from castiron.transport.verbs import VERBS, NodeDelete, NodeRequest, tag_of
 from castiron.transport.vocabulary import Fault, Instant
 
 RETRY_AFTER_S: Final = 1.0
 """For a place in a node's line: the fastest requests are over by then."""
+
+_BY_POLICY: Final = ", or ask with another policy: after, or supersede"
+
+OTHERWISE: Final[Mapping[str, str]] = {
+    tag_of(NodeDelete): ", or force the deletion: that one ends as failed then",
+    SET_WAY: ", or abort it",
+}
+"""Verb without a policy → what else there is to do where a request is in its way."""
 
 CONCERNED: Final = tuple(tag for tag, verb in VERBS.items() if issubclass(verb, NodeRequest) or tag in HINDRANCES)
 """The verbs that change a node or reach its BMC, in the order of the documents."""
@@ -61,20 +70,20 @@ def hindered(state: NodeState, tag: str, now: Instant) -> CastironError | None:
         return leaving(state)
     match HINDRANCES[tag][0]:
         case Hindrance.OPEN if state.running is not None or state.queue:
-            return busy_with(state, state.running or state.queue[0], now)
+            return busy_with(state, tag, state.running or state.queue[0], now)
         case Hindrance.STARTED if state.running is not None:
-            return busy_with(state, state.running, now)
+            return busy_with(state, tag, state.running, now)
         case _:
             return None
 
 
-def busy_with(state: NodeState, other: RequestRecord, now: Instant) -> NodeLocked:
-    """Return the refusal of what does not go together with another request."""
+def busy_with(state: NodeState, tag: str, other: RequestRecord, now: Instant) -> NodeLocked:
+    """Return the refusal of a verb that does not go together with another request; `tag` as in ADMITTANCE."""
     record = state.record
     age_s = max(0.0, now - other.accepted_at)  # the clock may have been set back while the conductor was down
     return NodeLocked(
         f"{record.name} is busy: {other.verb} from {other.requester}, {age_s:.1f} s ago, is not finished. "
-        f"Wait for request {other.id}, or ask with another policy: after, or supersede.",
+        f"Wait for request {other.id}{OTHERWISE.get(tag, _BY_POLICY)}.",
         details={
             "node": record.name,
             "request": other.id,
@@ -88,13 +97,13 @@ def busy_with(state: NodeState, other: RequestRecord, now: Instant) -> NodeLocke
     )
 
 
-def crowded(state: NodeState, count: int, limit: int) -> MailboxFull | None:
+def crowded(state: NodeState, count: int, limit: int, what: str = "node_queue") -> MailboxFull | None:
     """Return why a node takes no more where there are so many already; see `NodeState.queue_limit`."""
     if count < limit:
         return None
     return MailboxFull(
         f"{count} wait for {state.record.name}, and the limit is {limit}. Try again when one has ended.",
-        details={"node": state.record.name, "limit": limit},
+        details={"node": state.record.name, "limit": limit, "what": what},
         retry_after_s=RETRY_AFTER_S,
     )
 

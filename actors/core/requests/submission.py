@@ -78,7 +78,7 @@ def _judge(draft: Draft, message: Submit) -> None:
     verdict = judge(draft.state, message.verb)
     match verdict:
         case Conflict(with_=other):
-            return draft.order(Refuse(message.reply_to, busy_with(draft.state, other, draft.now)))
+            return draft.order(Refuse(message.reply_to, busy_with(draft.state, tag_of(message.verb), other, draft.now)))
         case Merge(into=other):
             return _merge(draft, message, other)
         case Enqueue():
@@ -135,7 +135,7 @@ def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
     given = None if verb.deadline_at is None else Instant(verb.deadline_at)
     wanted[who] = latest((given, wanted[who])) if who in wanted else given
     callbacks = with_callback(other, verb.callback_url)
-    full = crowded(draft.state, max(len(wanted), len(callbacks)) - 1, MAX_REQUESTERS)
+    full = crowded(draft.state, max(len(wanted), len(callbacks)) - 1, MAX_REQUESTERS, what="request_sharers")
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
     trace = tracing.noted(draft.state.traced(other).trace, TraceWord.MERGED, draft.now, requester=message.requester)

@@ -57,8 +57,9 @@ def _others(message: Withdraw, request: RequestRecord) -> RequestNotYours | None
     others = [who for who in request.wanted_by if who != identity_of(message.requester)]
     if not others or message.force:
         return None
+    alone = "" if len(others) < len(request.wanted_by) else "you do not; "
     return RequestNotYours(
-        f"{', '.join(others)} want request {request.id}, too. It goes on; `force` ends it for everybody.",
+        f"Request {request.id} is wanted by {', '.join(others)}; {alone}it goes on. `force` ends it for everybody.",
         details={"request": request.id, "requesters": others},
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from castiron.actors.core.machines.actions import POWER_SET
 from castiron.actors.core.machines.check import interval_s
 from castiron.actors.core.requests.tracing import Trace
 from castiron.actors.core.state import Active, NodeState
@@ -46,6 +47,8 @@ class Facts:
     """The node's latest events, the latest first; HISTORY_COUNT of them."""
     permits_in_use: int = 0
     permits_limit: int = 1
+    power_in_use: int = 0
+    """Of the permits: those of power actions, where the settings have a bound for these."""
     trouble: BMCTrouble | None = None
 
 
@@ -71,7 +74,7 @@ def _aside(facts: Facts) -> Iterator[Finding]:
             code="node.aside",
             text=f"{record.name} was put aside: {record.last_error}",
             since=_latest_at(facts, EventType.NODE_FAULT_SET),
-            advice="Restart the conductor, which tries it again; its log says why the actor failed.",
+            advice=f"`castiron node maintenance unset {record.name}` tries it again; the log says why it failed.",
         )
 
 
@@ -125,7 +128,8 @@ def _interrupted(facts: Facts) -> Iterator[Finding]:
     if request is not None:
         yield Finding(
             code="request.interrupted",
-            text=f"{_named(request)} was left behind by a restart, and waits to be taken up again. {_permits(facts)}",
+            text=f"{_named(request)} was left behind by a restart, and waits to be taken up again. "
+            f"{_permits(facts, request)}",
             since=request.started_at,
             details={"request": request.id},
         )
@@ -255,7 +259,7 @@ def _why_waiting(facts: Facts, place: int) -> tuple[str, str | None]:
     if state.is_held(request):
         return "It is held until the end of the maintenance.", "End the maintenance, or cancel it."
     if state.first is not None and state.first.id == request.id:
-        return _permits(facts), None
+        return _permits(facts, request), None
     before = next((one for one in reversed(state.queue[:place]) if not state.is_held(one)), state.running)
     if before is None:
         return "It waits for its turn.", None
@@ -264,12 +268,15 @@ def _why_waiting(facts: Facts, place: int) -> tuple[str, str | None]:
     return f"It waits for its turn, behind {_named(before)}.", None
 
 
-def _permits(facts: Facts) -> str:
+def _permits(facts: Facts, request: RequestRecord) -> str:
     if facts.permits_in_use >= facts.permits_limit:
         return (
             f"It waits for a permit: {facts.permits_in_use} requests run, and max_running_actions is "
             f"{facts.permits_limit}."
         )
+    cap = facts.settings.max_concurrent_power
+    if request.verb == POWER_SET and cap and facts.power_in_use >= cap:
+        return f"It waits for a permit: {facts.power_in_use} power actions run, and max_concurrent_power is {cap}."
     return "It is about to start."
 
 

@@ -38,8 +38,10 @@ class Question:
     def accepted(self, result: Any, seq: EventSeq) -> None:
         """Hear that the request is on disk: the last word, if no more was wished for."""
         del seq
+        if not isinstance(self.verb, NodeRequest):  # a bulk is no request, but has some
+            return
         self.accepted_id = result.id
-        if isinstance(self.verb, NodeRequest) and self.verb.replies is ReplyWish.ACCEPTED:
+        if self.verb.replies is ReplyWish.ACCEPTED:
             self.told_count += 1
 
     def part(self, result: Any, seq: EventSeq) -> Slip:

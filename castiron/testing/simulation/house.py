@@ -148,6 +148,7 @@ class House:
         self.bulks = Bulks(self.services, self.intake, archive)
         desk = Bulletin(
             services=self.services,
+            kin=self.kin,
             store=store,
             writer=self.writer,
             dispatcher=self.dispatcher,

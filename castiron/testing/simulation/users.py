@@ -130,12 +130,16 @@ class Users:
         self._machines = machines
         self._house = house
 
-    def ask(self, verb: AnyVerb) -> Question | None:
-        """Ask now; return what becomes of it, None if nobody is there to be asked."""
+    def ask(self, verb: AnyVerb, who: str | None = None) -> Question | None:
+        """Ask now; return what becomes of it, None if nobody is there to be asked.
+
+        Args:
+            who: asks; None: somebody who has never asked before, so that what is left behind shows whose it is.
+        """
         house = self._house()
         if house is None:
             return None
-        question = Question(f"user-{len(self.questions) + 1}", verb, self._clock.now())
+        question = Question(who or f"user-{len(self.questions) + 1}", verb, self._clock.now())
         self.questions.append(question)
         house.reception.handle(verb, PeerInfo(question.requester, "simulation"), question)
         return question

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from castiron.actors.reception.admission import Keys, Wanted, judge_known
+from castiron.actors.reception.intake import has_ended
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, NodeLocked, RequestReused
 from castiron.transport.verbs import NodePowerSet, arguments_of, tag_of
-from castiron.transport.vocabulary import EventSeq, Policy, PowerTarget
+from castiron.transport.vocabulary import EventSeq, Policy, PowerTarget, RequestState
 from tests.support.store_records import node_uuid, plain_request
 
 ON = NodePowerSet(node="n1", target=PowerTarget.ON)
@@ -105,3 +106,10 @@ def test_what_is_told_twice_is_told_once() -> None:
     keys.refused("key-1", NodeLocked("busy"), SEQ)
 
     assert second.heard == [REQUEST]
+
+
+def test_what_comes_too_late_for_a_cancelled_request_is_not_told_that_it_was_the_one_that_cancelled() -> None:
+    error = has_ended(plain_request(7, state=RequestState.CANCELLED))
+
+    assert "has ended: cancelled" in error.message
+    assert error.details["state"] == "cancelled"

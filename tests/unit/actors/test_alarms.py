@@ -50,7 +50,7 @@ def test_the_event_names_the_bound_and_the_gauge_is_marked_until_the_end_is_told
     (event,) = alarms.look({"x": full}, Instant(1.0))
 
     assert (event.type, event.node_uuid) == (EventType.LIMIT_WARNING, None)
-    assert event.payload == {"what": "x", "used": 9, "limit": 10, "setting": "max_x"}
+    assert event.payload == {"what": "x", "used": 9, "limit": 10, "setting": "max_x", "whose": None}
     assert alarms.is_marked("x", full)
     assert alarms.is_marked("x", half)
     assert [one.type for one in alarms.look({"x": half}, Instant(2.0))] == [EventType.LIMIT_CLEARED]

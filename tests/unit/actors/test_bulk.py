@@ -4,10 +4,13 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from pykka import ActorRef
 
 from castiron.actors.bulk import telling as rules
+from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.bulk.choice import Chosen
 from castiron.actors.bulk.telling import Outcome, Telling
+from castiron.actors.settings import Settings
 from castiron.store.records import EventRecord
 from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.doors.slip import Slip
@@ -173,6 +176,7 @@ def test_a_client_that_takes_nothing_is_told_one_part_and_loses_its_bulk_in_the_
         (BulkRun(nodes=["n[0-"], order=ON), "argument.invalid"),
         (BulkRun(nodes=["n[0-4]"], order=ON, per="propertie"), "argument.invalid"),
         (BulkRun(nodes=["n[0-4]"], order=ON, at_most=4), "bulk.too_large"),
+        (BulkRun(nodes=["n[0-4]"], order={**ON, "callback_url": "http://127.0.0.1/"}), "argument.invalid"),
     ],
 )
 def test_what_is_refused_leaves_nothing_behind(world: World, verb: BulkRun, code: str) -> None:
@@ -184,6 +188,37 @@ def test_what_is_refused_leaves_nothing_behind(world: World, verb: BulkRun, code
     assert world.simulation.house.bulks.counts() == (0, 0)
     if isinstance(client.error, NodeNotFound):
         assert client.error.details == {"node": "m1,n[5-9]", "count": 6}
+
+
+def test_one_that_is_sent_again_and_again_is_bounded_too(world: World) -> None:
+    limit = Settings().max_bulks
+    verb = BulkRun(nodes=["n0"], order=ON, key="the-same-key")
+
+    clients = [world.ask(verb) for _ in range(2 * limit + 1)]
+
+    assert world.simulation.house.bulks.counts()[0] == 2 * limit
+    assert [client.error.code for client in clients if client.error is not None] == ["conductor.overloaded"]
+    world.live(100)
+    assert world.simulation.house.bulks.counts() == (0, 0)
+
+
+class Closing(Bulks):
+    """Closed just after a bulk has taken its place."""
+
+    def _reserve(self, bulk_id: str, key: str | None) -> ActorRef[Any] | None:
+        found = super()._reserve(bulk_id, key)
+        self.close()
+        return found
+
+
+def test_one_that_begins_while_the_conductor_stops_starts_nobody(world: World) -> None:
+    house, client = world.simulation.house, Client()
+    bulks = Closing(world.simulation.services, house.intake, house.bulks._archive)
+
+    bulks.run(BulkRun(nodes=["n[0-4]"], order=ON), "test", client)
+    world.live(100)
+
+    assert (world.starts(), bulks.counts()) == ([], (0, 0))
 
 
 class Mute(Heard):

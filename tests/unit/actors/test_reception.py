@@ -6,6 +6,7 @@ import pytest
 
 from castiron.actors.published.archive import Library, Question
 from castiron.actors.reception.desk import Reception
+from castiron.store.errors import StoreUnusable
 from castiron.store.records import ALL, RequestRecord, Wanted
 from castiron.testing.simulation.evidence import Question as Asked
 from castiron.transport.doors.answers import PeerInfo
@@ -41,6 +42,16 @@ class Busy:
         return found
 
 
+class Broken:
+    """A store, or something in front of it, that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> object:
+        raise self._error
+
+
 class AtOnce:
     """Answers questions where they are put."""
 
@@ -74,6 +85,17 @@ def simulation() -> Generator[Simulation]:
     one.store.close()
 
 
+def told(simulation: Simulation, library: Library, verb: AnyVerb) -> Heard:
+    """Return what is answered where this is the store."""
+    house = simulation.house
+    reception = Reception(
+        simulation.services, simulation.kin, AtOnce(library), house.reception._desk, house.intake, bulks=house.bulks
+    )
+    heard = Heard("test", verb, 0.0)
+    reception.handle(verb, PeerInfo("test", ""), heard)
+    return heard
+
+
 @pytest.mark.parametrize("verb", [RequestList(), RequestShow(request="old")])
 def test_an_answer_is_never_older_than_it_says(simulation: Simulation, verb: AnyVerb) -> None:
     first = simulation.power("n1", PowerTarget.ON, waits=False)
@@ -88,17 +110,31 @@ def test_an_answer_is_never_older_than_it_says(simulation: Simulation, verb: Any
         simulation.settle()
 
     library: Library = Busy(simulation.store, happen)  # type: ignore[assignment]  # all else is the store's
-    house = simulation.house
-    reception = Reception(
-        simulation.services,
-        simulation.kin,
-        AtOnce(library),
-        house.reception._desk,
-        house.intake,
-        bulks=house.bulks,
-    )
-    heard = Heard("test", verb, 0.0)
-    reception.handle(verb, PeerInfo("test", ""), heard)
+    heard = told(simulation, library, verb)
 
     assert simulation.services.board.seq > before
     assert (heard.told_count, heard.seq) == (1, before)
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (StoreUnusable("c.db cannot be used: disk I/O error"), "The store could not be read."),
+        (OverflowError("cannot convert float infinity to integer"), "It could not be answered."),
+    ],
+)
+def test_the_store_is_blamed_for_its_own_failures_only(
+    simulation: Simulation, caplog: pytest.LogCaptureFixture, error: Exception, what: str
+) -> None:
+    library: Library = Broken(error)  # type: ignore[assignment]  # it is nothing else
+
+    failure = told(simulation, library, RequestList()).error
+
+    assert failure is not None
+    assert (failure.code, failure.message.startswith(what)) == ("internal", True)
+    assert failure.error_id is not None
+    assert failure.error_id in failure.message
+    assert str(error) not in failure.message
+    (logged,) = [record for record in caplog.records if failure.error_id in record.getMessage()]
+    assert logged.exc_info is not None
+    assert logged.exc_info[1] is error

@@ -45,7 +45,7 @@ def test_a_new_pair_is_told_without_its_secret(run: Run, tmp_path: Path, monkeyp
     assert stat.S_IMODE(secret_path.stat().st_mode) == 0o600
     assert f"castiron keys allow alice '{pair.public}' --role operator" in out
     assert pair.secret.decode() not in out
-    refused(run("keys", "new", "alice"), 77, "exists already")
+    refused(run("keys", "new", "alice"), 73, "exists already")
 
 
 def test_the_servers_pair_is_where_serve_looks_for_it(run: Run, store: Path, tmp_path: Path) -> None:

@@ -78,6 +78,22 @@ def test_each_node_of_a_file_has_its_own_outcome(run: Run, three: MemoryConducto
     assert "n4" in by_name(three)
 
 
+def test_names_that_no_node_could_have_are_told_as_they_are(
+    run: Run, conductor: MemoryConductor, tmp_path: Path
+) -> None:
+    path = tmp_path / "nodes"
+    names = ["ok1", "rack[1", "ok2", "red\x1b[31m", "a,b", ""]
+    path.write_text(json.dumps([{"name": name, "driver": "fake"} for name in names]))
+
+    result = run("node", "create", "-f", str(path))
+
+    assert result.stdout == "ok[1-2]: created\n"
+    assert result.stderr.startswith("rack[1, red\\x1b[31m, a,b, : argument.invalid: ")
+    assert "4 of 6 failed" in result.stderr
+    alone = run("node", "create", "-f", "-", typed=json.dumps({"name": names[3], "driver": "fake"}))
+    assert alone.stderr.startswith("red\\x1b[31m: ")
+
+
 def test_a_list_into_a_pipe_is_plain_columns_in_the_order_that_people_count(run: Run, three: MemoryConductor) -> None:
     assert run("node", "create", "n10").exit_code == 0
 

@@ -63,7 +63,7 @@ def test_aside_since_its_fault_and_with_advice() -> None:
 
     finding = found(facts_of(node, state=state, history=history))["node.aside"]
     assert (finding.since, "Its actor failed." in finding.text) == (77.0, True)
-    assert "Restart" in str(finding.advice)
+    assert "castiron node maintenance unset n1" in str(finding.advice)
 
 
 def test_fault() -> None:
@@ -139,6 +139,19 @@ def test_the_first_in_line_waits_for_a_permit(in_use: int, told: str) -> None:
     finding = found(facts_of(node, permits_in_use=in_use))["request.queued"]
     assert f"waits at place 1. {told}" in finding.text
     assert finding.since == node.now
+
+
+@pytest.mark.parametrize(
+    ("cap", "told"), [(2, "2 power actions run, and max_concurrent_power is 2."), (3, "It is about")]
+)
+def test_a_power_action_waits_for_the_permits_of_power_actions_too(cap: int, told: str) -> None:
+    node = quiet()
+    node.submit(POWER_ON)
+    settings = replace(CHECKED, max_concurrent_power=cap)
+
+    facts = facts_of(node, settings=settings, permits_in_use=2, permits_limit=9, power_in_use=2)
+
+    assert told in found(facts)["request.queued"].text
 
 
 def queue(node: World) -> list[str]:

@@ -71,7 +71,7 @@ def test_an_idle_node_takes_every_verb() -> None:
 
 def test_a_busy_node_says_what_it_would_refuse_and_why() -> None:
     node = busy()
-    obstacle = busy_with(node.state, node.state.queue[0], node.now)
+    obstacle = busy_with(node.state, "node.power.set", node.state.queue[0], node.now)
 
     view = node_view(node.state, node.now)
 
@@ -89,7 +89,8 @@ def test_a_node_whose_request_is_running_is_not_to_be_deleted() -> None:
     view = node_view(node.state, node.now)
 
     assert view.accepts == ["node.set", "node.maintenance.set", "node.maintenance.unset", "node.boot_device.get"]
-    assert "node.delete" in view.refuses
+    assert view.refuses["node.delete"].endswith("or force the deletion: that one ends as failed then.")
+    assert view.refuses["node.power.set"].endswith("or ask with another policy: after, or supersede.")
 
 
 @pytest.mark.parametrize("name", NodeView.__struct_fields__)

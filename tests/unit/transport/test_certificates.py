@@ -87,9 +87,10 @@ def test_a_file_that_is_no_certificate_is_refused_and_not_shown(tmp_path: Path, 
 
 def test_a_public_file_is_no_secret_and_a_damaged_pair_is_none(tmp_path: Path) -> None:
     alice, bob = make_pair(tmp_path, "alice"), make_pair(tmp_path, "bob")
-    alice.public_path.chmod(0o600)
-    with pytest.raises(KeyUnusable, match=r"ends in \.key_secret"):
-        read_pair(alice.public_path)
+    for mode in (0o600, 0o644):  # the latter is how it was made
+        alice.public_path.chmod(mode)
+        with pytest.raises(KeyUnusable, match=r"ends in \.key_secret"):
+            read_pair(alice.public_path)
 
     _, theirs = load_certificate(bob.secret_path)
     _, own = load_certificate(alice.secret_path)

@@ -23,6 +23,7 @@ TAKEN = Answered(204, "status 204")
 REFUSED = Answered(500, "status 500")
 UNHEARD = Answered(None, "no answer within 10 s")
 AWAY = Answered(None, "no connection", is_away=True)
+UNSENT = Answered(None, "it may not be called any more", is_unsent=True)
 
 
 def callback(number: int, owed_since: float = 0.0) -> CallbackRecord:
@@ -118,6 +119,21 @@ def test_a_call_that_is_refused_holds_up_no_other() -> None:
     world.settle(world.take(), REFUSED)
 
     assert world.take().callback.id == "d2"
+
+
+def test_a_call_that_was_not_sent_says_nothing_about_its_receiver() -> None:
+    """The settings allow it no more; others, to the same place, may be allowed."""
+    world = World()
+    world.add(1, 2)
+    world.settle(world.take(), UNSENT)
+    assert world.line.figures()["failing"] == 0
+
+    second = world.take()
+    assert second.callback.id == "d2"
+    world.settle(second, UNHEARD)
+    for _ in range(3):
+        world.settle(world.due(), UNSENT)
+    assert world.line.figures()["failing"] == 1
 
 
 def test_one_that_is_never_heard_does_not_keep_the_others_waiting_for_good() -> None:
@@ -250,6 +266,7 @@ def test_the_bound_holds_while_everything_is_tried_again() -> None:
         (Answered(410, ""), Fate.GONE),
         (UNHEARD, Fate.UNHEARD),
         (AWAY, Fate.AWAY),
+        (UNSENT, Fate.REFUSED),
     ],
 )
 def test_an_outcome_means_one_thing(answered: Answered, fate: Fate) -> None:
@@ -257,7 +274,7 @@ def test_an_outcome_means_one_thing(answered: Answered, fate: Fate) -> None:
 
 
 OUTCOMES = st.sampled_from(
-    [TAKEN, TAKEN, REFUSED, UNHEARD, AWAY, Answered(429, "", retry_after_s=5.0), Answered(410, "")]
+    [TAKEN, TAKEN, REFUSED, UNHEARD, AWAY, UNSENT, Answered(429, "", retry_after_s=5.0), Answered(410, "")]
 )
 STEPS = st.lists(
     st.one_of(

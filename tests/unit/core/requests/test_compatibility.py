@@ -1,5 +1,6 @@
 """The tables name every case, and judging reads them."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -134,6 +135,16 @@ def test_nothing_is_merged_into_what_a_change_follows() -> None:
 
     assert judge(state, OFF) == Conflict(state.queue[0])
     assert judge(state, structs.replace(OFF, policy=Policy.AFTER)) == Enqueue(depends_on=state.queue[0].id)
+
+
+def test_nothing_is_merged_into_what_is_being_aborted() -> None:
+    state = node(running=ON)
+    assert state.interrupted is not None
+    state = replace(state, interrupted=replace(state.interrupted, abort_by="ipc"))
+    met = state.open[0]
+
+    assert judge(state, ON) == Conflict(met)
+    assert judge(state, structs.replace(ON, policy=Policy.SUPERSEDE)) == Enqueue()
 
 
 def test_a_read_between_does_not_keep_equal_changes_apart_but_a_change_keeps_reads_apart() -> None:

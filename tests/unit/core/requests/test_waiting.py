@@ -131,7 +131,10 @@ def test_a_line_has_an_end() -> None:
     error = refusal(node, node.submit(DISK_AFTER))
 
     assert isinstance(error, MailboxFull)
-    assert (error.details, error.retry_after_s) == ({"node": "n1", "limit": limit}, 1.0)
+    assert (error.details, error.retry_after_s) == (
+        {"node": "n1", "limit": limit, "what": "node_queue"},
+        1.0,
+    )
     assert isinstance(refusal(node, node.submit(READ_BOOT)), MailboxFull)
 
 

@@ -63,6 +63,7 @@ def test_a_stranger_ends_what_others_want_only_by_force() -> None:
 
     error = refusal(node, node.withdraw(request, "stranger"))
     assert (error.code, error.details["requesters"]) == ("request.not_yours", ["ipc"])
+    assert "is wanted by ipc; you do not; it goes on" in error.message
 
     assert answered(node, node.withdraw(request, "stranger", force=True)).state is RequestState.CANCELLED
 
