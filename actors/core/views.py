@@ -87,7 +87,8 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         started_at=request.started_at,
         ended_at=request.ended_at,
         deadline_at=request.deadline_at,
-        overdue_at=request.overdue_at,
+        # Of one that has ended it stays on disk, as evidence of whether it was kept; who asks is not to wait for it.
+        overdue_at=request.overdue_at if request.ended_at is None else None,
         policy=request.policy,
         hold=request.hold,
         on_restart=request.on_restart,
