@@ -215,7 +215,7 @@ def _but_steps(value: Any) -> Any:
 def _brief(value: Any) -> Any:
     """Return what was asked for without what was left open: a list of steps is mostly that."""
     if isinstance(value, list):
-        return [_brief(one) for one in cast("list[Any]", value)]
+        return [_brief(one) for one in cast("list[object]", value)]
     if isinstance(value, dict):
         return {key: one for key, one in cast("dict[str, Any]", value).items() if one is False or one not in _OPEN}
     return value
