@@ -34,9 +34,10 @@ from castiron.actors.core.messages import (
     Withdraw,
 )
 from castiron.actors.core.provision import orders
+from castiron.actors.core.provision.moving import free_stuck
 from castiron.actors.core.requests import deadlines, ending, running, submission
 from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
-from castiron.actors.core.requests.obstacles import hindered, leaving, stale
+from castiron.actors.core.requests.obstacles import UNDER_WAY, hindered, leaving, stale
 from castiron.actors.core.requests.withdrawal import withdraw
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import foretold
@@ -79,7 +80,7 @@ def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None
     if not draft.check.is_begun:
         return  # whoever owns it has not recovered yet; then all of this follows
     checks.tend(draft, settings)
-    submission.unpark(draft)
+    submission.unpark(draft, settings)
     deadlines.tend(draft)
     draft.tend_permit()
 
@@ -103,7 +104,7 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
     active = draft.state.active
     if checks.is_heard(draft.state, message):
-        submission.unpark(draft, checks.heard(draft, message, settings))
+        submission.unpark(draft, settings, checks.heard(draft, message, settings))
     elif active is not None and running.is_heard(active, message):
         running.heard(draft, active, message, settings)
 
@@ -129,6 +130,8 @@ def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
             EventType.NODE_FAULT_CLEARED, {"fault": Fault.ACTOR_FAILURE.value, "power_state": state.record.power_state}
         )
     _end_what_must_not_go_on(draft, message)
+    if state.record.provision_state in UNDER_WAY and state.running is None:
+        free_stuck(draft)
     checks.begin(draft, settings, message.check_within_s)
     if draft.state.parked and draft.state.first is None:
         checks.look(draft, settings)

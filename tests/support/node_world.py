@@ -273,7 +273,7 @@ class World:
             if isinstance(effect, CallDriver) and effect.gives_way:
                 check = decision.state.check
                 assert (check.call, effect.operation) == (effect.ticket, GetPower())
-                assert decision.state.first is None, "a check that nobody needs"
+                assert not decision.state.is_busy, "a check that nobody needs"
             elif isinstance(effect, CallDriver):
                 active = decision.state.active
                 assert active is not None

@@ -116,7 +116,7 @@ def is_heard(state: NodeState, message: Heard) -> bool:
 def start(draft: Draft, message: TimerDue, settings: Settings) -> None:
     """Look at the machine, unless a request is about to."""
     late_s = max(0.0, draft.now - message.at)
-    is_busy = draft.state.first is not None
+    is_busy = draft.state.is_busy
     call = None if is_busy else draft.ticket()
     draft.check = replace(draft.check, timer=None, call=call, started_at=draft.now, late_s=late_s)
     if call is None:
