@@ -4,6 +4,7 @@ The public face: names are loaded at their first use, so that a command that onl
 nor the actors. Nothing inside castiron imports from here.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -221,6 +222,10 @@ __all__ = [
     "deferred",
     "step",
 ]
+
+
+# Whoever embeds castiron decides what becomes of its log; until then nothing goes to standard error.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

@@ -95,6 +95,7 @@ def _ended(request: RequestRecord, now: Instant, why: Why) -> RequestRecord:
         state=RequestState.FAILED if begun else RequestState.CANCELLED,
         applied=applied,
         ended_at=now,
+        overdue_at=None,
         error=why(request, applied),
         progress={},
     )

@@ -96,7 +96,7 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
         case StepAnswer():
             orders.answer(draft, message, settings)
         case Amend() | Remove() | SetMaintenance():
-            _change(draft, message)
+            _change(draft, message, settings)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)
 
@@ -150,17 +150,17 @@ def _end_what_must_not_go_on(draft: Draft, message: Recover) -> None:
     ending.expire(draft)
 
 
-def _change(draft: Draft, message: Amend | Remove | SetMaintenance) -> None:
+def _change(draft: Draft, message: Amend | Remove | SetMaintenance, settings: Settings) -> None:
     match message:
         case Amend():
-            _amend(draft, message)
+            _amend(draft, message, settings)
         case Remove():
             _remove(draft, message)
         case SetMaintenance():
             _set_maintenance(draft, message)
 
 
-def _amend(draft: Draft, message: Amend) -> None:
+def _amend(draft: Draft, message: Amend, settings: Settings) -> None:
     state, amendment = draft.state, message.amendment
     obstacle: CastironError | None = leaving(state) or stale(state.record, message.revision)
     if obstacle is None and amendment.is_way_to_bmc:
@@ -180,6 +180,8 @@ def _amend(draft: Draft, message: Amend) -> None:
         if "name" in changes:
             told["previous_name"] = state.record.name
         draft.tell(EventType.NODE_UPDATE_END, told)
+        if changes.keys() & {"driver", "driver_info"}:
+            checks.look_anew(draft, settings)
     # The fleet first: whoever is told of a new name may ask for the old one at once.
     return draft.order(TellFleet(applied=True), AnswerNode(message.reply_to))
 

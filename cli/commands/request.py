@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import click
 
-from castiron.cli.bulk import Outcome, as_map, conclude, leave, send
+from castiron.cli.bulk import Outcome, as_map, conclude, dry_run_option, leave, send
 from castiron.cli.options import Command, Group, Shared, shared
 from castiron.cli.output.faults import code_of, error_text
 from castiron.cli.output.render import age, clock_time, moment, show_json, show_record, show_table, visible, word
@@ -15,7 +15,7 @@ from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
 from castiron.transport.clients.client import TIMEOUT_S
 from castiron.transport.clients.requests import ABORT_S
-from castiron.transport.replies import RequestView, StepView, TraceStep
+from castiron.transport.replies import Forecast, RequestView, StepView, TraceStep
 from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestTrace, RequestWait
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
 
@@ -126,24 +126,28 @@ _force = click.option("--force", is_flag=True, help="Also if others want it, or 
 @request.command("cancel", cls=Command, verbs=(RequestCancel,))
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @_force
-def _cancel(ids: tuple[str, ...], *, force: bool) -> None:
+@dry_run_option
+def _cancel(ids: tuple[str, ...], *, force: bool, dry_run: bool) -> None:
     """Withdraw requests that have not started: their machines are not touched. One that others want goes on for them.
 
     Fails if one of them has started or ended; `abort` ends those that have started.
     """
-    _take_back([RequestCancel(request=id_, force=force) for id_ in dict.fromkeys(ids)], shared(), TIMEOUT_S)
+    verbs = [RequestCancel(request=id_, force=force, dry_run=dry_run) for id_ in dict.fromkeys(ids)]
+    _take_back(verbs, shared(), TIMEOUT_S)
 
 
 @request.command("abort", cls=Command, verbs=(RequestAbort,))
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @_force
-def _abort(ids: tuple[str, ...], *, force: bool) -> None:
+@dry_run_option
+def _abort(ids: tuple[str, ...], *, force: bool, dry_run: bool) -> None:
     """End requests that run, between two exchanges with the BMC, and say what was seen of their machines then.
 
     One that has not started is cancelled. What has been sent to a BMC is not taken back. Waits until they have ended,
     which takes as long as the conductor gives a command to a BMC at the most.
     """
-    _take_back([RequestAbort(request=id_, force=force) for id_ in dict.fromkeys(ids)], shared(), ABORT_S)
+    verbs = [RequestAbort(request=id_, force=force, dry_run=dry_run) for id_ in dict.fromkeys(ids)]
+    _take_back(verbs, shared(), ABORT_S)
 
 
 def _take_back(verbs: Sequence[RequestCancel | RequestAbort], given: Shared, timeout_s: float) -> None:
@@ -167,7 +171,9 @@ def _tell_each(outcomes: Sequence[Outcome]) -> None:
             click.echo(visible(f"{one.node}: {code_of(one.error)}: {error_text(one.error)}"), err=True)
 
 
-def _ended(view: RequestView) -> str:
+def _ended(view: RequestView | Forecast) -> str:
+    if isinstance(view, Forecast):
+        return view.text
     if view.state in FINAL_REQUEST_STATES:
         return f"{view.state}, {_outcome(view)}"
     return f"{view.state}, still wanted by {', '.join(view.requesters)}"

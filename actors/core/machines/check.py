@@ -138,6 +138,16 @@ def look(draft: Draft, settings: Settings) -> None:
     draft.order(CallDriver(call, GetPower(), Instant(draft.now + settings.command_timeout_s), gives_way=True))
 
 
+def look_anew(draft: Draft, settings: Settings) -> None:
+    """Look at once at a machine whose BMC has failed, and is reached in another way from now on."""
+    check, record = draft.check, draft.state.record
+    is_checked = check.is_begun and interval_s(draft.state, check.failures, settings) > 0
+    if is_checked and (check.failures or record.fault is Fault.POWER_FAILURE):
+        overtake(draft)  # what a check under way hears comes from the old way
+        draft.check = replace(draft.check, failures=0)
+        look(draft, settings)
+
+
 def overtake(draft: Draft) -> None:
     """Have nothing to do with what a check that is under way will see: an action begins."""
     if draft.check.call is not None:

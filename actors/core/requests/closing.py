@@ -27,7 +27,8 @@ def close(draft: Draft, request: RequestRecord, error: CastironError | None, by:
     state = RequestState.SUCCEEDED if error is None else RequestState.FAILED
     failure = None if error is None else error.to_wire()
     applied = None if error is None else error.applied
-    request = replace(request, state=state, error=failure, applied=applied, ended_at=draft.now, progress={})
+    request = replace(request, state=state, error=failure, applied=applied, ended_at=draft.now, overdue_at=None)
+    request = replace(request, progress={})
     request = replace(request, trace=tracing.ended(request.trace, request, draft.now))
     draft.keep(request)
     if request.verb == PROVISION_SET:

@@ -107,7 +107,8 @@ def _misplaced(draft: Draft, message: Submit) -> CastironError | None:
 
 
 def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
-    full = crowded(draft.state, len(draft.state.queue) - len(verdict.superseded), draft.state.queue_limit)
+    waiting_count = len(draft.state.queue) - len(verdict.superseded)
+    full = message.unless_merged or crowded(draft.state, waiting_count, draft.state.queue_limit)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
     record, verb = draft.state.record, message.verb

@@ -9,6 +9,7 @@ import pytest
 from castiron.actors.core.effects import AnswerNode
 from castiron.actors.core.messages import Order
 from castiron.actors.core.provision.run import Run
+from castiron.actors.core.requests.obstacles import UNDER_WAY
 from castiron.transport.errors import NodeInMaintenance, NodeStateInvalid, StepNotWaiting
 from castiron.transport.verbs import NodePowerSet, NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import (
