@@ -40,7 +40,7 @@ def code_of(client: Client, request: str) -> object:
 
 
 def test_a_node_is_moved_and_its_steps_are_told(client: Client) -> None:
-    steps = [
+    steps: list[AnyStep] = [
         "power_off",
         {"step": "wait", "args": {"seconds": 0.1}},
         StepWish(step="check_bmc", interface="management"),
