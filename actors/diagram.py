@@ -67,11 +67,11 @@ def text() -> str:
     """Return all transitions as a table for a terminal."""
     rows: list[tuple[str, ...]] = [("STATE", "", "TARGET", "EVENT", "LEADS TO", "BECAUSE")]
     for state in In:
-        head = (state.value, kind_of(state), TARGETS[state].value if state in TARGETS else "-")
+        head: tuple[str, ...] = (str(state), kind_of(state), TARGETS[state].value if state in TARGETS else "-")
         for table, mark in ((TRANSITIONS, ""), (ABORTS, OURS)):
             for (at, event), row in table.items():
                 if at is state:
-                    rows.append((*head, f"{event}{mark}", row.to.value, row.why))
+                    rows.append((*head, f"{event}{mark}", str(row.to), row.why))
                     head = ("", "", "")
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -263,7 +263,7 @@ def _done_first(target: ProvisionTarget) -> str:
 
 def _takes(arg: Arg) -> str:
     need = "" if arg.required else ", optional"
-    kind = "one of " + ", ".join(f"`{one}`" for one in arg.choices) if arg.choices else TYPES[arg.type]
+    kind = "one of " + ", ".join(f"`{one}`" for one in arg.choices) if arg.choices else TYPES[arg.kind]
     return f"{arg.description} ({kind}{need})"
 
 

@@ -13,7 +13,7 @@ token. It has no way into the state machine. It may block, for as long as its ti
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from castiron.actors.core.provision.catalogue import Arg, Known
@@ -65,8 +65,7 @@ class DeclaredStep:
     @property
     def known(self) -> Known:
         """What the catalogue says of it."""
-        parts = {"has_revert": self._revert is not None, "has_verify": self._verify is not None}
-        return Known(**{**{name: getattr(self._known, name) for name in Known.__slots__}, **parts})
+        return replace(self._known, has_revert=self._revert is not None, has_verify=self._verify is not None)
 
     def revert(self, body: Body) -> Body:
         """Declare how it is taken back: called if a later step fails, or itself, and at an abort."""

@@ -9,10 +9,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from castiron.actors.dispatch.clock import Clock, Timer
-from castiron.actors.drivers.base import Done, NotDone, Outcome
+from castiron.actors.drivers.base import Done, NotDone, Outcome, Value
 from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.actors.steps.declaring import StepContext
 from castiron.actors.steps.shelf import Shelf
@@ -170,7 +170,7 @@ class _Errand:
             log.exception("%s: the step %s has failed", job.context.node, name)
             return _failed(f"{name} raised {type(error).__name__}: {str(error)[:MAX_SAID]}")
         if value is None or isinstance(value, Deferred | bool | Mapping):
-            return Done(value={} if value is None else value)
+            return Done(value={} if value is None else cast("Value", value))
         return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
 
 

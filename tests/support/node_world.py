@@ -46,6 +46,7 @@ from castiron.actors.core.messages import (
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.provision.planning import plan
 from castiron.actors.core.provision.run import Run
+from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.requests.obstacles import UNDER_WAY
 from castiron.actors.core.state import Lane, NodeState, Ticket
 from castiron.actors.core.timing import LAST_WORD_S
@@ -123,7 +124,7 @@ class World:
         """Ask as a user does; the answer is in `replies` under the request's id."""
         self._asked += 1
         new = request_id(self._asked)
-        steps = plan(verb, CATALOGUE, 60.0) if isinstance(verb, NodeProvisionSet) else {}
+        steps: Plan = plan(verb, CATALOGUE, 60.0) if isinstance(verb, NodeProvisionSet) else {}
         self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new, plan=steps))
         return new
 

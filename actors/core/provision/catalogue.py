@@ -45,7 +45,7 @@ class Arg:
     """One argument of a step; the words of Ironic's argsinfo."""
 
     description: str
-    type: type = str
+    kind: type[str | int | float | bool | dict[str, object] | list[object]] = str
     required: bool = False
     choices: tuple[str, ...] = ()
     least: float | None = None
@@ -153,8 +153,8 @@ def _wait(step: Step, limits: Limits, stage: ProvisionState, settings: Settings)
     return CallBackAction(timeout_s=call_back_timeout_s(stage, settings) or FOR_EVER_S)
 
 
-_SOFT: Final = Arg(description="ask the operating system first", type=bool)
-_HARD: Final = Arg(description="cut the power if a soft reboot does not end in time", type=bool)
+_SOFT: Final = Arg(description="ask the operating system first", kind=bool)
+_HARD: Final = Arg(description="cut the power if a soft reboot does not end in time", kind=bool)
 
 BUILT_IN: Final = (
     Known(
@@ -183,7 +183,7 @@ BUILT_IN: Final = (
         interface=RESERVED,
         step="wait",
         description="Wait so many seconds; without them, until whoever works on the machine says that it is done.",
-        args={"seconds": Arg(description="how long", type=float, least=0.0, most=1800.0)},
+        args={"seconds": Arg(description="how long", kind=float, least=0.0, most=1800.0)},
         make=_wait,
         is_placed=True,
     ),
@@ -203,8 +203,8 @@ BUILT_IN: Final = (
                 required=True,
                 choices=("pxe", "disk", "cdrom", "bios", "safe", "floppy"),
             ),
-            "persistent": Arg(description="from now on, not only the next time", type=bool),
-            "uefi": Arg(description="boot it in UEFI mode", type=bool),
+            "persistent": Arg(description="from now on, not only the next time", kind=bool),
+            "uefi": Arg(description="boot it in UEFI mode", kind=bool),
         },
         idempotent=True,
         make=_boot_device,
@@ -221,7 +221,7 @@ BUILT_IN: Final = (
         interface="management",
         step="identify",
         description="Light the machine's lamp.",
-        args={"duration_s": Arg(description="seconds; 0 puts it out", type=int, least=0, most=MAX_IDENTIFY_S)},
+        args={"duration_s": Arg(description="seconds; 0 puts it out", kind=int, least=0, most=MAX_IDENTIFY_S)},
         idempotent=True,
         make=_identify,
     ),
@@ -229,7 +229,7 @@ BUILT_IN: Final = (
         interface="management",
         step="reset_bmc",
         description="Restart the BMC, not the machine. It is silent afterwards: let check_bmc follow.",
-        args={"cold": Arg(description="false: a warm reset, which few BMCs have", type=bool)},
+        args={"cold": Arg(description="false: a warm reset, which few BMCs have", kind=bool)},
         make=_reset_bmc,
         is_placed=True,
     ),

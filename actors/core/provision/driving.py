@@ -18,7 +18,7 @@ from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, Su
 from castiron.actors.core.messages import Heard, TimerDue
 from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of
-from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, run_of
+from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, run_of, with_secrets
 from castiron.actors.core.provision.moving import move
 from castiron.actors.core.provision.run import Begin, Finish, Move, Progress, Revert, Run, Stop
 from castiron.actors.core.provision.states import WORKING, after, held_from
@@ -226,7 +226,7 @@ def _begin_step(draft: Draft, active: Active, place: int, settings: Settings) ->
         run = run.having(place, state=StepState.SUCCESS, ended_at=draft.now, until=None)
         draft.tell(EventType.STEP_END, telling.about(active.request, run, place, draft.state.record), active.request)
         return replace(active, action=replace(run, is_to_hold=True))
-    action, following = machine_of(draft, run, place, settings).begin(draft.now)
+    action, following = machine_of(draft, active, place, settings).begin(draft.now)
     return launch(draft, active, Lane(place=place, action=action), following, settings)
 
 
@@ -237,7 +237,7 @@ def _begin_revert(draft: Draft, active: Active, place: int, settings: Settings) 
     active = replace(active, action=run)
     told = telling.about(active.request, run, place, draft.state.record)
     draft.tell(EventType.STEP_START, {**told, "revert": True}, active.request)
-    action, following = JobAction(job=step, what="revert").begin(draft.now)
+    action, following = JobAction(job=with_secrets(step, active.request), what="revert").begin(draft.now)
     return launch(draft, active, Lane(place=place, action=action, is_revert=True), following, settings)
 
 
@@ -265,7 +265,7 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
     _note_findings(draft, run)
     event = finish_of(run.stage, verb.target)
     to = after(run.stage, event)
-    if to not in WORKING:
+    if to is None or to not in WORKING:
         result = {**(request.result or {}), "steps": [*_done_before(request), *telling.summaries(run)]}
         close(draft, replace(request, result=result), None, event)
         return None

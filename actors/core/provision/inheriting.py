@@ -11,7 +11,7 @@ from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.turn import Failed
 from castiron.actors.core.provision.catalogue import is_placed
 from castiron.actors.core.provision.driving import abort, go_on
-from castiron.actors.core.provision.lanes import follow, launch, machine_of, pause, run_of
+from castiron.actors.core.provision.lanes import follow, launch, machine_of, pause, run_of, with_secrets
 from castiron.actors.core.provision.run import UNDER_WAY, Progress, Run
 from castiron.actors.core.provision.takeover import Do, takeover
 from castiron.actors.core.requests import tracing
@@ -98,17 +98,21 @@ def _take_over(draft: Draft, active: Active, place: int, settings: Settings) -> 
         case Do.LEAVE:
             return active
         case Do.FAIL:
-            lane = Lane(place=place, action=machine_of(draft, run, place, settings), is_revert=is_revert)
+            lane = Lane(place=place, action=machine_of(draft, active, place, settings), is_revert=is_revert)
             return follow(
                 draft, replace(active, lanes=(*active.lanes, lane)), lane, Failed(_interrupted(one)), settings
             )
         case Do.RESUME | Do.WAIT:
-            action, following = machine_of(draft, run, place, settings).resume(one.place, draft.now)
+            action, following = machine_of(draft, active, place, settings).resume(one.place, draft.now)
         case Do.AGAIN:
-            machine = JobAction(job=one.step, what="revert") if is_revert else machine_of(draft, run, place, settings)
+            machine = (
+                JobAction(job=with_secrets(one.step, active.request), what="revert")
+                if is_revert
+                else machine_of(draft, active, place, settings)
+            )
             action, following = machine.begin(draft.now)
         case Do.VERIFY:
-            action, following = JobAction(job=one.step, what="verify").begin(draft.now)
+            action, following = JobAction(job=with_secrets(one.step, active.request), what="verify").begin(draft.now)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(do)
     if do is not Do.WAIT:

@@ -16,12 +16,14 @@ from castiron.actors.core.machines.pause import PauseAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, StepNext, Succeeded, Wait
 from castiron.actors.core.provision.catalogue import machine_for
 from castiron.actors.core.provision.run import Run
+from castiron.actors.core.provision.steps import Step
 from castiron.actors.core.requests import tracing
 from castiron.actors.core.state import Active, Lane, StepAction
 from castiron.actors.core.telling import steps as telling
 from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.operations import ClearSEL, ReadFRU, ReadSensors
 from castiron.actors.settings import Settings
+from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, StepTimeout
 from castiron.transport.vocabulary import (
     EventType,
@@ -165,11 +167,20 @@ def _until(active: Active, lane: Lane) -> Instant:
     return min(own, machine) if machine else own
 
 
-def machine_of(draft: Draft, run: Run, place: int, settings: Settings) -> StepAction:
+def machine_of(draft: Draft, active: Active, place: int, settings: Settings) -> StepAction:
     """Return the machine that carries a step out: castiron's own, or a worker's job."""
-    step = run.steps[place].step
+    run = run_of(active)
+    step = with_secrets(run.steps[place].step, active.request)
     machine = machine_for(step, run.stage, draft.state.record, settings)
     return JobAction(job=step, what="execute") if machine is None else machine
+
+
+def with_secrets(step: Step, request: RequestRecord) -> Step:
+    """Return a step with all its arguments: those that are secrets are kept with the request's own."""
+    if not step.secret_args or step.wish is None:
+        return step
+    wished: Mapping[str, Any] = request.arguments["steps"][step.wish]["args"]
+    return replace(step, args={**step.args, **{name: wished[name] for name in step.secret_args}})
 
 
 def run_of(active: Active) -> Run:

@@ -18,9 +18,6 @@ from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError, NodeStateInvalid, StepNotWaiting
 from castiron.transport.vocabulary import EventType, ProvisionEvent
 
-IDLE: dict[Order, ProvisionEvent] = {Order.ABORT: ProvisionEvent.ABORT}
-"""What an order is where no work is going on: `abort` of a failed service is a way back."""
-
 
 def direct(draft: Draft, message: Direct, settings: Settings) -> None:
     """Carry an order out, or say why not."""
@@ -74,7 +71,8 @@ def _obstacle(draft: Draft, message: Direct) -> CastironError | None:
             is_possible = work is not None and (_run(work).is_held or _run(work).is_to_hold)
     if is_possible:
         return None
-    words = [event.value for event in events_of(at) if event in set(EVENTS_OF.values()) | set(IDLE.values())]
+    words = [target.value for target, event in EVENTS_OF.items() if event in events_of(at)]
+    words += [Order.ABORT.value] if ProvisionEvent.ABORT in events_of(at) else []
     record = draft.state.record
     return NodeStateInvalid(
         f"{record.name} is {at}: there is nothing to {message.order}. It takes {', '.join(words) or 'nothing'}.",

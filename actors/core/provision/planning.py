@@ -86,7 +86,11 @@ def _checked(place: int, wish: StepWish, kind: StepKind, catalogue: Catalogue, s
         raise _invalid(path, wish, f"It is no {kind} step.")
     args = _checked_args(f"{path}.args", wish, known)
     step = _step(known, args, step_timeout_s)
+    secrets = [name for name in args if known.args[name].is_secret]
     treatment = {
+        "args": {name: value for name, value in args.items() if name not in secrets},
+        "secret_args": secrets,
+        "wish": place if secrets else None,
         "name": wish.name or step.name,
         "priority": step.priority if wish.priority is None else wish.priority,
         "abortable": step.abortable if wish.abortable is None else wish.abortable,
@@ -124,9 +128,9 @@ def _checked_args(path: str, wish: StepWish, known: Known) -> dict[str, Any]:
 
 
 def _check_arg(path: str, wish: StepWish, arg: Arg, value: object) -> None:
-    takes = (int, float) if arg.type is float else (arg.type,)
-    if not isinstance(value, takes) or (isinstance(value, bool) and arg.type is not bool):
-        raise _invalid(path, wish, f"It takes a {arg.type.__name__}: {arg.description}.")
+    takes = (int, float) if arg.kind is float else (arg.kind,)
+    if not isinstance(value, takes) or (isinstance(value, bool) and arg.kind is not bool):
+        raise _invalid(path, wish, f"It takes a {arg.kind.__name__}: {arg.description}.")
     if arg.choices and value not in arg.choices:
         raise _invalid(path, wish, f"It takes one of {', '.join(arg.choices)}.")
     if isinstance(value, int | float):
@@ -143,7 +147,6 @@ def _step(known: Known, args: Mapping[str, Any], step_timeout_s: float) -> Step:
         step=known.step,
         priority=known.priority,
         args=args,
-        secret_args=tuple(name for name, arg in known.args.items() if arg.is_secret),
         abortable=known.abortable,
         timeout_s=known.timeout_s or step_timeout_s,
         idempotent=known.idempotent,

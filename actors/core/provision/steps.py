@@ -32,7 +32,9 @@ class Step:
     args: Mapping[str, Any] = field(default_factory=nothing, repr=False)
     """Kept out of repr: a step may be given a password."""
     secret_args: tuple[str, ...] = ()
-    """Names of those that are masked wherever they are told."""
+    """Names of arguments that are not in `args`: they stay with the request's own arguments, encrypted at rest."""
+    wish: int | None = None
+    """Its place in the list that was asked for, where those are; None: nobody chose it."""
     abortable: bool = True
     timeout_s: float = 600.0
     """For each attempt."""
@@ -59,14 +61,16 @@ class Step:
     def from_map(cls, told: Mapping[str, Any]) -> Self:
         """Rebuild a stored one; words of a newer castiron are left out."""
         known = {item.name for item in fields(cls)}
+        values: dict[str, Any] = {key: value for key, value in told.items() if key in known}
         after = told.get("after")
-        return cls(
-            **{
-                **{key: value for key, value in told.items() if key in known},
-                "after": None if after is None else tuple(after),
-                "secret_args": tuple(told.get("secret_args", ())),
-            }
-        )
+        values["after"] = None if after is None else tuple(after)
+        values["secret_args"] = tuple(told.get("secret_args", ()))
+        return cls(**values)
+
+
+def has_secrets(plan: Plan) -> bool:
+    """Return whether a step of a plan is given a secret."""
+    return any(step.get("secret_args") for steps in plan.values() for step in steps)
 
 
 _UNSET: Final = object()
@@ -79,5 +83,5 @@ _RULE: Final[Mapping[str, Any]] = {
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return list(value)
-    return dict(value) if isinstance(value, Mapping) else value
+        return [*value]  # pyright: ignore[reportUnknownVariableType] - names
+    return {**value} if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownVariableType]

@@ -11,6 +11,7 @@ from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import Accept, Park, Refuse
 from castiron.actors.core.machines import check
 from castiron.actors.core.messages import Submit
+from castiron.actors.core.provision.steps import has_secrets
 from castiron.actors.core.requests import running, tracing
 from castiron.actors.core.requests.callbacks import with_callback
 from castiron.actors.core.requests.compatibility import Condition, Conflict, Enqueue, Merge, condition_of, judge
@@ -22,6 +23,9 @@ from castiron.transport.errors import CastironError, RequestExpired
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import NodeProvisionSet, arguments_of, tag_of
 from castiron.transport.vocabulary import Instant, RequestState, TraceWord
+
+STEPS: Final = frozenset({"steps"})
+"""The argument that holds secrets where a step is given any: kept encrypted, and masked, as a whole."""
 
 MAX_REQUESTERS: Final = 64
 """That one request may have: more than there are people who look after a machine."""
@@ -131,6 +135,7 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         callbacks=() if verb.callback_url is None else (verb.callback_url,),
         requesters={identity_of(message.requester): deadline_at},
         progress={"plan": message.plan} if message.plan else {},
+        secret_keys=STEPS if has_secrets(message.plan) else frozenset(),
     )
     waiting = [other for other in draft.state.queue if other not in verdict.superseded]
     behind = waiting[-1] if waiting else draft.state.running

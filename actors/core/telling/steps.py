@@ -44,9 +44,8 @@ def steps_of(request: RequestRecord) -> list[StepView]:
 
 
 def _view(summary: Mapping[str, Any]) -> StepView:
-    told: dict[str, Any] = {key: value for key, value in summary.items() if key in _TOLD}
-    told["state"] = StepState(summary["state"])
-    return StepView(**told)
+    told: dict[str, Any] = {key: value for key, value in summary.items() if key in _TOLD and key != "state"}
+    return StepView(state=StepState(summary["state"]), **told)
 
 
 def _planned(progress: Mapping[str, Any]) -> list[StepView]:

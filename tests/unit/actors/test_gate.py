@@ -127,6 +127,7 @@ def test_at_their_defaults_the_rates_let_in_what_was_measured() -> None:
     assert f"{creations_per_s:,} creations and {look_ups_per_s:,} look-ups" in told
     one, _ = gate()
 
+    now = 0.0
     for tick in range(4 * 100):  # four seconds; a burst would be used up within three
         now = tick / 100
         for _ in range(creations_per_s // 100):

@@ -20,7 +20,7 @@ MINE = (
     known("bios", "reset", kinds=frozenset({StepKind.CLEAN}), priority=10),
     known("power", "drain", kinds=frozenset({StepKind.CLEAN}), priority=10),
     known("deploy", "erase", kinds=frozenset({StepKind.CLEAN}), priority=99),
-    known("raid", "apply", args={"level": Arg(description="RAID level", type=int, required=True, least=0, most=6)}),
+    known("raid", "apply", args={"level": Arg(description="RAID level", kind=int, required=True, least=0, most=6)}),
     known("bios", "apply"),
 )
 CATALOGUE = catalogue_of(BUILT_IN, MINE)

@@ -1,5 +1,6 @@
 """Which step is next: serial and parallel, failing, held."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from castiron.actors.core.provision.run import Begin, Finish, Progress, Revert, 
 from castiron.actors.core.provision.steps import Step
 from castiron.transport.vocabulary import EngineMode, Instant, ProvisionState, StepState
 
-FAILURE = {"code": "step.failed", "message": "It did not work.", "details": {}}
+FAILURE: dict[str, Any] = {"code": "step.failed", "message": "It did not work.", "details": {}}
 
 
 def steps(*names: str, **terms: Any) -> tuple[Progress, ...]:
@@ -61,12 +62,12 @@ def test_nothing_is_taken_back_while_something_runs(under_way: StepState) -> Non
     work = run("a", "b", mode=EngineMode.PARALLEL, after=(), has_revert=True)
     work = ended(ended(work, 0, StepState.FAILURE), 1, under_way)
 
-    assert Run(**{**fields_of(work), "failure": FAILURE}).moves() == ()
+    assert replace(work, failure=FAILURE).moves() == ()
 
 
 def test_what_began_last_is_taken_back_first_and_what_failed_as_well() -> None:
     work = ended(ended(run("a", "b", "c", has_revert=True), 0, StepState.SUCCESS, 1.0), 1, StepState.FAILURE, 2.0)
-    work = Run(**{**fields_of(work), "failure": FAILURE})
+    work = replace(work, failure=FAILURE)
 
     assert work.moves() == (Revert(1),)
     work = work.having(1, state=StepState.REVERTED)
@@ -77,24 +78,20 @@ def test_what_began_last_is_taken_back_first_and_what_failed_as_well() -> None:
 def test_what_cannot_be_taken_back_is_left() -> None:
     work = ended(run("a"), 0, StepState.SUCCESS)
 
-    assert Run(**{**fields_of(work), "failure": FAILURE}).moves() == (Finish(),)
+    assert replace(work, failure=FAILURE).moves() == (Finish(),)
 
 
 def test_a_list_that_is_to_be_held_stops_between_two_steps() -> None:
-    work = Run(**{**fields_of(run("a", "b")), "is_to_hold": True})
+    work = replace(run("a", "b"), is_to_hold=True)
 
     assert ended(work, 0, StepState.RUNNING).moves() == ()
     assert ended(work, 0, StepState.SUCCESS).moves() == (Stop(),)
-    assert Run(**{**fields_of(work), "is_held": True}).moves() == ()
+    assert replace(work, is_held=True).moves() == ()
 
 
 def test_what_is_stored_comes_back_equal() -> None:
     work = ended(run("a", "b", args={"n": 1}, after=("x",), retries=2), 0, StepState.FAILURE)
     work = work.having(1, state=StepState.RUNNING, place={"sent": ["on"]}, until=Instant(9.0), retry_at=Instant(3.0))
-    work = Run(**{**fields_of(work), "failure": FAILURE, "is_to_hold": True})
+    work = replace(work, failure=FAILURE, is_to_hold=True)
 
     assert Run.from_progress(work.progress()) == work
-
-
-def fields_of(work: Run) -> dict[str, Any]:
-    return {name: getattr(work, name) for name in Run.__slots__}
