@@ -260,6 +260,7 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "node.power.set": client.nodes.power,
         "node.boot_device.set": client.nodes.set_boot_device,
         "node.boot_device.get": client.nodes.boot_device,
+        "node.step.list": client.provision.steps,
         "bulk.run": client.nodes.bulk,
         "bulk.cancel": Bulk.cancel,
         "request.show": client.requests.show,

@@ -10,12 +10,14 @@ from castiron.transport.replies.machines import (
     MASK,
     EventListed,
     HistoryListed,
+    ListedStep,
     NodeDeleted,
     NodeListed,
     NodeView,
     RequestListed,
     RequestSummary,
     RequestView,
+    StepListed,
 )
 from castiron.transport.replies.table import PARTS, RESULTS, AnyResult
 from castiron.transport.replies.telling import (
@@ -42,6 +44,7 @@ __all__ = [
     "Forecast",
     "Gauge",
     "HistoryListed",
+    "ListedStep",
     "NodeDeleted",
     "NodeListed",
     "NodeView",
@@ -53,6 +56,7 @@ __all__ = [
     "RequestView",
     "RequesterUse",
     "StatusView",
+    "StepListed",
     "TraceStep",
     "TraceView",
     "Welcome",

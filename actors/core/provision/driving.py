@@ -260,6 +260,8 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
         return None
     verb = _verb(request)
     _note_findings(draft, run)
+    if draft.state.record.provision_state not in WORKING:  # the last step to end was one that somebody else ended
+        move(draft, request, ProvisionEvent.RESUME, EventType.PROVISION_SET_SUCCESS)
     event = finish_of(run.stage, verb.target)
     to = after(run.stage, event)
     if to not in WORKING:
