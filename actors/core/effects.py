@@ -106,6 +106,13 @@ class CallWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class StopWorker:
+    """Ask a worker to stop, whose step nobody wants any more; its outcome may still come. Idempotent."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Say TimerDue with this ticket at this time, or earlier by a part of `early_s` that the shell draws."""
 
@@ -163,6 +170,7 @@ Effect = (
     | ReleasePermit
     | CallDriver
     | CallWorker
+    | StopWorker
     | SetTimer
     | CancelTimer
     | Checked

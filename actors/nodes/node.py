@@ -34,6 +34,7 @@ from castiron.actors.core.effects import (
     Renew,
     Retire,
     SetTimer,
+    StopWorker,
     TellFleet,
 )
 from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, TimerDue
@@ -72,6 +73,8 @@ class NodeActor(DispatchedActor):
         self._reporter = Reporter(services, kin, state.record.uuid, generation)
         self._batches = Batches()
         self._timers: dict[Ticket, Timer] = {}
+        self._jobs: dict[Ticket, Callable[[], None]] = {}
+        """Steps that workers are at, and how each is asked to stop."""
         self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
         self._retry: Timer | None = None
         self._seq = services.board.seq
@@ -120,6 +123,8 @@ class NodeActor(DispatchedActor):
     def _decide(self, message: Message) -> None:
         if isinstance(message, TimerDue):
             self._timers.pop(message.ticket, None)
+        if isinstance(message, Heard):
+            self._jobs.pop(message.ticket, None)
         if isinstance(message, Heard) and self._is_awaited(message):
             self._services.troubles.tell(
                 self.uuid, self._state.record.name, message.outcome, self._services.clock.now()
@@ -171,10 +176,10 @@ class NodeActor(DispatchedActor):
                 self._place.give_back(request_id)
             case CallDriver() | CallWorker():
                 self._call(effect)
-            case SetTimer():
-                self._set_timer(effect)
-            case CancelTimer(ticket=ticket):
-                self._cancel_timer(ticket)
+            case StopWorker(ticket=ticket):
+                self._stop_job(ticket)
+            case SetTimer() | CancelTimer():
+                self._time(effect)
             case Checked(result=result, late_s=late_s):
                 self._services.checks.count(result, late_s)
             case Renew():
@@ -187,10 +192,13 @@ class NodeActor(DispatchedActor):
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
 
-    def _set_timer(self, effect: SetTimer) -> None:
+    def _time(self, effect: SetTimer | CancelTimer) -> None:
+        if isinstance(effect, CancelTimer):
+            return self._cancel_timer(effect.ticket)
         early_s = effect.early_s * self._services.rng.random() if effect.early_s else 0.0
         at = Instant(effect.at - early_s)
         self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
+        return None
 
     def _cancel_timer(self, ticket: Ticket) -> None:
         timer = self._timers.pop(ticket, None)
@@ -231,7 +239,12 @@ class NodeActor(DispatchedActor):
             token=services.tokens.give(record.uuid, place),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
-        services.workers.submit(Job(work=effect.work, context=context, done=heard))
+        self._jobs[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
+
+    def _stop_job(self, ticket: Ticket) -> None:
+        stop = self._jobs.pop(ticket, None)
+        if stop is not None:
+            stop()
 
     def _forget(self) -> None:
         for driver in self._services.drivers.values():
@@ -262,12 +275,14 @@ class NodeActor(DispatchedActor):
         self._kin.supervisor.tell(failed)
 
     def _let_go(self) -> None:
-        """Give back permits and timers."""
+        """Give back permits and timers, and ask workers to stop: nobody hears how their steps end."""
         for timer in (*self._timers.values(), self._retry):
             if timer is not None:
                 timer.cancel()
         self._timers.clear()
         self._retry = None
+        for ticket in tuple(self._jobs):
+            self._stop_job(ticket)
         self._place.give_back()
 
     def _counts(self) -> bool:

@@ -102,6 +102,14 @@ class Workers:
                 self._waiting.remove(errand)
         self._begin()
 
+    def forgo(self, errand: "_Errand") -> bool:
+        """Take a step out of the line; return whether it stood there."""
+        with self._lock:
+            is_waiting = errand in self._waiting
+            if is_waiting:
+                self._waiting.remove(errand)
+            return is_waiting
+
     def part(self, work: RunStep) -> Callable[..., Any]:
         """Return the function of a step.
 
@@ -145,8 +153,10 @@ class _Errand:
         self.settle(NotDone(error=StepTimeout(message), applied=Applied.UNKNOWN))
 
     def cancel(self) -> None:
-        """Ask it to stop."""
+        """Ask it to stop; one that has not begun ends now."""
         self.job.context.cancelled.set()
+        if self._workers.forgo(self):
+            self.settle(_not_done("It was not begun: nobody wants it any more."))
 
     def settle(self, outcome: Outcome) -> None:
         """Tell how it ended, if nobody has."""

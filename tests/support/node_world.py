@@ -26,6 +26,7 @@ from castiron.actors.core.effects import (
     Renew,
     Retire,
     SetTimer,
+    StopWorker,
     TellFleet,
 )
 from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET
@@ -384,8 +385,8 @@ class World:
                 self.replies.setdefault(reply_to, []).append(effect)
             case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Renew() | TellFleet() | Checked() | Park():
-                pass
+            case Renew() | TellFleet() | Checked() | Park() | StopWorker():
+                pass  # a worker need not heed it
 
     def _call(self, call: CallDriver) -> None:
         gust = next(self.gusts)

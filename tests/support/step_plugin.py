@@ -77,6 +77,13 @@ def unstorable(context: StepContext) -> Mapping[str, Any]:
     return {"lock": threading.Lock()}
 
 
+@step(interface="test")
+def immense(context: StepContext) -> Mapping[str, Any]:
+    """Return more than there is room for."""
+    del context
+    return {"log": "x" * 1_000_000}
+
+
 @step(interface="test", args=PATH)
 def agent(context: StepContext, path: str) -> Deferred:
     """Hand the token to somebody who will say how it ended."""
@@ -143,7 +150,7 @@ def is_seen(context: StepContext, path: str, gate: str | None = None) -> bool:
     return was_done
 
 
-STEPS: Final = [nap, long_nap, hangs, raises, exits, rubbish, unstorable, agent, back, flaky, twice, blind, seen]
+STEPS: Final = [nap, long_nap, hangs, raises, exits, rubbish, unstorable, immense, agent, back, flaky, twice, blind, seen]
 
 
 def installed(folder: Path) -> Path:

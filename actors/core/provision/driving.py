@@ -28,7 +28,7 @@ from castiron.actors.core.requests.ending import end_unstarted
 from castiron.actors.core.requests.obstacles import misplaced
 from castiron.actors.core.state import Active, Lane, StepAction
 from castiron.actors.core.telling import steps as telling
-from castiron.actors.core.timing import limited
+from castiron.actors.core.timing import limited, stop
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, RequestAborted, from_wire
@@ -120,6 +120,7 @@ def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> N
         if lane.call is None:
             active = follow(draft, active, lane, Failed(_stopped(active.request, lane.action)), settings)
         else:
+            stop(draft, lane)
             stopping = limited(draft, replace(lane, is_stopping=True), min(until, lane.limit_at or until))
             active = having(active, stopping)
     return go_on(draft, active, settings)

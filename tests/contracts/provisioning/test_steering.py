@@ -7,7 +7,6 @@ import pytest
 from castiron.transport.errors import NodeStateInvalid
 from castiron.transport.vocabulary import EventType
 from tests.contracts.provisioning.conftest import Begin
-from tests.support.deadline import until
 from tests.support.moving import NOTHING, Story, standing
 from tests.support.step_plugin import notes
 
@@ -71,7 +70,7 @@ def test_a_step_that_does_not_heed_its_abort_is_left_behind_within_the_time_of_a
     story = begin(command_timeout_s=0.3)
     story.node("n1")
     request = story.move("n1", "deploy", ["test.hangs"])
-    until(lambda: story.client.provision.steps("n1").steps[0].state == "running")
+    story.at("n1", "deploying")
 
     story.client.provision.abort("n1")
 
