@@ -150,7 +150,22 @@ def is_seen(context: StepContext, path: str, gate: str | None = None) -> bool:
     return was_done
 
 
-STEPS: Final = [nap, long_nap, hangs, raises, exits, rubbish, unstorable, immense, agent, back, flaky, twice, blind, seen]
+STEPS: Final = [
+    nap,
+    long_nap,
+    hangs,
+    raises,
+    exits,
+    rubbish,
+    unstorable,
+    immense,
+    agent,
+    back,
+    flaky,
+    twice,
+    blind,
+    seen,
+]
 
 
 def installed(folder: Path) -> Path:
