@@ -80,11 +80,15 @@ class Story:
 
     def check(self) -> None:
         """Every start has one end, later on; and the events alone say where each node stands."""
-        nodes, seq = self.client.nodes.snapshot()
-        events = [event for event in self.told() if event.seq <= seq]
+        until(self._agrees, timeout_s=PATIENCE_S)
+
+    def _agrees(self) -> bool:
+        """Look at a moment at which nothing happens; return whether this was one."""
+        before, nodes, events = self.told(), self.client.nodes.list(), self.told()
+        if before != events or rebuilt(events) != {node.uuid: standing(node) for node in nodes}:
+            return False  # what is on disk is shown a moment later
         check_starts(events, {node.active_request.id for node in nodes if node.active_request is not None})
-        stood = rebuilt(events)
-        assert stood == {node.uuid: standing(node) for node in nodes}
+        return True
 
 
 def standing(node: NodeView) -> tuple[str, str | None]:

@@ -105,6 +105,20 @@ def take_back(context: StepContext, path: str) -> None:
     note(path, "undo")
 
 
+@step(interface="test", args=PATH)
+def half_done(context: StepContext, path: str) -> None:
+    """Fail half-way."""
+    note(path, "half")
+    raise OSError(f"half of it, on {context.node}")
+
+
+@half_done.revert
+def take_half_back(context: StepContext, path: str) -> None:
+    """Note that it was taken back."""
+    del context
+    note(path, "undo")
+
+
 @step(interface="test", args={**PATH, "times": Arg(description="how often it fails", type=int, required=True)})
 def flaky(context: StepContext, path: str, times: int) -> None:
     """Fail so many times."""
@@ -161,6 +175,7 @@ STEPS: Final = [
     immense,
     agent,
     back,
+    half_done,
     flaky,
     twice,
     blind,

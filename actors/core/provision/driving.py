@@ -17,7 +17,7 @@ from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, Su
 from castiron.actors.core.messages import Heard, TimerDue
 from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of
-from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, run_of
+from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, no_more_retries, run_of
 from castiron.actors.core.provision.moving import move
 from castiron.actors.core.provision.run import Begin, Finish, Move, Progress, Revert, Run, Stop
 from castiron.actors.core.provision.states import WORKING, after, held_from
@@ -112,10 +112,10 @@ def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> N
         f"It was aborted by {requester}.", details={"request": active.request.id, "requester": requester}
     )
     run = replace(run_of(active), failure=failure.to_wire(), is_to_hold=False, is_held=False)
-    active = replace(active, action=run)
+    active = no_more_retries(draft, replace(active, action=run))
     until = Instant(draft.now + settings.command_timeout_s)
     for lane in active.lanes:
-        if lane.is_revert or not run.steps[lane.place].step.abortable:
+        if lane.is_revert or not run_of(active).steps[lane.place].step.abortable:
             continue
         if lane.call is None:
             active = follow(draft, active, lane, Failed(_stopped(active.request, lane.action)), settings)

@@ -8,7 +8,8 @@ from castiron.transport.clients.requests import Request
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import EventType
 from tests.contracts.provisioning.conftest import Begin
-from tests.support.moving import Story, standing
+from tests.support.deadline import until
+from tests.support.moving import PATIENCE_S, Story, standing
 from tests.support.step_plugin import notes
 
 NAPS: Sequence[dict[str, Any]] = [
@@ -159,3 +160,49 @@ def test_an_inspection_puts_what_it_found_into_the_properties(story: Story) -> N
     story.ended(story.move("n1", "inspect"))
 
     assert "device_id" in story.show("n1").properties
+
+
+def test_a_step_that_waits_to_be_tried_again_is_taken_back_and_told_once_when_it_is_aborted(
+    story: Story, tmp_path: Path
+) -> None:
+    story.node("n1")
+    trace = tmp_path / "trace"
+    again = {
+        "interface": "test",
+        "step": "half_done",
+        "args": {"path": str(trace)},
+        "retries": 1,
+        "retry_delay_s": 60.0,
+    }
+    request = story.move("n1", "deploy", [again])
+    until(lambda: any(one.type == EventType.STEP_ERROR for one in story.told("n1")), timeout_s=PATIENCE_S)
+
+    story.client.provision.abort("n1")
+
+    told = (story.ended(request, "failed").view.error or {})["details"]["steps"]
+    assert [(one["state"], one["attempts"]) for one in told] == [("reverted", 1)]
+    assert notes(trace) == ["half", "undo"]
+    kinds = [(one.type, bool(one.payload.get("revert"))) for one in step_events(story, request)]
+    start, error, end = EventType.STEP_START, EventType.STEP_ERROR, EventType.STEP_END
+    assert kinds == [(start, False), (error, False), (start, True), (end, True)]
+
+
+def test_a_step_that_waits_to_be_tried_again_is_taken_back_when_another_fails(story: Story, tmp_path: Path) -> None:
+    story.node("n1")
+    trace = tmp_path / "trace"
+    again = {
+        "interface": "test",
+        "step": "half_done",
+        "args": {"path": str(trace)},
+        "retries": 1,
+        "retry_delay_s": 60.0,
+    }
+    steps = [again, {"step": "wait", "after": []}]
+    request = story.move("n1", "deploy", steps, engine_mode="parallel")
+    token = story.token("n1")
+    until(lambda: any(one.type == EventType.STEP_ERROR for one in story.told("n1")), timeout_s=PATIENCE_S)
+
+    story.client.provision.step_done("n1", token, error="no disk")
+
+    story.ended(request, "failed")
+    assert notes(trace) == ["half", "undo"]
