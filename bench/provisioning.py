@@ -59,7 +59,12 @@ def _deployed(prefix: str, nodes: int) -> dict[str, float]:
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="castiron-bench-") as folder, apart(load.serve) as clients:
         store = Path(folder) / "castiron.db"
-        offered = {"driver": "fake", "driver_info": {}, "secret_keys": frozenset[str](), "bmc_address": None}
+        offered: dict[str, Any] = {
+            "driver": "fake",
+            "driver_info": {},
+            "secret_keys": frozenset[str](),
+            "bmc_address": None,
+        }
         fill(store, imagined(nodes), **offered, provision_state=ProvisionState.AVAILABLE)
         with conductor(store) as server:
             for name, course in LISTS.items():
@@ -113,7 +118,7 @@ def _engines() -> dict[str, float]:
 
 
 def _napped(mode: EngineMode) -> float:
-    naps: Sequence[dict[str, Any]] = [{"interface": "bench", "step": "nap", "after": []}] * NAPS
+    naps: list[dict[str, Any]] = [{"interface": "bench", "step": "nap", "after": list[str]()} for _ in range(NAPS)]
     nothing: Sequence[dict[str, Any]] = [{"step": "wait", "args": {"seconds": 0.0}}]
     with running_conductor(settings=Settings(sync_power_state_interval_s=0.0)) as running, running.client() as client:
         client.nodes.create("n1", driver="fake")

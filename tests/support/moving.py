@@ -42,7 +42,7 @@ class Story:
 
     def node(self, name: str, state: str = "available", **fields: Any) -> NodeView:
         """Make a node, and bring it to a state of rest."""
-        self.client.nodes.create(name, **{"driver": "fake", **fields})
+        self.client.nodes.create(name, driver="fake", **fields)
         for target in WAYS[ProvisionState(state)]:
             self.ended(self.move(name, target, NOTHING))
         return self.show(name)

@@ -1,7 +1,9 @@
 """A conductor whose steps are castiron's own and those of a plug-in; whatever a test does, the events must add up."""
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,12 @@ Begin = Callable[..., Story]
 @pytest.fixture
 def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Begin]:
     """Start a conductor with settings; what was told is checked at the end."""
-    monkeypatch.syspath_prepend(installed(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(installed(tmp_path)), *sys.path])
     with ExitStack() as open_until_the_end:
 
         def start(**settings: Any) -> Story:
-            values = {"sync_power_state_interval_s": 0.0, **settings}
-            conductor = open_until_the_end.enter_context(running_conductor(settings=Settings(**values)))
+            chosen = replace(Settings(sync_power_state_interval_s=0.0), **settings)
+            conductor = open_until_the_end.enter_context(running_conductor(settings=chosen))
             story = Story(open_until_the_end.enter_context(conductor.client(timeout_s=20)))
             open_until_the_end.callback(story.check)
             return story

@@ -1,5 +1,6 @@
 """Steps that somebody else carries out: whoever has the token says how they ended, once, also after a restart."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_the_token_of_an_attempt_that_is_over_is_no_good_for_the_next(story: Sto
 
 
 def test_a_token_outlives_the_conductor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(installed(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(installed(tmp_path)), *sys.path])
     mailbox = tmp_path / "mailbox"
     where: dict[str, Any] = {
         "store": tmp_path / "castiron.db",

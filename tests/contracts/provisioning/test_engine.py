@@ -68,7 +68,7 @@ def test_in_the_serial_mode_one_step_runs_after_the_other(story: Story) -> None:
 
 def test_a_step_that_is_after_others_begins_when_they_have_ended(story: Story) -> None:
     story.node("n1")
-    steps = [
+    steps: list[Any] = [
         {"interface": "test", "step": "nap", "name": "a", "after": []},
         {"interface": "test", "step": "nap", "name": "b", "after": []},
         {"interface": "test", "step": "nap", "name": "c", "after": ["a", "b"]},
@@ -116,7 +116,13 @@ def test_a_step_that_fails_once_too_often_fails_the_list(story: Story, tmp_path:
 
 def test_what_was_done_is_taken_back_the_latest_first(story: Story, tmp_path: Path) -> None:
     story.node("n1")
-    steps = [back(tmp_path / "a", "a"), back(tmp_path / "b", "b"), back(tmp_path / "c", "c"), "test.raises", "power_on"]
+    steps: list[Any] = [
+        back(tmp_path / "a", "a"),
+        back(tmp_path / "b", "b"),
+        back(tmp_path / "c", "c"),
+        "test.raises",
+        "power_on",
+    ]
 
     request = story.ended(story.move("n1", "deploy", steps), "failed")
 
@@ -131,7 +137,7 @@ def test_what_was_done_is_taken_back_the_latest_first(story: Story, tmp_path: Pa
 
 def test_what_runs_beside_a_step_that_fails_ends_before_anything_is_taken_back(story: Story, tmp_path: Path) -> None:
     story.node("n1")
-    steps = [
+    steps: list[Any] = [
         back(tmp_path / "a", "a", after=[]),
         {"interface": "test", "step": "nap", "after": []},
         {"interface": "test", "step": "raises", "after": []},
@@ -197,7 +203,7 @@ def test_a_step_that_waits_to_be_tried_again_is_taken_back_when_another_fails(st
         "retries": 1,
         "retry_delay_s": 60.0,
     }
-    steps = [again, {"step": "wait", "after": []}]
+    steps: list[Any] = [again, {"step": "wait", "after": []}]
     request = story.move("n1", "deploy", steps, engine_mode="parallel")
     token = story.token("n1")
     until(lambda: any(one.type == EventType.STEP_ERROR for one in story.told("n1")), timeout_s=PATIENCE_S)

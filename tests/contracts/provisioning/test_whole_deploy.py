@@ -1,6 +1,7 @@
 """A whole deploy: against OpenIPMI's ipmi_sim, whose state ipmitool tells, and against our farm."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.support.deadline import until
 from tests.support.ipmi_sim import running_ipmi_sim
 from tests.support.moving import PATIENCE_S, Story
 
-DEPLOY = [
+DEPLOY: list[Any] = [
     {"interface": "management", "step": "set_boot_device", "args": {"boot_device": "pxe"}},
     "reboot",
     {"step": "wait", "name": "agent"},
