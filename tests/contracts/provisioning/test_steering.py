@@ -32,6 +32,12 @@ WAITS = {
 HOLDS = {"cleaning": "clean hold", "deploying": "deploy hold", "servicing": "service hold"}
 
 
+@pytest.fixture
+def story(begin: Begin) -> Story:
+    """A step that is asked to stop does so at once; whoever waited for a command's time would wait for too long."""
+    return begin(command_timeout_s=60.0)
+
+
 def abort_there(story: Story, at: str, step: str, where: str) -> None:
     """Bring a node there, abort what goes on, and see where it leads."""
     state, target, failed = WORK[at]
