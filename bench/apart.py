@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 END: Final = "end"
-PATIENCE_S: Final = 120.0
+PATIENCE_S: Final = 600.0
 """For an answer: the longest that anything here is given to do its work."""
 
 ENDING_S: Final = 15.0

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -60,12 +61,16 @@ def names(nodes: int) -> list[str]:
     return [f"n{number:05}" for number in range(nodes)]
 
 
-def fill(path: Path, infos: list[BMCInfo]) -> None:
-    """Make a store with a node for each BMC."""
+def fill(path: Path, infos: list[BMCInfo], **fields: Any) -> None:
+    """Make a store with a node for each BMC.
+
+    Args:
+        fields: what is different from a new node, in all of them.
+    """
     store = Store.open(path, key_path=None, new_id=lambda: str(uuid4()))
     try:
         changes = [
-            Change(node=NodeInsert(record=_node(store.conductor, name, info)))
+            Change(node=NodeInsert(record=replace(_node(store.conductor, name, info), **fields)))
             for name, info in zip(names(len(infos)), infos, strict=True)
         ]
         for begin in range(0, len(changes), GROUP):

@@ -107,7 +107,7 @@ class CallWorker:
 
 @dataclass(frozen=True, slots=True)
 class StopWorker:
-    """Ask a step that a worker carries out to stop; its outcome comes all the same."""
+    """Ask a worker to stop, whose step nobody wants any more; its outcome may still come. Idempotent."""
 
     ticket: Ticket
 

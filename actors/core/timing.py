@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from castiron.actors.core.draft import Draft
-from castiron.actors.core.effects import CancelTimer, SetTimer
+from castiron.actors.core.effects import CancelTimer, SetTimer, StopWorker
+from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.state import Active, Lane
 from castiron.transport.vocabulary import Instant
 
@@ -35,8 +36,15 @@ def limited(draft: Draft, one: Timed, until: Instant) -> Timed:
     return replace(one, limit=limit, limit_at=until)
 
 
+def stop(draft: Draft, one: Active | Lane) -> None:
+    """Ask the worker to stop that carries a step out, if one does."""
+    if one.call is not None and isinstance(one.action, JobAction):
+        draft.order(StopWorker(one.call))
+
+
 def let_go(draft: Draft, one: Timed) -> None:
-    """Cancel both."""
+    """Cancel both, and ask a worker to stop that is still at it."""
+    stop(draft, one)
     if one.limit is not None:
         draft.order(CancelTimer(one.limit))
     awake(draft, one)

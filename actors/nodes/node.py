@@ -73,8 +73,8 @@ class NodeActor(DispatchedActor):
         self._reporter = Reporter(services, kin, state.record.uuid, generation)
         self._batches = Batches()
         self._timers: dict[Ticket, Timer] = {}
-        self._stops: dict[Ticket, Callable[[], None]] = {}
-        """Asks a worker's step to stop, for each that has not ended."""
+        self._jobs: dict[Ticket, Callable[[], None]] = {}
+        """Steps that workers are at, and how each is asked to stop."""
         self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
         self._retry: Timer | None = None
         self._seq = services.board.seq
@@ -124,7 +124,7 @@ class NodeActor(DispatchedActor):
         if isinstance(message, TimerDue):
             self._timers.pop(message.ticket, None)
         if isinstance(message, Heard):
-            self._stops.pop(message.ticket, None)
+            self._jobs.pop(message.ticket, None)
         if isinstance(message, Heard) and self._is_awaited(message):
             self._services.troubles.tell(
                 self.uuid, self._state.record.name, message.outcome, self._services.clock.now()
@@ -174,12 +174,12 @@ class NodeActor(DispatchedActor):
                 self._place.ask_for(request_id, class_of(verb, target))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
-            case CallDriver() | CallWorker() | StopWorker():
+            case CallDriver() | CallWorker():
                 self._call(effect)
-            case SetTimer():
-                self._set_timer(effect)
-            case CancelTimer(ticket=ticket):
-                self._cancel_timer(ticket)
+            case StopWorker(ticket=ticket):
+                self._stop_job(ticket)
+            case SetTimer() | CancelTimer():
+                self._time(effect)
             case Checked(result=result, late_s=late_s):
                 self._services.checks.count(result, late_s)
             case Renew():
@@ -192,26 +192,23 @@ class NodeActor(DispatchedActor):
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
 
-    def _set_timer(self, effect: SetTimer) -> None:
+    def _time(self, effect: SetTimer | CancelTimer) -> None:
+        if isinstance(effect, CancelTimer):
+            return self._cancel_timer(effect.ticket)
         early_s = effect.early_s * self._services.rng.random() if effect.early_s else 0.0
         at = Instant(effect.at - early_s)
         self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
+        return None
 
     def _cancel_timer(self, ticket: Ticket) -> None:
         timer = self._timers.pop(ticket, None)
         if timer is not None:
             timer.cancel()
 
-    def _call(self, effect: CallDriver | CallWorker | StopWorker) -> None:
+    def _call(self, effect: CallDriver | CallWorker) -> None:
         if not self._counts():
-            return  # hung in what came before; the successor looks for itself
-        match effect:
-            case CallDriver():
-                self._drive(effect)
-            case CallWorker():
-                self._work(effect)
-            case StopWorker(ticket=ticket):
-                self._stops.pop(ticket, _nothing)()
+            return None  # hung in what came before; the successor looks for itself
+        return self._work(effect) if isinstance(effect, CallWorker) else self._drive(effect)
 
     def _drive(self, effect: CallDriver) -> None:
         record = self._settled.record
@@ -242,7 +239,12 @@ class NodeActor(DispatchedActor):
             token=services.tokens.give(record.uuid, place),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
-        self._stops[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
+        self._jobs[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
+
+    def _stop_job(self, ticket: Ticket) -> None:
+        stop = self._jobs.pop(ticket, None)
+        if stop is not None:
+            stop()
 
     def _forget(self) -> None:
         for driver in self._services.drivers.values():
@@ -273,15 +275,14 @@ class NodeActor(DispatchedActor):
         self._kin.supervisor.tell(failed)
 
     def _let_go(self) -> None:
-        """Give back permits and timers, and ask the steps that workers carry out to stop: nobody listens to them."""
-        for stop in self._stops.values():
-            stop()
-        self._stops.clear()
+        """Give back permits and timers, and ask workers to stop: nobody hears how their steps end."""
         for timer in (*self._timers.values(), self._retry):
             if timer is not None:
                 timer.cancel()
         self._timers.clear()
         self._retry = None
+        for ticket in tuple(self._jobs):
+            self._stop_job(ticket)
         self._place.give_back()
 
     def _counts(self) -> bool:
@@ -296,10 +297,6 @@ class NodeActor(DispatchedActor):
 
     def _tell_self(self, message: Message | Granted) -> None:
         _tell(self.actor_ref, message)
-
-
-def _nothing() -> None:
-    """Stop a step that has ended already."""
 
 
 def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:

@@ -70,6 +70,7 @@ from castiron.transport.verbs import (
     NodeSet,
     NodeShow,
     NodeStepDone,
+    NodeStepList,
     NodeStepProgress,
     Ping,
     RequestAbort,
@@ -149,6 +150,8 @@ class Reception:
                 NodeProvisionAbort() | NodeProvisionHold() | NodeProvisionUnhold() | NodeStepDone() | NodeStepProgress()
             ):
                 self._foreman.hear(self._node(verb.node).state, verb, requester, answer)
+            case NodeStepList():
+                self._list_steps(verb, answer)
             case BulkRun():
                 self._bulks.run(verb, requester, answer)
             case BulkCancel():
@@ -210,6 +213,10 @@ class Reception:
             return listing.page(self._services.clock.now())
 
         self._ask(question, answer, seq)
+
+    def _list_steps(self, verb: NodeStepList, answer: Answer) -> None:
+        published = self._node(verb.node)
+        answer.final(self._foreman.steps(published.state), published.seq)
 
     def _show_request(self, request_id: RequestID, answer: Answer) -> None:
         seq = self._seq

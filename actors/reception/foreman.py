@@ -7,11 +7,15 @@ from typing import Final
 
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.core.messages import Direct, Order, StepAnswer
+from castiron.actors.core.provision.run import Progress, Run
 from castiron.actors.core.state import NodeState
 from castiron.actors.delivery import deliver
 from castiron.actors.reception.intake import previewed
 from castiron.actors.services import Services
+from castiron.actors.steps.tokens import StepPlace
+from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.errors import StepFailed
+from castiron.transport.replies import ListedStep, StepListed
 from castiron.transport.verbs import (
     AnyProvisionOrder,
     NodeProvisionAbort,
@@ -20,7 +24,7 @@ from castiron.transport.verbs import (
     NodeStepDone,
     NodeStepProgress,
 )
-from castiron.transport.vocabulary import Applied
+from castiron.transport.vocabulary import Applied, StepState
 
 ORDERS: Final = {
     NodeProvisionAbort: Order.ABORT,
@@ -48,6 +52,29 @@ class Foreman:
             self._take_in(node, verb, requester, answer)
         else:
             self._direct(node, verb, requester, answer)
+
+    def steps(self, node: NodeState) -> StepListed:
+        """Say where the steps stand that are worked through on a node, with the tokens of those that wait."""
+        active = node.active
+        if active is None or not isinstance(active.action, Run):
+            return StepListed()
+        views = [self._view(node.record, active.request, one) for one in active.action.steps]
+        return StepListed(request=active.request.id, steps=views)
+
+    def _view(self, record: NodeRecord, request: RequestRecord, one: Progress) -> ListedStep:
+        token = None
+        if one.state is StepState.WAITING:
+            token = self._services.tokens.give(record.uuid, StepPlace(request.id, one.step.name, one.attempts))
+        return ListedStep(
+            name=one.step.name,
+            state=one.state,
+            attempts=one.attempts,
+            started_at=one.started_at,
+            ended_at=one.ended_at,
+            until=one.until,
+            error=None if one.error is None else dict(one.error),
+            token=token,
+        )
 
     def _direct(self, node: NodeState, verb: AnyProvisionOrder, requester: str, answer: Answer) -> None:
         message = Direct(order=ORDERS[type(verb)], requester=requester, reply_to=Asked(answer))

@@ -14,7 +14,7 @@ token. It has no way into the state machine. It may block, for as long as its ti
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from castiron.actors.core.provision.catalogue import Arg, Known
 from castiron.actors.drivers.work import Deferred
@@ -44,12 +44,8 @@ class StepContext:
 Body = Callable[..., Mapping[str, Any] | Deferred | None]
 
 
-class Verify(Protocol):
-    """Says whether a step was done."""
-
-    def __call__(self, context: StepContext, /, **args: Any) -> bool:
-        """Look, and change nothing."""
-        ...
+Verify = Callable[..., bool]
+"""Looks whether a step was done, and changes nothing."""
 
 
 class DeclaredStep:

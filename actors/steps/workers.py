@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from msgspec import json
+
 from castiron.actors.dispatch.clock import Clock, Timer
-from castiron.actors.drivers.base import Done, NotDone, Outcome, Value
+from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.actors.steps.declaring import StepContext
 from castiron.actors.steps.shelf import Shelf
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 
 MAX_LEFT_BEHIND: Final = 256
 """Threads of steps that hang; beyond it no further step begins, as each keeps memory for ever."""
+
+MAX_RESULT_BYTES: Final = 65_536
+"""Of what a step returns: as much as whoever answers for a step can send; it is committed with each later step."""
 
 MAX_SAID: Final = 500
 """Characters of what a step says of its failure."""
@@ -102,6 +107,14 @@ class Workers:
                 self._waiting.remove(errand)
         self._begin()
 
+    def forgo(self, errand: "_Errand") -> bool:
+        """Take a step out of the line; return whether it stood there."""
+        with self._lock:
+            is_waiting = errand in self._waiting
+            if is_waiting:
+                self._waiting.remove(errand)
+            return is_waiting
+
     def part(self, work: RunStep) -> Callable[..., Any]:
         """Return the function of a step.
 
@@ -145,8 +158,10 @@ class _Errand:
         self.settle(NotDone(error=StepTimeout(message), applied=Applied.UNKNOWN))
 
     def cancel(self) -> None:
-        """Ask it to stop."""
+        """Ask it to stop; one that has not begun ends now."""
         self.job.context.cancelled.set()
+        if self._workers.forgo(self):
+            self.settle(_not_done("It was not begun: nobody wants it any more."))
 
     def settle(self, outcome: Outcome) -> None:
         """Tell how it ended, if nobody has."""
@@ -169,9 +184,22 @@ class _Errand:
         except BaseException as error:
             log.exception("%s: the step %s has failed", job.context.node, name)
             return _failed(f"{name} raised {type(error).__name__}: {str(error)[:MAX_SAID]}")
-        if value is None or isinstance(value, Deferred | bool | Mapping):
-            return Done(value={} if value is None else cast("Value", value))
+        return _told(name, value)
+
+
+def _told(name: str, value: object) -> Outcome:
+    """Return what a step returned, as a copy that can be stored and told; nothing of it is the step's any more."""
+    if value is None or isinstance(value, Deferred | bool):
+        return Done(value={} if value is None else value)
+    if not isinstance(value, Mapping):
         return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
+    try:
+        text = json.encode(dict(cast("Mapping[str, Any]", value)))
+    except Exception as error:  # noqa: BLE001 - it is the plug-in's map, and may raise anything
+        return _failed(f"What {name} returned cannot be stored: {str(error)[:MAX_SAID]}")
+    if len(text) > MAX_RESULT_BYTES:
+        return _failed(f"{name} returned {len(text)} bytes; there is room for {MAX_RESULT_BYTES}. Keep it elsewhere.")
+    return Done(value=json.decode(text))
 
 
 def _failed(message: str) -> NotDone:

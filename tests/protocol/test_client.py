@@ -266,6 +266,7 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "node.provision.unhold": client.provision.unhold,
         "node.step.done": client.provision.step_done,
         "node.step.progress": client.provision.step_progress,
+        "node.step.list": client.provision.steps,
         "bulk.run": client.nodes.bulk,
         "bulk.cancel": Bulk.cancel,
         "request.show": client.requests.show,

@@ -382,7 +382,7 @@ class World:
             case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
             case Renew() | TellFleet() | Checked() | Park() | StopWorker():
-                pass
+                pass  # a worker need not heed it
 
     def _call(self, call: CallDriver) -> None:
         gust = next(self.gusts)

@@ -6,13 +6,14 @@ from typing import Any, Unpack, cast
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.clients.requests import Request, Requests
-from castiron.transport.replies import NodeView
+from castiron.transport.replies import NodeView, StepListed
 from castiron.transport.verbs import (
     NodeProvisionAbort,
     NodeProvisionHold,
     NodeProvisionSet,
     NodeProvisionUnhold,
     NodeStepDone,
+    NodeStepList,
     NodeStepProgress,
     StepWish,
 )
@@ -74,6 +75,10 @@ class Provision:
     def unhold(self, node: str) -> NodeView:
         """Let the work on a node go on."""
         return self._conversation.ask(NodeProvisionUnhold(node=node), NodeView, self._timeout_s)
+
+    def steps(self, node: str) -> StepListed:
+        """Return where the steps stand that are worked through on a node, with the tokens of those that wait."""
+        return self._conversation.ask(NodeStepList(node=node), StepListed, self._timeout_s)
 
     def step_done(
         self, node: str, token: str, *, result: Mapping[str, Any] | None = None, error: str | None = None

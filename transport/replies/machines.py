@@ -144,6 +144,32 @@ class NodeView(Struct, frozen=True, kw_only=True):
     """Verbs that would be refused now, each with the code and the reason."""
 
 
+class ListedStep(Struct, frozen=True, kw_only=True):
+    """Where one step stands of a list that is worked through."""
+
+    name: str
+    state: StepState
+    attempts: int
+    """How often it has begun."""
+    started_at: float | None = None
+    """When it began the latest time; this and the other times: seconds since 1970-01-01 UTC."""
+    ended_at: float | None = None
+    until: float | None = None
+    """When it is given up; nil: it is not under way."""
+    error: dict[str, Any] | None = None
+    """How its latest attempt failed, in the form of the wire."""
+    token: str | None = None
+    """For whoever says how it ended; nil: it waits for nobody."""
+
+
+class StepListed(Struct, frozen=True, kw_only=True):
+    """The steps that are worked through on a node, in their order."""
+
+    request: str | None = None
+    """Id of the request that they are of; nil: nothing is worked through."""
+    steps: list[ListedStep] = field(default_factory=list[ListedStep])
+
+
 class NodeListed(Struct, frozen=True, kw_only=True):
     """A page of nodes."""
 

@@ -15,6 +15,7 @@ from castiron.transport.replies.machines import (
     NodeView,
     RequestListed,
     RequestView,
+    StepListed,
 )
 from castiron.transport.replies.telling import (
     Explanation,
@@ -36,6 +37,7 @@ AnyResult = (
     | BulkPart
     | EventListed
     | HistoryListed
+    | StepListed
     | TraceView
     | Explanation
     | RecordPage
@@ -63,6 +65,7 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "node.provision.unhold": NodeView,
     "node.step.done": NodeView,
     "node.step.progress": NodeView,
+    "node.step.list": StepListed,
     "bulk.run": BulkView,
     "bulk.cancel": BulkView,
     "request.show": RequestView,

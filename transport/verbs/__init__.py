@@ -58,6 +58,7 @@ from castiron.transport.verbs.provisioning import (
     NodeProvisionSet,
     NodeProvisionUnhold,
     NodeStepDone,
+    NodeStepList,
     NodeStepProgress,
     StepWish,
 )
@@ -125,6 +126,7 @@ __all__ = [
     "NodeSet",
     "NodeShow",
     "NodeStepDone",
+    "NodeStepList",
     "NodeStepProgress",
     "Ping",
     "RequestAbort",

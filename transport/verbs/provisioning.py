@@ -147,6 +147,19 @@ class NodeStepProgress(Verb, frozen=True, kw_only=True, tag="node.step.progress"
     version = "1.1"
 
 
+class NodeStepList(Verb, frozen=True, kw_only=True, tag="node.step.list"):
+    """Say where the steps stand that are worked through on a node; none, if nothing is.
+
+    A step that waits for somebody is listed with its token: whoever has it may say how the step ended.
+    """
+
+    node: NodeArgument
+
+    refusals = (errors.NodeNotFound,)
+    role = Role.OPERATOR  # a token is as good as the right to say how a step ended
+    version = "1.1"
+
+
 AnyProvisionOrder = NodeProvisionAbort | NodeProvisionHold | NodeProvisionUnhold
 """Verbs that are decided at once, about the work that is going on."""
 

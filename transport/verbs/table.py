@@ -32,6 +32,7 @@ from castiron.transport.verbs.provisioning import (
     NodeProvisionSet,
     NodeProvisionUnhold,
     NodeStepDone,
+    NodeStepList,
     NodeStepProgress,
 )
 from castiron.transport.verbs.requests import (
@@ -63,6 +64,7 @@ AnyVerb = (
     | NodeProvisionUnhold
     | NodeStepDone
     | NodeStepProgress
+    | NodeStepList
     | BulkRun
     | BulkCancel
     | RequestShow
@@ -100,6 +102,7 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodeProvisionUnhold,
         NodeStepDone,
         NodeStepProgress,
+        NodeStepList,
         BulkRun,
         BulkCancel,
         RequestShow,

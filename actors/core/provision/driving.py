@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
-from castiron.actors.core.effects import StopWorker
 from castiron.actors.core.machines.actions import verb_of
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
@@ -18,7 +17,16 @@ from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, Su
 from castiron.actors.core.messages import Heard, TimerDue
 from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of
-from castiron.actors.core.provision.lanes import follow, having, in_time, launch, machine_of, run_of, with_secrets
+from castiron.actors.core.provision.lanes import (
+    follow,
+    having,
+    in_time,
+    launch,
+    machine_of,
+    no_more_retries,
+    run_of,
+    with_secrets,
+)
 from castiron.actors.core.provision.moving import move
 from castiron.actors.core.provision.run import Begin, Finish, Move, Progress, Revert, Run, Stop
 from castiron.actors.core.provision.states import WORKING, after, held_from
@@ -29,7 +37,7 @@ from castiron.actors.core.requests.ending import end_unstarted
 from castiron.actors.core.requests.obstacles import misplaced
 from castiron.actors.core.state import Active, Lane, StepAction
 from castiron.actors.core.telling import steps as telling
-from castiron.actors.core.timing import limited
+from castiron.actors.core.timing import limited, stop
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, RequestAborted, from_wire
@@ -113,16 +121,15 @@ def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> N
         f"It was aborted by {requester}.", details={"request": active.request.id, "requester": requester}
     )
     run = replace(run_of(active), failure=failure.to_wire(), is_to_hold=False, is_held=False)
-    active = replace(active, action=run)
+    active = no_more_retries(draft, replace(active, action=run))
     until = Instant(draft.now + settings.command_timeout_s)
     for lane in active.lanes:
-        if lane.is_revert or not run.steps[lane.place].step.abortable:
+        if lane.is_revert or not run_of(active).steps[lane.place].step.abortable:
             continue
         if lane.call is None:
             active = follow(draft, active, lane, Failed(_stopped(active.request, lane.action)), settings)
         else:
-            if isinstance(lane.action, JobAction):
-                draft.order(StopWorker(lane.call))
+            stop(draft, lane)
             stopping = limited(draft, replace(lane, is_stopping=True), min(until, lane.limit_at or until))
             active = having(active, stopping)
     return go_on(draft, active, settings)
@@ -263,6 +270,8 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
         return None
     verb = _verb(request)
     _note_findings(draft, run)
+    if draft.state.record.provision_state not in WORKING:  # the last step to end was one that somebody else ended
+        move(draft, request, ProvisionEvent.RESUME, EventType.PROVISION_SET_SUCCESS)
     event = finish_of(run.stage, verb.target)
     to = after(run.stage, event)
     if to is None or to not in WORKING:

@@ -80,11 +80,10 @@ def _lost(draft: Draft, request: RequestRecord, run: Run, place: int, error: Cas
         told = telling.about(request, run, place, draft.state.record)
         more = {"revert": True} if one.state is StepState.REVERTING else {}
         draft.tell(EventType.STEP_ERROR, {**told, **more, "error": error.to_wire()}, request)
-    states = {StepState.REVERTING: StepState.REVERT_FAILURE, StepState.PENDING: StepState.PENDING}
-    state = states.get(one.state, StepState.FAILURE)
-    return run.having(
-        place, state=state, ended_at=draft.now, until=None, place={}, retry_at=None, error=error.to_wire()
-    )
+    if one.retry_at is not None:  # it has failed, as was told; it is not tried again
+        return run.having(place, state=StepState.FAILURE, until=None, place={}, retry_at=None)
+    state = StepState.REVERT_FAILURE if one.state is StepState.REVERTING else StepState.FAILURE
+    return run.having(place, state=state, ended_at=draft.now, until=None, place={}, error=error.to_wire())
 
 
 def _take_over(draft: Draft, active: Active, place: int, settings: Settings) -> Active:

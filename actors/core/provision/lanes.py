@@ -126,7 +126,7 @@ def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, sett
     run = run.having(lane.place, state=StepState.FAILURE, **ended)
     if run.failure is None:
         run = replace(run, failure=error.to_wire())
-    return _no_more_retries(draft, replace(active, action=run))
+    return no_more_retries(draft, replace(active, action=run))
 
 
 def pause(draft: Draft, active: Active, place: int, until: Instant, settings: Settings) -> Active:
@@ -139,11 +139,12 @@ def pause(draft: Draft, active: Active, place: int, until: Instant, settings: Se
     return launch(draft, replace(active, action=run), Lane(place=place, action=action), following, settings)
 
 
-def _no_more_retries(draft: Draft, active: Active) -> Active:
+def no_more_retries(draft: Draft, active: Active) -> Active:
+    """Try nothing again: what waits for that has failed, as was told, and is taken back as what has failed is."""
     for lane in active.lanes:
         run = run_of(active)
         if run.steps[lane.place].retry_at is not None:
-            run = run.having(lane.place, retry_at=None, until=None)
+            run = run.having(lane.place, state=StepState.FAILURE, retry_at=None, until=None)
             active = _without(draft, replace(active, action=run), lane)
     return active
 

@@ -1,0 +1,38 @@
+"""A conductor whose steps are castiron's own and those of a plug-in; whatever a test does, the events must add up."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from castiron.actors.settings import Settings
+from castiron.testing import running_conductor
+from tests.support.moving import Story
+from tests.support.step_plugin import installed
+
+Begin = Callable[..., Story]
+
+
+@pytest.fixture
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Begin]:
+    """Start a conductor with settings; what was told is checked at the end."""
+    monkeypatch.setattr(sys, "path", [str(installed(tmp_path)), *sys.path])
+    with ExitStack() as open_until_the_end:
+
+        def start(**settings: Any) -> Story:
+            chosen = replace(Settings(sync_power_state_interval_s=0.0), **settings)
+            conductor = open_until_the_end.enter_context(running_conductor(settings=chosen))
+            story = Story(open_until_the_end.enter_context(conductor.client(timeout_s=20)))
+            open_until_the_end.callback(story.check)
+            return story
+
+        yield start
+
+
+@pytest.fixture
+def story(begin: Begin) -> Story:
+    return begin()

@@ -1,0 +1,81 @@
+"""A whole deploy: against OpenIPMI's ipmi_sim, whose state ipmitool tells, and against our farm."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from castiron.testing import BMCFarm
+from castiron.transport.clients.client import Client
+from tests.contracts.provisioning.conftest import Begin
+from tests.support.deadline import until
+from tests.support.ipmi_sim import running_ipmi_sim
+from tests.support.moving import PATIENCE_S, Story
+
+DEPLOY: list[Any] = [
+    {"interface": "management", "step": "set_boot_device", "args": {"boot_device": "pxe"}},
+    "reboot",
+    {"step": "wait", "name": "agent"},
+    {"interface": "power", "step": "check_power_state", "args": {"power_state": "power on"}},
+]
+
+
+def play_agent(endpoint: str) -> None:
+    """Be what boots on the machine: look for the token, tell that the work goes on, and that it is done."""
+    with Client(endpoint, timeout_s=20) as client:
+        token = Story(client).token("n1")
+        for percent in (20, 80):
+            client.provision.step_progress("n1", token, {"percent": percent})
+        client.provision.step_done("n1", token, result={"image": "fedora-44"})
+
+
+def deploy(story: Story) -> None:
+    """Bring a node that is enrolled to `active`, with an agent on its machine."""
+    for target in ("manage", "provide", "manage", "inspect", "provide"):
+        story.ended(story.move("n1", target))
+    agent = threading.Thread(target=play_agent, args=(story.client.endpoint,))
+    agent.start()
+
+    request = story.ended(story.move("n1", "deploy", DEPLOY))
+
+    agent.join(PATIENCE_S)
+    steps = (request.result or {})["steps"]
+    assert [(one["name"], one["state"]) for one in steps] == [
+        ("management.set_boot_device", "success"),
+        ("reboot", "success"),
+        ("agent", "success"),
+        ("power.check_power_state", "success"),
+    ]
+    assert steps[2]["result"] == {"image": "fedora-44"}
+    node = story.show("n1")
+    assert (node.provision_state, node.power_state, node.last_error) == ("active", "power on", None)
+    assert [one.payload["progress"]["percent"] for one in story.told("n1", types=["node.step.progress"])] == [20, 80]
+
+
+@pytest.mark.simulators
+def test_a_machine_is_managed_cleaned_inspected_and_deployed_and_ipmitool_sees_it(begin: Begin) -> None:
+    with running_ipmi_sim() as bmc:
+        story = begin()
+        story.client.nodes.create("n1", driver_info=bmc.driver_info)
+
+        deploy(story)
+
+        assert "Force PXE" in bmc.ipmitool("chassis", "bootparam", "get", "5")
+        assert bmc.power == "power on"
+        properties = story.show("n1").properties
+        assert {"device_id", "system_guid", "fru", "sensors"} <= set(properties)
+
+        story.ended(story.move("n1", "undeploy"))
+        assert bmc.power == "power off"
+        assert story.show("n1").provision_state == "available"
+
+
+def test_a_machine_of_the_farm_is_deployed_over_udp(begin: Begin) -> None:
+    with BMCFarm(bmcs=1) as farm:
+        story = begin()
+        story.client.nodes.create("n1", driver_info=farm[0].driver_info)
+
+        deploy(story)
+
+        assert [control.action.name for control in farm[0].controls] == ["POWER_UP"]
+        until(lambda: story.show("n1").active_request is None)
