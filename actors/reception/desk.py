@@ -60,6 +60,8 @@ from castiron.transport.verbs import (
     NodeExplain,
     NodeHistory,
     NodeList,
+    NodeLockSet,
+    NodeLockUnset,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
@@ -144,6 +146,8 @@ class Reception:
                 self._caretaker.remove(self._node(verb.node).state, verb, requester, answer)
             case NodeMaintenanceSet() | NodeMaintenanceUnset():
                 self._caretaker.set_maintenance(self._node(verb.node).state, verb, requester, answer)
+            case NodeLockSet() | NodeLockUnset():
+                self._caretaker.set_lock(self._node(verb.node).state, verb, requester, answer)
             case NodePowerSet() | NodeBootDeviceSet() | NodeBootDeviceGet() | NodeProvisionSet():
                 self._intake.submit(self._node(verb.node).state, verb, requester, answer)
             case (

@@ -38,7 +38,13 @@ class StepWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retry_delay_s: Annotated[float, Meta(ge=0, le=86_400.0)] = 0.0
 
 
-_MOVES = (errors.NodeNotFound, errors.NodeLocked, errors.NodeInMaintenance, errors.NodeStateInvalid)
+_MOVES = (
+    errors.NodeNotFound,
+    errors.NodeLocked,
+    errors.NodeInMaintenance,
+    errors.NodeStateInvalid,
+    errors.NodeLockHeld,
+)
 _ANSWERS = (errors.NodeNotFound, errors.StepNotWaiting, errors.StepTokenInvalid, errors.MailboxFull)
 
 
@@ -54,11 +60,22 @@ class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provisi
     ) = None
     engine_mode: Annotated[EngineMode, Meta(description="how the steps run; nil: as the settings say")] | None = None
 
-    refusals = (*NodeRequest.refusals, errors.NodeStateInvalid, errors.StepInvalid)
+    refusals = (
+        *NodeRequest.refusals,
+        errors.NodeStateInvalid,
+        errors.StepInvalid,
+        errors.NodeProtected,
+        errors.NodeRetired,
+        errors.NodeLockHeld,
+        errors.PowerOffDisabled,
+    )
     failures = (
         *NodeRequest.failures,
         errors.PowerStateUnconfirmed,
+        errors.PowerOffDisabled,
         errors.NodeStateInvalid,
+        errors.NodeProtected,
+        errors.NodeRetired,
         errors.StepFailed,
         errors.StepTimeout,
         errors.StepInterrupted,

@@ -19,6 +19,8 @@ from castiron.transport.verbs.nodes import (
     NodeDelete,
     NodeExplain,
     NodeList,
+    NodeLockSet,
+    NodeLockUnset,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodeRecording,
@@ -54,6 +56,8 @@ AnyVerb = (
     | NodeDelete
     | NodeMaintenanceSet
     | NodeMaintenanceUnset
+    | NodeLockSet
+    | NodeLockUnset
     | NodePowerSet
     | NodeBootDeviceSet
     | NodeBootDeviceGet
@@ -91,6 +95,8 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodeDelete,
         NodeMaintenanceSet,
         NodeMaintenanceUnset,
+        NodeLockSet,
+        NodeLockUnset,
         NodePowerSet,
         NodeBootDeviceSet,
         NodeBootDeviceGet,
