@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
 from castiron.actors.core.requests.compatibility import ADMITTANCE, HINDRANCES, MEETINGS, POLICIES, Condition
+from castiron.actors.core.requests.guards import GUARDS
 from castiron.actors.limits import BOUNDS, REPLACED
 from castiron.actors.settings import Settings, default_in_words
 from castiron.transport.vocabulary import CheckResult
@@ -150,6 +151,16 @@ def admittance() -> str:
     return _table(("the node is", "verb", "it is", "because"), rows)
 
 
+def guards() -> str:
+    """Return what each guard of a node refuses. What is refused for the same reason shares a row."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (guard, action), (is_taken, why) in GUARDS.items():
+        if not is_taken:
+            rows.setdefault((guard.value, why), []).append(f"`{action}`")
+    cells = ((guard, ", ".join(actions), why) for (guard, why), actions in rows.items())
+    return _table(("the node is", "refused", "because"), cells)
+
+
 def settings() -> str:
     """Return every setting."""
     rows = (
@@ -211,6 +222,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "policies": policies,
     "hindrances": hindrances,
     "admittance": admittance,
+    "guards": guards,
     "settings": settings,
     "limits": limits,
     "replaced": replaced,

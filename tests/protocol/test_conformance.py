@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import zmq
@@ -51,7 +52,7 @@ def of_taken_address(world: World, peer: RawPeer, fields: Fields) -> Fields:
 
 
 def of_busy_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    if fields["verb"].startswith("node.maintenance") or fields["verb"] == "node.boot_device.get":
+    if fields["verb"].startswith(("node.maintenance", "node.lock")) or fields["verb"] == "node.boot_device.get":
         world.conductor.leaving.add(fields["node"])  # nothing else is in its way
         return fields
     world.conductor.slow.add(fields["node"])
@@ -73,6 +74,33 @@ def of_node_in_maintenance(world: World, peer: RawPeer, fields: Fields) -> Field
     for node in list(conductor.nodes.values()):
         conductor.nodes[node.uuid] = structs.replace(node, maintenance=True, fault=Fault.ACTOR_FAILURE)
     return fields
+
+
+def of_guarded_node(**guards: Any) -> Callable[[World, RawPeer, Fields], Fields]:
+    """Have the node be guarded, and ask for what its guards refuse."""
+    targets = {
+        "node.power.set": {"target": "power off"},
+        "node.provision.set": {"target": "provide" if "retired" in guards else "rebuild"},
+    }
+
+    def provoke(world: World, peer: RawPeer, fields: Fields) -> Fields:
+        nodes = world.conductor.nodes
+        name = fields.get("node") or world.conductor.requests[fields["request"]].node
+        node = next(one for one in nodes.values() if one.name == name)
+        nodes[node.uuid] = structs.replace(node, **guards)
+        return {**fields, **({} if "lock" in guards else targets.get(fields["verb"], {}))}
+
+    return provoke
+
+
+def of_machine_that_stays_on(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    fields = of_guarded_node(disable_power_off=True)(world, peer, fields)
+    is_moved = fields["verb"] == "node.provision.set"
+    return {**fields, "steps": [{"step": "power_off"}]} if is_moved else fields
+
+
+def of_unused_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "protected": True} if fields["verb"] == "node.set" else fields
 
 
 def of_broken_store(world: World, peer: RawPeer, fields: Fields) -> Fields:
@@ -148,6 +176,11 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.RevisionStale: of_old_revision,
     errors.MailboxFull: of_full_mailbox,
     errors.NodeInMaintenance: of_node_in_maintenance,
+    errors.NodeProtected: of_guarded_node(protected=True),
+    errors.NodeRetired: of_guarded_node(retired=True),
+    errors.NodeLockHeld: of_guarded_node(lock=replies.LockView(owner="ipc:uid=4711", reason="fan", since=1.0)),
+    errors.PowerOffDisabled: of_machine_that_stays_on,
+    errors.NodeStateInvalid: of_unused_node,
     errors.StoreUnavailable: of_broken_store,
     errors.RequestNotFound: of_unknown_request,
     errors.BulkNotFound: of_unknown_bulk,

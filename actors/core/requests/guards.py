@@ -5,9 +5,9 @@
     disable_power_off   its machine is not powered off, not even for a reboot
     lock                somebody keeps it to themselves: others change neither the node nor its machine
 
-A guard refuses before anything is accepted; what was accepted before the guard stood is judged once more when it begins,
-and then fails without a start. A lock alone binds only those who come after it. Maintenance is ADMITTANCE's. Pure. May
-come in: a row for a new verb, with its reason. Must not: how a guard is set, which is `guarding`'s.
+A guard refuses before anything is accepted. What was accepted before the guard stood is judged once more when it
+begins, and then fails without a start; a lock alone binds only those who come after it. Maintenance is ADMITTANCE's.
+Pure. May come in: a row for a new verb, with its reason. Must not: how a guard is set, which is `guarding`'s.
 
 Source: Ironic's fields of the same names; its lock is one of conductors, ours is one of people.
 """
@@ -144,7 +144,7 @@ def guarded_whole(record: NodeRecord, tag: str) -> CastironError | None:
 
 
 def overtaken(record: NodeRecord, request: RequestRecord) -> CastironError | None:
-    """Return why a request that was accepted does not begin: a guard stands that did not then. No lock is among them."""
+    """Return why a request that was accepted does not begin: a guard stands that did not then, and is no lock."""
     powering_off = next(iter(steps_off(request.progress.get("plan", {}))), None)
     if record.disable_power_off and powering_off is not None:
         return power_off_disabled(record, step=powering_off)

@@ -25,6 +25,8 @@ VERBS_OF = {
     "node list": {"node.list"},
     "node maintenance set": {"node.maintenance.set"},
     "node maintenance unset": {"node.maintenance.unset"},
+    "node lock set": {"node.lock.set"},
+    "node lock unset": {"node.lock.unset"},
     "node wait": {"node.list", "node.show", "event.list", "hello"},
     "node power off": {"node.power.set", *BULK},
     "node power on": {"node.power.set", *BULK},

@@ -22,11 +22,13 @@ CHANGING = [
     "node.delete",
     "node.maintenance.set",
     "node.maintenance.unset",
+    "node.lock.set",
+    "node.lock.unset",
     "node.power.set",
     "node.boot_device.set",
     "node.boot_device.get",
 ]
-SHOWN_OTHERWISE = {"driver_info", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
+SHOWN_OTHERWISE = {"driver_info", "traits", "lock", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
 
 
 def view_of(record: NodeRecord | None = None, **state: Any) -> NodeView:
@@ -75,7 +77,7 @@ def test_a_busy_node_says_what_it_would_refuse_and_why() -> None:
 
     view = node_view(node.state, node.now)
 
-    free = ["node.set", "node.delete", "node.maintenance.set", "node.maintenance.unset", "node.boot_device.get"]
+    free = [verb for verb in CHANGING if not verb.endswith((".power.set", "boot_device.set"))]
     assert view.accepts == free
     assert view.refuses == dict.fromkeys(
         [verb for verb in CHANGING if verb not in free], f"node.locked: {obstacle.message}"
@@ -88,7 +90,8 @@ def test_a_node_whose_request_is_running_is_not_to_be_deleted() -> None:
 
     view = node_view(node.state, node.now)
 
-    assert view.accepts == ["node.set", "node.maintenance.set", "node.maintenance.unset", "node.boot_device.get"]
+    taken = [verb for verb in CHANGING if not verb.endswith((".power.set", "boot_device.set", ".delete"))]
+    assert view.accepts == taken
     assert view.refuses["node.delete"].endswith("or force the deletion: that one ends as failed then.")
     assert view.refuses["node.power.set"].endswith("or ask with another policy: after, or supersede.")
 
