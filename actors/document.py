@@ -1,4 +1,4 @@
-"""The tables of docs/power.md, checks.md, compatibility.md, limits.md and guides/settings.md, made from the code.
+"""The tables of docs/power.md, provisioning.md, guides/settings.md and other pages, made from the code.
 
     python -m castiron.actors.document docs/power.md
 
@@ -13,11 +13,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
+from castiron.actors.core.provision.catalogue import BUILT_IN, RESERVED, Arg
+from castiron.actors.core.provision.courses import EVENTS_OF, stages_of
+from castiron.actors.core.provision.planning import BY_ITSELF
+from castiron.actors.core.provision.states import ABORTS, after
+from castiron.actors.core.provision.states import TARGETS as PROVISION_TARGETS
+from castiron.actors.core.provision.states import TRANSITIONS as PROVISIONS
+from castiron.actors.core.provision.takeover import TAKEOVER, Nature
 from castiron.actors.core.requests.compatibility import ADMITTANCE, HINDRANCES, MEETINGS, POLICIES, Condition
 from castiron.actors.core.requests.guards import GUARDS
+from castiron.actors.core.requests.obstacles import targets_of
+from castiron.actors.diagram import kind_of
 from castiron.actors.limits import BOUNDS, REPLACED
 from castiron.actors.settings import Settings, default_in_words
-from castiron.transport.vocabulary import CheckResult
+from castiron.transport.vocabulary import CheckResult, ProvisionEvent, ProvisionState, ProvisionTarget
 
 PHASES: Final[Mapping[Phase, str]] = {
     Phase.LOOK: "looking",
@@ -56,6 +65,8 @@ ORDERS: Final[Mapping[Do, str]] = {
     Do.NEXT_LEG: "send the next control; after the last, succeed",
     Do.FAIL: "fail, and say what was applied",
 }
+
+TYPES: Final[Mapping[type, str]] = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
 
 TIMES: Final = (
     "power_state_change_timeout_s",
@@ -191,6 +202,82 @@ def replaced() -> str:
     return _table(("what", "because"), ((f"`{what}`", why) for what, why in REPLACED.items()))
 
 
+def states() -> str:
+    """Return every provision state: what it is, where a node in it is going, what it takes, and what stops it."""
+    rows = (
+        (
+            f"`{state}`",
+            kind_of(state),
+            f"`{PROVISION_TARGETS[state]}`" if state in PROVISION_TARGETS else "",
+            ", ".join(f"`{target}`" for target in targets_of(state)),
+            _leading(state, ProvisionEvent.HOLD) if kind_of(state) in {"working", "waiting"} else "",
+            _leading(state, ProvisionEvent.ABORT),
+        )
+        for state in ProvisionState
+    )
+    return _table(("state", "what it is", "target", "takes", "`hold` leads to", "`abort` leads to"), rows)
+
+
+def moves() -> str:
+    """Return every transition between provision states."""
+    rows = (
+        (f"`{at}`", f"`{event}`{mark}", f"`{row.to}`", row.why)
+        for table, mark in ((PROVISIONS, ""), (ABORTS, " *"))
+        for (at, event), row in table.items()
+    )
+    return _table(("in", "when", "goes to", "because"), rows)
+
+
+def courses() -> str:
+    """Return which steps each target works through."""
+    rows = (
+        (f"`{target}`", f"`{EVENTS_OF[target]}`", ", then ".join(stages_of(target)), _done_first(target))
+        for target in ProvisionTarget
+    )
+    return _table(("target", "event", "kinds of steps", "what castiron does first by itself"), rows)
+
+
+def known_steps() -> str:
+    """Return the steps that castiron brings along."""
+    rows = (
+        (
+            f"`{one.step}`" if one.interface == RESERVED else f"`{one.interface}.{one.step}`",
+            one.description,
+            "; ".join(f"`{name}`: {_takes(arg)}" for name, arg in one.args.items()),
+        )
+        for one in BUILT_IN
+    )
+    return _table(("step", "what it does", "arguments"), rows)
+
+
+def takeovers() -> str:
+    """Return what a successor does about each step; what does not differ by the step's nature shares a row."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for (state, nature), row in TAKEOVER.items():
+        rows.setdefault((state.value, row.do.value, row.why), []).append(nature.value)
+    told = (
+        (f"`{state}`", "any" if len(natures) == len(Nature) else ", ".join(natures), do, why)
+        for (state, do, why), natures in rows.items()
+    )
+    return _table(("it was", "of a step that is", "its successor", "because"), told)
+
+
+def _leading(state: ProvisionState, event: ProvisionEvent) -> str:
+    to = after(state, event)
+    return "" if to is None else f"`{to}`"
+
+
+def _done_first(target: ProvisionTarget) -> str:
+    first = (BY_ITSELF.get(kind, ()) for kind in stages_of(target))
+    return ", ".join(f"`{step if i == RESERVED else f'{i}.{step}'}`" for steps in first for i, step in steps)
+
+
+def _takes(arg: Arg) -> str:
+    need = "" if arg.required else ", optional"
+    kind = "one of " + ", ".join(f"`{one}`" for one in arg.choices) if arg.choices else TYPES[arg.type]
+    return f"{arg.description} ({kind}{need})"
+
+
 def _bounds_and_unit(item: "Field[Any]") -> tuple[str, str]:
     if isinstance(item.default, bool):
         return "true, false", ""
@@ -226,6 +313,11 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "settings": settings,
     "limits": limits,
     "replaced": replaced,
+    "states": states,
+    "moves": moves,
+    "courses": courses,
+    "steps": known_steps,
+    "takeovers": takeovers,
 }
 
 

@@ -16,13 +16,14 @@ from castiron.store.store import Pruned
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import Instant
 
-STEP: Final = 200
-"""Rows removed at once: a few milliseconds."""
+STEP: Final = 25
+"""Rows removed in one transaction, which commits wait for: 5 ms at the median on a machine that had three times as much
+to do as it had cores, where 200 took 17."""
 
 PAUSE_S: Final = 60.0
 """Between two rounds that found nothing left to remove, unless told otherwise."""
 
-SHORT_PAUSE_S: Final = 0.2
+SHORT_PAUSE_S: Final = 0.025
 """Between two steps of one round."""
 
 

@@ -52,6 +52,10 @@ class Writer(Protocol):
         """Take a change; `done` hears of it once it is on disk, or is certain not to be. Any thread; never blocks."""
         ...
 
+    def backlog(self) -> int:
+        """Return how many changes wait or are being written. Any thread; O(1)."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Services:

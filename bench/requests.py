@@ -112,6 +112,8 @@ def _reading(store: Store, nodes: Sequence[NodeRecord]) -> dict[str, float]:
         "list_of_verb": Wanted(verb="node.boot_device.set"),
         "list_of_requester": Wanted(requester="ipc:uid=7"),
         "list_of_nobody": Wanted(requester="ipc:uid=700"),
+        "list_of_state": Wanted(states=frozenset({RequestState.SUCCEEDED})),
+        "list_ended_since": Wanted(ended_since=Instant(BEGAN_AT + FINISHED * 2)),
         "list_of_an_hour": Wanted(ended_since=Instant(BEGAN_AT + 50_000), ended_until=Instant(BEGAN_AT + 53_600)),
     }
     middle = RequestID(str(UUID(int=FINISHED // 2)))

@@ -4,12 +4,15 @@ The public face: names are loaded at their first use, so that a command that onl
 nor the actors. Nothing inside castiron imports from here.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
+    from castiron.actors.core.provision.catalogue import Arg
     from castiron.actors.settings import Settings
+    from castiron.actors.steps.declaring import StepContext, deferred, step
     from castiron.transport.clients.client import Client, connect
     from castiron.transport.clients.requests import Request
     from castiron.transport.errors import (
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
         NodeProtected,
         NodeRemoved,
         NodeRetired,
+        NodeStateInvalid,
         PowerOffDisabled,
         PowerStateUnconfirmed,
         PreconditionFailed,
@@ -64,6 +68,12 @@ if TYPE_CHECKING:
         RequestStarted,
         RequestSuperseded,
         RevisionStale,
+        StepFailed,
+        StepInterrupted,
+        StepInvalid,
+        StepNotWaiting,
+        StepTimeout,
+        StepTokenInvalid,
         StoreUnavailable,
         VerbForbidden,
         VerbUnknown,
@@ -108,6 +118,7 @@ _ERRORS: Final = (
     "NodeProtected",
     "NodeRemoved",
     "NodeRetired",
+    "NodeStateInvalid",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
@@ -124,6 +135,12 @@ _ERRORS: Final = (
     "RequestStarted",
     "RequestSuperseded",
     "RevisionStale",
+    "StepFailed",
+    "StepInterrupted",
+    "StepInvalid",
+    "StepNotWaiting",
+    "StepTimeout",
+    "StepTokenInvalid",
     "StoreUnavailable",
     "VerbForbidden",
     "VerbUnknown",
@@ -131,15 +148,20 @@ _ERRORS: Final = (
 )
 
 _HOME: Final = {
+    "Arg": "castiron.actors.core.provision.catalogue",
     "Client": "castiron.transport.clients.client",
     "Conductor": "castiron.actors.conductor",
     "Request": "castiron.transport.clients.requests",
     "Settings": "castiron.actors.settings",
+    "StepContext": "castiron.actors.steps.declaring",
     "connect": "castiron.transport.clients.client",
+    "deferred": "castiron.actors.steps.declaring",
+    "step": "castiron.actors.steps.declaring",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
 }
 
 __all__ = [
+    "Arg",
     "ArgumentInvalid",
     "BMCAddressTaken",
     "BMCBusy",
@@ -177,6 +199,7 @@ __all__ = [
     "NodeProtected",
     "NodeRemoved",
     "NodeRetired",
+    "NodeStateInvalid",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
@@ -195,13 +218,26 @@ __all__ = [
     "RequestSuperseded",
     "RevisionStale",
     "Settings",
+    "StepContext",
+    "StepFailed",
+    "StepInterrupted",
+    "StepInvalid",
+    "StepNotWaiting",
+    "StepTimeout",
+    "StepTokenInvalid",
     "StoreUnavailable",
     "VerbForbidden",
     "VerbUnknown",
     "VersionUnsupported",
     "__version__",
     "connect",
+    "deferred",
+    "step",
 ]
+
+
+# Whoever embeds castiron decides what becomes of its log; until then nothing goes to standard error.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,7 @@ from castiron.transport.errors import CastironError
 
 _COMMANDS: Final = {
     "demo": "castiron.cli.commands.demo",
+    "docs": "castiron.cli.commands.docs",
     "events": "castiron.cli.commands.events",
     "farm": "castiron.cli.commands.farm",
     "keys": "castiron.cli.commands.keys",

@@ -196,7 +196,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackRecord:
-    """A call that is owed to a URL since a request has ended; it is forgotten once it was made or given up."""
+    """A call that is owed to a URL since a request has ended; kept, once it was made or given up, for its trace."""
 
     id: DeliveryID
     request_id: RequestID
@@ -209,6 +209,10 @@ class CallbackRecord:
     """How often it was tried."""
     seq: EventSeq = EventSeq(0)
     """The event number at which the body holds; given by the writer."""
+    trace: tuple[TraceEntry, ...] = ()
+    """What came of each attempt, bounded."""
+    ended_at: Instant | None = None
+    """When it was made or given up; from then on its body is empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +221,7 @@ class CallbackTried:
 
     id: DeliveryID
     attempts: int
+    trace: tuple[TraceEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +229,8 @@ class CallbackSettled:
     """A call was made, or given up: nothing is owed any more."""
 
     id: DeliveryID
+    ended_at: Instant
+    trace: tuple[TraceEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,6 +176,10 @@ class Store:
         """Return the calls that are owed, the longest owed first."""
         return [callback_record(row) for row in self._reader.rows(queries.outbox())]
 
+    def callbacks_of(self, request_id: RequestID) -> list[CallbackRecord]:
+        """Return the calls that are owed for a request, or were, with what came of them."""
+        return [callback_record(row) for row in self._reader.rows(queries.callbacks_of(request_id))]
+
     def requests(self, wanted: Wanted = ALL, *, limit: int, before: RequestID | None = None) -> list[RequestRecord]:
         """Return requests, the latest accepted first.
 

@@ -29,6 +29,7 @@ from castiron.transport.frames import MAX_MESSAGE_BYTES, MAX_REPLY_BYTES
 from castiron.transport.replies import PARTS, RESULTS, Forecast
 from castiron.transport.shapes import field_words
 from castiron.transport.verbs import VERBS, AnyVerb, Verb, tag_of, to_map
+from castiron.transport.verbs.arguments import FORMS
 
 MAX_DEPTH: Final = 16
 """Maps and arrays within each other. Ironic's properties nest three deep; msgpack itself would follow 1,024."""
@@ -297,6 +298,10 @@ def _invalid(verb: type[AnyVerb], failure: str) -> ArgumentInvalid:
     if named is not None:
         path = f"{path}.{named['field'][:64]}"
     holds = field_words(verb, re.split(r"[.\[]", path.removeprefix("$."), maxsplit=1)[0])
+    if "` matching regex " in what:
+        what = "this is written in another way"
+    for pattern, words in FORMS.items():
+        holds = holds and holds.replace(f"matching `{pattern}`", words)
     hint = f" It holds: {holds}." if holds else f" The fields of {tag_of(verb)} are: {_names(verb)}."
     return ArgumentInvalid(f"{tag_of(verb)}: {what}, at {path}.{hint}", details={"path": path})
 

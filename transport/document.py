@@ -122,6 +122,7 @@ def _results() -> Iterator[str]:
         *replies.PARTS.values(),
         replies.BulkOutcome,
         replies.RequestSummary,
+        replies.StepView,
         replies.TraceStep,
         replies.Finding,
         replies.RecordHeader,

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from castiron.transport.errors import EndpointRefused
+from castiron.transport.errors import ConductorLost, EndpointRefused
+from castiron.transport.vocabulary import Applied
 
 ENDPOINT_VARIABLE: Final = "CASTIRON_ENDPOINT"
 """Environment variable that names the endpoint where no argument does."""
@@ -197,3 +198,14 @@ def why_silent(endpoint: Endpoint) -> str:
         "Something accepts connections there and does not answer: the conductor is stopped or overloaded, or it is "
         f"another program. Try `castiron status`, or name another endpoint with --endpoint or {ENDPOINT_VARIABLE}."
     )
+
+
+def unanswered(endpoint: Endpoint, what: str, applied: Applied | None) -> ConductorLost:
+    """Return the failure of a question that nobody answers any more.
+
+    Args:
+        what: has happened, in words.
+        applied: what is known of whether it was done.
+    """
+    message = f"{what} (endpoint {endpoint}). {why_silent(endpoint)}"
+    return ConductorLost(message, details={"endpoint": str(endpoint)}, applied=applied)

@@ -130,6 +130,11 @@ class Session(Generic[Item]):
         """Return whether the peer has been silent for too long."""
         return now >= self.gone_at
 
+    @property
+    def silence_s(self) -> float:
+        """After how much silence a peer is gone."""
+        return self._silence_s
+
     def allow_silence(self, silence_s: float) -> None:
         """Adopt what the other side says about when a peer is gone."""
         self._silence_s = silence_s

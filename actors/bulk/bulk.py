@@ -51,6 +51,13 @@ SLICE: Final = 32
 ON_WAY: Final = 128
 """Requests on their way to their nodes' actors: so many turns, 10 ms on one core, are what others wait behind."""
 
+CROWDED: Final = 64
+"""Changes that wait for the disk, from which on a bulk asks nobody: some 20 ms, which others' requests wait behind.
+Each node that it has asked makes four changes more, so that they would pile up if it looked at its own alone."""
+
+PAUSE_S: Final = 0.02
+"""Until it looks again."""
+
 
 class Registry(Protocol):
     """Where bulks are counted, and found."""
@@ -217,11 +224,14 @@ class BulkActor(DispatchedActor):
         elif is_more:
             self._soon()
         else:
-            times = [at for at in (told_at, self._pacing.due_at()) if at is not None and at > now]
+            due_at = now + PAUSE_S if self._is_crowded() else self._pacing.due_at()
+            times = [at for at in (told_at, due_at) if at is not None and at > now]
             self._wake(Instant(min(times)) if times else None)
 
     def _ask(self, now: float) -> bool:
         """Ask the next nodes; return whether there may be more of them at once."""
+        if self._is_crowded():
+            return False
         room = min(SLICE, ON_WAY - self._on_way)
         taken = self._pacing.take(now, room, self._is_known)
         for number in taken:
@@ -250,6 +260,10 @@ class BulkActor(DispatchedActor):
             with suppress(CastironError):  # it has ended; how, is told as of any other
                 self._given.intake.withdraw(verb, self._given.requester, nobody)
         return bool(self._withdrawing)
+
+    def _is_crowded(self) -> bool:
+        """Return whether there is so much to be written that whoever else asks would wait for it."""
+        return self._pacing.due_at() is not None and self._services.writer.backlog() >= CROWDED
 
     def _is_known(self, number: int) -> bool:
         key = self._given.verb.key

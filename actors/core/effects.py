@@ -106,6 +106,13 @@ class CallWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class StopWorker:
+    """Ask a step that a worker carries out to stop; its outcome comes all the same."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Say TimerDue with this ticket at this time, or earlier by a part of `early_s` that the shell draws."""
 
@@ -163,6 +170,7 @@ Effect = (
     | ReleasePermit
     | CallDriver
     | CallWorker
+    | StopWorker
     | SetTimer
     | CancelTimer
     | Checked

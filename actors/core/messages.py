@@ -32,6 +32,8 @@ class Submit:
     reply_to: ReplyTo
     plan: Plan = field(default_factory=dict[str, Any], repr=False)
     """The steps that it will work through, if it is of that kind."""
+    unless_merged: CastironError | None = None
+    """Why it is refused unless it is merged: there is no room for one more request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

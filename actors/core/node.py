@@ -35,10 +35,11 @@ from castiron.actors.core.messages import (
     Withdraw,
 )
 from castiron.actors.core.provision import orders
+from castiron.actors.core.provision.moving import free_stuck
 from castiron.actors.core.requests import deadlines, ending, guarding, running, submission
 from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.guards import guarded
-from castiron.actors.core.requests.obstacles import hindered, leaving, stale
+from castiron.actors.core.requests.obstacles import UNDER_WAY, hindered, leaving, stale
 from castiron.actors.core.requests.withdrawal import withdraw
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import foretold
@@ -81,7 +82,7 @@ def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None
     if not draft.check.is_begun:
         return  # whoever owns it has not recovered yet; then all of this follows
     checks.tend(draft, settings)
-    submission.unpark(draft)
+    submission.unpark(draft, settings)
     deadlines.tend(draft)
     draft.tend_permit()
 
@@ -97,7 +98,7 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
         case StepAnswer():
             orders.answer(draft, message, settings)
         case Amend() | Remove() | SetMaintenance() | SetLock():
-            _change(draft, message)
+            _change(draft, message, settings)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)
 
@@ -105,7 +106,7 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
     active = draft.state.active
     if checks.is_heard(draft.state, message):
-        submission.unpark(draft, checks.heard(draft, message, settings))
+        submission.unpark(draft, settings, checks.heard(draft, message, settings))
     elif active is not None and running.is_heard(active, message):
         running.heard(draft, active, message, settings)
 
@@ -131,6 +132,8 @@ def _recover(draft: Draft, message: Recover, settings: Settings) -> None:
             EventType.NODE_FAULT_CLEARED, {"fault": Fault.ACTOR_FAILURE.value, "power_state": state.record.power_state}
         )
     _end_what_must_not_go_on(draft, message)
+    if state.record.provision_state in UNDER_WAY and state.running is None:
+        free_stuck(draft)
     checks.begin(draft, settings, message.check_within_s)
     if draft.state.parked and draft.state.first is None:
         checks.look(draft, settings)
@@ -149,10 +152,10 @@ def _end_what_must_not_go_on(draft: Draft, message: Recover) -> None:
     ending.expire(draft)
 
 
-def _change(draft: Draft, message: Amend | Remove | SetMaintenance | SetLock) -> None:
+def _change(draft: Draft, message: Amend | Remove | SetMaintenance | SetLock, settings: Settings) -> None:
     match message:
         case Amend():
-            _amend(draft, message)
+            _amend(draft, message, settings)
         case Remove():
             _remove(draft, message)
         case SetMaintenance():
@@ -161,7 +164,7 @@ def _change(draft: Draft, message: Amend | Remove | SetMaintenance | SetLock) ->
             guarding.set_lock(draft, message)
 
 
-def _amend(draft: Draft, message: Amend) -> None:
+def _amend(draft: Draft, message: Amend, settings: Settings) -> None:
     state, amendment = draft.state, message.amendment
     changes = guarding.with_reasons(state.record, amendment.changes(state.record))
     obstacle = _unamendable(draft, message) or guarding.unsettable(state.record, changes)
@@ -179,6 +182,8 @@ def _amend(draft: Draft, message: Amend) -> None:
         if "name" in changes:
             told["previous_name"] = state.record.name
         draft.tell(EventType.NODE_UPDATE_END, told)
+        if changes.keys() & {"driver", "driver_info"}:
+            checks.look_anew(draft, settings)
     # The fleet first: whoever is told of a new name may ask for the old one at once.
     return draft.order(TellFleet(applied=True), AnswerNode(message.reply_to))
 

@@ -141,6 +141,14 @@ class NodeState:
         return next((request for request in self.queue if not self.is_held(request)), None)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a request looks at the machine itself, or is about to; one whose steps all wait for others is not."""
+        active = self.active
+        if active is None or not isinstance(active.action, Run):
+            return self.first is not None
+        return any(lane.call is not None or lane.wake is not None for lane in active.lanes)
+
+    @property
     def power_state_at(self) -> Instant | None:
         """When the power state on record was seen last; what a check only confirms is not on disk."""
         recorded, agreed = self.record.power_state_at, self.check.agreed_at

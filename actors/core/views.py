@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
+from castiron.actors.core.telling.steps import steps_of
 from castiron.store.records import EventRecord, NodeLock, NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.events import EventView
 from castiron.transport.replies import MASK, LockView, NodeView, RequestSummary, RequestView, TraceStep
@@ -104,7 +105,8 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         started_at=request.started_at,
         ended_at=request.ended_at,
         deadline_at=request.deadline_at,
-        overdue_at=request.overdue_at,
+        # Of one that has ended it stays on disk, as evidence of whether it was kept; who asks is not to wait for it.
+        overdue_at=request.overdue_at if request.ended_at is None else None,
         policy=request.policy,
         hold=request.hold,
         on_restart=request.on_restart,
@@ -117,6 +119,7 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         callback_urls=[shown(url) for url in request.callbacks],
         attempts=request.attempts,
         step=None if active is None or active.request.id != request.id else active.action.step(),
+        steps=steps_of(request),
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),
     )

@@ -34,6 +34,7 @@ from castiron.actors.core.effects import (
     Renew,
     Retire,
     SetTimer,
+    StopWorker,
     TellFleet,
 )
 from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, TimerDue
@@ -72,6 +73,8 @@ class NodeActor(DispatchedActor):
         self._reporter = Reporter(services, kin, state.record.uuid, generation)
         self._batches = Batches()
         self._timers: dict[Ticket, Timer] = {}
+        self._stops: dict[Ticket, Callable[[], None]] = {}
+        """Asks a worker's step to stop, for each that has not ended."""
         self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
         self._retry: Timer | None = None
         self._seq = services.board.seq
@@ -120,6 +123,8 @@ class NodeActor(DispatchedActor):
     def _decide(self, message: Message) -> None:
         if isinstance(message, TimerDue):
             self._timers.pop(message.ticket, None)
+        if isinstance(message, Heard):
+            self._stops.pop(message.ticket, None)
         if isinstance(message, Heard) and self._is_awaited(message):
             self._services.troubles.tell(
                 self.uuid, self._state.record.name, message.outcome, self._services.clock.now()
@@ -169,7 +174,7 @@ class NodeActor(DispatchedActor):
                 self._place.ask_for(request_id, class_of(verb, target))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
-            case CallDriver() | CallWorker():
+            case CallDriver() | CallWorker() | StopWorker():
                 self._call(effect)
             case SetTimer():
                 self._set_timer(effect)
@@ -197,10 +202,16 @@ class NodeActor(DispatchedActor):
         if timer is not None:
             timer.cancel()
 
-    def _call(self, effect: CallDriver | CallWorker) -> None:
+    def _call(self, effect: CallDriver | CallWorker | StopWorker) -> None:
         if not self._counts():
-            return None  # hung in what came before; the successor looks for itself
-        return self._work(effect) if isinstance(effect, CallWorker) else self._drive(effect)
+            return  # hung in what came before; the successor looks for itself
+        match effect:
+            case CallDriver():
+                self._drive(effect)
+            case CallWorker():
+                self._work(effect)
+            case StopWorker(ticket=ticket):
+                self._stops.pop(ticket, _nothing)()
 
     def _drive(self, effect: CallDriver) -> None:
         record = self._settled.record
@@ -231,7 +242,7 @@ class NodeActor(DispatchedActor):
             token=services.tokens.give(record.uuid, place),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
-        services.workers.submit(Job(work=effect.work, context=context, done=heard))
+        self._stops[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
 
     def _forget(self) -> None:
         for driver in self._services.drivers.values():
@@ -262,7 +273,10 @@ class NodeActor(DispatchedActor):
         self._kin.supervisor.tell(failed)
 
     def _let_go(self) -> None:
-        """Give back permits and timers."""
+        """Give back permits and timers, and ask the steps that workers carry out to stop: nobody listens to them."""
+        for stop in self._stops.values():
+            stop()
+        self._stops.clear()
         for timer in (*self._timers.values(), self._retry):
             if timer is not None:
                 timer.cancel()
@@ -282,6 +296,10 @@ class NodeActor(DispatchedActor):
 
     def _tell_self(self, message: Message | Granted) -> None:
         _tell(self.actor_ref, message)
+
+
+def _nothing() -> None:
+    """Stop a step that has ended already."""
 
 
 def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:

@@ -13,7 +13,17 @@ from typing import Final, Protocol
 
 from castiron.actors.services import Loaded, OnDisk, Writer
 from castiron.store.errors import StoreError
-from castiron.store.records import ALL, Change, Commit, EventRecord, KeyRecord, NodeRecord, RequestRecord, Wanted
+from castiron.store.records import (
+    ALL,
+    CallbackRecord,
+    Change,
+    Commit,
+    EventRecord,
+    KeyRecord,
+    NodeRecord,
+    RequestRecord,
+    Wanted,
+)
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import EventSeq, EventType, NodeSeq, NodeUUID, RequestID
 
@@ -38,6 +48,10 @@ class Library(Protocol):
 
     def request(self, request_id: RequestID) -> RequestRecord | None:
         """Return a request."""
+        ...
+
+    def callbacks_of(self, request_id: RequestID) -> list[CallbackRecord]:
+        """Return the calls that are owed for a request, or were."""
         ...
 
     def key(self, text: str) -> KeyRecord | None:

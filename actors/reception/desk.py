@@ -12,9 +12,8 @@ from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.bulk.bulks import Bulks
-from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
-from castiron.actors.core.views import node_view, request_view, trace_steps
+from castiron.actors.core.views import node_view, request_view
 from castiron.actors.delivery import node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
@@ -28,6 +27,7 @@ from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.caretaker import Caretaker
 from castiron.actors.reception.foreman import Foreman
 from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unanswered
+from castiron.actors.reception.trace import trace_of_ended, trace_of_open
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
 from castiron.store.records import RequestRecord, Wanted
@@ -44,7 +44,6 @@ from castiron.transport.replies import (
     RequestListed,
     RequestView,
     StatusView,
-    TraceView,
     Welcome,
 )
 from castiron.transport.verbs import (
@@ -268,10 +267,10 @@ class Reception:
         """Tell a request's life; of one that runs, its owner has published more than is on disk."""
         seq = self._seq
         request = self._services.board.request(request_id)
-        if request is None:
-            return self._ask(lambda library: _trace_view(_known(library, request_id), None), answer, seq)
-        published = self._services.board.node(request.node_uuid)
-        return answer.final(_trace_view(request, None if published is None else published.state), seq)
+        if request is not None and request.state not in FINAL_REQUEST_STATES:
+            published = self._services.board.node(request.node_uuid)
+            return answer.final(trace_of_open(request, None if published is None else published.state), seq)
+        return self._ask(lambda library: trace_of_ended(request or _known(library, request_id), library), answer, seq)
 
     def _explain(self, verb: NodeExplain, answer: Answer) -> None:
         seq, published, services = self._seq, self._node(verb.node), self._services
@@ -357,8 +356,3 @@ def _known(library: Library, request_id: RequestID) -> RequestRecord:
     if request is None:
         raise request_not_found(request_id)
     return request
-
-
-def _trace_view(request: RequestRecord, state: NodeState | None) -> TraceView:
-    told = request if state is None or request.state in FINAL_REQUEST_STATES else state.traced(request)
-    return TraceView(request=request_view(request, state), entries=trace_steps(told.trace))

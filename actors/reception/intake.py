@@ -14,6 +14,7 @@ from castiron.actors.asking import Answer, Asked
 from castiron.actors.core.messages import Direct, Preview, Remove, SetLock, SetMaintenance, Submit, Withdraw
 from castiron.actors.core.provision.planning import plan
 from castiron.actors.core.provision.steps import Plan
+from castiron.actors.core.requests.compatibility import Merge, judge
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import same_request
 from castiron.actors.core.views import request_view
@@ -24,7 +25,14 @@ from castiron.actors.reception.admission import Keys, Wanted, judge_known
 from castiron.actors.services import Services
 from castiron.store.errors import StoreError
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import ArgumentInvalid, CastironError, InternalError, RequestEnded, RequestNotFound
+from castiron.transport.errors import (
+    ArgumentInvalid,
+    CastironError,
+    ConductorOverloaded,
+    InternalError,
+    RequestEnded,
+    RequestNotFound,
+)
 from castiron.transport.replies import AnyResult
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import AnyNodeRequest, NodeProvisionSet, RequestAbort, RequestCancel
@@ -208,7 +216,13 @@ class Intake:
 
     def _deliver(self, node: NodeState, message: Submit, submission: Submission) -> None:
         identity = identity_of(message.requester)
-        self.gate.reserve(identity, self._services.clock.now())
+        try:
+            self.gate.reserve(identity, self._services.clock.now())
+        except ConductorOverloaded as full:
+            if not isinstance(judge(node, message.verb), Merge):
+                raise
+            # A wish that joins another makes no new request. What it would join may end before it comes there.
+            return deliver(self._services, node, replace(message, unless_merged=full))
         submission.place = identity
         return deliver(self._services, node, message)
 

@@ -28,6 +28,14 @@ class Call:
     callback: CallbackRecord
 
 
+class Owed(NamedTuple):
+    """A call that was not taken, and is tried again."""
+
+    callback: CallbackRecord
+    next_at: Instant
+    """At the earliest."""
+
+
 class GivenUp(NamedTuple):
     """A call that nobody will make."""
 
@@ -138,7 +146,7 @@ class Line:
         times = [place.next_at() for place in self._places.values() if self._has_place(place)]
         return min(times, default=None) if self.in_flight < self._pacing.max_in_flight else None
 
-    def settle(self, call: Call, answered: Answered, now: Instant) -> CallbackRecord | GivenUp | None:
+    def settle(self, call: Call, answered: Answered, now: Instant) -> Owed | GivenUp | None:
         """Take in the outcome of a call that was under way.
 
         Returns:
@@ -159,8 +167,7 @@ class Line:
             self.given_up += 1
             self._forget(call)
             return GivenUp(callback, answered.reason)
-        self._put_back(place, replace(call, callback=callback), fate, now)
-        return callback
+        return Owed(callback, self._put_back(place, replace(call, callback=callback), fate, now))
 
     def overdue(self, now: Instant) -> list[GivenUp]:
         """Give up the calls whose time is over and that wait for a place which fails; others are tried once first."""
@@ -200,14 +207,17 @@ class Line:
         held_off_s = self._pacing.held_off_s(answered, 1, self._rng.random()) if fate is Fate.HELD_OFF else 0.0
         place.not_before = Instant(now + held_off_s) if held_off_s else NOT_BEFORE
 
-    def _put_back(self, place: _Place, call: Call, fate: Fate, now: Instant) -> None:
+    def _put_back(self, place: _Place, call: Call, fate: Fate, now: Instant) -> Instant:
+        """Put a call back into its line; return when it is tried again at the earliest."""
         if fate is Fate.AWAY:
             place.fresh.appendleft(call)
             if len(place.fresh) > 1 and place.fresh[1].number < call.number:  # several were under way
                 place.fresh = deque(sorted(place.fresh, key=lambda one: one.number))
-            return
+            return place.not_before
         pause_s = self._pacing.pause_s(call.callback.attempts, self._rng.random())
-        heappush(place.again, (Instant(now + pause_s), call.number, call))
+        again_at = Instant(now + pause_s)
+        heappush(place.again, (again_at, call.number, call))
+        return max(again_at, place.not_before)
 
     def _make_room(self) -> GivenUp | None:
         longest = max(self._places.values(), key=len, default=None)

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.services import Written
 from castiron.actors.settings import Settings
+from castiron.actors.webhooks import journal
 from castiron.actors.webhooks.keyfile import read_secrets
-from castiron.actors.webhooks.line import Call, GivenUp, Line
+from castiron.actors.webhooks.line import Call, GivenUp, Line, Owed
 from castiron.actors.webhooks.policy import Pacing
 from castiron.store.errors import StoreError
 from castiron.store.records import (
@@ -32,7 +33,7 @@ from castiron.store.records import (
     EventDraft,
 )
 from castiron.store.store import Store
-from castiron.transport.vocabulary import ConductorID, EventType, Instant
+from castiron.transport.vocabulary import ConductorID, DeliveryID, EventType, Instant
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed, parsed, shown
 from castiron.transport.webhooks.answer import Answered
 from castiron.transport.webhooks.signature import Secret, signed
@@ -70,6 +71,8 @@ class Sender:
         self._line: Final = Line(self._pacing, rng)
         self._new: deque[CallbackRecord] = deque()
         self._submit: Submit | None = None
+        self._journals: dict[DeliveryID, journal.Journal] = {}
+        """Of those that were tried since the start and are owed; the line bounds them."""
         self._unrecorded = 0
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -155,21 +158,28 @@ class Sender:
 
     async def _make(self, poster: "Poster", call: Call) -> None:
         """Make a call, and see to what became of it."""
-        callback = call.callback
+        callback, at = call.callback, self._clock.now()
         try:
             answered = await self._answer(poster, callback)
         except Exception:
             log.exception("call %s was not made", callback.id, extra={"request": callback.request_id})
             answered = Answered(None, "the conductor could not make it; its log says why", is_unsent=True)
-        settled = self._line.settle(call, answered, self._clock.now())
+        until = self._clock.now()
+        settled = self._line.settle(call, answered, until)
         log.debug("call %s to %s: %s", callback.id, shown(callback.url), answered.reason)
+        next_at = settled.next_at if isinstance(settled, Owed) else None
+        trace = self._journals.pop(callback.id, callback.trace)
+        trace = journal.tried(trace, callback.id, call.destination, answered, at=at, until=until, next_at=next_at)
         match settled:
             case None:
-                self._commit(Change(outbox=(CallbackSettled(id=callback.id),)))
+                trace = journal.delivered(trace, callback.id, until)
+                self._commit(Change(outbox=(CallbackSettled(id=callback.id, ended_at=until, trace=trace),)))
             case GivenUp():
+                self._journals[callback.id] = trace
                 self._give_up([settled])
-            case CallbackRecord():
-                self._commit(Change(outbox=(CallbackTried(id=settled.id, attempts=settled.attempts),)))
+            case Owed(callback=tried):
+                self._journals[tried.id] = trace
+                self._commit(Change(outbox=(CallbackTried(id=tried.id, attempts=tried.attempts, trace=trace),)))
         self._wake.set()
 
     async def _answer(self, poster: "Poster", callback: CallbackRecord) -> Answered:
@@ -184,8 +194,10 @@ class Sender:
 
     def _give_up(self, calls: Sequence[GivenUp]) -> None:
         for callback, reason in calls:
-            event = given_up(callback, reason, self._clock.now())
-            self._commit(Change(outbox=(CallbackSettled(id=callback.id),), events=(event,)))
+            now = self._clock.now()
+            trace = journal.given_up(self._journals.pop(callback.id, callback.trace), callback.id, reason, now)
+            settled = CallbackSettled(id=callback.id, ended_at=now, trace=trace)
+            self._commit(Change(outbox=(settled,), events=(given_up(callback, reason, now),)))
 
     def _commit(self, change: Change) -> None:
         if self._submit is not None:

@@ -20,6 +20,18 @@ _COLUMNS: Final = "{:>8}  {}  {:<31}  {:<16}  {}"
 """Widths are not known before the last event has come; these fit most."""
 
 _SAID_ELSEWHERE: Final = frozenset({"requester", "error", "power_state_at", "changes"})
+_MOVE: Final = frozenset(
+    {
+        "event",
+        "previous_provision_state",
+        "previous_target_provision_state",
+        "provision_state",
+        "target_provision_state",
+    }
+)
+_STEP: Final = frozenset({"provision_state", "interface", "step", "name", "position", "count", "attempt"})
+"""What a phrase of its own says of a node that moves, and of a step."""
+
 _SAID_BY_CHANGES: Final = frozenset({"changed", "previous_name"})
 
 
@@ -61,6 +73,21 @@ def events(since: int | None, range_: str | None, types: tuple[str, ...], *, fol
     return Exit.OK if lost is None else exit_of(lost)
 
 
+def _move(payload: dict[str, Any]) -> str:
+    """Return "available -> deploying (deploy), to active"."""
+    target = payload["target_provision_state"]
+    to = "" if target is None else f", to {target}"
+    return f"{payload['previous_provision_state']} -> {payload['provision_state']} ({payload['event']}){to}"
+
+
+def _step(payload: dict[str, Any]) -> str:
+    """Return "reboot#2 (3 of 5, cleaning, attempt 2)"."""
+    place = [f"{payload['position']} of {payload['count']}", str(payload["provision_state"])]
+    if payload["attempt"] > 1:
+        place.append(f"attempt {payload['attempt']}")
+    return f"{payload['name']} ({', '.join(place)})"
+
+
 def _goes_on(stream: EventStream) -> str:
     since = "" if stream.seq is None else f" --since {stream.seq}"
     return f"Interrupted. Go on with `castiron events --follow{since}`."
@@ -81,6 +108,10 @@ def details(payload: dict[str, Any]) -> str:
     """Return a payload in a few words: what failed first, then what changed, the values, and who asked."""
     error = payload.get("error")
     parts = [str(cast("dict[str, Any]", error).get("code", "error"))] if isinstance(error, dict) else []
+    for keys, told in ((_MOVE, _move), (_STEP, _step)):
+        if keys <= payload.keys():
+            parts.append(told(payload))
+            payload = {key: value for key, value in payload.items() if key not in keys and value not in (None, {})}
     changes = cast("dict[str, dict[str, Any]]", payload.get("changes") or {})
     parts += [f"{name}: {word(one.get('from'))} -> {word(one.get('to'))}" for name, one in changes.items()]
     said = _SAID_ELSEWHERE | _SAID_BY_CHANGES if changes else _SAID_ELSEWHERE

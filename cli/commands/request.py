@@ -3,11 +3,11 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
-from castiron.cli.bulk import Outcome, as_map, conclude, leave, send
+from castiron.cli.bulk import Outcome, as_map, conclude, dry_run_option, leave, send
 from castiron.cli.options import Command, Group, Shared, shared
 from castiron.cli.output.faults import code_of, error_text
 from castiron.cli.output.render import age, clock_time, moment, show_json, show_record, show_table, visible, word
@@ -15,9 +15,11 @@ from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
 from castiron.transport.clients.client import TIMEOUT_S
 from castiron.transport.clients.requests import ABORT_S
-from castiron.transport.replies import RequestView, TraceStep
+from castiron.transport.replies import Forecast, RequestView, StepView, TraceStep
 from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestTrace, RequestWait
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
+
+_OPEN: Final[tuple[Any, ...]] = (None, {}, [], 0)
 
 _UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 
@@ -36,6 +38,7 @@ def _moment(text: str) -> float:
 
 
 _TRACE_HEAD: Final = ("AT", "TOOK", "WHAT", "TIMES", "DETAILS")
+_STEPS_HEAD: Final = ("STEP", "STATE", "ATTEMPTS", "STARTED", "TOOK", "OUTCOME")
 _HEAD: Final = ("ID", "NODE", "VERB", "STATE", "ACCEPTED", "ENDED", "OUTCOME")
 
 
@@ -51,9 +54,13 @@ def _show(id_: str) -> None:
     with connect(given) as client:
         view = client.requests.show(id_).view
     if given.is_json:
-        show_json(view)
-    else:
-        show_record(_lines(view, time.time()))
+        return show_json(view)
+    now = time.time()
+    show_record(_lines(view, now))
+    if view.steps:
+        click.echo()
+        show_table(_STEPS_HEAD, [_step_row(step, now) for step in view.steps])
+    return None
 
 
 @request.command("list", cls=Command, verbs=(RequestList,))
@@ -119,24 +126,28 @@ _force = click.option("--force", is_flag=True, help="Also if others want it, or 
 @request.command("cancel", cls=Command, verbs=(RequestCancel,))
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @_force
-def _cancel(ids: tuple[str, ...], *, force: bool) -> None:
+@dry_run_option
+def _cancel(ids: tuple[str, ...], *, force: bool, dry_run: bool) -> None:
     """Withdraw requests that have not started: their machines are not touched. One that others want goes on for them.
 
     Fails if one of them has started or ended; `abort` ends those that have started.
     """
-    _take_back([RequestCancel(request=id_, force=force) for id_ in dict.fromkeys(ids)], shared(), TIMEOUT_S)
+    verbs = [RequestCancel(request=id_, force=force, dry_run=dry_run) for id_ in dict.fromkeys(ids)]
+    _take_back(verbs, shared(), TIMEOUT_S)
 
 
 @request.command("abort", cls=Command, verbs=(RequestAbort,))
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @_force
-def _abort(ids: tuple[str, ...], *, force: bool) -> None:
+@dry_run_option
+def _abort(ids: tuple[str, ...], *, force: bool, dry_run: bool) -> None:
     """End requests that run, between two exchanges with the BMC, and say what was seen of their machines then.
 
     One that has not started is cancelled. What has been sent to a BMC is not taken back. Waits until they have ended,
     which takes as long as the conductor gives a command to a BMC at the most.
     """
-    _take_back([RequestAbort(request=id_, force=force) for id_ in dict.fromkeys(ids)], shared(), ABORT_S)
+    verbs = [RequestAbort(request=id_, force=force, dry_run=dry_run) for id_ in dict.fromkeys(ids)]
+    _take_back(verbs, shared(), ABORT_S)
 
 
 def _take_back(verbs: Sequence[RequestCancel | RequestAbort], given: Shared, timeout_s: float) -> None:
@@ -160,7 +171,9 @@ def _tell_each(outcomes: Sequence[Outcome]) -> None:
             click.echo(visible(f"{one.node}: {code_of(one.error)}: {error_text(one.error)}"), err=True)
 
 
-def _ended(view: RequestView) -> str:
+def _ended(view: RequestView | Forecast) -> str:
+    if isinstance(view, Forecast):
+        return view.text
     if view.state in FINAL_REQUEST_STATES:
         return f"{view.state}, {_outcome(view)}"
     return f"{view.state}, still wanted by {', '.join(view.requesters)}"
@@ -182,12 +195,44 @@ def _outcome(view: RequestView) -> str:
     return str(next((view.result[key] for key in ("power_state", "boot_device") if view.result.get(key)), "done"))
 
 
+def _step_row(step: StepView, now: float) -> list[str]:
+    took = None if step.started_at is None or step.ended_at is None else step.ended_at - step.started_at
+    return [
+        step.name,
+        step.state,
+        str(step.attempts),
+        age(step.started_at, now),
+        "-" if took is None or took < 0 else f"{took:.3f} s",
+        word(step.result) if step.error is None else f"{step.error.get('code')}: {step.error.get('message')}",
+    ]
+
+
+def _told(group: str, values: dict[str, Any] | None) -> dict[str, str]:
+    """Return the lines of a result, or an error; steps have a table of their own."""
+    return {f"{group}.{key}": word(_but_steps(value)) for key, value in (values or {}).items() if key != "steps"}
+
+
+def _but_steps(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: one for key, one in cast("dict[str, Any]", value).items() if key != "steps"}
+
+
+def _brief(value: Any) -> Any:
+    """Return what was asked for without what was left open: a list of steps is mostly that."""
+    if isinstance(value, list):
+        return list(map(_brief, value))  # pyright: ignore[reportUnknownArgumentType] - of anything
+    if isinstance(value, dict):
+        return {key: one for key, one in cast("dict[str, Any]", value).items() if one is False or one not in _OPEN}
+    return value
+
+
 def _lines(view: RequestView, now: float) -> dict[str, str]:
     return {
         "id": view.id,
         "node": f"{view.node} ({view.node_uuid})",
         "verb": view.verb,
-        **{f"arguments.{key}": word(value) for key, value in view.arguments.items() if key != "node"},
+        **{f"arguments.{key}": word(_brief(value)) for key, value in view.arguments.items() if key != "node"},
         "requester": view.requester,
         "requesters": ", ".join(view.requesters) or "-",
         "merged": str(view.merged),
@@ -206,6 +251,6 @@ def _lines(view: RequestView, now: float) -> dict[str, str]:
         "deadline_at": moment(view.deadline_at, now),
         "overdue_at": moment(None if view.ended_at else view.overdue_at, now),
         "attempts": str(view.attempts),
-        **{f"result.{key}": word(value) for key, value in (view.result or {}).items()},
-        **{f"error.{key}": word(value) for key, value in (view.error or {}).items()},
+        **_told("result", view.result),
+        **_told("error", view.error),
     }

@@ -1,6 +1,6 @@
 """`castiron node`: make nodes known, list, show, change and forget them.
 
-Power and boot device have files of their own, and so has what is read from JSON.
+Power, boot device and moving have files of their own, and so has what is read from JSON.
 """
 
 import time
@@ -25,6 +25,9 @@ from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
 from castiron.cli.output.render import show_json, show_record
 from castiron.cli.pairs import json_pairs, text_pairs
+from castiron.cli.provision.move import MOVES
+from castiron.cli.provision.steering import STEERING
+from castiron.cli.provision.step import step
 from castiron.cli.reach import connect
 from castiron.transport.replies import NodeView
 from castiron.transport.verbs import NodeCreate, NodeDelete, NodeSet, NodeShow
@@ -98,7 +101,7 @@ _force = click.option("--force", is_flag=True, help="Accept a BMC address that a
 
 @click.group(cls=Group)
 def node() -> None:
-    """Make nodes known, look at them, change them, power them. RANGE is a name, a uuid, or a host range: n[1-20]."""
+    """Make nodes known, look at them, change, power and move them. RANGE is a name, a uuid, or a range: n[1-20]."""
 
 
 node.add_command(power)
@@ -110,6 +113,9 @@ node.add_command(maintenance)
 node.add_command(lock)
 node.add_command(node_list)
 node.add_command(wait)
+node.add_command(step)
+for _command in (*MOVES, *STEERING):
+    node.add_command(_command)
 
 
 @node.command("create", cls=Command, verbs=(NodeCreate,))

@@ -26,7 +26,16 @@ from castiron.store.records import (
 from castiron.store.secrets import Sealer
 from castiron.store.sql import statements
 from castiron.store.sql.database import Database
-from castiron.store.sql.rows import Row, callback_row, event_row, key_row, node_row, request_row
+from castiron.store.sql.rows import (
+    Row,
+    callback_row,
+    dump_trace,
+    event_row,
+    key_row,
+    node_row,
+    numbered,
+    request_row,
+)
 from castiron.transport.vocabulary import EventSeq, NodeSeq
 
 Outcome = Commit | StoreError
@@ -177,7 +186,9 @@ class Committer:
 
     def _write_outbox(self, changes: Sequence[_Prepared], commits: Sequence[Commit]) -> None:
         owed = [
-            (*row, commit.seq) for change, commit in zip(changes, commits, strict=True) for _, row in change.outbox.owed
+            numbered(row, commit.seq)
+            for change, commit in zip(changes, commits, strict=True)
+            for _, row in change.outbox.owed
         ]
         tried = [row for change in changes for row in change.outbox.tried]
         settled = [row for change in changes for row in change.outbox.settled]
@@ -212,8 +223,10 @@ def _sorted(change: Change) -> _Outbox:
     """Return what the change does to the outbox, by kind."""
     return _Outbox(
         tuple((one, callback_row(one)) for one in change.outbox if isinstance(one, CallbackRecord)),
-        tuple((one.attempts, one.id) for one in change.outbox if isinstance(one, CallbackTried)),
-        tuple((one.id,) for one in change.outbox if isinstance(one, CallbackSettled)),
+        tuple((one.attempts, dump_trace(one.trace), one.id) for one in change.outbox if isinstance(one, CallbackTried)),
+        tuple(
+            (one.ended_at, dump_trace(one.trace), one.id) for one in change.outbox if isinstance(one, CallbackSettled)
+        ),
     )
 
 

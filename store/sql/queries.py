@@ -10,6 +10,7 @@ from peewee import fn
 
 from castiron.store.records import Wanted
 from castiron.store.sql import tables
+from castiron.store.sql.rows import identity_of
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
     EventSeq,
@@ -32,7 +33,10 @@ _CALLBACK: Final[Any] = tables.Callback
 _EVENT: Final[Any] = tables.Event
 _HISTORY: Final[Any] = tables.HistoryEvent
 
-_FINAL: Final = sorted(FINAL_REQUEST_STATES)
+_ENDED_AT: Final = _REQUEST.ended_at + 0
+"""In a list. The sum keeps it off the index of those that ended, which would be read and sorted as a whole: 255 ms for
+100,000 requests, where the index of the list's own order takes 6 ms at the most."""
+
 _OPEN: Final = sorted(set(RequestState) - FINAL_REQUEST_STATES)
 
 
@@ -73,7 +77,13 @@ def keys_of(request_ids: Collection[RequestID]) -> Query:
 
 def outbox() -> Query:
     """All calls that are owed, the longest owed first."""
-    return _CALLBACK.select().order_by(_CALLBACK.owed_since, _CALLBACK.seq, _CALLBACK.id)
+    owed = _CALLBACK.select().where(_CALLBACK.ended_at.is_null())
+    return owed.order_by(_CALLBACK.owed_since, _CALLBACK.seq, _CALLBACK.id)
+
+
+def callbacks_of(request_id: RequestID) -> Query:
+    """The calls that are or were owed for a request."""
+    return _CALLBACK.select().where(_CALLBACK.request_id == request_id).order_by(_CALLBACK.id)
 
 
 def accepted_at(request_id: RequestID) -> Query:
@@ -100,8 +110,8 @@ def requests(wanted: Wanted, limit: int) -> Query:
             (wanted.error, _REQUEST.error_code == wanted.error),
             (wanted.accepted_since, _REQUEST.accepted_at >= wanted.accepted_since),
             (wanted.accepted_until, _REQUEST.accepted_at < wanted.accepted_until),
-            (wanted.ended_since, _REQUEST.ended_at >= wanted.ended_since),
-            (wanted.ended_until, _REQUEST.ended_at < wanted.ended_until),
+            (wanted.ended_since, wanted.ended_since <= _ENDED_AT),
+            (wanted.ended_until, wanted.ended_until > _ENDED_AT),
         )
         if value is not None
     ]
@@ -109,9 +119,10 @@ def requests(wanted: Wanted, limit: int) -> Query:
 
 
 def _from(requester: str) -> Any:
-    """Those of an identity, with whatever the peer called itself in parentheses behind it."""
-    begin = f"{requester} ("
-    return (_REQUEST.requester == requester) | _REQUEST.requester.between(begin, f"{begin}\U0010ffff")
+    """Those of an identity, whatever the peer called itself; or, with that, of the whole of it."""
+    identity = identity_of(requester)
+    found = _REQUEST.identity == identity
+    return found if identity == requester else found & (_REQUEST.requester == requester)
 
 
 def after(query: Query, at: Instant, request_id: RequestID) -> Query:
@@ -121,8 +132,8 @@ def after(query: Query, at: Instant, request_id: RequestID) -> Query:
 
 
 def ended_before(before: Instant) -> Query:
-    """Ids of the requests that ended before an instant."""
-    return _REQUEST.select(_REQUEST.id).where(_REQUEST.state.in_(_FINAL), _REQUEST.ended_at < before)
+    """Ids of the requests that ended before an instant, the first ended first."""
+    return _REQUEST.select(_REQUEST.id).where(_REQUEST.ended_at < before).order_by(_REQUEST.ended_at)
 
 
 def events(

@@ -26,6 +26,7 @@ from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
     Applied,
+    EventSeq,
     EventType,
     Fault,
     OnRestart,
@@ -183,8 +184,9 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         record.merged,
         record.abort_by,
         json.dumps(record.callbacks) if record.callbacks else "[]",
-        _dump_trace(record.trace),
+        dump_trace(record.trace),
         None if record.error is None else record.error.get("code"),
+        identity_of(record.requester),
     )
 
 
@@ -198,7 +200,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
     (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
     (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
     (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, *more) = terms
-    callbacks, trace, _ = more
+    callbacks, trace, *_ = more  # what follows is there to be found by
     with _Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,
@@ -232,6 +234,12 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
         )
 
 
+def identity_of(requester: str) -> str:
+    """Return a requester without what the peer called itself, in parentheses behind it."""
+    identity, is_claimed, _ = requester.rpartition(" (")
+    return identity if is_claimed and requester.endswith(")") else requester
+
+
 def key_row(record: KeyRecord) -> Row:
     """Return the row of `tables.RequestKey`."""
     return (record.key, record.request_id)
@@ -244,13 +252,29 @@ def key_record(row: Row) -> KeyRecord:
 
 
 def callback_row(record: CallbackRecord) -> Row:
-    """Return the row of `tables.Callback` without its last field, which the writer knows.
+    """Return the row of `tables.Callback`; the event number is the writer's, who puts it in with `numbered`.
 
     Raises:
         UnstorableValue: the body holds what cannot be stored.
     """
     url, body = record.url, values.dump(record.body)
-    return (record.id, record.request_id, url, record.owed_since, body, record.attempts)
+    trace = dump_trace(record.trace)
+    return (
+        record.id,
+        record.request_id,
+        url,
+        record.owed_since,
+        body,
+        record.attempts,
+        record.seq,
+        trace,
+        record.ended_at,
+    )
+
+
+def numbered(row: Row, seq: EventSeq) -> Row:
+    """Return the row of a callback with the event number of its commit."""
+    return (*row[:6], seq, *row[7:])
 
 
 def callback_record(row: Row) -> CallbackRecord:
@@ -259,7 +283,7 @@ def callback_record(row: Row) -> CallbackRecord:
     Raises:
         StoreUnusable: the row is damaged.
     """
-    (delivery_id, request_id, url, owed_since, body, attempts, seq) = row
+    (delivery_id, request_id, url, owed_since, body, attempts, seq, trace, ended_at) = row
     with _Understood(f"outbox/{delivery_id}"):
         return CallbackRecord(
             id=delivery_id,
@@ -269,6 +293,8 @@ def callback_record(row: Row) -> CallbackRecord:
             body=values.load(body),
             attempts=attempts,
             seq=seq,
+            trace=_load_trace(trace),
+            ended_at=ended_at,
         )
 
 
@@ -345,8 +371,8 @@ def _if_known(make: Callable[[str], T], value: str | None) -> T | None:
     return None if value is None else make(value)
 
 
-def _dump_trace(trace: tuple[TraceEntry, ...]) -> str:
-    """Return a list of lists, which is a third of what maps with names would take."""
+def dump_trace(trace: tuple[TraceEntry, ...]) -> str:
+    """Return a trace as it is stored: a list of lists, which is a third of what maps with names would take."""
     entries = [
         f'["{entry.word}",{entry.at!r},{json.dumps(entry.until)},{entry.count},{values.dump(entry.details)}]'
         for entry in trace

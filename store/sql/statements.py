@@ -47,9 +47,10 @@ PUT_KEY: Final = f"{_insert('request_keys', columns(RequestKey))} ON CONFLICT (k
 OWE_CALLBACK: Final = f"{_insert('outbox', columns(Callback))} ON CONFLICT (id) DO NOTHING"
 """As with a key: a change may be submitted anew after it was told lost."""
 
-COUNT_CALLBACK: Final = "UPDATE outbox SET attempts = ? WHERE id = ?"
+COUNT_CALLBACK: Final = "UPDATE outbox SET attempts = ?, trace = ? WHERE id = ? AND ended_at IS NULL"
 
-SETTLE_CALLBACK: Final = "DELETE FROM outbox WHERE id = ?"
+SETTLE_CALLBACK: Final = "UPDATE outbox SET ended_at = ?, trace = ?, body = '{}' WHERE id = ? AND ended_at IS NULL"
+"""Its trace stays for as long as its request."""
 
 INSERT_EVENT: Final = _insert("events", _EVENT)
 

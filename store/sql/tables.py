@@ -99,6 +99,8 @@ class Request(Model):
     callbacks = TextField()
     trace = TextField()
     error_code = TextField(null=True)
+    identity = TextField()
+    """Of `requester`, without what the peer called itself."""
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "requests"
@@ -124,6 +126,8 @@ class Callback(Model):
     body = TextField()
     attempts = BigIntegerField()
     seq = BigIntegerField()
+    trace = TextField()
+    ended_at = DoubleField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "outbox"

@@ -1,12 +1,15 @@
 """One message for many nodes, with a real conductor: judged by what its machines and its events say."""
 
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from castiron.actors.bulk.bulk import CROWDED
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
@@ -21,7 +24,8 @@ from castiron.transport.errors import (
     NodeNotFound,
 )
 from castiron.transport.frames import ACCEPTED, FINAL, PART
-from castiron.transport.verbs import NodeCreate, NodePowerSet
+from castiron.transport.replies import BulkView
+from castiron.transport.verbs import BulkCancel, NodeCreate, NodePowerSet
 from castiron.transport.vocabulary import PowerTarget
 from tests.support.conductor_process import ConductorProcess, opened
 from tests.support.deadline import until
@@ -228,3 +232,27 @@ def test_a_conductor_that_is_killed_in_the_middle_has_its_bulk_finished_and_no_m
         assert [[control.action.name for control in bmc.controls] for bmc in farm] == [["POWER_UP"]] * 6
     with opened(store) as after_all:
         assert len(after_all.requests(limit=100)) == 6
+
+
+def test_a_bulk_asks_nobody_while_much_waits_for_the_disk(tmp_path: Path) -> None:
+    """What it asked for would stand before everybody else's requests."""
+    path = tmp_path / "castiron.db"
+    with running_conductor(store=path, settings=QUIET) as conductor, conductor.client(timeout_s=60) as client:
+        make(client, 120)
+        requests = [NodePowerSet(node=f"n{number}", target=PowerTarget.ON) for number in range(100)]
+        crowd = threading.Thread(target=lambda: list(client.send_many(requests, window=100)))
+        with conductor.client(timeout_s=60) as other, conductor.client(timeout_s=60) as third:
+            bulk = third.nodes.bulk(ON, "n[100-119]")
+            told = threading.Thread(target=lambda: list(bulk))
+            with closing(sqlite3.connect(path, isolation_level=None)) as disk:
+                disk.execute("BEGIN IMMEDIATE")
+                crowd.start()
+                until(lambda: other.status().store["backlog"] >= CROWDED)
+                told.start()
+                until(lambda: other.status().queues["bulk_nodes"].used == 20)
+                ((_, cancelled),) = other.send_many([BulkCancel(bulk=bulk.key)])
+            told.join(30)
+        crowd.join(30)
+
+    assert isinstance(cancelled, BulkView)
+    assert (cancelled.started, cancelled.not_sent) == (0, 20)

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
+from castiron.cli.main import main
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
 from castiron.testing.bmc.codes import ChassisAction
+from castiron.transport.clients.client import Client
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.endpoint import parse_endpoint
-from castiron.transport.errors import RequestEnded, RequestNotFound, RequestReused, RequestStarted
+from castiron.transport.errors import ConductorOverloaded, RequestEnded, RequestNotFound, RequestReused, RequestStarted
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodePowerSet, RequestAbort, RequestCancel, RequestShow, RequestWait, Verb
 from castiron.transport.vocabulary import PowerTarget, ReplyWish
@@ -135,3 +138,32 @@ def test_an_abort_of_what_waits_is_answered_once(farm: BMCFarm) -> None:
         assert aborted.state == "cancelled"
         assert client.status().transport["doubled"] == 0
         assert client.status().requests["waiters"] == 0
+
+
+def test_an_equal_request_joins_where_there_is_no_room_for_another() -> None:
+    with running_conductor(settings=Settings(max_open_requests=1)) as conductor, conductor.client() as client:
+        client.nodes.create("n1", driver="fake")
+        client.nodes.set_maintenance("n1")
+        first = client.nodes.power("n1", "power on", hold=True)
+        with Client(conductor.endpoint, patience_s=0) as hasty:
+            joined = hasty.nodes.power("n1", "power on", hold=True)
+            with pytest.raises(ConductorOverloaded):
+                hasty.nodes.power("n1", "power off", hold=True, policy="after")
+
+    assert joined.id == first.id
+
+
+@pytest.mark.parametrize("word", ["cancel", "abort"])
+def test_taking_back_is_rehearsed_on_the_command_line(word: str) -> None:
+    with running_conductor(settings=CHECKLESS) as conductor, conductor.client(timeout_s=30) as client:
+        client.nodes.create("n1", driver="fake")
+        client.nodes.set_maintenance("n1")
+        waits = client.nodes.power("n1", "power on", hold=True)
+        shell = CliRunner(env={"CASTIRON_ENDPOINT": conductor.endpoint})
+        told = shell.invoke(main, ["request", word, waits.id, "--dry-run"])
+        unknown = shell.invoke(main, ["request", word, "nonsense", "--dry-run"])
+
+        assert client.requests.show(waits.id).state == "queued"
+
+    assert told.stdout == f"{waits.id}: n1: It would be cancelled; the machine has not been touched.\n"
+    assert (told.exit_code, unknown.exit_code) == (0, 66)

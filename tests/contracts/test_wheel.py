@@ -39,7 +39,8 @@ def test_the_wheel_holds_castiron_and_nothing_else(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
 
     assert tops == {"castiron"}
-    assert {"castiron/py.typed", "castiron/transport/PROTOCOL.md", "castiron/testing/__init__.py"} <= set(names)
+    data = {"castiron/py.typed", "castiron/transport/PROTOCOL.md", "castiron/transport/states.txt"}
+    assert {*data, "castiron/testing/__init__.py"} <= set(names)
 
 
 def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:

@@ -25,6 +25,16 @@ BRIEF_S: Final = (0.001, 0.01, 0.1)
 
 GOLDEN: Final = [one.parts[2] for one in vectors() if len(one.parts) == REQUEST_FRAMES and one.parts[0] == HEADER]
 
+STEPS: Final[tuple[dict[str, Any], ...]] = (
+    {"step": "power_on"},
+    {"step": "reboot", "args": {"soft": True, "hard_fallback": True}, "abortable": True},
+    {"step": "wait", "args": {"seconds": 0.01}, "name": "pause", "timeout_s": 0.1},
+    {"step": "check_bmc", "interface": "management", "priority": 50, "retries": 1, "retry_delay_s": 0.01},
+    {"step": "set_boot_device", "interface": "management", "args": {"boot_device": "pxe"}, "after": []},
+    {"step": "check_power_state", "args": {"power_state": "power on"}, "timeout_s": 0.01},
+)
+"""None that waits for somebody: nobody would call."""
+
 DRIVER_INFO: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"fake_latency_s": "0.001"},
@@ -60,6 +70,7 @@ def of_field(name: str, dice: Dice, number: int) -> Any:
         "traits": lambda: dice.choice([[], ["HW_CPU_X86_VMX"], ["CUSTOM_RACK_7", "HW_NIC_SRIOV"]]),
         "order": lambda: {"verb": "node.power.set", "target": dice.choice(["power on", "power off"]), "again": True},
         "bulk": lambda: request_id(dice.randrange(1, number + 2)),
+        "steps": lambda: deepcopy(dice.sample(STEPS, dice.randrange(1, 4))),
         "stagger_s": lambda: dice.choice(BRIEF_S),
         "per": lambda: "properties.rack",
         "types": lambda: [dice.choice(["node.*", "*.end", "node.power_set.*"])],

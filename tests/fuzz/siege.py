@@ -18,7 +18,7 @@ from castiron.transport import codec, frames
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import StatusView
 from castiron.transport.verbs import COMMON_ERRORS, VERBS, AnyVerb, BulkRun, NodeRequest
-from castiron.transport.vocabulary import ReplyWish
+from castiron.transport.vocabulary import ProvisionState, ReplyWish
 from tests.fuzz.corpus import NODES
 from tests.fuzz.fortress import Footprint, Fortress
 from tests.fuzz.mutations import Message, message
@@ -49,6 +49,8 @@ LOOKS: Final = 20
 
 LOOK_PAUSE_MS: Final = 50
 """Between two looks, for what is under way to arrive."""
+
+HOLDS: Final = frozenset({ProvisionState.DEPLOY_HOLD, ProvisionState.CLEAN_HOLD, ProvisionState.SERVICE_HOLD})
 
 DESCRIPTOR_GROWTH: Final = 64
 """Connections of vandals that the kernel or libzmq has not closed yet."""
@@ -299,10 +301,12 @@ class Siege:
                 self._try(lambda name=name: self._client.nodes.create(name, driver="fake"))
 
     def _let_go(self) -> None:
-        """Take all nodes out of maintenance, so that what waits for the end of it, and what waits for that, can end."""
+        """Let nothing be held any more, so that what waits for that, and what waits for those, can end."""
         for node in self._client.nodes.list():
             if node.maintenance:
                 self._try(lambda uuid=node.uuid: self._client.nodes.unset_maintenance(uuid))
+            if node.provision_state in HOLDS:
+                self._try(lambda uuid=node.uuid: self._client.provision.abort(uuid))
 
     @staticmethod
     def _try(change: Any) -> None:

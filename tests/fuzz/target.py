@@ -25,6 +25,12 @@ SETTINGS = Settings(
     unknown_outcome_settle_s=0.05,
     power_poll_initial_s=0.01,
     power_poll_max_s=0.05,
+    step_timeout_s=0.5,
+    deploy_callback_timeout_s=0.5,
+    clean_callback_timeout_s=0.5,
+    service_callback_timeout_s=0.5,
+    rescue_callback_timeout_s=0.5,
+    inspect_wait_timeout_s=0.5,
     event_retention_count=1_000,
     request_retention_s=60.0,
 )

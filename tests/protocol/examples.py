@@ -5,6 +5,7 @@ from typing import Any
 from castiron.transport.frames import ACCEPTED, PART
 from castiron.transport.verbs import VERBS
 from tests.protocol.conftest import World
+from tests.support.deadline import until
 from tests.support.raw_peer import RawPeer
 
 Fields = dict[str, Any]
@@ -43,12 +44,41 @@ def announced(world: World, peer: RawPeer) -> str:
     return str(heard.result["id"])
 
 
+def at_work(world: World, peer: RawPeer) -> str:
+    """Return the name of a node whose work waits for a call back."""
+    name = created(world, peer)
+    peer.ask({"verb": "node.provision.set", "node": name, "target": "manage", "replies": "final"})
+    peer.ask({"verb": "node.provision.set", "node": name, "target": "clean", "steps": [{"step": "wait"}]})
+    until(lambda: peer.ask({"verb": "node.show", "node": name}).result["provision_state"] == "clean wait")
+    return name
+
+
+def of_work(world: World, peer: RawPeer, tag: str) -> Fields:
+    """Return a message about the work on a node that is accepted."""
+    fields: Fields = {"verb": tag, "node": at_work(world, peer)}
+    if tag == "node.provision.unhold":
+        peer.ask({"verb": "node.provision.hold", "node": fields["node"]})
+    if tag.startswith("node.step."):
+        fields["token"] = world.conductor.token_of(fields["node"])
+    return fields
+
+
+CHOSEN: dict[str, Fields] = {
+    "node.power.set": {"target": "power on"},
+    "node.boot_device.set": {"boot_device": "pxe"},
+    "node.provision.set": {"target": "manage"},
+}
+"""Verb → what it cannot do without, beside a node."""
+
+
 def example(world: World, peer: RawPeer, tag: str) -> Fields:
     """Return a message of this verb that is accepted."""
     fields: Fields = {"verb": tag}
     names = VERBS[tag].__struct_fields__
     if tag == "node.create":
         return {**fields, "name": world.new_name(), "driver": "fake"}
+    if tag.startswith(("node.step.", "node.provision.")) and tag not in CHOSEN:
+        return of_work(world, peer, tag)
     if "node" in names and tag != "request.list":
         fields["node"] = created(world, peer)
     if tag == "bulk.run":
@@ -59,7 +89,4 @@ def example(world: World, peer: RawPeer, tag: str) -> Fields:
         fields["request"] = waiting(world, peer)["id"]
     elif "request" in names:
         fields["request"] = accepted(peer, created(world, peer))["id"]
-    return {
-        **fields,
-        **{"node.power.set": {"target": "power on"}, "node.boot_device.set": {"boot_device": "pxe"}}.get(tag, {}),
-    }
+    return {**fields, **CHOSEN.get(tag, {})}

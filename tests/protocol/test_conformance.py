@@ -1,22 +1,19 @@
 """Every verb, every error that it names, every kind of reply: against any conductor."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import zmq
-from msgspec import structs
 
 from castiron.transport import codec, errors, replies, verbs
 from castiron.transport.errors import WIRE_ERRORS, CastironError
 from castiron.transport.frames import ACCEPTED, FINAL, HEADER, PART
 from castiron.transport.shapes import fields_of
 from castiron.transport.verbs import VERBS
-from castiron.transport.vocabulary import Fault, Retry
+from castiron.transport.vocabulary import Retry
 from tests.protocol.conftest import World
 from tests.protocol.examples import ORDER, Fields, accepted, created, example
-from tests.support.deadline import until
+from tests.protocol.provokers import PROVOKERS
 from tests.support.raw_peer import RawPeer, packed, taken_apart
 
 
@@ -32,171 +29,6 @@ def test_every_verb_is_answered_with_the_result_that_the_document_names(world: W
     assert (header, message_id, kind) == (HEADER, b"7", FINAL)
     assert isinstance(codec.decode_reply(body, replies.RESULTS[tag]).outcome, replies.RESULTS[tag])
 
-
-# Verb and error → what provokes it. A conductor's own troubles need a look behind its door.
-
-
-def of_unknown_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    key = "nodes" if fields["verb"] in {"node.list", "event.list", "bulk.run"} else "node"
-    return {**fields, key: ["nobody"] if key == "nodes" else "nobody"}
-
-
-def of_taken_name(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    return {**fields, "name": created(world, peer)}
-
-
-def of_taken_address(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    info = {"ipmi_address": world.new_address()}
-    created(world, peer, driver="ipmi", driver_info=info)
-    return {**fields, "driver": "ipmi", "driver_info": info}
-
-
-def of_busy_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    if fields["verb"].startswith(("node.maintenance", "node.lock")) or fields["verb"] == "node.boot_device.get":
-        world.conductor.leaving.add(fields["node"])  # nothing else is in its way
-        return fields
-    world.conductor.slow.add(fields["node"])
-    peer.ask({"verb": "node.power.set", "node": fields["node"], "target": "power off"})
-    return {**fields, "driver_info": {}} if fields["verb"] == "node.set" else fields
-
-
-def of_old_revision(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    return {**fields, "revision": 99}
-
-
-def of_full_mailbox(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    world.conductor.full.add(fields["node"] if "node" in fields else world.conductor.requests[fields["request"]].node)
-    return fields
-
-
-def of_node_in_maintenance(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    conductor = world.conductor
-    for node in list(conductor.nodes.values()):
-        conductor.nodes[node.uuid] = structs.replace(node, maintenance=True, fault=Fault.ACTOR_FAILURE)
-    return fields
-
-
-def of_guarded_node(**guards: Any) -> Callable[[World, RawPeer, Fields], Fields]:
-    """Have the node be guarded, and ask for what its guards refuse."""
-    targets = {
-        "node.power.set": {"target": "power off"},
-        "node.provision.set": {"target": "provide" if "retired" in guards else "rebuild"},
-    }
-
-    def provoke(world: World, peer: RawPeer, fields: Fields) -> Fields:
-        nodes = world.conductor.nodes
-        name = fields.get("node") or world.conductor.requests[fields["request"]].node
-        node = next(one for one in nodes.values() if one.name == name)
-        nodes[node.uuid] = structs.replace(node, **guards)
-        return {**fields, **({} if "lock" in guards else targets.get(fields["verb"], {}))}
-
-    return provoke
-
-
-def of_machine_that_stays_on(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    fields = of_guarded_node(disable_power_off=True)(world, peer, fields)
-    is_moved = fields["verb"] == "node.provision.set"
-    return {**fields, "steps": [{"step": "power_off"}]} if is_moved else fields
-
-
-def of_unused_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    return {**fields, "protected": True} if fields["verb"] == "node.set" else fields
-
-
-def of_broken_store(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    world.conductor.is_store_broken = True
-    return fields
-
-
-def of_unknown_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    if fields["verb"] == "node.record":
-        return {**fields, "marker": "request:00000000-0000-7000-8000-000000000000"}
-    key = "marker" if fields["verb"] == "request.list" else "request"
-    return {**fields, key: "00000000-0000-7000-8000-000000000000"}
-
-
-def of_unknown_bulk(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    return {**fields, "bulk": "00000000-0000-7000-8000-000000000000"}
-
-
-def of_too_many_nodes(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    return {**fields, "nodes": [*fields["nodes"], created(world, peer)], "at_most": 1}
-
-
-def of_known_key(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    name, key = created(world, peer), f"key-of-{world.new_name()}"
-    peer.ask({"verb": "node.power.set", "node": name, "target": "power off", "key": key})
-    return {**fields, "key": key}
-
-
-def of_past_deadline(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    return {**fields, "deadline_at": 1.0}
-
-
-def of_faulty_bmc(fault: str) -> Callable[[World, RawPeer, Fields], Fields]:
-    """Have the machine be looked at first, whose BMC has this fault."""
-
-    def provoke(world: World, peer: RawPeer, fields: Fields) -> Fields:
-        peer.ask({"verb": "node.set", "node": fields["node"], "driver_info": {"fake_fault": fault}})
-        return {**fields, "fresh": True}
-
-    return provoke
-
-
-def of_late_look(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    world.conductor.looks[fields["node"]] = errors.DeadlineExceeded("Too late.")
-    return {**fields, "fresh": True}
-
-
-def of_running_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    name = created(world, peer, driver_info={"fake_latency_s": "60"})
-    if world.is_ours:
-        world.conductor.slow.add(name)
-    request = accepted(peer, name)["id"]
-    until(lambda: peer.ask({"verb": "request.show", "request": request}).result["state"] == "running")
-    return {**fields, "request": request}
-
-
-def of_ended_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    peer.ask({"verb": "request.cancel", "request": fields["request"]})
-    return fields
-
-
-def of_strangers_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    requests, id_ = world.conductor.requests, fields["request"]
-    requests[id_] = structs.replace(requests[id_], requesters=["ipc:uid=4711"])
-    return fields
-
-
-PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]] = {
-    errors.NodeNotFound: of_unknown_node,
-    errors.NodeExists: of_taken_name,
-    errors.BMCAddressTaken: of_taken_address,
-    errors.NodeLocked: of_busy_node,
-    errors.RevisionStale: of_old_revision,
-    errors.MailboxFull: of_full_mailbox,
-    errors.NodeInMaintenance: of_node_in_maintenance,
-    errors.NodeProtected: of_guarded_node(protected=True),
-    errors.NodeRetired: of_guarded_node(retired=True),
-    errors.NodeLockHeld: of_guarded_node(lock=replies.LockView(owner="ipc:uid=4711", reason="fan", since=1.0)),
-    errors.PowerOffDisabled: of_machine_that_stays_on,
-    errors.NodeStateInvalid: of_unused_node,
-    errors.StoreUnavailable: of_broken_store,
-    errors.RequestNotFound: of_unknown_request,
-    errors.BulkNotFound: of_unknown_bulk,
-    errors.BulkTooLarge: of_too_many_nodes,
-    errors.RequestReused: of_known_key,
-    errors.RequestExpired: of_past_deadline,
-    errors.RequestStarted: of_running_request,
-    errors.RequestEnded: of_ended_request,
-    errors.RequestNotYours: of_strangers_request,
-    errors.BMCUnreachable: of_faulty_bmc("unreachable"),
-    errors.BMCCredentials: of_faulty_bmc("credentials"),
-    errors.BMCBusy: of_faulty_bmc("busy"),
-    errors.BMCFault: of_faulty_bmc("broken"),
-    errors.BMCUnsupported: of_faulty_bmc("unsupported"),
-    errors.DeadlineExceeded: of_late_look,
-}
 
 REFUSALS = [(tag, error) for tag, verb in VERBS.items() for error in verb.refusals]
 
@@ -215,6 +47,12 @@ def test_every_refusal_that_a_verb_names_can_be_had(
 
 
 PLAUSIBLE: Fields = {"target": "power on", "boot_device": "pxe", "order": ORDER}
+
+
+def plausible(tag: str, field: str) -> object:
+    return "manage" if (tag, field) == ("node.provision.set", "target") else PLAUSIBLE.get(field, "x")
+
+
 FIELDS = [(tag, field.name) for tag, verb in VERBS.items() for field in fields_of(verb)]
 
 
@@ -231,7 +69,7 @@ def test_a_wrong_value_in_any_field_is_named(house_peer: RawPeer, tag: str, fiel
 
 @pytest.mark.parametrize("tag", VERBS)
 def test_an_unknown_argument_is_refused_by_name(house_peer: RawPeer, tag: str) -> None:
-    required = {field.name: PLAUSIBLE.get(field.name, "x") for field in fields_of(VERBS[tag]) if field.required}
+    required = {field.name: plausible(tag, field.name) for field in fields_of(VERBS[tag]) if field.required}
     refused = house_peer.ask({"verb": tag, **required, "colour": "red"})
 
     assert (refused.code, refused.error["details"]) == (errors.ArgumentInvalid.code, {"path": "$.colour"})
@@ -241,9 +79,7 @@ def test_an_unknown_argument_is_refused_by_name(house_peer: RawPeer, tag: str) -
     ("tag", "field"), [(tag, field.name) for tag, verb in VERBS.items() for field in fields_of(verb) if field.required]
 )
 def test_a_missing_argument_is_refused_by_name(house_peer: RawPeer, tag: str, field: str) -> None:
-    others = {
-        one.name: PLAUSIBLE.get(one.name, "x") for one in fields_of(VERBS[tag]) if one.required and one.name != field
-    }
+    others = {one.name: plausible(tag, one.name) for one in fields_of(VERBS[tag]) if one.required and one.name != field}
     refused = house_peer.ask({"verb": tag, **others})
 
     assert refused.code == errors.ArgumentInvalid.code

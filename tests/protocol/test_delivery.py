@@ -53,6 +53,34 @@ def lossy(house: House, folder: Path, loses: Callable[[Heard], bool]) -> LossyDo
 
 
 @pytest.mark.parametrize("lost_count", [1, 2])
+def test_a_cancellation_whose_reply_is_lost_is_sent_again_and_tells_how_it_ended(
+    house: House, tmp_path: Path, lost_count: int
+) -> None:
+    def is_end(heard: Heard) -> bool:
+        return heard.body.get("result", {}).get("state") == "cancelled" or "error" in heard.body
+
+    house.conductor.held.add("n1")
+    with (
+        lossy(house, tmp_path, first(lost_count, is_end)) as door,
+        Client(f"ipc://{tmp_path}/lossy", timeout_s=ANSWER_S, patience_s=30) as client,
+    ):
+        client.nodes.set_maintenance("n1")
+        request = client.nodes.power("n1", "power on", hold=True)
+        cancelled = request.cancel()
+
+    assert len(door.lost) == lost_count
+    assert cancelled.state == "cancelled"
+
+
+def test_a_cancellation_that_comes_too_late_says_so(house: House) -> None:
+    with castiron.connect(house.endpoint, timeout_s=10) as client:
+        request = client.nodes.power("n1", "power on").wait(10)
+
+        with pytest.raises(castiron.RequestEnded):
+            request.cancel()
+
+
+@pytest.mark.parametrize("lost_count", [1, 2])
 def test_a_request_whose_reply_is_lost_is_sent_again_with_its_key_and_carried_out_once(
     house: House, tmp_path: Path, lost_count: int
 ) -> None:

@@ -119,6 +119,7 @@ ARGUMENTS: dict[str, Any] = {
     "timeout_s": 1,
     "order": {"verb": "node.boot_device.get"},
     "bulk": "none",
+    "token": "none",
 }
 """Of verbs that nothing is known about: a node and a request that do not exist."""
 
@@ -126,7 +127,8 @@ ARGUMENTS: dict[str, Any] = {
 def least(tag: str) -> dict[str, Any]:
     """Return a verb with what it cannot do without."""
     required = [field.encode_name for field in fields(VERBS[tag]) if field.required]
-    chosen = {"nodes": ["n9"]} if tag == "bulk.run" else {}
+    own: dict[str, dict[str, Any]] = {"bulk.run": {"nodes": ["n9"]}, "node.provision.set": {"target": "manage"}}
+    chosen = own.get(tag, {})
     return {"verb": tag, **{name: ARGUMENTS[name] for name in required}, **chosen}
 
 

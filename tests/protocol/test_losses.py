@@ -18,6 +18,7 @@ from castiron.transport.session import Limits
 from castiron.transport.verbs import NodeDelete, NodePowerSet
 from castiron.transport.vocabulary import Applied, PowerTarget, ReplyWish
 from tests.protocol.conftest import House, Opener
+from tests.protocol.test_peers import until
 from tests.support.raw_peer import RawDoor, RawPeer
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +106,33 @@ def test_a_conductor_that_falls_silent_is_given_up_after_its_liveness(endpoint: 
 
     assert 0.2 < time.monotonic() - began < 5
     assert caught.value.applied == Applied.UNKNOWN
+
+
+def test_a_client_that_hears_much_still_tells_that_it_is_there(open_house: Opener) -> None:
+    """A bulk's parts come all the time; the conductor counts what the client sends, and forgets who sends nothing."""
+    house = open_house(limits=Limits(heartbeat_interval_s=0.2, liveness=3))
+    with castiron.connect(house.endpoint, timeout_s=30) as client:
+        names = [client.nodes.create(f"n{number}", driver="fake").name for number in range(1, 41)]
+        order = NodePowerSet(node="-", target=PowerTarget.ON)
+        with client.nodes.bulk(order, nodes=["n[1-40]"], stagger_s=0.05, timeout_s=30) as bulk:
+            outcomes = [outcome.node for outcome in bulk]
+
+    assert sorted(outcomes) == sorted(names)
+    assert bulk.lost is None
+
+
+def test_a_client_that_took_parts_too_slowly_asks_for_the_rest(open_house: Opener) -> None:
+    house = open_house(limits=Limits(heartbeat_interval_s=0.05, liveness=2))
+    with castiron.connect(house.endpoint, timeout_s=30) as client, RawPeer(house.endpoint) as witness:
+        names = [client.nodes.create(f"n{number}", driver="fake").name for number in range(1, 5)]
+        order = NodePowerSet(node="-", target=PowerTarget.ON)
+        with client.nodes.bulk(order, nodes=["n[1-4]"], stagger_s=0.2, timeout_s=30) as bulk:
+            coming = iter(bulk)
+            outcomes = [next(coming).node]
+            until(lambda: house.door.counters()["peers"] == 1, witness)
+            outcomes += [outcome.node for outcome in coming]
+
+    assert sorted(outcomes) == sorted(names)
 
 
 def test_a_conductor_that_has_restarted_behind_the_connection_is_noticed_by_its_boot_id(endpoint: str) -> None:

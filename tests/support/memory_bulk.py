@@ -21,10 +21,10 @@ from castiron.transport.selection.fields import kind_of
 from castiron.transport.verbs.bulk import addressed, order_of
 from castiron.transport.vocabulary import Applied, RequestState
 from tests.support.memory_listing import holds, looked_up
-from tests.support.memory_requests import MemoryRequests
+from tests.support.memory_moves import MemoryMoves
 
 
-class MemoryBulks(MemoryRequests):
+class MemoryBulks(MemoryMoves):
     """Carries bulks out. Whoever calls holds the conductor's lock."""
 
     bulks: "dict[str, MemoryBulk]"

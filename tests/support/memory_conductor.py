@@ -252,8 +252,20 @@ class MemoryConductor(MemoryBulks):
     @_do.register(verbs.NodePowerSet)
     @_do.register(verbs.NodeBootDeviceSet)
     @_do.register(verbs.NodeBootDeviceGet)
+    @_do.register(verbs.NodeProvisionSet)
     def _request(self, verb: verbs.AnyNodeRequest, answer: Answer) -> None:
         self.submit(verb, self.requesters[-1], answer)
+
+    @_do.register(verbs.NodeProvisionAbort)
+    @_do.register(verbs.NodeProvisionHold)
+    @_do.register(verbs.NodeProvisionUnhold)
+    def _direct(self, verb: verbs.AnyProvisionOrder, answer: Answer) -> None:
+        self.direct(verb, self.requesters[-1], answer)
+
+    @_do.register(verbs.NodeStepDone)
+    @_do.register(verbs.NodeStepProgress)
+    def _take_in(self, verb: verbs.NodeStepDone | verbs.NodeStepProgress, answer: Answer) -> None:
+        self.take_in(verb, answer)
 
     @_do.register
     def _bulk(self, verb: verbs.BulkRun, answer: Answer) -> None:

@@ -26,6 +26,7 @@ from castiron.actors.core.effects import (
     Renew,
     Retire,
     SetTimer,
+    StopWorker,
     TellFleet,
 )
 from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET
@@ -233,14 +234,10 @@ class World:
 
     def _let_go(self) -> bool:
         """Let what is held go on, or end it; return whether anything was."""
-        active = self.state.active
+        run = None if self.state.active is None else self.state.active.action
         if any(self.state.is_held(request) for request in self.state.queue):
-            self.tell(SetMaintenance(maintenance=False, requester="ipc", reply_to="drain"))
-        elif active is not None and isinstance(active.action, Run) and active.action.is_held:
-            self.direct(Order.ABORT)
-        else:
-            return False
-        return True
+            return bool(self.tell(SetMaintenance(maintenance=False, requester="ipc", reply_to="drain")))
+        return isinstance(run, Run) and run.is_held and bool(self.direct(Order.ABORT))
 
     # What must hold.
 
@@ -277,7 +274,7 @@ class World:
             if isinstance(effect, CallDriver) and effect.gives_way:
                 check = decision.state.check
                 assert (check.call, effect.operation) == (effect.ticket, GetPower())
-                assert decision.state.first is None, "a check that nobody needs"
+                assert not decision.state.is_busy, "a check that nobody needs"
             elif isinstance(effect, CallDriver):
                 active = decision.state.active
                 assert active is not None
@@ -322,8 +319,7 @@ class World:
             assert state.permit in self.held
             under_way = state.active.lanes if isinstance(state.active.action, Run) else (state.active,)
             for one in under_way:
-                assert one.limit is not None
-                assert one.limit_at is not None
+                assert one.limit is not None and one.limit_at is not None  # noqa: PT018 - one thing
                 assert self.timers[one.limit] == one.limit_at + LAST_WORD_S  # I12
                 waits = [one.call is not None, one.wake in self.timers, is_others(state.active, one)]
                 assert waits.count(True) == 1
@@ -385,7 +381,7 @@ class World:
                 self.replies.setdefault(reply_to, []).append(effect)
             case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Renew() | TellFleet() | Checked() | Park():
+            case Renew() | TellFleet() | Checked() | Park() | StopWorker():
                 pass
 
     def _call(self, call: CallDriver) -> None:

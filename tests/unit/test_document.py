@@ -6,14 +6,25 @@ from pathlib import Path
 import pytest
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, Do, Happening, Phase
+from castiron.actors.core.provision.catalogue import BUILT_IN
+from castiron.actors.core.provision.states import ABORTS
+from castiron.actors.core.provision.states import TRANSITIONS as PROVISIONS
 from castiron.actors.core.requests.compatibility import HINDRANCES, MEETINGS, POLICIES, Condition
 from castiron.actors.document import HAPPENINGS, ORDERS, PHASES, RESULTS, TABLES, main, rewritten
 from castiron.actors.settings import Settings
-from castiron.transport.vocabulary import CheckResult
+from castiron.transport.vocabulary import CheckResult, ProvisionState, ProvisionTarget, StepState
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "power.md"
-PAGES = ("power.md", "checks.md", "compatibility.md", "limits.md", "guides/settings.md")
+PAGES = (
+    "power.md",
+    "checks.md",
+    "compatibility.md",
+    "limits.md",
+    "provisioning.md",
+    "guides/settings.md",
+    "guides/steps.md",
+)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -47,6 +58,14 @@ def test_every_pair_of_requests_and_every_policy_has_a_row() -> None:
     assert len(TABLES["policies"]().splitlines()) == 2 + len(POLICIES)
     assert len(TABLES["hindrances"]().splitlines()) == 2 + len(HINDRANCES)
     assert all(condition.value in TABLES["admittance"]() for condition in Condition)
+
+
+def test_every_state_transition_target_and_step_has_a_row() -> None:
+    assert len(TABLES["states"]().splitlines()) == 2 + len(ProvisionState)
+    assert len(TABLES["moves"]().splitlines()) == 2 + len(PROVISIONS) + len(ABORTS)
+    assert len(TABLES["courses"]().splitlines()) == 2 + len(ProvisionTarget)
+    assert len(TABLES["steps"]().splitlines()) == 2 + len(BUILT_IN)
+    assert all(f"| `{state}` |" in TABLES["takeovers"]() for state in StepState)
 
 
 def test_every_rule_and_every_target_has_a_row() -> None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from castiron.transport import codec, frames
 from castiron.transport.clients.sockets.link import Link
-from castiron.transport.endpoint import Endpoint, why_silent
+from castiron.transport.endpoint import Endpoint, unanswered
 from castiron.transport.errors import CastironError, ConductorLost, FrameMalformed, ReplyTimeout
 from castiron.transport.keys.protection import ClientKeys
 from castiron.transport.replies import Pong, Welcome
@@ -61,7 +61,7 @@ class Conversation:
         self._turn = threading.RLock()
         self._session = Session[Question](now())
         self._heartbeat_s = HEARTBEAT_INTERVAL_S
-        self._heard_at = self._pinged_at = now()
+        self._heard_at = self._pinged_at = self._sent_at = now()
         self._welcome: Welcome | None = None
         self._is_closed = False
 
@@ -162,8 +162,8 @@ class Conversation:
     ) -> Generator[Struct | None, None, _Result]:
         """Send a verb that is answered in parts, and yield what is announced, then the parts, as they come.
 
-        Nothing is read ahead: what is not taken waits in the socket, then with the conductor. An iteration that is
-        abandoned leaves no trace here; what it has set off goes on.
+        Nothing is read ahead: what is not taken waits in the socket, then with the conductor. What an iteration that
+        is abandoned has set off goes on.
 
         Args:
             verb: what to ask.
@@ -221,14 +221,13 @@ class Conversation:
         return None
 
     def _window(self, wish: int) -> int:
-        limits = self._welcome.limits if self._welcome is not None else {}
+        limits = {} if self._welcome is None else self._welcome.limits
         return max(1, min(wish, limits.get("in_flight_per_peer", DEFAULT_LIMITS.in_flight_per_peer) - SPARE))
 
     def _first_done(self, flying: list[Question]) -> list[tuple[Question, Struct | CastironError]]:
         """Wait until at least one question has its outcome; none where nothing is in flight."""
         while flying:
-            done = [(question, question.outcome) for question in flying if question.outcome is not None]
-            if done:
+            if done := [(question, question.outcome) for question in flying if question.outcome is not None]:
                 return done
             self._step()
         return []
@@ -237,7 +236,7 @@ class Conversation:
         if self._is_closed:
             raise ConductorLost("This client is closed. Open another with castiron.connect().", applied=Applied.NO)
         while self._take_in(0):
-            """What came in while nobody asked; a broken connection is noticed here, too."""
+            """What came while nobody asked; a broken connection is noticed, too."""
         if self._welcome is not None:
             return self._welcome
         try:
@@ -266,16 +265,15 @@ class Conversation:
         question = Question(verb, str(next(self._ids)).encode(), now, deadline)
         try:
             request = frames.build_request(question.message_id, codec.encode_verb(verb))
+            is_connected = self._is_connected(deadline)
         except CastironError as error:
             question.outcome = error
             return question
-        try:
-            is_connected = self._is_connected(deadline)
-        except CastironError as refused:
-            question.outcome = refused
-            return question
+        self._show_life()
+        self._sent_at = now
         if not (is_connected and self._link.send(request)):
-            question.outcome = self._lost(f"{tag_of(verb)} was not sent: no conductor answers", Applied.NO)
+            what = f"{tag_of(verb)} was not sent: no conductor answers"
+            question.outcome = unanswered(self._endpoint, what, Applied.NO)
             return question
         if not self._session.in_flight:
             self._session.heard(now)  # silence counts from the moment when an answer is due
@@ -300,11 +298,15 @@ class Conversation:
 
     def _step(self, until: float = math.inf) -> None:
         """Take in one message, or find out that none will come: pings, deadlines, silence, broken connections."""
+        self._show_life()
         waiting = [question for question in self._session.in_flight.values() if question.outcome is None]
-        shortest_s = min(question.deadline - question.asked_at for question in waiting)
+        if not waiting:
+            return
+        shortest_s = min(one.deadline - one.asked_at for one in waiting)
         ping_at = max(self._heard_at, self._pinged_at, waiting[0].asked_at)
         ping_at += min(self._heartbeat_s, shortest_s / PINGS_PER_TIMEOUT)
-        until = min(until, ping_at, self._session.gone_at, *(question.deadline for question in waiting))
+        shown_until = self._sent_at + self._heartbeat_s
+        until = min(until, ping_at, shown_until, self._session.gone_at, *(question.deadline for question in waiting))
         if self._take_in(until - self._now()):
             return
         now = self._now()
@@ -316,9 +318,18 @@ class Conversation:
         elif now >= ping_at:
             self._ping(now)
 
+    def _show_life(self) -> None:
+        """Give a sign of life after an interval without one, however much has come."""
+        now = self._now()
+        silent_s = now - self._sent_at if self._session.in_flight else 0.0
+        if silent_s >= self._session.silence_s:
+            self._lose("This client was silent for so long that the conductor has forgotten it")
+        elif silent_s >= self._heartbeat_s:
+            self._ping(now)
+
     def _ping(self, now: float) -> None:
-        """Ask for a sign of life. Nobody waits for the answer; a later one replaces it."""
-        self._pinged_at = now
+        """Ask for a sign of life, and give one. Nobody waits for the answer; a later one replaces it."""
+        self._pinged_at = self._sent_at = now
         self._session.end(PING_ID)
         self._link.send(frames.build_request(PING_ID, codec.encode_verb(Ping())))
 
@@ -364,8 +375,7 @@ class Conversation:
             question.parts.append(part)
 
     def _recognise(self, pong: Struct | CastironError) -> None:
-        known = self._welcome.boot_id if self._welcome is not None else None
-        if isinstance(pong, Pong) and known is not None and pong.boot_id != known:
+        if isinstance(pong, Pong) and self._welcome is not None and pong.boot_id != self._welcome.boot_id:
             self._lose("The conductor has restarted")
 
     def _lose(self, what: str) -> None:
@@ -374,22 +384,17 @@ class Conversation:
         for question in self._session.in_flight.values():
             if question.outcome is None:
                 applied = Applied.UNKNOWN if question.verb.makes_work else None
-                question.outcome = self._lost(f"{what} before {tag_of(question.verb)} was answered", applied)
+                told = f"{what} before {tag_of(question.verb)} was answered"
+                question.outcome = unanswered(self._endpoint, told, applied)
 
     def _late(self, question: Question) -> CastironError:
         applied = Applied.UNKNOWN if question.verb.makes_work else None
         waited_s = question.deadline - question.asked_at
         if self._heard_at < question.asked_at:
-            return self._lost(f"{tag_of(question.verb)} was not answered within {waited_s:g} s", applied)
+            what = f"{tag_of(question.verb)} was not answered within {waited_s:g} s"
+            return unanswered(self._endpoint, what, applied)
         return ReplyTimeout(
             f"The conductor at {self._endpoint} is there, and did not answer {tag_of(question.verb)} within "
             f"{waited_s:g} s. Allow more time, or look with `castiron status`.",
-            applied=applied,
-        )
-
-    def _lost(self, what: str, applied: Applied | None) -> ConductorLost:
-        return ConductorLost(
-            f"{what} (endpoint {self._endpoint}). {why_silent(self._endpoint)}",
-            details={"endpoint": str(self._endpoint)},
             applied=applied,
         )

@@ -18,8 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from castiron.transport.clients.conversation import Conversation
-from castiron.transport.errors import CastironError, ConductorDraining, ConductorLost
-from castiron.transport.verbs import AnyNodeRequest, NodeRequest, Verb, tag_of
+from castiron.transport.errors import CastironError, ConductorDraining, ConductorLost, ReplyTimeout, RequestEnded
+from castiron.transport.verbs import AnyNodeRequest, NodeRequest, RequestAbort, RequestCancel, RequestShow, Verb, tag_of
 from castiron.transport.vocabulary import Applied, OnRestart, Policy, ReplyWish, Retry
 
 _Request = TypeVar("_Request", bound=AnyNodeRequest)
@@ -57,6 +57,10 @@ class Terms(TypedDict, total=False):
 def on_terms(verb: _Request, **terms: Unpack[Terms]) -> _Request:
     """Return the verb with these terms; the codec checks their words before they are sent."""
     return replace(verb, **terms)
+
+
+TAKES_BACK: Final = (RequestCancel, RequestAbort)
+"""Verbs without a key that are sent again all the same: twice is once."""
 
 
 @dataclass(slots=True)
@@ -105,28 +109,35 @@ class Delivery:
         self._new_key = new_key
         self._now = now
 
-    def send(self, verb: Verb) -> Struct:
+    def send(self, verb: Verb, *, timeout_s: float | None = None) -> Struct:
         """Send a verb, and return its result.
+
+        Args:
+            verb: what to send.
+            timeout_s: for the answer; None: as for all.
 
         Raises:
             ConductorLost: no conductor answers; `applied` says whether the verb may have been accepted.
             ReplyTimeout: the conductor is there, and did not answer.
             CastironError: what the conductor answered.
         """
-        ((_, outcome),) = self.send_many([verb], window=1)
+        ((_, outcome),) = self.send_many([verb], window=1, timeout_s=timeout_s)
         if isinstance(outcome, CastironError):
             raise outcome
         return outcome
 
-    def send_many(self, verbs: Iterable[Verb], *, window: int) -> Iterator[tuple[Verb, Struct | CastironError]]:
+    def send_many(
+        self, verbs: Iterable[Verb], *, window: int, timeout_s: float | None = None
+    ) -> Iterator[tuple[Verb, Struct | CastironError]]:
         """Send verbs, at most `window` at a time, and yield each with its outcome; see `Client.send_many`."""
         source = (self._letter(verb) for verb in verbs)
         waiting: list[_Letter] = []
+        answer_s = self._timeout_s if timeout_s is None else timeout_s
         while True:
             now = self._now()
             due = deque(letter for letter in waiting if letter.due_at <= now)
             waiting = [letter for letter in waiting if letter.due_at > now]
-            lost = yield from self._round(due, source, waiting, window)
+            lost = yield from self._round(due, source, waiting, window, answer_s)
             if waiting and lost is not None and not any(letter.has_failed for letter in waiting):
                 raise lost  # none of these has ever been sent
             if waiting:
@@ -135,7 +146,7 @@ class Delivery:
                 return
 
     def _round(
-        self, due: deque[_Letter], source: Iterator[_Letter], waiting: list[_Letter], window: int
+        self, due: deque[_Letter], source: Iterator[_Letter], waiting: list[_Letter], window: int, timeout_s: float
     ) -> Generator[tuple[Verb, Struct | CastironError], None, CastironError | None]:
         """Send what is due, and more of the source while less than a window waits. Return why it broke off.
 
@@ -152,7 +163,7 @@ class Delivery:
                 yield letter.sent
 
         try:
-            for sent, outcome in self._conversation.ask_many(taken(), window=window, timeout_s=self._timeout_s):
+            for sent, outcome in self._conversation.ask_many(taken(), window=window, timeout_s=timeout_s):
                 letter = flying.pop(next(place for place, one in enumerate(flying) if one.sent is sent))
                 if isinstance(outcome, CastironError) and self._is_to_be_sent_again(letter, outcome):
                     waiting.append(letter)
@@ -183,6 +194,11 @@ class Delivery:
         """Note why a letter was not taken, or may not have been; return whether to try again."""
         if not letter.is_sent_again or self._conversation.is_closed:
             return False
+        if isinstance(letter.sent, RequestAbort) and isinstance(error, ReplyTimeout):
+            return False  # it was heard, and what it has set off goes on
+        if isinstance(letter.sent, TAKES_BACK) and isinstance(error, RequestEnded) and letter.may_be_taken:
+            letter.sent = RequestShow(request=letter.sent.request)  # ended by the first of them, as far as we know
+            return True
         if not (_is_passing(error) or (letter.has_failed and isinstance(error, ConductorLost))):
             return False
         now = self._now()
@@ -197,7 +213,7 @@ class Delivery:
 
     def _letter(self, verb: Verb) -> _Letter:
         if not isinstance(verb, NodeRequest):
-            return _Letter(verb, verb, is_sent_again=False)
+            return _Letter(verb, verb, is_sent_again=isinstance(verb, TAKES_BACK))
         keyed = verb if verb.key is not None else replace(verb, key=self._new_key())
         return _Letter(verb, keyed, is_sent_again=verb.replies is ReplyWish.ACCEPTED)
 

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack, cast
 
-from msgspec import convert
-
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.clients.requests import Request, Requests
@@ -117,4 +115,4 @@ def step_of(step: AnyStep) -> StepWish:
     if isinstance(step, str):
         interface, _, name = step.rpartition(".")
         return StepWish(step=name, interface=interface or None)
-    return convert(dict(step), StepWish)
+    return cast("StepWish", dict(step))  # the codec checks it before it is sent, and says what is wrong where

@@ -159,7 +159,7 @@ class Requests:
             RequestNotFound: no such request, or it ended longer ago than requests are kept.
         """
         verb = RequestCancel(request=request_id, force=force)
-        return Request(self._conversation.ask(verb, RequestView, self._timeout_s), self)
+        return self._take_back(verb, self._timeout_s)
 
     def abort(self, request_id: str, *, force: bool = False, timeout_s: float = ABORT_S) -> Request:
         """End a request that runs, between two exchanges with the BMC; one that has not started is cancelled.
@@ -179,7 +179,7 @@ class Requests:
             ReplyTimeout: it has not ended in time, and will.
         """
         verb = RequestAbort(request=request_id, force=force)
-        return Request(self._conversation.ask(verb, RequestView, timeout_s), self)
+        return self._take_back(verb, timeout_s)
 
     def show(self, request_id: str) -> Request:
         """Return a request as it is now.
@@ -202,6 +202,13 @@ class Requests:
                     f"Request {request_id} has not ended within {timeout_s:g} s. It goes on; wait for it again.",
                     details={"request": request_id},
                 )
+
+    def _take_back(self, verb: RequestCancel | RequestAbort, timeout_s: float) -> Request:
+        """Send it, and again if the answer is lost: twice is once."""
+        answer = self._delivery.send(verb, timeout_s=timeout_s)
+        if not isinstance(answer, RequestView):
+            raise TypeError(answer)
+        return Request(answer, self)
 
     def _wait_once(self, request_id: str, rest_s: float) -> Request | None:
         """Ask once; None if the conductor could not say and there is time to ask again."""

@@ -17,6 +17,7 @@ from castiron.transport.replies.machines import (
     RequestListed,
     RequestSummary,
     RequestView,
+    StepView,
 )
 from castiron.transport.replies.table import PARTS, RESULTS, AnyResult
 from castiron.transport.replies.telling import (
@@ -55,6 +56,7 @@ __all__ = [
     "RequestView",
     "RequesterUse",
     "StatusView",
+    "StepView",
     "TraceStep",
     "TraceView",
     "Welcome",

@@ -12,10 +12,28 @@ from castiron.transport.vocabulary import (
     PowerState,
     ProvisionState,
     RequestState,
+    StepState,
 )
 
 MASK = "******"
 """Stands where a secret is stored, as in Ironic's answers; sent back, it leaves the secret as it is."""
+
+
+class StepView(Struct, frozen=True, kw_only=True):
+    """A step of a request that moves a node, as it stands."""
+
+    name: str
+    """Unique in its list: "management.check_bmc", "power_on", "reboot#2"."""
+    state: StepState
+    attempts: int = 0
+    """How often it has begun."""
+    started_at: float | None = None
+    """When its latest attempt began."""
+    ended_at: float | None = None
+    result: dict[str, Any] | None = None
+    """What came of it."""
+    error: dict[str, Any] | None = None
+    """Why its latest attempt failed, in the form of the wire."""
 
 
 class RequestView(Struct, frozen=True, kw_only=True):
@@ -61,6 +79,8 @@ class RequestView(Struct, frozen=True, kw_only=True):
     """How often a conductor has begun or resumed it."""
     step: str | None = None
     """What it is doing now, for people."""
+    steps: list[StepView] = field(default_factory=list[StepView])
+    """Of a request that moves a node: all that it works through, done, under way, and yet to come."""
     result: dict[str, Any] | None = None
     """What the verb promises, once it has succeeded."""
     error: dict[str, Any] | None = None

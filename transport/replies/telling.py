@@ -29,7 +29,7 @@ class TraceView(Struct, frozen=True, kw_only=True):
 
     request: RequestView
     entries: list[TraceStep]
-    """In the order in which it happened, 64 at the most."""
+    """In the order in which it happened; 64 at the most, and 17 for each URL that was to be called at its end."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):

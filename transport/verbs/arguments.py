@@ -3,6 +3,7 @@
 Each with the reason for its bound. May come in: an argument of two verbs. Must not: one of a single verb.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from msgspec import Meta
@@ -10,6 +11,18 @@ from msgspec import Meta
 NAME_PATTERN: Final = r"^[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?\Z"
 """Letters, digits, dot, dash, underscore: host names, and nothing that a host range uses for itself. It ends in \\Z, as
 $ would let a line feed pass."""
+
+PRINTABLE: Final = r"^[!-~]+\Z"
+URL_PATTERN: Final = r"^https?://[!-~]+\Z"
+TYPE_PATTERN: Final = r"^[a-z_.*]+\Z"
+
+FORMS: Final[Mapping[str, str]] = {
+    NAME_PATTERN: "of letters, digits, and `.` `-` `_` between them, as node-01.rack-2",
+    PRINTABLE: "of printable ASCII, without spaces",
+    URL_PATTERN: "that begin with http:// or https://, of printable ASCII, without spaces",
+    TYPE_PATTERN: "of small letters, and `_` `.` `*`",
+}
+"""What a pattern means, for people: programs have the patterns."""
 
 MAX_TIMEOUT_S: Final = 86_400.0
 """A day: longer than any machine takes, short enough that a slip of the keyboard does not last for ever."""
@@ -33,14 +46,14 @@ NewName = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=255, description=
 NodeArgument = Annotated[str, Meta(min_length=1, max_length=255, description="name or uuid of a node")]
 RequestArgument = Annotated[str, Meta(min_length=1, max_length=64, description="id of a request")]
 TimeoutS = Annotated[float, Meta(gt=0, le=MAX_TIMEOUT_S, description="seconds")]
-Key = Annotated[str, Meta(pattern=r"^[!-~]+\Z", min_length=8, max_length=128)]
-BulkKey = Annotated[str, Meta(pattern=r"^[!-~]+\Z", min_length=8, max_length=91)]
+Key = Annotated[str, Meta(pattern=PRINTABLE, min_length=8, max_length=128)]
+BulkKey = Annotated[str, Meta(pattern=PRINTABLE, min_length=8, max_length=91)]
 """As long as leaves room for a slash and a node's uuid: with these it is the key of that node's request."""
-CallbackURL = Annotated[str, Meta(pattern=r"^https?://[!-~]+\Z", max_length=2048)]
+CallbackURL = Annotated[str, Meta(pattern=URL_PATTERN, max_length=2048)]
 """2,048: what proxies and receivers take for certain (RFC 9110, 4.1 asks for 8,000 octets; many stop before)."""
 MomentAt = Annotated[float, Meta(ge=0, le=MAX_MOMENT, description="seconds since 1970-01-01 UTC")]
 IntervalS = Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds; 0: none")]
-TypePattern = Annotated[str, Meta(pattern=r"^[a-z_.*]+\Z", max_length=64)]
+TypePattern = Annotated[str, Meta(pattern=TYPE_PATTERN, max_length=64)]
 DryRun = Annotated[bool, Meta(description="say what would happen, and change nothing")]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIST, description="entries at the most")]
 DriverName = Annotated[str, Meta(min_length=1, max_length=64, description="how the BMC is spoken to: ipmi, fake")]

@@ -45,7 +45,13 @@ _MOVES = (
     errors.NodeStateInvalid,
     errors.NodeLockHeld,
 )
-_ANSWERS = (errors.NodeNotFound, errors.StepNotWaiting, errors.StepTokenInvalid, errors.MailboxFull)
+_ANSWERS = (
+    errors.NodeNotFound,
+    errors.NodeInMaintenance,
+    errors.StepNotWaiting,
+    errors.StepTokenInvalid,
+    errors.MailboxFull,
+)
 
 
 class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provision.set"):

@@ -20,7 +20,7 @@ class RequestShow(Verb, frozen=True, kw_only=True, tag="request.show"):
 
 
 class RequestTrace(Verb, frozen=True, kw_only=True, tag="request.trace"):
-    """Tell a request's whole life: accepted, merged, queued, started, each exchange with the BMC, waits, its end.
+    """Tell a request's whole life: accepted, queued, started, each exchange with the BMC, waits, its end, its webhooks.
 
     Of a request that is running, up to now. Times are those of the conductor's clock; an exchange lasts from when it
     was ordered to when its outcome was heard.
@@ -42,7 +42,6 @@ class RequestCancel(Verb, frozen=True, kw_only=True, tag="request.cancel"):
 
     makes_work = True
     role = Role.OPERATOR
-    idempotent = False
     refusals = (
         errors.RequestNotFound,
         errors.RequestStarted,
@@ -67,7 +66,6 @@ class RequestAbort(Verb, frozen=True, kw_only=True, tag="request.abort"):
 
     makes_work = True
     role = Role.OPERATOR
-    idempotent = False
     refusals = (
         errors.RequestNotFound,
         errors.RequestEnded,

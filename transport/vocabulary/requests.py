@@ -76,6 +76,13 @@ class TraceWord(StrEnum):
     """Somebody wants it ended while it runs. Details: requester."""
     ENDED = "ended"
     """Details: state; error and applied where it did not succeed."""
+    CALLED = "called"
+    """A URL was called, from `at` to `until`. Details: delivery, host, and status (of HTTP) or error; next_at, when it
+    is tried again at the earliest."""
+    DELIVERED = "delivered"
+    """The receiver has taken the call. Details: delivery."""
+    GIVEN_UP = "given up"
+    """Nobody will call again. Details: delivery, reason."""
     UNKNOWN = "unknown"
     """What happened from `at` to `until` is not known: whoever noted it ended before it was on disk."""
     OMITTED = "omitted"

@@ -116,7 +116,7 @@ def is_heard(state: NodeState, message: Heard) -> bool:
 def start(draft: Draft, message: TimerDue, settings: Settings) -> None:
     """Look at the machine, unless a request is about to."""
     late_s = max(0.0, draft.now - message.at)
-    is_busy = draft.state.first is not None
+    is_busy = draft.state.is_busy
     call = None if is_busy else draft.ticket()
     draft.check = replace(draft.check, timer=None, call=call, started_at=draft.now, late_s=late_s)
     if call is None:
@@ -136,6 +136,16 @@ def look(draft: Draft, settings: Settings) -> None:
     call = draft.ticket()
     draft.check = replace(check, timer=None, call=call, started_at=draft.now, late_s=0.0)
     draft.order(CallDriver(call, GetPower(), Instant(draft.now + settings.command_timeout_s), gives_way=True))
+
+
+def look_anew(draft: Draft, settings: Settings) -> None:
+    """Look at once at a machine whose BMC has failed, and is reached in another way from now on."""
+    check, record = draft.check, draft.state.record
+    is_checked = check.is_begun and interval_s(draft.state, check.failures, settings) > 0
+    if is_checked and (check.failures or record.fault is Fault.POWER_FAILURE):
+        overtake(draft)  # what a check under way hears comes from the old way
+        draft.check = replace(draft.check, failures=0)
+        look(draft, settings)
 
 
 def overtake(draft: Draft) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
+from castiron.actors.core.effects import StopWorker
 from castiron.actors.core.machines.actions import verb_of
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
@@ -123,6 +124,8 @@ def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> N
         if lane.call is None:
             active = follow(draft, active, lane, Failed(_stopped(active.request, lane.action)), settings)
         else:
+            if isinstance(lane.action, JobAction):
+                draft.order(StopWorker(lane.call))
             stopping = limited(draft, replace(lane, is_stopping=True), min(until, lane.limit_at or until))
             active = having(active, stopping)
     return go_on(draft, active, settings)

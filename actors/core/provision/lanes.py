@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CallDriver, CallWorker, SetTimer
+from castiron.actors.core.machines import check as checks
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import PauseAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, StepNext, Succeeded, Wait
@@ -61,6 +62,7 @@ def follow(draft: Draft, active: Active, lane: Lane, following: StepNext, settin
 
 
 def _ask(draft: Draft, active: Active, lane: Lane, following: Ask, settings: Settings) -> Active:
+    checks.overtake(draft)
     run = run_of(active)
     name = run.name_of(lane.place)
     until = _until(active, lane)

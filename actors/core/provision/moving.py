@@ -56,6 +56,25 @@ def arrived(draft: Draft, request: RequestRecord, event: ProvisionEvent) -> None
     draft.tell(EventType.PROVISION_SET_END, _told(draft, request, event, record), request)
 
 
+def free_stuck(draft: Draft) -> None:
+    """Lead a node out of a state in which somebody works on it, where nobody does: no request is there to go on."""
+    before = draft.state.record
+    event = next(one for one in (ProvisionEvent.FAIL, ProvisionEvent.ABORT) if after(before.provision_state, one))
+    why = f"It was found {before.provision_state}, and nobody works on it. Look at the machine, then move it again."
+    to = after(before.provision_state, event) or before.provision_state
+    draft.record(provision_state=to, target_provision_state=None if to in STABLE else TARGETS[to], last_error=why)
+    told = {
+        "requester": "conductor",
+        "event": event.value,
+        "previous_provision_state": before.provision_state,
+        "previous_target_provision_state": before.target_provision_state,
+        "provision_state": to,
+        "target_provision_state": draft.state.record.target_provision_state,
+        "reason": why,
+    }
+    draft.tell(EventType.PROVISION_SET_SUCCESS, told)
+
+
 def _told(draft: Draft, request: RequestRecord, event: ProvisionEvent, before: NodeRecord) -> dict[str, Any]:
     record = draft.state.record
     return {

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from castiron.actors.core.provision.courses import EVENTS_OF
+from castiron.actors.core.provision.states import WORKING, after
 from castiron.actors.core.state import NodeState
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.verbs import (
@@ -195,6 +197,8 @@ class Enqueue:
     """Which must succeed first."""
     superseded: tuple[RequestRecord, ...] = ()
     """Which are cancelled for it."""
+    aborted: RequestRecord | None = None
+    """Which is ended for it, though it has started: the node waits, and what is asked for leads out of the wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,20 @@ def judge(state: NodeState, verb: AnyNodeRequest) -> Verdict:
         if row.other is Meeting.CONFLICT:
             conflicts.append(other)
         is_change_between |= other.verb not in READS
+    if displaces(state, verb):
+        return Enqueue(aborted=state.running)
     return _by_policy(state, verb.policy, conflicts)
+
+
+def displaces(state: NodeState, verb: AnyNodeRequest) -> bool:
+    """Return whether a move ends the one that is under way: the provision states' table has a row for it.
+
+    A node that waits for somebody, or is held, can be given back, or serviced with other steps, from there.
+    """
+    if not isinstance(verb, NodeProvisionSet) or state.running is None or state.running.verb != PROVISION:
+        return False
+    at = state.record.provision_state
+    return not state.queue and at not in WORKING and after(at, EVENTS_OF[verb.target]) is not None
 
 
 def conflicting(state: NodeState, tag: str) -> RequestRecord | None:

@@ -11,7 +11,7 @@ from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import Accept, Park, Refuse
 from castiron.actors.core.machines import check
 from castiron.actors.core.messages import Submit
-from castiron.actors.core.requests import tracing
+from castiron.actors.core.requests import running, tracing
 from castiron.actors.core.requests.callbacks import with_callback
 from castiron.actors.core.requests.compatibility import Condition, Conflict, Enqueue, Merge, condition_of, judge
 from castiron.actors.core.requests.ending import supersede, waits
@@ -32,7 +32,7 @@ def submit(draft: Draft, message: Submit, settings: Settings) -> None:
     """Judge a request, or look at the machine first."""
     is_idle = draft.state.first is None  # a request under way looks at the machine itself
     if not (message.verb.fresh and is_idle and _obstacle(draft, message) is None):
-        return _judge(draft, message)
+        return _judge(draft, message, settings)
     full = crowded(draft.state, len(draft.state.parked), draft.state.queue_limit)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
@@ -41,7 +41,7 @@ def submit(draft: Draft, message: Submit, settings: Settings) -> None:
     return check.look(draft, settings)
 
 
-def unpark(draft: Draft, error: CastironError | None = None) -> None:
+def unpark(draft: Draft, settings: Settings, error: CastironError | None = None) -> None:
     """Judge what waited for a look at the machine, unless the look is still under way.
 
     Args:
@@ -53,7 +53,7 @@ def unpark(draft: Draft, error: CastironError | None = None) -> None:
     draft.state = replace(draft.state, parked=())
     for message in parked:
         if error is None:
-            _judge(draft, message)
+            _judge(draft, message, settings)
         else:
             draft.order(Refuse(message.reply_to, error))
 
@@ -72,7 +72,7 @@ def latest(deadlines: Iterable[Instant | None]) -> Instant | None:
     return None if None in known else max(deadline for deadline in known if deadline is not None)
 
 
-def _judge(draft: Draft, message: Submit) -> None:
+def _judge(draft: Draft, message: Submit, settings: Settings) -> None:
     obstacle = _obstacle(draft, message)
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
@@ -83,7 +83,10 @@ def _judge(draft: Draft, message: Submit) -> None:
         case Merge(into=other):
             return _merge(draft, message, other)
         case Enqueue():
-            return _take(draft, message, verdict)
+            _take(draft, message, verdict)
+            if verdict.aborted is not None:
+                running.abort(draft, message.requester, settings)
+            return None
 
 
 def _obstacle(draft: Draft, message: Submit) -> CastironError | None:
@@ -109,7 +112,8 @@ def _misplaced(draft: Draft, message: Submit) -> CastironError | None:
 
 
 def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
-    full = crowded(draft.state, len(draft.state.queue) - len(verdict.superseded), draft.state.queue_limit)
+    waiting_count = len(draft.state.queue) - len(verdict.superseded)
+    full = message.unless_merged or crowded(draft.state, waiting_count, draft.state.queue_limit)
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))
     record, verb = draft.state.record, message.verb

@@ -113,12 +113,11 @@ def _active(facts: Facts) -> Iterator[Finding]:
     request = active.request
     what, since = _waits_for(active, facts.now)
     end = f"It is ended by {request.abort_by}. " if request.abort_by is not None else ""
-    limit_s = max(0.0, (request.overdue_at or facts.now) - facts.now)
     yield Finding(
         code="request.running",
         text=f"{_named(request)} is {active.action.step()}. {end}{what}",
         since=since,
-        advice=None if end else f"It is given up in {limit_s:.0f} s at the latest; `castiron request abort` ends it.",
+        advice=None if end else _limit(request, facts.now),
         details={"request": request.id, "step": active.action.step(), "overdue_at": request.overdue_at},
     )
 
@@ -239,6 +238,14 @@ FINDINGS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     _unchecked,
 )
 """Everything that can be the matter, what stands in the way most first."""
+
+
+def _limit(request: RequestRecord, now: Instant) -> str:
+    """Return when a request that runs is given up, and how to end it before."""
+    if request.overdue_at is None:
+        return "It goes on when somebody says so; `castiron node unhold` does, `castiron request abort` ends it."
+    limit_s = max(0.0, request.overdue_at - now)
+    return f"It is given up in {limit_s:.0f} s at the latest; `castiron request abort` ends it."
 
 
 def _waits_for(active: Active, now: Instant) -> tuple[str, Instant | None]:

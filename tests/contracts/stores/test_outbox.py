@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from castiron.store.records import CallbackSettled, CallbackTried, Change, Commit, NodeUpdate
+from castiron.store.records import CallbackSettled, CallbackTried, Change, Commit, NodeUpdate, TraceEntry
 from castiron.store.store import Store
 from castiron.store.writer import InlineWriter, ThreadedWriter, Writer
-from castiron.transport.vocabulary import EventSeq, Instant, NodeSeq, RequestState, Revision
+from castiron.transport.vocabulary import EventSeq, Instant, NodeSeq, RequestState, Revision, TraceWord
 from tests.contracts.stores.contract import ANY_EVENT, StoreContract, commit, outcomes_of, told_node
 from tests.support.store_records import creation, full_callback, node_uuid, plain_request
 
@@ -42,11 +42,22 @@ class OutboxContract(StoreContract):
         assert store.outbox() == [full_callback(1, attempts=9)]
 
     def test_what_is_settled_is_forgotten_and_stays_so(self, store: Store, writer: Writer) -> None:
-        settled = Change(outbox=(CallbackSettled(id=full_callback(1).id),))
+        settled = Change(outbox=(CallbackSettled(id=full_callback(1).id, ended_at=Instant(5.0)),))
         commit(writer, Change(outbox=(full_callback(1), full_callback(2))), settled, settled)
         commit(writer, Change(outbox=(CallbackTried(id=full_callback(1).id, attempts=9),)))
 
         assert [one.id for one in store.outbox()] == [full_callback(2).id]
+
+    def test_what_came_of_a_call_stays_with_its_request(self, store: Store, writer: Writer) -> None:
+        trace = (TraceEntry(word=TraceWord.DELIVERED, at=Instant(5.0), details={"delivery": "d"}),)
+        settled = CallbackSettled(id=full_callback(1).id, ended_at=Instant(5.0), trace=trace)
+        commit(writer, creation(told_node()), ending(1, 2), Change(outbox=(settled,)))
+
+        (kept,) = store.callbacks_of(full_callback(1).request_id)
+        assert (kept.trace, kept.ended_at, dict(kept.body)) == (trace, 5.0, {})
+        assert store.outbox() == []
+        store.prune_requests(Instant(9999.0), 10)
+        assert store.callbacks_of(full_callback(1).request_id) == []
 
     def test_what_is_owed_goes_with_its_request(self, store: Store, writer: Writer) -> None:
         commit(writer, creation(told_node()), ending(1, 2), ending(2, 3))
@@ -60,7 +71,9 @@ class OutboxContract(StoreContract):
         announcing = make(store.committer, landed=heard.extend)
 
         commit(
-            announcing, Change(outbox=(full_callback(1),)), Change(outbox=(CallbackSettled(id=full_callback(1).id),))
+            announcing,
+            Change(outbox=(full_callback(1),)),
+            Change(outbox=(CallbackSettled(id=full_callback(1).id, ended_at=Instant(5.0)),)),
         )
         announcing.stop(10)
 

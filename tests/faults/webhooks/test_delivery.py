@@ -14,7 +14,7 @@ from castiron.transport.clients.client import Client
 from castiron.transport.errors import ArgumentInvalid
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodeBootDeviceSet, NodePowerSet
-from castiron.transport.vocabulary import Policy, PowerTarget, RequestState
+from castiron.transport.vocabulary import Policy, PowerTarget, RequestState, TraceWord
 from tests.faults.webhooks.conftest import House
 from tests.support.deadline import until
 from tests.support.receiver import OTHER_SECRET, SECRET, Receiver, Taken, key_file
@@ -124,6 +124,21 @@ def test_each_who_asked_for_the_same_is_called(house: House, receiver: Receiver)
 
     assert len(ids) == 1
     assert sorted((one.path, one.headers["webhook-id"][-2:]) for one in receiver.taken) == [("/a", ".1"), ("/b", ".2")]
+
+
+def test_a_requests_trace_tells_of_its_calls(house: House, receiver: Receiver) -> None:
+    with house(receiver.url) as client:
+        request = client.nodes.power("n1", "power on", callback_url=receiver.url + "/hooks?token=hush")
+        until(lambda: client.requests.trace(request.id).entries[-1].word is TraceWord.DELIVERED)
+        trace = client.requests.trace(request.id).entries
+
+    ended, called, delivered = trace[-3:]
+    assert ended.word is TraceWord.ENDED
+    assert (called.word, called.count) == (TraceWord.CALLED, 1)
+    assert 200 <= called.details["status"] < 300
+    assert called.details["host"] == receiver.url
+    assert delivered.details == {"delivery": f"{request.id}.1"}
+    assert "hush" not in str(trace)
 
 
 def test_calls_come_in_the_order_of_their_events(house: House, receiver: Receiver) -> None:

@@ -171,3 +171,51 @@ def test_details_say_what_failed_then_what_was_said_then_who_asked() -> None:
     assert details(payload) == "bmc.unreachable, to_power=power on, power_state=-, by ipc"
     assert details({}) == ""
     assert details({"changed": ["extra", "name"]}) == 'changed=["extra", "name"]'
+
+
+MOVED = {
+    "requester": "ipc:uid=1",
+    "event": "deploy",
+    "previous_provision_state": "available",
+    "previous_target_provision_state": None,
+    "provision_state": "deploying",
+    "target_provision_state": "active",
+}
+STEPPED = {
+    "requester": "ipc:uid=1",
+    "provision_state": "cleaning",
+    "interface": "management",
+    "step": "check_bmc",
+    "name": "management.check_bmc",
+    "position": 2,
+    "count": 5,
+    "attempt": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (MOVED, "available -> deploying (deploy), to active, by ipc:uid=1"),
+        (
+            {**MOVED, "target_provision_state": None, "reason": "why"},
+            "available -> deploying (deploy), reason=why, by ipc:uid=1",
+        ),
+        (
+            {**MOVED, "event": "fail", "error": {"code": "step.failed"}},
+            "step.failed, available -> deploying (fail), to active, by ipc:uid=1",
+        ),
+        (STEPPED, "management.check_bmc (2 of 5, cleaning), by ipc:uid=1"),
+        (
+            {**STEPPED, "attempt": 2, "result": {"power_state": "power on"}},
+            'management.check_bmc (2 of 5, cleaning, attempt 2), result={"power_state": "power on"}, by ipc:uid=1',
+        ),
+        ({**STEPPED, "result": None}, "management.check_bmc (2 of 5, cleaning), by ipc:uid=1"),
+        (
+            {**STEPPED, "revert": True, "error": {"code": "step.timeout"}},
+            "step.timeout, management.check_bmc (2 of 5, cleaning), revert=yes, by ipc:uid=1",
+        ),
+    ],
+)
+def test_moves_and_steps_are_told_as_people_say_them(payload: dict[str, Any], told: str) -> None:
+    assert details(payload) == told

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import subprocess
 import sys
 import threading
 from collections.abc import Generator
@@ -137,3 +138,10 @@ def test_afterwards_the_process_logs_as_before(capsys: pytest.CaptureFixture[str
     assert "inside" in told
     assert "too quiet" not in told
     assert "outside" not in told
+
+
+def test_a_host_that_sets_up_no_log_hears_nothing_on_standard_error() -> None:
+    code = "import castiron, logging; logging.getLogger('castiron.actors').warning('a BMC does not answer')"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert done.stderr == ""

@@ -14,7 +14,18 @@ MANUAL = Path(__file__).resolve().parents[3] / "docs" / "guides" / "commands.md"
 
 BULK = {"bulk.run", "bulk.cancel"}
 
+MOVES = (
+    *("adopt", "clean", "deploy", "inspect", "manage", "provide"),
+    *("rebuild", "rescue", "service", "undeploy", "unrescue"),
+)
+
 VERBS_OF = {
+    **{f"node {word}": {"node.provision.set", *BULK} for word in MOVES},
+    "node abort": {"node.provision.abort"},
+    "node hold": {"node.provision.hold"},
+    "node unhold": {"node.provision.unhold"},
+    "node step done": {"node.step.done"},
+    "node step progress": {"node.step.progress"},
     "events": {"event.list", "hello", "node.list"},
     "node boot-device set": {"node.boot_device.set", *BULK},
     "node boot-device show": {"node.boot_device.get", *BULK},

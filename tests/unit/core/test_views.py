@@ -27,6 +27,7 @@ CHANGING = [
     "node.power.set",
     "node.boot_device.set",
     "node.boot_device.get",
+    "node.provision.set",
 ]
 SHOWN_OTHERWISE = {"driver_info", "traits", "lock", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
 
@@ -157,8 +158,10 @@ def test_a_request_is_shown_as_it_is_on_record() -> None:
     assert (view.node, view.node_uuid, view.step) == (request.node_name, request.node_uuid, None)
     for name in ("id", "verb", "requester", "state", "attempts", "result", "error"):
         assert getattr(view, name) == getattr(request, name), name
-    for name in ("accepted_at", "started_at", "ended_at", "deadline_at", "overdue_at"):
+    for name in ("accepted_at", "started_at", "ended_at", "deadline_at"):
         assert getattr(view, name) == getattr(request, name), name
+    assert view.overdue_at is None, "it has ended"
+    assert request_view(replace(request, ended_at=None)).overdue_at == request.overdue_at
 
 
 def test_a_requests_secrets_are_masked() -> None:

@@ -142,9 +142,10 @@ def test_rows_are_in_the_order_of_the_models() -> None:
     node = dict(zip(statements.columns(Node), node_row(full_node(), sealer), strict=True))
     request = dict(zip(statements.columns(Request), request_row(full_request(), sealer), strict=True))
     event = dict(zip(statements.columns(Event)[2:], event_row(event_of(full_node())), strict=True))
-    callback = dict(zip(statements.columns(Callback)[:-1], callback_row(full_callback()), strict=True))
+    callback = dict(zip(statements.columns(Callback), callback_row(full_callback()), strict=True))
 
     assert request.pop("error_code") == "bmc.fault", "it stands beside the error, to be found by"
+    assert request.pop("identity") == full_request().requester, "as above"
     pairs = (
         (node, full_node()),
         (request, full_request()),

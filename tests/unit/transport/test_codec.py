@@ -197,3 +197,21 @@ def test_binary_data_from_a_program_is_refused_by_name_and_not_turned_into_text(
         codec.encode_verb(NodeCreate(name="n1", extra={"serial": b"\x00\x01"}))
 
     assert refused.value.details["path"] == "$.extra.serial"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"verb": "node.create", "name": "n[1]", "driver": "fake"}, "letters, digits, and `.` `-` `_` between them"),
+        ({"verb": "node.power.set", "node": "n", "target": "power on", "key": "a key that"}, "without spaces"),
+        ({"verb": "node.power.set", "node": "n", "target": "power on", "callback_url": "ftp://x"}, "begin with http"),
+        ({"verb": "event.list", "types": ["A-"]}, "small letters"),
+    ],
+)
+def test_what_a_text_may_look_like_is_said_in_words(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(ArgumentInvalid, match="this is written in another way") as caught:
+        codec.decode_verb(packed(fields))
+
+    assert words in caught.value.message
+    assert "regex" not in caught.value.message
+    assert "^" not in caught.value.message

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from castiron.actors.settings import Settings
-from castiron.actors.webhooks.line import Call, GivenUp, Line
+from castiron.actors.webhooks.line import Call, GivenUp, Line, Owed
 from castiron.actors.webhooks.policy import Fate, Pacing, fate_of
 from castiron.store.records import CallbackRecord
 from castiron.transport.vocabulary import DeliveryID, Instant, RequestID
@@ -55,7 +55,7 @@ class World:
         assert call is not None
         return call
 
-    def settle(self, call: Call, answered: Answered) -> CallbackRecord | GivenUp | None:
+    def settle(self, call: Call, answered: Answered) -> Owed | GivenUp | None:
         return self.line.settle(call, answered, self.now)
 
     def due(self) -> Call:
@@ -304,9 +304,10 @@ def test_whatever_happens_each_call_is_accounted_for(steps: list[tuple[str, obje
             case "settle", (int(number), Answered() as answered) if flying:
                 call = flying.pop(number % len(flying))
                 settled = world.settle(call, answered)
-                ended += not isinstance(settled, CallbackRecord)
-                if isinstance(settled, CallbackRecord):
-                    assert settled.attempts == call.callback.attempts + 1
+                ended += not isinstance(settled, Owed)
+                if isinstance(settled, Owed):
+                    assert settled.callback.attempts == call.callback.attempts + 1
+                    assert settled.next_at > world.now
             case "pass", float(seconds):
                 world.now = Instant(world.now + seconds)
                 ended += len(world.line.overdue(world.now))

@@ -35,8 +35,10 @@ from tests.unit.core.check.checked_node import (
     begun,
     checks,
     counted,
+    fail,
     kinds,
 )
+from tests.unit.core.node.messages import NEW_INFO, amend
 
 # When.
 
@@ -237,3 +239,27 @@ def test_a_node_whose_owner_has_not_begun_is_left_alone() -> None:
     node.submit(POWER_OFF)
 
     assert [effect for effect in node.effects if isinstance(effect, SetTimer)] == []
+
+
+def test_a_new_way_to_a_bmc_that_failed_is_tried_at_once() -> None:
+    node = begun()
+    fail(node, 12)
+    assert node.record.fault is Fault.POWER_FAILURE
+    node.gusts = weather([])
+
+    node.tell(amend(Amendment(driver_info=NEW_INFO)))
+
+    assert any(isinstance(effect, CallDriver) for effect in node.effects)
+    assert counted(node) == [CheckResult.RECOVERED]
+    assert node.record.fault is None
+
+
+def test_a_new_way_to_a_bmc_that_answered_waits_for_the_next_check() -> None:
+    node = begun()
+    counted(node)
+    due = list(node.timers.values())
+
+    node.tell(amend(Amendment(driver_info=NEW_INFO)))
+
+    assert not any(isinstance(effect, CallDriver) for effect in node.effects)
+    assert list(node.timers.values()) == due

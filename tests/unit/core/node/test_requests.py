@@ -8,6 +8,7 @@ from castiron.actors.core.effects import (
     CallDriver,
     SetTimer,
 )
+from castiron.actors.core.views import request_view
 from castiron.actors.drivers.base import GetPower
 from castiron.transport.errors import NodeLocked
 from castiron.transport.verbs import NodePowerSet
@@ -220,3 +221,15 @@ def test_an_age_is_never_negative() -> None:
     node.now = Instant(node.now - 100)
 
     assert refusal(node, node.submit(SET_PXE)).details["age_s"] == 0.0
+
+
+def test_a_request_that_has_ended_is_overdue_no_more() -> None:
+    node = world()
+    request = node.submit(POWER_ON)
+    node.grant()
+    assert request_view(node.requests[request]).overdue_at is not None
+
+    node.drain()
+
+    assert node.requests[request].state is RequestState.SUCCEEDED
+    assert request_view(node.requests[request]).overdue_at is None

@@ -4,9 +4,10 @@ import pytest
 from msgspec import structs
 
 from castiron.actors.core.effects import Refuse
-from castiron.actors.core.messages import Recover
+from castiron.actors.core.messages import Recover, Submit
 from castiron.actors.core.requests.submission import MAX_REQUESTERS
-from castiron.transport.errors import MailboxFull, NodeLocked
+from castiron.transport.errors import ConductorOverloaded, MailboxFull, NodeLocked
+from castiron.transport.verbs import NodePowerSet
 from castiron.transport.vocabulary import (
     Applied,
     Fault,
@@ -16,6 +17,7 @@ from castiron.transport.vocabulary import (
     PowerControl,
     PowerState,
     PowerTarget,
+    RequestID,
     RequestState,
 )
 from tests.support.weather import Fate, Gust
@@ -318,3 +320,21 @@ def test_a_refused_request_leaves_no_trace() -> None:
 
     assert isinstance(node.replies[asked][0], Refuse)
     assert (node.state, node.record, dict(node.requests), list(node.events)) == before
+
+
+def test_where_there_is_no_room_a_wish_joins_another_and_makes_no_new_request() -> None:
+    node = world()
+    full = ConductorOverloaded("Full.", details={"what": "open_requests", "limit": 1}, retry_after_s=1.0)
+    first = node.submit(POWER_ON)
+
+    def told(verb: NodePowerSet, request: str) -> None:
+        node.tell(
+            Submit(request_id=RequestID(request), verb=verb, requester="tcp", reply_to=request, unless_merged=full)
+        )
+
+    told(POWER_ON, "joined")
+    told(structs.replace(POWER_OFF, policy=Policy.AFTER), "late")
+
+    assert taken(node, RequestID("joined")).id == first
+    assert refusal(node, "late") is full
+    assert set(node.requests) == {first}
