@@ -78,7 +78,7 @@ def test_a_busy_node_says_what_it_would_refuse_and_why() -> None:
 
     view = node_view(node.state, node.now)
 
-    free = [verb for verb in CHANGING if not verb.endswith((".power.set", "boot_device.set"))]
+    free = [verb for verb in CHANGING if not verb.endswith((".power.set", "boot_device.set", "provision.set"))]
     assert view.accepts == free
     assert view.refuses == dict.fromkeys(
         [verb for verb in CHANGING if verb not in free], f"node.locked: {obstacle.message}"
@@ -91,7 +91,9 @@ def test_a_node_whose_request_is_running_is_not_to_be_deleted() -> None:
 
     view = node_view(node.state, node.now)
 
-    taken = [verb for verb in CHANGING if not verb.endswith((".power.set", "boot_device.set", ".delete"))]
+    taken = [
+        verb for verb in CHANGING if not verb.endswith((".power.set", "boot_device.set", "provision.set", ".delete"))
+    ]
     assert view.accepts == taken
     assert view.refuses["node.delete"].endswith("or force the deletion: that one ends as failed then.")
     assert view.refuses["node.power.set"].endswith("or ask with another policy: after, or supersede.")
