@@ -65,7 +65,7 @@ def kind_of(state: In) -> str:
 
 def text() -> str:
     """Return all transitions as a table for a terminal."""
-    rows = [("STATE", "", "TARGET", "EVENT", "LEADS TO", "BECAUSE")]
+    rows: list[tuple[str, ...]] = [("STATE", "", "TARGET", "EVENT", "LEADS TO", "BECAUSE")]
     for state in In:
         head = (state.value, kind_of(state), TARGETS[state].value if state in TARGETS else "-")
         for table, mark in ((TRANSITIONS, ""), (ABORTS, OURS)):

@@ -35,7 +35,8 @@ def refreshed(text: str) -> str:
         ("limits", _limits()),
         ("verbs", _verbs()),
         ("roles", _roles()),
-        ("conditions", _conditions()),
+        ("conditions", _fields(Condition)),
+        ("steps", _fields(verbs.StepWish)),
         ("results", _results()),
         ("errors", _errors()),
         ("events", _events()),
@@ -145,11 +146,11 @@ def _results() -> Iterator[str]:
         yield ""
 
 
-def _conditions() -> Iterator[str]:
+def _fields(asked: type[Struct]) -> Iterator[str]:
     yield "| field | type | default | meaning |"
     yield "|---|---|---|---|"
-    meanings = _docstrings(Condition)
-    for field in fields_of(Condition):
+    meanings = _docstrings(asked)
+    for field in fields_of(asked):
         default = "required" if field.required else f"`{field.default}`"
         yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(meanings[field.name])} |"
 

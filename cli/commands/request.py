@@ -221,7 +221,7 @@ def _but_steps(value: Any) -> Any:
 def _brief(value: Any) -> Any:
     """Return what was asked for without what was left open: a list of steps is mostly that."""
     if isinstance(value, list):
-        return list(map(_brief, value))  # pyright: ignore[reportUnknownArgumentType] - of anything
+        return [_brief(one) for one in cast("list[object]", value)]
     if isinstance(value, dict):
         return {key: one for key, one in cast("dict[str, Any]", value).items() if one is False or one not in _OPEN}
     return value

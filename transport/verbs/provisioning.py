@@ -23,19 +23,25 @@ class StepWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A step as it is asked for: which, with what, and how it is to be treated."""
 
     step: Word
+    """Which."""
     interface: Word | None = None
-    """None: the only one that has such a step; the reserved steps have none."""
+    """Nil: the only one that has such a step; the reserved steps have none."""
     args: StepArgs = field(default_factory=dict[str, Any])
+    """What it takes."""
     name: Word | None = None
-    """What others call it in `after`; None: interface.step."""
+    """What others call it in `after`; nil: interface.step."""
     priority: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
-    """The highest first; None: in the order of the list."""
+    """The highest first; nil: in the order of the list."""
     abortable: bool | None = None
+    """Whether an abort may end it; nil: as the step says of itself."""
     timeout_s: Annotated[float, Meta(gt=0, le=7 * 86_400.0)] | None = None
+    """For each attempt; nil: as the step says of itself."""
     after: Annotated[list[Word], Meta(max_length=MAX_STEPS)] | None = None
-    """Steps that must have succeeded; None: all before it."""
+    """Names of steps that must have succeeded; nil: all before it."""
     retries: Annotated[int, Meta(ge=0, le=100)] = 0
+    """How often it is tried again."""
     retry_delay_s: Annotated[float, Meta(ge=0, le=86_400.0)] = 0.0
+    """How long after a failure."""
 
 
 _MOVES = (

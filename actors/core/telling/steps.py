@@ -44,8 +44,9 @@ def steps_of(request: RequestRecord) -> list[StepView]:
 
 
 def _view(summary: Mapping[str, Any]) -> StepView:
-    told = {key: value for key, value in summary.items() if key in _TOLD}
-    return StepView(**{**told, "state": StepState(summary["state"])})
+    told: dict[str, Any] = {key: value for key, value in summary.items() if key in _TOLD}
+    told["state"] = StepState(summary["state"])
+    return StepView(**told)
 
 
 def _planned(progress: Mapping[str, Any]) -> list[StepView]:

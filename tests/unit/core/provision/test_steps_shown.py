@@ -22,6 +22,12 @@ VERB = NodeProvisionSet(
 )
 PLAN = {**plan(VERB, OWN, 600.0), "clean": [Step(name="erase", interface="deploy", step="erase").to_map()]}
 OFF, WAIT = (Step.from_map(one) for one in PLAN["undeploy"])
+FAILED: dict[str, Any] = {
+    "state": StepState.FAILURE,
+    "attempts": 1,
+    "started_at": Instant(5.0),
+    "ended_at": Instant(7.0),
+}
 DONE: dict[str, Any] = {"state": StepState.SUCCESS, "attempts": 1, "started_at": Instant(5.0), "ended_at": Instant(7.0)}
 
 
@@ -69,7 +75,7 @@ def test_of_one_that_has_ended_its_result_and_its_error_tell() -> None:
         stage=ProvisionState.DELETING,
         steps=(
             Progress(step=OFF, **DONE),
-            Progress(step=WAIT, **{**DONE, "state": StepState.FAILURE}, error=error),
+            Progress(step=WAIT, **FAILED, error=error),
         ),
     )
     well = request(state=RequestState.SUCCEEDED, progress={}, result={"steps": summaries(run)[:1]})
