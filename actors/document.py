@@ -21,6 +21,7 @@ from castiron.actors.core.provision.states import TARGETS as PROVISION_TARGETS
 from castiron.actors.core.provision.states import TRANSITIONS as PROVISIONS
 from castiron.actors.core.provision.takeover import TAKEOVER, Nature
 from castiron.actors.core.requests.compatibility import ADMITTANCE, HINDRANCES, MEETINGS, POLICIES, Condition
+from castiron.actors.core.requests.guards import GUARDS
 from castiron.actors.core.requests.obstacles import targets_of
 from castiron.actors.diagram import kind_of
 from castiron.actors.limits import BOUNDS, REPLACED
@@ -161,6 +162,16 @@ def admittance() -> str:
     return _table(("the node is", "verb", "it is", "because"), rows)
 
 
+def guards() -> str:
+    """Return what each guard of a node refuses. What is refused for the same reason shares a row."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (guard, action), (is_taken, why) in GUARDS.items():
+        if not is_taken:
+            rows.setdefault((guard.value, why), []).append(f"`{action}`")
+    cells = ((guard, ", ".join(actions), why) for (guard, why), actions in rows.items())
+    return _table(("the node is", "refused", "because"), cells)
+
+
 def settings() -> str:
     """Return every setting."""
     rows = (
@@ -298,6 +309,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "policies": policies,
     "hindrances": hindrances,
     "admittance": admittance,
+    "guards": guards,
     "settings": settings,
     "limits": limits,
     "replaced": replaced,

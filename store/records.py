@@ -39,6 +39,16 @@ def _empty() -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLock:
+    """Who keeps a node to themselves, and why."""
+
+    owner: str
+    """An identity, whatever the peer called itself."""
+    reason: str | None
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRecord:
     """One node as it is on disk."""
 
@@ -76,6 +86,15 @@ class NodeRecord:
     """Counts committed changes of this record; a write must carry the next one."""
     node_seq: NodeSeq = NodeSeq(0)
     """Number of the node's latest event."""
+    protected: bool = False
+    protected_reason: str | None = None
+    retired: bool = False
+    retired_reason: str | None = None
+    disable_power_off: bool = False
+    resource_class: str | None = None
+    traits: tuple[str, ...] = ()
+    """Sorted, no two the same."""
+    lock: NodeLock | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

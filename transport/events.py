@@ -72,6 +72,7 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
         "previous_reason",
         "previous_fault",
     ),
+    EventType.LOCK_SET_END: ("requester", "owner", "reason", "previous_owner", "previous_reason"),
     EventType.REQUEST_END: ("requester", "verb", "state", "error"),
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),

@@ -6,11 +6,12 @@ node's own matters (is it busy, is the revision right) are its actor's to decide
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from castiron.actors.core.messages import Amendment
+from castiron.actors.core.requests.guarding import unfounded
 from castiron.actors.drivers.base import DriverInfo
 from castiron.store.records import NodeRecord
 from castiron.transport.errors import ArgumentInvalid, BMCAddressTaken, NodeExists, NodeLocked
@@ -21,7 +22,17 @@ from castiron.transport.vocabulary import ConductorID, Instant, NodeName, NodeUU
 UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """What no node may be called, as in Ironic: it could be another node's uuid, and nodes are found by either."""
 
-PLAIN: Final = ("power_state_change_timeout_s", "soft_power_off_timeout_s", "power_check_interval_s")
+PLAIN: Final = (
+    "power_state_change_timeout_s",
+    "soft_power_off_timeout_s",
+    "power_check_interval_s",
+    "resource_class",
+    "disable_power_off",
+    "protected",
+    "protected_reason",
+    "retired",
+    "retired_reason",
+)
 """Attributes that are replaced, not merged."""
 
 FREE: Final = ("properties", "extra")
@@ -138,7 +149,7 @@ def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, driver
     info = _checked(_driver(drivers, verb.driver), _merged({}, verb.driver_info))
     identity = Identity(NodeName(verb.name), info.bmc_address)
     _judge_identity(index, newcomer.uuid, identity, force=verb.force)
-    return NodeRecord(
+    record = NodeRecord(
         uuid=newcomer.uuid,
         name=identity.name,
         driver=verb.driver,
@@ -153,7 +164,16 @@ def judge_create(index: FleetIndex, verb: NodeCreate, newcomer: Newcomer, driver
         created_at=newcomer.now,
         updated_at=newcomer.now,
         owner=newcomer.owner,
+        resource_class=verb.resource_class,
+        traits=_ordered(verb.traits),
+        disable_power_off=verb.disable_power_off,
+        retired=verb.retired,
+        retired_reason=verb.retired_reason,
     )
+    wrong = unfounded(record)
+    if wrong is not None:
+        raise wrong
+    return record
 
 
 def judge_set(
@@ -248,11 +268,17 @@ def _new_driver_info(given: Mapping[str, Any], record: NodeRecord, drivers: Mapp
 
 def _new_attributes(given: Mapping[str, Any], record: NodeRecord) -> dict[str, Any]:
     attributes: dict[str, Any] = {key: given[key] for key in PLAIN if key in given}
+    if "traits" in given:
+        attributes["traits"] = _ordered(given["traits"])
     before: dict[str, Any] = {name: getattr(record, name) for name in FREE}
     free = {name: _merged(before[name], given[name]) for name in FREE if name in given}
     if free:
         _judge_size(before, free)
     return attributes | free
+
+
+def _ordered(traits: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(traits)))
 
 
 def _judge_size(before: dict[str, Any], free: dict[str, Any]) -> None:

@@ -103,6 +103,20 @@ class SetMaintenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetLock:
+    """A user wants to keep the node to themselves, or to give it back. Decided at once, whatever is under way."""
+
+    is_control: ClassVar[bool] = False
+
+    is_locked: bool
+    reason: str | None = None
+    force: bool = False
+    """Also if somebody else has the lock. Whether they may was judged at the door."""
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdraw:
     """A user wants a request no more."""
 
@@ -158,7 +172,7 @@ class Preview:
 
     is_control: ClassVar[bool] = False
 
-    message: Submit | Withdraw | Amend | Remove | SetMaintenance | Direct
+    message: Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct
     reply_to: ReplyTo
 
 
@@ -206,7 +220,7 @@ class TimerDue:
     """When it was to come."""
 
 
-Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | Direct | StepAnswer
+Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer
 """What somebody wants of the node."""
 
 Message = Wish | Preview | Recover | PermitGranted | Heard | TimerDue

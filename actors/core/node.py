@@ -26,6 +26,7 @@ from castiron.actors.core.messages import (
     Preview,
     Recover,
     Remove,
+    SetLock,
     SetMaintenance,
     StepAnswer,
     Submit,
@@ -35,15 +36,16 @@ from castiron.actors.core.messages import (
 )
 from castiron.actors.core.provision import orders
 from castiron.actors.core.provision.moving import free_stuck
-from castiron.actors.core.requests import deadlines, ending, running, submission
+from castiron.actors.core.requests import deadlines, ending, guarding, running, submission
 from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
+from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import UNDER_WAY, hindered, leaving, stale
 from castiron.actors.core.requests.withdrawal import withdraw
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import foretold
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError
-from castiron.transport.verbs import NodeDelete, tag_of
+from castiron.transport.verbs import NodeDelete, NodeMaintenanceSet, NodeMaintenanceUnset, NodeSet, tag_of
 from castiron.transport.vocabulary import EventType, Fault, Instant, OnRestart
 
 
@@ -95,7 +97,7 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
             orders.direct(draft, message, settings)
         case StepAnswer():
             orders.answer(draft, message, settings)
-        case Amend() | Remove() | SetMaintenance():
+        case Amend() | Remove() | SetMaintenance() | SetLock():
             _change(draft, message, settings)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)
@@ -150,7 +152,7 @@ def _end_what_must_not_go_on(draft: Draft, message: Recover) -> None:
     ending.expire(draft)
 
 
-def _change(draft: Draft, message: Amend | Remove | SetMaintenance, settings: Settings) -> None:
+def _change(draft: Draft, message: Amend | Remove | SetMaintenance | SetLock, settings: Settings) -> None:
     match message:
         case Amend():
             _amend(draft, message, settings)
@@ -158,16 +160,16 @@ def _change(draft: Draft, message: Amend | Remove | SetMaintenance, settings: Se
             _remove(draft, message)
         case SetMaintenance():
             _set_maintenance(draft, message)
+        case SetLock():
+            guarding.set_lock(draft, message)
 
 
 def _amend(draft: Draft, message: Amend, settings: Settings) -> None:
     state, amendment = draft.state, message.amendment
-    obstacle: CastironError | None = leaving(state) or stale(state.record, message.revision)
-    if obstacle is None and amendment.is_way_to_bmc:
-        obstacle = hindered(state, SET_WAY, draft.now)
+    changes = guarding.with_reasons(state.record, amendment.changes(state.record))
+    obstacle = _unamendable(draft, message) or guarding.unsettable(state.record, changes)
     if obstacle is not None:
         return draft.order(TellFleet(applied=False), Refuse(message.reply_to, obstacle))
-    changes = amendment.changes(state.record)
     if changes:
         if "driver_info" in changes:
             draft.order(Renew())
@@ -186,10 +188,23 @@ def _amend(draft: Draft, message: Amend, settings: Settings) -> None:
     return draft.order(TellFleet(applied=True), AnswerNode(message.reply_to))
 
 
+def _unamendable(draft: Draft, message: Amend) -> CastironError | None:
+    state = draft.state
+    obstacle: CastironError | None = leaving(state) or stale(state.record, message.revision)
+    if obstacle is None and message.amendment.is_way_to_bmc:
+        obstacle = hindered(state, SET_WAY, draft.now)
+    return obstacle or guarded(state.record, tag_of(NodeSet), message.requester)
+
+
 def _remove(draft: Draft, message: Remove) -> None:
     state = draft.state
     verb = DELETE_FORCED if message.force else tag_of(NodeDelete)
-    obstacle = leaving(state) or stale(state.record, message.revision) or hindered(state, verb, draft.now)
+    obstacle = (
+        leaving(state)
+        or stale(state.record, message.revision)
+        or guarded(state.record, verb, message.requester)
+        or hindered(state, verb, draft.now)
+    )
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
     ending.leave_to_removal(draft, message.requester)
@@ -206,7 +221,8 @@ def _remove(draft: Draft, message: Remove) -> None:
 
 
 def _set_maintenance(draft: Draft, message: SetMaintenance) -> None:
-    obstacle = leaving(draft.state)
+    tag = tag_of(NodeMaintenanceSet if message.maintenance else NodeMaintenanceUnset)
+    obstacle = leaving(draft.state) or guarded(draft.state.record, tag, message.requester)
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
     before = draft.state.record

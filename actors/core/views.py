@@ -10,14 +10,16 @@ from typing import Any, Final
 from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.steps import steps_of
-from castiron.store.records import EventRecord, NodeRecord, RequestRecord, TraceEntry
+from castiron.store.records import EventRecord, NodeLock, NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.events import EventView
-from castiron.transport.replies import MASK, NodeView, RequestSummary, RequestView, TraceStep
+from castiron.transport.replies import MASK, LockView, NodeView, RequestSummary, RequestView, TraceStep
 from castiron.transport.vocabulary import Instant
 from castiron.transport.webhooks.addresses import shown
 
 _OF_RECORD: Final = frozenset(NodeView.__struct_fields__) & {field.name for field in fields(NodeRecord)} - {
-    "driver_info"
+    "driver_info",
+    "traits",
+    "lock",
 }
 """Fields of a view that the record has as they are."""
 
@@ -49,6 +51,14 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         created_at=record.created_at,
         updated_at=record.updated_at,
         revision=record.revision,
+        protected=record.protected,
+        protected_reason=record.protected_reason,
+        retired=record.retired,
+        retired_reason=record.retired_reason,
+        disable_power_off=record.disable_power_off,
+        resource_class=record.resource_class,
+        traits=list(record.traits),
+        lock=_lock(record.lock),
         active_request=None if state.running is None else _summary(state.running, step=_step(state)),
         queued_requests=[_summary(request, position=place) for place, request in enumerate(state.queue, start=1)],
         accepts=accepts,
@@ -65,7 +75,15 @@ def field_of(state: NodeState, now: Instant, name: str) -> Any:
         return getattr(state.record, name)
     if name == "driver_info":
         return _masked(state.record.driver_info, state.record.secret_keys)
+    if name == "traits":
+        return list(state.record.traits)
+    if name == "lock":
+        return _lock(state.record.lock)
     return getattr(node_view(state, now), name)
+
+
+def _lock(lock: NodeLock | None) -> LockView | None:
+    return None if lock is None else LockView(owner=lock.owner, reason=lock.reason, since=lock.since)
 
 
 def request_view(request: RequestRecord, state: NodeState | None = None) -> RequestView:

@@ -1,4 +1,4 @@
-"""What is asked about a node's being there and being looked after: its maintenance, and its end.
+"""What is asked about a node's being there and being looked after: its maintenance, its lock, and its end.
 
 Runs on the front door's thread. A node that was put aside has no actor; whoever wants it back, or gone, is heard by the
 supervisor. Nothing is decided about a node here.
@@ -8,7 +8,7 @@ from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.core.effects import Foretell, Refuse
-from castiron.actors.core.messages import Remove, SetMaintenance
+from castiron.actors.core.messages import Remove, SetLock, SetMaintenance
 from castiron.actors.core.node import decide
 from castiron.actors.core.state import NodeState
 from castiron.actors.delivery import deliver
@@ -17,7 +17,7 @@ from castiron.actors.reception.intake import previewed
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin, TakeBack
 from castiron.transport.errors import ConductorOverloaded, NodeInMaintenance
-from castiron.transport.verbs import NodeDelete, NodeMaintenanceSet, NodeMaintenanceUnset
+from castiron.transport.verbs import NodeDelete, NodeLockSet, NodeLockUnset, NodeMaintenanceSet, NodeMaintenanceUnset
 
 
 class Caretaker:
@@ -36,14 +36,26 @@ class Caretaker:
         remove = Remove(revision=verb.revision, force=verb.force, requester=requester, reply_to=Asked(answer))
         self._tell_even_aside(node, remove, is_dry=verb.dry_run)
 
-    def set_maintenance(
-        self, node: NodeState, verb: NodeMaintenanceSet | NodeMaintenanceUnset, requester: str, answer: Answer
+    def set_mark(
+        self,
+        node: NodeState,
+        verb: NodeMaintenanceSet | NodeMaintenanceUnset | NodeLockSet | NodeLockUnset,
+        requester: str,
+        answer: Answer,
     ) -> None:
-        """Have a node put into maintenance, or taken out of it.
+        """Have a node put into maintenance or locked, or have that ended.
 
         Raises:
             CastironError: nobody could be told; `answer` has not been.
         """
+        if isinstance(verb, NodeLockSet | NodeLockUnset):
+            self._set_lock(node, verb, requester, answer)
+        else:
+            self._set_maintenance(node, verb, requester, answer)
+
+    def _set_maintenance(
+        self, node: NodeState, verb: NodeMaintenanceSet | NodeMaintenanceUnset, requester: str, answer: Answer
+    ) -> None:
         reason = verb.reason if isinstance(verb, NodeMaintenanceSet) else None
         is_set = isinstance(verb, NodeMaintenanceSet)
         message = SetMaintenance(maintenance=is_set, reason=reason, requester=requester, reply_to=Asked(answer))
@@ -51,6 +63,16 @@ class Caretaker:
             deliver(self._services, node, previewed(message) if verb.dry_run else message)
         else:
             self._tell_even_aside(node, message, is_dry=verb.dry_run)
+
+    def _set_lock(self, node: NodeState, verb: NodeLockSet | NodeLockUnset, requester: str, answer: Answer) -> None:
+        message = SetLock(
+            is_locked=isinstance(verb, NodeLockSet),
+            reason=verb.reason if isinstance(verb, NodeLockSet) else None,
+            force=isinstance(verb, NodeLockUnset) and verb.force,
+            requester=requester,
+            reply_to=Asked(answer),
+        )
+        deliver(self._services, node, previewed(message) if verb.dry_run else message)
 
     def _tell_even_aside(self, node: NodeState, message: Remove | SetMaintenance, *, is_dry: bool) -> None:
         """Tell a node's actor; if the node was put aside, the supervisor, who tries it again and hands this on."""

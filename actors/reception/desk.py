@@ -59,6 +59,8 @@ from castiron.transport.verbs import (
     NodeExplain,
     NodeHistory,
     NodeList,
+    NodeLockSet,
+    NodeLockUnset,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
@@ -142,16 +144,16 @@ class Reception:
                 answer.final(node_view(published.state, self._services.clock.now()), published.seq)
             case NodeDelete():
                 self._caretaker.remove(self._node(verb.node).state, verb, requester, answer)
-            case NodeMaintenanceSet() | NodeMaintenanceUnset():
-                self._caretaker.set_maintenance(self._node(verb.node).state, verb, requester, answer)
+            case NodeMaintenanceSet() | NodeMaintenanceUnset() | NodeLockSet() | NodeLockUnset():
+                self._caretaker.set_mark(self._node(verb.node).state, verb, requester, answer)
             case NodePowerSet() | NodeBootDeviceSet() | NodeBootDeviceGet() | NodeProvisionSet():
                 self._intake.submit(self._node(verb.node).state, verb, requester, answer)
+            case NodeStepList():
+                self._list_steps(verb, answer)
             case (
                 NodeProvisionAbort() | NodeProvisionHold() | NodeProvisionUnhold() | NodeStepDone() | NodeStepProgress()
             ):
                 self._foreman.hear(self._node(verb.node).state, verb, requester, answer)
-            case NodeStepList():
-                self._list_steps(verb, answer)
             case BulkRun():
                 self._bulks.run(verb, requester, answer)
             case BulkCancel():

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from castiron.actors.asking import Answer, Asked
-from castiron.actors.core.messages import Direct, Preview, Remove, SetMaintenance, Submit, Withdraw
+from castiron.actors.core.messages import Direct, Preview, Remove, SetLock, SetMaintenance, Submit, Withdraw
 from castiron.actors.core.provision.planning import plan
 from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.requests.compatibility import Merge, judge
@@ -121,7 +121,9 @@ class Intake:
         """
         self.check_callback(verb.callback_url)
         request_id = RequestID(self._services.new_id())
-        message = Submit(request_id=request_id, verb=verb, requester=requester, reply_to=None, plan=self._planned(verb))
+        message = Submit(
+            request_id=request_id, verb=verb, requester=requester, reply_to=None, plan=self._planned(verb, node)
+        )
         if verb.dry_run:
             return self._foretell(node, message, answer)
         submission = Submission(self, answer, request_id)
@@ -134,15 +136,17 @@ class Intake:
         except CastironError as error:
             return submission.refused(error, self._seq)
 
-    def _planned(self, verb: AnyNodeRequest) -> Plan:
+    def _planned(self, verb: AnyNodeRequest, node: NodeState) -> Plan:
         """Return the steps that a request will work through.
 
         Raises:
             StepInvalid: it wants steps that there are not, or not so.
+            PowerOffDisabled: it wants steps that power a machine off that must stay on.
         """
         if not isinstance(verb, NodeProvisionSet):
             return {}
-        return plan(verb, self._services.workers.shelf.catalogue, self._services.settings.step_timeout_s)
+        catalogue, step_timeout_s = self._services.workers.shelf.catalogue, self._services.settings.step_timeout_s
+        return plan(verb, catalogue, step_timeout_s, keep_on=node.record.disable_power_off)
 
     def check_callback(self, url: str | None, path: str = "$.callback_url") -> None:
         """Refuse a URL that may not be called.
@@ -295,7 +299,7 @@ class _Aborting:
             self.answer.fail(error, seq)
 
 
-def previewed(message: Withdraw | Remove | SetMaintenance | Direct) -> Preview:
+def previewed(message: Withdraw | Remove | SetMaintenance | SetLock | Direct) -> Preview:
     """Return the question what a message would do."""
     return Preview(message=message, reply_to=message.reply_to)
 

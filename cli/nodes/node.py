@@ -15,7 +15,7 @@ from castiron.cli.nodes.enrolment import STDIN, batches
 from castiron.cli.nodes.explain import explain, record
 from castiron.cli.nodes.history import history
 from castiron.cli.nodes.listing import node_list
-from castiron.cli.nodes.maintenance import maintenance
+from castiron.cli.nodes.maintenance import lock, maintenance
 from castiron.cli.nodes.nodetable import node_lines
 from castiron.cli.nodes.power import power
 from castiron.cli.nodes.selection import choose, selection
@@ -37,7 +37,13 @@ _OWN: Final = {
     "power-timeout": "power_state_change_timeout_s",
     "soft-timeout": "soft_power_off_timeout_s",
     "check-interval": "power_check_interval_s",
+    "resource-class": "resource_class",
+    "protected-reason": "protected_reason",
+    "retired-reason": "retired_reason",
 }
+
+_SWITCHES: Final = ("protected", "retired", "disable_power_off")
+"""Options that say yes or no, or nothing at all."""
 
 _driver_info = click.option(
     "--driver-info",
@@ -75,6 +81,21 @@ _check_interval = click.option(
     metavar="SECONDS",
     help="From one look at its power state to the next; 0: never look. [default: the conductor's]",
 )
+_resource_class = click.option("--resource-class", metavar="TEXT", help="What kind of machine it is, to be chosen by.")
+_trait = click.option(
+    "--trait",
+    "traits",
+    multiple=True,
+    metavar="WORD",
+    help="What it has or can: a standard word, as HW_CPU_X86_VMX, or CUSTOM_… Repeatable; they replace those it has.",
+)
+_disable_power_off = click.option(
+    "--disable-power-off/--no-disable-power-off",
+    default=None,
+    help="It must not be powered off, not even for a reboot.",
+)
+_retired = click.option("--retired/--no-retired", default=None, help="It is not to be offered to anybody any more.")
+_retired_reason = click.option("--retired-reason", metavar="TEXT", help="Why it is retired.")
 _force = click.option("--force", is_flag=True, help="Accept a BMC address that another node has.")
 
 
@@ -89,6 +110,7 @@ node.add_command(history)
 node.add_command(explain)
 node.add_command(record)
 node.add_command(maintenance)
+node.add_command(lock)
 node.add_command(node_list)
 node.add_command(wait)
 node.add_command(step)
@@ -113,6 +135,11 @@ for _command in (*MOVES, *STEERING):
 @_power_timeout
 @_soft_timeout
 @_check_interval
+@_resource_class
+@_trait
+@_disable_power_off
+@_retired
+@_retired_reason
 @_force
 @dry_run_option
 def _create(name: str | None, path: str | None, **given: Any) -> None:
@@ -186,11 +213,22 @@ def _print_node(view: NodeView, given: Shared) -> None:
     multiple=True,
     metavar="FIELD",
     help="driver_info.KEY, properties.KEY or extra.KEY is removed; power-timeout, soft-timeout or check-interval goes "
-    "back to the conductor's. Repeatable.",
+    "back to the conductor's; resource-class, protected-reason, retired-reason and traits are forgotten. Repeatable.",
 )
 @_power_timeout
 @_soft_timeout
 @_check_interval
+@_resource_class
+@_trait
+@_disable_power_off
+@click.option(
+    "--protected/--no-protected",
+    default=None,
+    help="It is not given back, rebuilt or forgotten; only while it is active or in rescue.",
+)
+@click.option("--protected-reason", metavar="TEXT", help="Why it is protected.")
+@_retired
+@_retired_reason
 @click.option("--revision", type=click.IntRange(min=1), metavar="N", help="Only if the node still has this revision.")
 @_force
 @dry_run_option
@@ -203,7 +241,7 @@ def _set(
     """
     fields = _fields(options)
     for field, value in _unset(unset).items():
-        fields[field] = value if value is None else value | fields.get(field, {})
+        fields[field] = value | fields.get(field, {}) if isinstance(value, dict) else value
     if new_name is not None:
         fields["name"] = new_name
     if not set(fields) - {"force", "revision", "dry_run"}:
@@ -252,13 +290,17 @@ def _ask(question: str) -> None:
 
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a verb from the options that were given; an interval of 0.0 was."""
+    """Return the fields of a verb from the options that were given; an interval of 0.0 was, and so was a --no-…."""
+    switches = {key: given.pop(key) for key in _SWITCHES if key in given}
     read = {
         "driver_info": text_pairs("--driver-info", given.pop("driver_info")),
         "properties": json_pairs("--property", given.pop("properties")),
         "extra": json_pairs("--extra", given.pop("extra")),
     }
-    return {key: value for key, value in (given | read).items() if value or isinstance(value, float)}
+    if given.get("traits"):
+        given["traits"] = list(given["traits"])
+    said = {key: value for key, value in switches.items() if value is not None}
+    return said | {key: value for key, value in (given | read).items() if value or isinstance(value, float)}
 
 
 def _unset(names: Sequence[str]) -> dict[str, Any]:
@@ -270,7 +312,9 @@ def _unset(names: Sequence[str]) -> dict[str, Any]:
             fields[group] = {**fields.get(group, {}), key: None}
         elif name in _OWN:
             fields[_OWN[name]] = None
+        elif name == "traits":
+            fields[name] = []
         else:
-            possible = [*(f"{one}.KEY" for one in _MAPS), *_OWN]
+            possible = [*(f"{one}.KEY" for one in _MAPS), *_OWN, "traits"]
             raise click.UsageError(f"--unset takes one of {', '.join(possible)}.")
     return fields

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from castiron.cli.output.render import age, moment, power_word, word
-from castiron.transport.replies import NodeView, RequestSummary
+from castiron.transport.replies import LockView, NodeView, RequestSummary
 from castiron.transport.selection.fields import kind_of, value_of
 
 SHORT: Final = ("NAME", "POWER", "TARGET", "SEEN", "PROVISION", "MAINTENANCE", "REQUEST")
@@ -69,6 +69,12 @@ def node_lines(view: NodeView, now: float) -> dict[str, str]:
         "target_provision_state": word(view.target_provision_state),
         "maintenance": word(view.maintenance),
         "maintenance_reason": word(view.maintenance_reason),
+        "protected": _guard(view.protected, view.protected_reason),
+        "retired": _guard(view.retired, view.retired_reason),
+        "disable_power_off": word(view.disable_power_off),
+        "lock": "-" if view.lock is None else _lock(view.lock, now),
+        "resource_class": word(view.resource_class),
+        "traits": ", ".join(view.traits) or "-",
         "fault": word(view.fault),
         "last_error": word(view.last_error),
         "driver": view.driver,
@@ -88,6 +94,14 @@ def node_lines(view: NodeView, now: float) -> dict[str, str]:
         "accepts": ", ".join(view.accepts) or "-",
         "refuses": "; ".join(f"{verb} ({reason})" for verb, reason in view.refuses.items()) or "-",
     }
+
+
+def _guard(stands: bool, reason: str | None) -> str:
+    return word(stands) if reason is None else f"{word(stands)}: {reason}"
+
+
+def _lock(lock: LockView, now: float) -> str:
+    return f"{lock.owner}, {age(lock.since, now)}" + (f": {lock.reason}" if lock.reason else "")
 
 
 def _request(request: RequestSummary, now: float) -> str:

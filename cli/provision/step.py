@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 import click
 
 from castiron.cli.options import Command, Group, Shared, shared
-from castiron.cli.output.render import show_json
+from castiron.cli.output.render import clock_time, show_json, show_table
 from castiron.cli.pairs import json_pairs, text_pairs
 from castiron.cli.reach import connect
 from castiron.transport.replies import NodeView
-from castiron.transport.verbs import NodeStepDone, NodeStepProgress
+from castiron.transport.verbs import NodeStepDone, NodeStepList, NodeStepProgress
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -18,6 +18,25 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 @click.group(cls=Group)
 def step() -> None:
     """Tell how a step goes that something else than the conductor carries out: an agent, or a script on the machine."""
+
+
+@step.command("list", cls=Command, verbs=(NodeStepList,))
+@click.argument("name", metavar="NODE")
+def _list(name: str) -> None:
+    """Show where the steps stand that are worked through on a node, with the tokens of those that wait."""
+    given = shared()
+    with connect(given) as client:
+        listed = client.provision.steps(name)
+    if given.is_json:
+        return show_json(listed)
+    if listed.request is None:
+        return click.echo(f"{name}: nothing is worked through.")
+    columns = ("name", "state", "attempts", "until", "token")
+    rows = [
+        (one.name, one.state, str(one.attempts), "-" if one.until is None else clock_time(one.until), one.token or "-")
+        for one in listed.steps
+    ]
+    return show_table(columns, rows)
 
 
 def _addressed(function: _Function) -> _Function:

@@ -7,6 +7,7 @@ no SQL.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from castiron.store.records import (
     EventDraft,
     EventRecord,
     KeyRecord,
+    NodeLock,
     NodeRecord,
     RequestRecord,
     TraceEntry,
@@ -84,6 +86,14 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         record.revision,
         record.node_seq,
         record.power_check_interval_s,
+        record.protected,
+        record.protected_reason,
+        record.retired,
+        record.retired_reason,
+        record.disable_power_off,
+        record.resource_class,
+        json.dumps(record.traits) if record.traits else "[]",
+        None if record.lock is None else json.dumps(asdict(record.lock)),
     )
 
 
@@ -97,7 +107,8 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (uuid, name, driver, public, sealed, secret_keys, bmc_address, properties, extra, *observed) = row
     (power_state, power_state_at, target, provision_state, provision_target, *kept) = observed
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
-    (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s) = stamps
+    (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s, *guards) = stamps
+    (protected, protected_reason, retired, retired_reason, disable_power_off, resource_class, traits, lock) = guards
     with _Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
@@ -126,6 +137,14 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             epoch=epoch,
             revision=revision,
             node_seq=node_seq,
+            protected=bool(protected),
+            protected_reason=protected_reason,
+            retired=bool(retired),
+            retired_reason=retired_reason,
+            disable_power_off=bool(disable_power_off),
+            resource_class=resource_class,
+            traits=tuple(json.loads(traits)) if traits != "[]" else (),
+            lock=None if lock is None else NodeLock(**json.loads(lock)),
         )
 
 

@@ -53,6 +53,14 @@ class Node(Model):
     revision = BigIntegerField()
     node_seq = BigIntegerField()
     power_check_interval_s = DoubleField(null=True)
+    protected = BooleanField()
+    protected_reason = TextField(null=True)
+    retired = BooleanField()
+    retired_reason = TextField(null=True)
+    disable_power_off = BooleanField()
+    resource_class = TextField(null=True)
+    traits = TextField()
+    lock = TextField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "nodes"

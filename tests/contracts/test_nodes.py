@@ -11,7 +11,14 @@ from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, running_conductor
 from castiron.transport.clients.client import Client
 from castiron.transport.clients.requests import Request
-from castiron.transport.errors import ArgumentInvalid, NodeLocked, NodeNotFound, NodeRemoved
+from castiron.transport.errors import (
+    ArgumentInvalid,
+    NodeLocked,
+    NodeNotFound,
+    NodeRemoved,
+    NodeStateInvalid,
+    PowerOffDisabled,
+)
 from castiron.transport.vocabulary import Applied, RequestState
 from tests.support.deadline import until
 
@@ -156,6 +163,34 @@ def test_maintenance_by_hand_is_there_after_a_restart(tmp_path: Path) -> None:
                 client.nodes.set_maintenance("n1", reason="fan")
             view = client.nodes.show("n1")
             assert (view.maintenance, view.maintenance_reason) == (True, "fan")
+
+
+def test_guards_and_locks_are_there_after_a_restart_and_refuse(tmp_path: Path) -> None:
+    for is_first in (True, False):
+        with running_conductor(store=tmp_path / "again.db") as conductor, conductor.client() as client:
+            if is_first:
+                client.nodes.create("n1", driver="fake", traits=["HW_NIC_SRIOV", "CUSTOM_A"], resource_class="metal")
+                client.nodes.set("n1", disable_power_off=True, retired=True, retired_reason="old")
+                client.guards.lock("n1", reason="fan")
+            view = client.nodes.show("n1")
+            assert (view.traits, view.resource_class) == (["CUSTOM_A", "HW_NIC_SRIOV"], "metal")
+            assert (view.disable_power_off, view.retired, view.retired_reason) == (True, True, "old")
+            assert view.lock is not None
+            assert view.lock.reason == "fan"
+            assert [one.name for one in client.nodes.list(where=["traits=CUSTOM_A", "lock.reason=fan"])] == ["n1"]
+            with pytest.raises(PowerOffDisabled) as refused:
+                client.nodes.power("n1", "rebooting")
+            assert refused.value.details == {"node": "n1"}
+            with pytest.raises(NodeStateInvalid):
+                client.nodes.set("n1", protected=True)
+            for trait in ("custom_a", "CUSTOM-A", "NONSENSE"):
+                with pytest.raises(ArgumentInvalid):
+                    client.nodes.set("n1", traits=[trait])
+            types = [event.type for event in client.nodes.history("n1")]
+            assert types.count("node.lock_set.end") == 1
+            assert not any(type_.startswith("node.power_set") for type_ in types)
+    with running_conductor(store=tmp_path / "again.db") as conductor, conductor.client() as client:
+        assert client.guards.unlock("n1").lock is None
 
 
 def test_nodes_are_chosen_by_what_they_are_and_never_by_a_secret(client: Client, farm: BMCFarm) -> None:

@@ -67,6 +67,7 @@ def of_field(name: str, dice: Dice, number: int) -> Any:
         "driver_info": lambda: dict(dice.choice(DRIVER_INFO)),
         "timeout_s": lambda: dice.choice(BRIEF_S),
         "revision": lambda: dice.randrange(1, 9),
+        "traits": lambda: dice.choice([[], ["HW_CPU_X86_VMX"], ["CUSTOM_RACK_7", "HW_NIC_SRIOV"]]),
         "order": lambda: {"verb": "node.power.set", "target": dice.choice(["power on", "power off"]), "again": True},
         "bulk": lambda: request_id(dice.randrange(1, number + 2)),
         "steps": lambda: deepcopy(dice.sample(STEPS, dice.randrange(1, 4))),

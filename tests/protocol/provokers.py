@@ -1,11 +1,13 @@
 """What provokes each refusal: error → how a message that would be accepted is made one that is refused with it."""
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import structs
 
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
+from castiron.transport.replies import LockView
 from castiron.transport.vocabulary import Fault
 from tests.protocol.conftest import World
 from tests.protocol.examples import Fields, accepted, created
@@ -32,6 +34,8 @@ def of_taken_address(world: World, peer: RawPeer, fields: Fields) -> Fields:
 
 NEVER_BUSY = {
     "node.boot_device.get",
+    "node.lock.set",
+    "node.lock.unset",
     "node.maintenance.set",
     "node.maintenance.unset",
     "node.provision.abort",
@@ -131,7 +135,33 @@ def of_strangers_request(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return fields
 
 
+def of_guarded_node(**guards: Any) -> Callable[[World, RawPeer, Fields], Fields]:
+    """Have the node be guarded, and ask for what its guards refuse."""
+    targets = {
+        "node.power.set": {"target": "power off"},
+        "node.provision.set": {"target": "provide" if "retired" in guards else "rebuild"},
+    }
+
+    def provoke(world: World, peer: RawPeer, fields: Fields) -> Fields:
+        nodes = world.conductor.nodes
+        name = fields.get("node") or world.conductor.requests[fields["request"]].node
+        node = next(one for one in nodes.values() if one.name == name)
+        nodes[node.uuid] = structs.replace(node, **guards)
+        return {**fields, **({} if "lock" in guards else targets.get(fields["verb"], {}))}
+
+    return provoke
+
+
+def of_machine_that_stays_on(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    if fields["verb"] == "node.provision.set":
+        of_guarded_node(disable_power_off=True)(world, peer, fields)
+        return {**fields, "steps": [{"step": "reboot"}]}
+    return of_guarded_node(disable_power_off=True)(world, peer, fields)
+
+
 def of_misplaced_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    if fields["verb"] == "node.set":
+        return {**fields, "protected": True}
     return {**fields, **({"target": "unrescue"} if "target" in fields else {"node": created(world, peer)})}
 
 
@@ -171,6 +201,10 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.BMCFault: of_faulty_bmc("broken"),
     errors.BMCUnsupported: of_faulty_bmc("unsupported"),
     errors.DeadlineExceeded: of_late_look,
+    errors.NodeProtected: of_guarded_node(protected=True),
+    errors.NodeRetired: of_guarded_node(retired=True),
+    errors.NodeLockHeld: of_guarded_node(lock=LockView(owner="ipc:uid=4711", reason="fan", since=1.0)),
+    errors.PowerOffDisabled: of_machine_that_stays_on,
     errors.NodeStateInvalid: of_misplaced_node,
     errors.StepInvalid: of_unknown_step,
     errors.StepNotWaiting: of_answered_step,

@@ -257,6 +257,8 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "node.delete": client.nodes.delete,
         "node.maintenance.set": client.nodes.set_maintenance,
         "node.maintenance.unset": client.nodes.unset_maintenance,
+        "node.lock.set": client.guards.lock,
+        "node.lock.unset": client.guards.unlock,
         "node.power.set": client.nodes.power,
         "node.boot_device.set": client.nodes.set_boot_device,
         "node.boot_device.get": client.nodes.boot_device,

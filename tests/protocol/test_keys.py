@@ -150,6 +150,19 @@ def test_each_role_may_use_its_verbs_and_no_others(guarded: House, ring: Keyring
     assert guarded.door.counters()["verbs_forbidden"] == len(forbidden)
 
 
+@pytest.mark.parametrize("role", Role)
+def test_only_an_admin_takes_somebody_elses_lock_away(guarded: House, ring: Keyring, role: Role) -> None:
+    ring.allow("someone", role)
+    follows(guarded.door, 1)
+    with RawPeer(guarded.endpoint, keys=ring.keys("someone")) as peer:
+        answer = peer.ask({"verb": "node.lock.unset", "node": "n9", "force": True})
+
+    expected = "node.not_found" if role is Role.ADMIN else "verb.forbidden"
+    assert answer.error["code"] == expected
+    if role is not Role.ADMIN:
+        assert answer.error["details"] == {"verb": "node.lock.unset", "role": role.value, "needs": "admin"}
+
+
 def test_events_are_for_those_who_are_let_in(client_of: ClientOf, guarded: House, ring: Keyring) -> None:
     ring.allow("alice")
     follows(guarded.door, 1)

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from castiron.actors.core.requests.guarding import IN_USE
 from castiron.transport import errors, replies, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.doors.publisher import Publisher
@@ -142,6 +143,11 @@ class MemoryConductor(MemoryBulks):
             created_at=time.time(),
             updated_at=time.time(),
             revision=1,
+            resource_class=verb.resource_class,
+            traits=sorted(set(verb.traits)),
+            disable_power_off=verb.disable_power_off,
+            retired=verb.retired,
+            retired_reason=verb.retired_reason,
         )
         self.nodes[node.uuid] = node
         self.events.happen(EventType.NODE_CREATE_END, node, requester="test", driver=node.driver)
@@ -163,6 +169,8 @@ class MemoryConductor(MemoryBulks):
     def _maintain(self, name: str, reason: str | None, answer: Answer, *, maintenance: bool) -> None:
         node = self._reachable(name)
         self._check_actor(node)
+        word = "set" if maintenance else "unset"
+        self._check_guards(node, f"node.maintenance.{word}", self.requesters[-1])
         self._check_store()
         kept = node.maintenance_reason if maintenance and node.maintenance and node.fault is None else None
         changed = replace(node, maintenance=maintenance, maintenance_reason=reason or kept, fault=None)
@@ -177,6 +185,33 @@ class MemoryConductor(MemoryBulks):
         answer.final(changed, self._seq)
 
     @_do.register
+    def _lock(self, verb: verbs.NodeLockSet, answer: Answer) -> None:
+        before = self._lockable(verb, forced=False).lock
+        lock = before or replies.LockView(owner=self.requesters[-1].requester, reason=None, since=time.time())
+        self._set_lock(verb.node, replace(lock, reason=verb.reason or lock.reason), answer)
+
+    @_do.register
+    def _unlock(self, verb: verbs.NodeLockUnset, answer: Answer) -> None:
+        self._lockable(verb, forced=verb.force)
+        self._set_lock(verb.node, None, answer)
+
+    def _lockable(self, verb: verbs.NodeLockSet | verbs.NodeLockUnset, *, forced: bool) -> NodeView:
+        node = self._reachable(verb.node)
+        self._check_actor(node)
+        if not forced:
+            self._check_guards(node, verbs.tag_of(verb), self.requesters[-1])
+        self._check_store()
+        return node
+
+    def _set_lock(self, name: str, lock: replies.LockView | None, answer: Answer) -> None:
+        node = self._node(name)
+        if lock != node.lock:
+            node = replace(node, lock=lock, revision=node.revision + 1, updated_at=time.time())
+            self.nodes[node.uuid] = node
+            self.events.happen(EventType.LOCK_SET_END, node, requester="test")
+        answer.final(node, self._seq)
+
+    @_do.register
     def _show(self, verb: verbs.NodeShow, answer: Answer) -> None:
         answer.final(self._node(verb.node), self._seq)
 
@@ -184,6 +219,9 @@ class MemoryConductor(MemoryBulks):
     def _set(self, verb: verbs.NodeSet, answer: Answer) -> None:
         is_rewired = verb.driver is not UNSET or verb.driver_info is not UNSET
         node = self._changeable(verb.node, verb.revision, may_be_busy=not is_rewired)
+        self._check_guards(node, verbs.tag_of(verb), self.requesters[-1])
+        if verb.protected is True and node.provision_state not in IN_USE:
+            raise errors.NodeStateInvalid("It is not in use.", details={"node": node.name})
         info = {} if verb.driver_info is UNSET else verb.driver_info
         self._check_new("" if verb.name is UNSET else verb.name, info, verb.force, node)
         self._check_store()
@@ -201,6 +239,7 @@ class MemoryConductor(MemoryBulks):
     def _delete(self, verb: verbs.NodeDelete, answer: Answer) -> None:
         node = self._changeable(verb.node, verb.revision, may_be_busy=verb.force)
         self._check_actor(node)
+        self._check_guards(node, verbs.tag_of(verb), self.requesters[-1])
         self._check_store()
         del self.nodes[node.uuid]
         for request in [one for one in self.requests.values() if one.node_uuid == node.uuid]:
@@ -223,10 +262,9 @@ class MemoryConductor(MemoryBulks):
     def _direct(self, verb: verbs.AnyProvisionOrder, answer: Answer) -> None:
         self.direct(verb, self.requesters[-1], answer)
 
-    @_do.register(verbs.NodeStepDone)
-    @_do.register(verbs.NodeStepProgress)
-    def _take_in(self, verb: verbs.NodeStepDone | verbs.NodeStepProgress, answer: Answer) -> None:
-        self.take_in(verb, answer)
+    @_do.register
+    def _of_steps(self, verb: verbs.NodeStepList | verbs.NodeStepDone | verbs.NodeStepProgress, answer: Answer) -> None:
+        return self.list_steps(verb, answer) if isinstance(verb, verbs.NodeStepList) else self.take_in(verb, answer)
 
     @_do.register
     def _bulk(self, verb: verbs.BulkRun, answer: Answer) -> None:

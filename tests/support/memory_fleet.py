@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from castiron.actors.core.requests.guards import GUARDS, Guard
 from castiron.transport import errors
+from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.replies import NodeView, RequestView
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, Fault
 
@@ -55,6 +57,19 @@ class MemoryFleet:
         if revision not in {None, node.revision}:
             raise errors.RevisionStale("Changed.", details={"node": name, "have": node.revision, "want": revision})
         return node
+
+    def _check_guards(self, node: NodeView, action: str, who: PeerInfo) -> None:
+        """Refuse what a guard of the node does, by the conductor's own table."""
+        is_locked = node.lock is not None and node.lock.owner != who.requester
+        standing: dict[Guard, tuple[bool, type[errors.CastironError]]] = {
+            Guard.PROTECTED: (node.protected, errors.NodeProtected),
+            Guard.RETIRED: (node.retired, errors.NodeRetired),
+            Guard.NO_POWER_OFF: (node.disable_power_off, errors.PowerOffDisabled),
+            Guard.LOCK: (is_locked, errors.NodeLockHeld),
+        }
+        for guard, (stands, error) in standing.items():
+            if stands and not GUARDS[guard, action][0]:
+                raise error(f"It is {guard}.", details={"node": node.name})
 
     def _check_new(self, name: str, driver_info: dict[str, Any], force: bool, mine: NodeView | None) -> None:
         others = [node for node in self.nodes.values() if mine is None or node.uuid != mine.uuid]

@@ -10,11 +10,12 @@ from typing import Any, Final
 from msgspec import convert
 from msgspec.structs import replace
 
+from castiron.actors.core.provision.catalogue import POWERING_OFF, RESERVED
 from castiron.actors.core.provision.courses import EVENTS_OF, finish_of
 from castiron.actors.core.provision.states import TARGETS, WORKING, after
 from castiron.transport import errors, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
-from castiron.transport.replies import NodeView, RequestView, StepView
+from castiron.transport.replies import ListedStep, NodeView, RequestView, StepListed, StepView
 from castiron.transport.vocabulary import (
     EventType,
     ProvisionEvent,
@@ -39,6 +40,7 @@ class MemoryMoves(MemoryRequests):
     def direct(self, verb: verbs.AnyProvisionOrder, who: PeerInfo, answer: Answer) -> None:
         node = self._reachable(verb.node)
         self._check_actor(node)
+        self._check_guards(node, verbs.tag_of(verb), who)
         request = self._working(node)
         if request is None:
             raise self._misplaced(node, verbs.tag_of(verb).rpartition(".")[2])
@@ -70,6 +72,14 @@ class MemoryMoves(MemoryRequests):
             self._end(request)
         answer.final(self.nodes[node.uuid], self.events.seq)
 
+    def list_steps(self, verb: verbs.NodeStepList, answer: Answer) -> None:
+        """Tell of the step that waits, if one does."""
+        request = self._working(self._reachable(verb.node))
+        waits = () if request is None else (request.id,)
+        steps = [ListedStep(name="wait", state=StepState.WAITING, attempts=1, token=f"token-of-{one}") for one in waits]
+        listed = StepListed(request=None if request is None else request.id, steps=steps)
+        answer.final(listed, self.events.seq)
+
     def _judged(self, verb: verbs.AnyNodeRequest, node: NodeView, who: PeerInfo) -> RequestView:
         if not isinstance(verb, verbs.NodeProvisionSet):
             return super()._judged(verb, node, who)
@@ -77,6 +87,8 @@ class MemoryMoves(MemoryRequests):
             if wish.step not in KNOWN:
                 details = {"path": f"$.steps[{place}]", "interface": wish.interface, "step": wish.step}
                 raise errors.StepInvalid("There is no such step.", details=details)
+            if node.disable_power_off and (RESERVED, wish.step) in POWERING_OFF:
+                raise errors.PowerOffDisabled("It stays on.", details={"node": node.name, "step": wish.step})
         if node.maintenance and not verb.hold:
             raise errors.NodeInMaintenance("Set aside.", details={"node": node.name})
         if not self.line(node.uuid) and after(node.provision_state, EVENTS_OF[verb.target]) is None:
@@ -103,7 +115,7 @@ class MemoryMoves(MemoryRequests):
         else:
             self._move(request, EVENTS_OF[target], EventType.PROVISION_SET_START)
         while (stage := self.nodes[node.uuid].provision_state) in WORKING:
-            self._move(request, finish_of(stage, target), EventType.PROVISION_SET_END)
+            self._move(request, finish_of(stage, target, is_retired=node.retired), EventType.PROVISION_SET_END)
         return {"steps": [{"name": one.name, "state": one.state.value} for one in _steps(request)]}
 
     def _end_with(self, request: RequestView, state: RequestState, error: errors.CastironError) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from castiron.actors.core.requests.compatibility import MEETINGS, POLICIES, Meeting, Turn, essence
+from castiron.actors.core.requests.guards import action_of_verb
 from castiron.transport import errors, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.errors import CastironError
@@ -66,6 +67,7 @@ class MemoryRequests(MemoryMachines):
 
     def submit(self, verb: verbs.AnyNodeRequest, who: PeerInfo, answer: Answer) -> None:
         node = self._reachable(verb.node)
+        self._check_guards(node, action_of_verb(verb), who)
         request = self._of_key(verb, node) or self._judged(verb, node, who)
         if verb.key is not None:
             self.keys[verb.key] = request.id
@@ -89,6 +91,8 @@ class MemoryRequests(MemoryMachines):
         is_running = request.state is RequestState.RUNNING
         if is_running and isinstance(verb, verbs.RequestCancel):
             raise errors.RequestStarted("It has started. Abort it.", details=details)
+        if is_running or isinstance(verb, verbs.RequestAbort):
+            self._check_guards(self._node(request.node), verbs.tag_of(verb), who)
         others = [one for one in request.requesters if one != who.requester]
         if others and not verb.force:
             if is_running or who.requester not in request.requesters:

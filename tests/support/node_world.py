@@ -124,7 +124,8 @@ class World:
         """Ask as a user does; the answer is in `replies` under the request's id."""
         self._asked += 1
         new = request_id(self._asked)
-        steps: Plan = plan(verb, CATALOGUE, 60.0) if isinstance(verb, NodeProvisionSet) else {}
+        keep_on = self.record.disable_power_off
+        steps: Plan = plan(verb, CATALOGUE, 60.0, keep_on=keep_on) if isinstance(verb, NodeProvisionSet) else {}
         self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new, plan=steps))
         return new
 

@@ -10,6 +10,7 @@ from castiron.store.records import (
     Change,
     EventDraft,
     NodeInsert,
+    NodeLock,
     NodeRecord,
     NodeUpdate,
     RequestRecord,
@@ -90,6 +91,14 @@ def full_node(number: int = 1) -> NodeRecord:
         power_check_interval_s=0.0,
         epoch=3,
         node_seq=NodeSeq(0),
+        protected=True,
+        protected_reason="a database",
+        retired=True,
+        retired_reason="fan\nbroken",
+        disable_power_off=True,
+        resource_class="baremetal",
+        traits=("CUSTOM_RACK_7", "HW_CPU_X86_VMX"),
+        lock=NodeLock(owner="curve:ann", reason=None, since=Instant(1700000000.25)),
     )
 
 

@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 import castiron
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import PATIENCE_S, Delivery
+from castiron.transport.clients.guards import Guards
 from castiron.transport.clients.nodes import Nodes
 from castiron.transport.clients.provision import Provision
 from castiron.transport.clients.requests import Requests
@@ -57,6 +58,7 @@ class Client:
         nodes: verbs about nodes.
         requests: verbs about requests.
         provision: verbs that move nodes.
+        guards: the locks of nodes.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Client:
             self._conversation, timeout_s=timeout_s, patience_s=patience_s, new_key=new_key, now=now
         )
         self.requests = Requests(self._conversation, self._delivery, timeout_s=timeout_s, now=now)
+        self.guards = Guards(self._conversation, timeout_s=timeout_s)
         self.provision = Provision(self._conversation, self.requests, timeout_s=timeout_s)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType, to_builtins
 from castiron.transport.clients.bulk import Bulk, BulkTerms, Told, bulk_verb
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import Terms, on_terms
+from castiron.transport.clients.guards import FirstMarks, Marks, as_fields
 from castiron.transport.clients.requests import Request, Requests
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
@@ -95,6 +96,7 @@ class Nodes:
         soft_power_off_timeout_s: float | None = None,
         power_check_interval_s: float | None = None,
         force: bool = False,
+        **marks: Unpack[FirstMarks],
     ) -> NodeView:
         """Make a node known.
 
@@ -108,6 +110,7 @@ class Nodes:
             soft_power_off_timeout_s: for the operating system to shut down; None: the conductor's.
             power_check_interval_s: from one look at its power state to the next; 0: none; None: the conductor's.
             force: accept a BMC address that another node has.
+            marks: resource_class, traits, disable_power_off, retired and its reason.
         """
         verb = NodeCreate(
             name=name,
@@ -119,6 +122,7 @@ class Nodes:
             soft_power_off_timeout_s=soft_power_off_timeout_s,
             power_check_interval_s=power_check_interval_s,
             force=force,
+            **as_fields(marks),
         )
         return self._conversation.ask(verb, NodeView, self._timeout_s)
 
@@ -249,6 +253,7 @@ class Nodes:
         power_state_change_timeout_s: float | UnsetType | None = UNSET,
         soft_power_off_timeout_s: float | UnsetType | None = UNSET,
         power_check_interval_s: float | UnsetType | None = UNSET,
+        **marks: Unpack[Marks],
     ) -> NodeView:
         """Change attributes of a node; what is not named stays. In maps, a key with None is removed.
 
@@ -264,6 +269,7 @@ class Nodes:
             power_state_change_timeout_s: None goes back to the conductor's.
             soft_power_off_timeout_s: None goes back to the conductor's.
             power_check_interval_s: None goes back to the conductor's.
+            marks: as in `create`, and protected and its reason.
         """
         verb = NodeSet(
             node=node,
@@ -277,6 +283,7 @@ class Nodes:
             power_state_change_timeout_s=power_state_change_timeout_s,
             soft_power_off_timeout_s=soft_power_off_timeout_s,
             power_check_interval_s=power_check_interval_s,
+            **as_fields(marks),
         )
         return self._conversation.ask(verb, NodeView, self._timeout_s)
 

@@ -93,13 +93,14 @@ class Guard:
         Raises:
             VerbForbidden: the caller's role does not include it.
         """
-        if not includes(caller.role, verb.role):
+        needs = verb.needs()
+        if not includes(caller.role, needs):
             self._forbidden += 1
             tag = tag_of(verb)
             raise VerbForbidden(
-                f"{tag} needs the role {verb.role}, and the key of {caller.requester.removeprefix(f'{SCHEME}:')} has "
+                f"{tag} needs the role {needs}, and the key of {caller.requester.removeprefix(f'{SCHEME}:')} has "
                 f"the role {caller.role}. Ask the conductor's owner, who can change it with `castiron keys allow`.",
-                details={"verb": tag, "role": caller.role.value, "needs": verb.role.value},
+                details={"verb": tag, "role": caller.role.value, "needs": needs.value},
             )
 
     def _deny(self, verdict: Verdict, now: float) -> None:

@@ -12,6 +12,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
+        NodeProtected  NodeRetired  NodeLockHeld  PowerOffDisabled
         RequestStarted  RequestEnded  RequestNotYours  RequestCancelled  RequestSuperseded  RequestExpired
         RequestAborted  RequestInterrupted  BulkStopped  NodeStateInvalid  StepNotWaiting
       CapacityError          a published limit was reached                  source=conductor
@@ -41,8 +42,12 @@ from castiron.transport.errors.asked import (
     NodeExists,
     NodeInMaintenance,
     NodeLocked,
+    NodeLockHeld,
     NodeNotFound,
+    NodeProtected,
     NodeRemoved,
+    NodeRetired,
+    PowerOffDisabled,
     PreconditionFailed,
     RequestAborted,
     RequestCancelled,
@@ -129,10 +134,14 @@ __all__ = [
     "MailboxFull",
     "NodeExists",
     "NodeInMaintenance",
+    "NodeLockHeld",
     "NodeLocked",
     "NodeNotFound",
+    "NodeProtected",
     "NodeRemoved",
+    "NodeRetired",
     "NodeStateInvalid",
+    "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
     "ReplyTimeout",

@@ -120,6 +120,33 @@ class NodeInMaintenance(ConflictError):
     code = "node.maintenance"
 
 
+class NodeProtected(ConflictError):
+    """The node is protected: it is neither given back, nor rebuilt, nor forgotten. details: node, reason."""
+
+    code = "node.protected"
+    retry = Retry.NEVER
+
+
+class NodeRetired(ConflictError):
+    """The node is retired: it is not offered to anybody any more. details: node, reason."""
+
+    code = "node.retired"
+    retry = Retry.NEVER
+
+
+class NodeLockHeld(ConflictError):
+    """Somebody keeps the node to themselves. details: node, owner, reason, since."""
+
+    code = "node.lock_held"
+
+
+class PowerOffDisabled(ConflictError):
+    """The machine must not be powered off, not even for a reboot. details: node."""
+
+    code = "node.power_off_disabled"
+    retry = Retry.NEVER
+
+
 class RevisionStale(ConflictError):
     """The node has changed since the caller read it; read it again. details: node, have, want."""
 

@@ -105,6 +105,16 @@ class RequestSummary(Struct, frozen=True, kw_only=True):
     requesters: list[str] = field(default_factory=list[str])
 
 
+class LockView(Struct, frozen=True, kw_only=True):
+    """Who keeps a node to themselves."""
+
+    owner: str
+    """An identity, as in a request's `requester`, without what the peer called itself."""
+    reason: str | None
+    since: float
+    """Seconds since 1970-01-01 UTC."""
+
+
 class NodeView(Struct, frozen=True, kw_only=True):
     """A node as it stands."""
 
@@ -136,10 +146,23 @@ class NodeView(Struct, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     revision: int
+    protected: bool = False
+    """It is not given back, rebuilt or forgotten."""
+    protected_reason: str | None = None
+    retired: bool = False
+    """It is not offered to anybody."""
+    retired_reason: str | None = None
+    disable_power_off: bool = False
+    """It must not be powered off, not even for a reboot."""
+    resource_class: str | None = None
+    traits: list[str] = field(default_factory=list[str])
+    """What the machine has or can, sorted."""
+    lock: LockView | None = None
+    """Nil: nobody keeps it to themselves."""
     active_request: RequestSummary | None = None
     queued_requests: list[RequestSummary] = field(default_factory=list[RequestSummary])
     accepts: list[str] = field(default_factory=list[str])
-    """Verbs that would be accepted now."""
+    """Verbs that would be accepted now; of a locked node, from others than the lock's owner."""
     refuses: dict[str, str] = field(default_factory=dict[str, str])
     """Verbs that would be refused now, each with the code and the reason."""
 

@@ -56,6 +56,8 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "node.delete": NodeDeleted,
     "node.maintenance.set": NodeView,
     "node.maintenance.unset": NodeView,
+    "node.lock.set": NodeView,
+    "node.lock.unset": NodeView,
     "node.power.set": RequestView,
     "node.boot_device.set": RequestView,
     "node.boot_device.get": RequestView,

@@ -62,4 +62,18 @@ DriverInfo = Annotated[
     dict[AttributeKey, str | int | float | bool | None],
     Meta(max_length=64, description="what the driver needs, in Ironic's names: ipmi_address, ipmi_username, …"),
 ]
+MAX_TRAITS: Final = 50
+"""As many as Ironic lets a node have."""
+
+Reason = Annotated[str, Meta(min_length=1, max_length=255, description="why")]
+ResourceClass = Annotated[
+    str, Meta(min_length=1, max_length=80, description="what kind of machine it is, to be chosen by")
+]
+Trait = Annotated[str, Meta(pattern=r"^(COMPUTE|CUSTOM|HW|MISC|OWNER|STORAGE)_[A-Z0-9_]+\Z", max_length=255)]
+"""One of the standard's words, which begin with these but CUSTOM, or a word of one's own: CUSTOM_…"""
+
+Traits = Annotated[
+    list[Trait],
+    Meta(max_length=MAX_TRAITS, description="what the machine has or can: the standard's words, and CUSTOM_…"),
+]
 Attributes = Annotated[dict[AttributeKey, Any], Meta(max_length=256, description="free; values as JSON has them")]

@@ -77,7 +77,8 @@ class NodePowerSet(NodeRequest, frozen=True, kw_only=True, tag="node.power.set")
     target: Annotated[PowerTarget, Meta(description="what the power shall be")]
     hard_fallback: Annotated[bool, Meta(description="cut the power if a soft power off does not end in time")] = False
 
-    failures = (*NodeRequest.failures, errors.PowerStateUnconfirmed)
+    refusals = (*NodeRequest.refusals, errors.NodeLockHeld, errors.PowerOffDisabled)
+    failures = (*NodeRequest.failures, errors.PowerStateUnconfirmed, errors.PowerOffDisabled)
     role = Role.OPERATOR
 
 
@@ -90,6 +91,7 @@ class NodeBootDeviceSet(NodeRequest, frozen=True, kw_only=True, tag="node.boot_d
     persistent: Annotated[bool, Meta(description="from now on, not only the next time")] = False
     uefi: Annotated[bool, Meta(description="boot it in UEFI mode")] = False
 
+    refusals = (*NodeRequest.refusals, errors.NodeLockHeld)
     idempotent = True
     role = Role.OPERATOR
 

@@ -19,7 +19,10 @@ from castiron.transport.verbs.arguments import (
     Limit,
     NewName,
     NodeArgument,
+    Reason,
+    ResourceClass,
     TimeoutS,
+    Traits,
 )
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import Role
@@ -28,10 +31,15 @@ _MAINTENANCE: Final[tuple[type[CastironError], ...]] = (
     errors.NodeNotFound,
     errors.NodeLocked,
     errors.NodeInMaintenance,
+    errors.NodeLockHeld,
     errors.MailboxFull,
     errors.StoreUnavailable,
 )
 """Refusals of both: locked only while it is being deleted, and in maintenance only where its actor keeps failing."""
+
+
+_LOCK: Final[tuple[type[CastironError], ...]] = _MAINTENANCE
+"""The same go for these."""
 
 
 class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
@@ -45,6 +53,11 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     power_state_change_timeout_s: TimeoutS | None = None
     soft_power_off_timeout_s: TimeoutS | None = None
     power_check_interval_s: IntervalS | None = None
+    resource_class: ResourceClass | None = None
+    traits: Traits = field(default_factory=list[str])
+    disable_power_off: Annotated[bool, Meta(description="it must not be powered off, not even for a reboot")] = False
+    retired: Annotated[bool, Meta(description="it is not to be offered to anybody")] = False
+    retired_reason: Reason | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
     dry_run: DryRun = False
 
@@ -100,6 +113,17 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
     power_state_change_timeout_s: TimeoutS | UnsetType | None = UNSET
     soft_power_off_timeout_s: TimeoutS | UnsetType | None = UNSET
     power_check_interval_s: IntervalS | UnsetType | None = UNSET
+    resource_class: ResourceClass | UnsetType | None = UNSET
+    traits: Annotated[Traits | UnsetType, Meta(description="all of them: they replace those that it has")] = UNSET
+    disable_power_off: Annotated[
+        bool | UnsetType, Meta(description="it must not be powered off, not even for a reboot")
+    ] = UNSET
+    protected: Annotated[
+        bool | UnsetType, Meta(description="it is not given back, rebuilt or forgotten; only while it is in use")
+    ] = UNSET
+    protected_reason: Reason | UnsetType | None = UNSET
+    retired: Annotated[bool | UnsetType, Meta(description="it is not offered to anybody; not while it is")] = UNSET
+    retired_reason: Reason | UnsetType | None = UNSET
     revision: Annotated[int, Meta(ge=1, description="change only if the node still has this revision")] | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
     dry_run: DryRun = False
@@ -110,6 +134,8 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
         errors.NodeExists,
         errors.BMCAddressTaken,
         errors.NodeLocked,
+        errors.NodeLockHeld,
+        errors.NodeStateInvalid,
         errors.RevisionStale,
         errors.MailboxFull,
         errors.StoreUnavailable,
@@ -135,6 +161,8 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
         errors.NodeNotFound,
         errors.NodeLocked,
         errors.NodeInMaintenance,
+        errors.NodeProtected,
+        errors.NodeLockHeld,
         errors.RevisionStale,
         errors.MailboxFull,
         errors.StoreUnavailable,
@@ -173,6 +201,39 @@ class NodeMaintenanceUnset(Verb, frozen=True, kw_only=True, tag="node.maintenanc
     refusals = _MAINTENANCE
     role = Role.OPERATOR
     version = "1.1"
+
+
+class NodeLockSet(Verb, frozen=True, kw_only=True, tag="node.lock.set"):
+    """Keep a node to oneself: what others ask that changes the node or its machine is refused from now on.
+
+    What was accepted before goes on. Whoever has the lock may set it again, with another reason.
+    """
+
+    node: NodeArgument
+    reason: Annotated[str, Meta(min_length=1, max_length=255, description="why; nil: as it was")] | None = None
+    dry_run: DryRun = False
+
+    makes_work = True
+    refusals = _LOCK
+    role = Role.OPERATOR
+    version = "1.1"
+
+
+class NodeLockUnset(Verb, frozen=True, kw_only=True, tag="node.lock.unset"):
+    """Give a node back to everybody. One's own lock, or, with `force`, which takes an admin, anybody's."""
+
+    node: NodeArgument
+    force: Annotated[bool, Meta(description="also if somebody else has the lock; for admins")] = False
+    dry_run: DryRun = False
+
+    makes_work = True
+    refusals = _LOCK
+    role = Role.OPERATOR
+    version = "1.1"
+
+    def needs(self) -> Role:
+        """Return the least role for this message."""
+        return Role.ADMIN if self.force else self.role
 
 
 class NodeExplain(Verb, frozen=True, kw_only=True, tag="node.explain"):

@@ -44,7 +44,13 @@ class StepWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long after a failure."""
 
 
-_MOVES = (errors.NodeNotFound, errors.NodeLocked, errors.NodeInMaintenance, errors.NodeStateInvalid)
+_MOVES = (
+    errors.NodeNotFound,
+    errors.NodeLocked,
+    errors.NodeInMaintenance,
+    errors.NodeStateInvalid,
+    errors.NodeLockHeld,
+)
 _ANSWERS = (
     errors.NodeNotFound,
     errors.NodeInMaintenance,
@@ -66,11 +72,22 @@ class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provisi
     ) = None
     engine_mode: Annotated[EngineMode, Meta(description="how the steps run; nil: as the settings say")] | None = None
 
-    refusals = (*NodeRequest.refusals, errors.NodeStateInvalid, errors.StepInvalid)
+    refusals = (
+        *NodeRequest.refusals,
+        errors.NodeStateInvalid,
+        errors.StepInvalid,
+        errors.NodeProtected,
+        errors.NodeRetired,
+        errors.NodeLockHeld,
+        errors.PowerOffDisabled,
+    )
     failures = (
         *NodeRequest.failures,
         errors.PowerStateUnconfirmed,
+        errors.PowerOffDisabled,
         errors.NodeStateInvalid,
+        errors.NodeProtected,
+        errors.NodeRetired,
         errors.StepFailed,
         errors.StepTimeout,
         errors.StepInterrupted,

@@ -70,6 +70,7 @@ class RequestAbort(Verb, frozen=True, kw_only=True, tag="request.abort"):
         errors.RequestNotFound,
         errors.RequestEnded,
         errors.RequestNotYours,
+        errors.NodeLockHeld,
         errors.MailboxFull,
         errors.StoreUnavailable,
     )

@@ -19,6 +19,8 @@ from castiron.transport.verbs.nodes import (
     NodeDelete,
     NodeExplain,
     NodeList,
+    NodeLockSet,
+    NodeLockUnset,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodeRecording,
@@ -55,6 +57,8 @@ AnyVerb = (
     | NodeDelete
     | NodeMaintenanceSet
     | NodeMaintenanceUnset
+    | NodeLockSet
+    | NodeLockUnset
     | NodePowerSet
     | NodeBootDeviceSet
     | NodeBootDeviceGet
@@ -93,6 +97,8 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodeDelete,
         NodeMaintenanceSet,
         NodeMaintenanceUnset,
+        NodeLockSet,
+        NodeLockUnset,
         NodePowerSet,
         NodeBootDeviceSet,
         NodeBootDeviceGet,

@@ -41,6 +41,10 @@ class Verb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     role: ClassVar[Role] = Role.ADMIN
     version: ClassVar[str] = "1.0"
 
+    def needs(self) -> Role:
+        """Return the least role for this message: the verb's, unless what it says takes more."""
+        return self.role
+
 
 def tag_of(verb: Verb | type[Verb]) -> str:
     """Return the verb's word on the wire, as "node.power.set"."""

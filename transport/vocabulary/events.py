@@ -44,6 +44,8 @@ class EventType(StrEnum):
     """A step failed."""
     MAINTENANCE_SET_END = "node.maintenance_set.end"
     """A node was put into maintenance, or taken out of it."""
+    LOCK_SET_END = "node.lock_set.end"
+    """Somebody keeps a node to themselves from now on, or does not any more."""
     REQUEST_END = "node.request.end"
     """A request ended that had not started: the machine was not touched by it."""
     WEBHOOK_ERROR = "request.webhook.error"

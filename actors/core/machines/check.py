@@ -194,7 +194,8 @@ def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: S
     is_back = record.maintenance and record.fault is Fault.POWER_FAILURE
     if is_back:
         _clear_fault(draft, seen)
-    is_to_stay = settings.force_power_state_during_sync and not record.maintenance  # a hand may be in the machine
+    is_by_hand = record.maintenance or record.lock is not None  # a hand may be in the machine
+    is_to_stay = settings.force_power_state_during_sync and not (is_by_hand or record.disable_power_off)
     if seen is record.power_state:
         draft.check = replace(draft.check, call=None, failures=0, forced=0, agreed_at=draft.now)
         return CheckResult.RECOVERED if is_back else CheckResult.AGREED

@@ -37,6 +37,9 @@ FOR_EVER_S: Final = 10 * 365 * 86_400.0
 ANY: Final = frozenset(StepKind)
 RESERVED: Final = "conductor"
 """The interface of the steps that every list may have, whatever its driver: Ironic's reserved steps."""
+POWERING_OFF: Final = frozenset({(RESERVED, "power_off"), (RESERVED, "reboot")})
+"""Steps after which the machine is off, or was."""
+
 HOLD: Final = "hold"
 
 

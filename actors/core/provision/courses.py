@@ -50,9 +50,10 @@ BY_HAND: Final = frozenset({Target.CLEAN})
 """What leads back to where it was asked for: `manageable`."""
 
 
-def finish_of(stage: In, target: Target) -> On:
-    """Return the event of a list that has succeeded."""
-    return On.MANAGE if target in BY_HAND else NEXT[stage]
+def finish_of(stage: In, target: Target, *, is_retired: bool) -> On:
+    """Return the event of a list that has succeeded. What is retired is cleaned, and then not offered."""
+    is_kept = target in BY_HAND or (is_retired and stage is In.CLEANING)
+    return On.MANAGE if is_kept else NEXT[stage]
 
 
 def stages_of(target: Target) -> tuple[Kind, ...]:

@@ -16,7 +16,7 @@ from castiron.actors.core.machines.pause import CallBackAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, Succeeded, Wait
 from castiron.actors.core.messages import Heard, TimerDue
 from castiron.actors.core.provision.catalogue import HOLD
-from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of
+from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of, stages_of
 from castiron.actors.core.provision.lanes import (
     follow,
     having,
@@ -49,6 +49,7 @@ from castiron.transport.vocabulary import (
     ProvisionEvent,
     ProvisionState,
     RequestState,
+    StepKind,
     StepState,
     TraceWord,
 )
@@ -72,7 +73,9 @@ def begin(draft: Draft, first: RequestRecord, settings: Settings) -> None:
     draft.state = replace(draft.state, queue=tuple(one for one in draft.state.queue if one.id != first.id))
     trace = tracing.noted(first.trace, TraceWord.STARTED, draft.now)
     request = replace(first, state=RequestState.RUNNING, started_at=draft.now, attempts=first.attempts + 1, trace=trace)
-    state = move(draft, request, event, EventType.PROVISION_SET_START, target=_meant(verb))
+    state = move(
+        draft, request, event, EventType.PROVISION_SET_START, target=_meant(verb, is_retired=draft.state.record.retired)
+    )
     if state not in WORKING:
         return _arrived(draft, request)
     active = Active(request=request, action=_run(request, state, settings), trace=request.trace)
@@ -272,7 +275,7 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
     _note_findings(draft, run)
     if draft.state.record.provision_state not in WORKING:  # the last step to end was one that somebody else ended
         move(draft, request, ProvisionEvent.RESUME, EventType.PROVISION_SET_SUCCESS)
-    event = finish_of(run.stage, verb.target)
+    event = finish_of(run.stage, verb.target, is_retired=draft.state.record.retired)
     to = after(run.stage, event)
     if to is None or to not in WORKING:
         result = {**(request.result or {}), "steps": [*_done_before(request), *telling.summaries(run)]}
@@ -333,9 +336,10 @@ def _verb(request: RequestRecord) -> NodeProvisionSet:
     return verb
 
 
-def _meant(verb: NodeProvisionSet) -> ProvisionState | None:
-    is_by_hand = finish_of(ProvisionState.CLEANING, verb.target) is ProvisionEvent.MANAGE
-    return ProvisionState.MANAGEABLE if is_by_hand else None
+def _meant(verb: NodeProvisionSet, *, is_retired: bool) -> ProvisionState | None:
+    is_cleaned = StepKind.CLEAN in stages_of(verb.target)
+    is_kept = finish_of(ProvisionState.CLEANING, verb.target, is_retired=is_retired) is ProvisionEvent.MANAGE
+    return ProvisionState.MANAGEABLE if is_cleaned and is_kept else None
 
 
 def _arrived(draft: Draft, request: RequestRecord) -> None:

@@ -4,6 +4,9 @@ Decided at once, whoever asks; the answer is the node as it is afterwards. May c
 follows from it for the steps (`driving`).
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Refuse
 from castiron.actors.core.messages import Direct, Order, StepAnswer
@@ -12,16 +15,29 @@ from castiron.actors.core.provision.courses import EVENTS_OF
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.provision.states import after, events_of, held_from
 from castiron.actors.core.requests import running
+from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import leaving
 from castiron.actors.core.state import Active
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError, NodeStateInvalid, StepNotWaiting
+from castiron.transport.verbs import NodeProvisionAbort, NodeProvisionHold, NodeProvisionUnhold, tag_of
 from castiron.transport.vocabulary import EventType, ProvisionEvent
+
+TAGS: Final[Mapping[Order, str]] = {
+    Order.ABORT: tag_of(NodeProvisionAbort),
+    Order.HOLD: tag_of(NodeProvisionHold),
+    Order.UNHOLD: tag_of(NodeProvisionUnhold),
+}
+"""The verbs that they come as."""
 
 
 def direct(draft: Draft, message: Direct, settings: Settings) -> None:
     """Carry an order out, or say why not."""
-    obstacle = leaving(draft.state) or _obstacle(draft, message)
+    obstacle = (
+        leaving(draft.state)
+        or guarded(draft.state.record, TAGS[message.order], message.requester)
+        or _obstacle(draft, message)
+    )
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
     work = _work(draft)

@@ -8,10 +8,10 @@ request: a catalogue, or a runbook, that changes later changes nothing of it.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from castiron.actors.core.provision.catalogue import RESERVED, Arg, Catalogue, Known
+from castiron.actors.core.provision.catalogue import POWERING_OFF, RESERVED, Arg, Catalogue, Known
 from castiron.actors.core.provision.courses import stages_of
 from castiron.actors.core.provision.steps import Plan, Step
-from castiron.transport.errors import StepInvalid
+from castiron.transport.errors import PowerOffDisabled, StepInvalid
 from castiron.transport.verbs import NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import ProvisionTarget, StepKind
 
@@ -35,15 +35,20 @@ BY_ITSELF: Final[Mapping[StepKind, tuple[tuple[str, str], ...]]] = {
 """Kind → the steps that are done first, whatever the driver adds."""
 
 
-def plan(verb: NodeProvisionSet, catalogue: Catalogue, step_timeout_s: float) -> Plan:
+def plan(verb: NodeProvisionSet, catalogue: Catalogue, step_timeout_s: float, *, keep_on: bool = False) -> Plan:
     """Return what a request will work through.
 
     Args:
         step_timeout_s: for a step that has no time of its own.
+        keep_on: the machine must not be powered off: no step does that of itself, and none may be chosen that does.
 
     Raises:
         StepInvalid: a step is unknown, has wrong arguments, or names others that are not there; nothing is half done.
+        PowerOffDisabled: a chosen step would power the machine off.
     """
+    if keep_on:
+        _check_kept_on(verb)
+        catalogue = {key: known for key, known in catalogue.items() if key not in POWERING_OFF}
     kinds = stages_of(verb.target)
     return {
         kind.value: [step.to_map() for step in _steps(verb, kind, catalogue, step_timeout_s, is_first=kind is kinds[0])]
@@ -154,6 +159,15 @@ def _step(known: Known, args: Mapping[str, Any], step_timeout_s: float) -> Step:
         has_revert=known.has_revert,
         is_blocking=known.is_blocking,
     )
+
+
+def _check_kept_on(verb: NodeProvisionSet) -> None:
+    for place, wish in enumerate(verb.steps or ()):
+        if (wish.interface or RESERVED, wish.step) in POWERING_OFF:
+            raise PowerOffDisabled(
+                f"{wish.step}: {verb.node} must not be powered off, not even for a reboot. Leave the step out.",
+                details={"node": verb.node, "path": f"$.steps[{place}]", "step": wish.step},
+            )
 
 
 def _named(steps: Iterable[Step]) -> list[Step]:

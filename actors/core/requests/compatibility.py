@@ -22,6 +22,8 @@ from castiron.transport.verbs import (
     NodeBootDeviceGet,
     NodeBootDeviceSet,
     NodeDelete,
+    NodeLockSet,
+    NodeLockUnset,
     NodeMaintenanceSet,
     NodeMaintenanceUnset,
     NodePowerSet,
@@ -154,6 +156,8 @@ HINDRANCES: Final[Mapping[str, tuple[Hindrance, str]]] = {
     DELETE_FORCED: (Hindrance.NOTHING, "whoever forces it has been told; what runs ends as failed"),
     tag_of(NodeMaintenanceSet): (Hindrance.NOTHING, "to put a node aside must always be possible"),
     tag_of(NodeMaintenanceUnset): (Hindrance.NOTHING, "as above"),
+    tag_of(NodeLockSet): (Hindrance.NOTHING, "what was accepted before goes on; nobody else's comes after it"),
+    tag_of(NodeLockUnset): (Hindrance.NOTHING, "as above"),
 }
 """Verb that is decided at once → what is in its way."""
 

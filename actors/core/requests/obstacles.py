@@ -18,6 +18,7 @@ from castiron.actors.core.requests.compatibility import (
     condition_of,
     conflicting,
 )
+from castiron.actors.core.requests.guards import guarded_whole
 from castiron.actors.core.state import NodeState
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.errors import (
@@ -170,7 +171,7 @@ def obstacles(state: NodeState) -> Mapping[str, RequestRecord | CastironError | 
 
 
 def _obstacle(state: NodeState, tag: str) -> RequestRecord | CastironError | None:
-    refusal = admittance(state, tag)
+    refusal = admittance(state, tag) or guarded_whole(state.record, tag)
     if refusal is not None:
         return refusal
     if tag == PROVISION and state.running is None and not targets_of(state.record.provision_state):

@@ -25,6 +25,8 @@ from castiron.actors.core.provision import driving, inheriting
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.closing import close
+from castiron.actors.core.requests.ending import end_unstarted
+from castiron.actors.core.requests.guards import overtaken
 from castiron.actors.core.state import Action, Active, Ticket
 from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.base import Done, GetPower
@@ -48,6 +50,10 @@ def permit_granted(draft: Draft, message: PermitGranted, settings: Settings) -> 
         return draft.order(ReleasePermit(message.request_id))  # nobody wants it any more
     if draft.state.active is not None:
         return None  # told twice; it is held already
+    if draft.state.interrupted is None:
+        refusal = overtaken(draft.state.record, first)
+        if refusal is not None:
+            return end_unstarted(draft, first, RequestState.FAILED, refusal)
     checks.overtake(draft)
     if first.verb == PROVISION_SET:
         return (driving.begin if draft.state.interrupted is None else inheriting.resume)(draft, first, settings)

@@ -16,6 +16,7 @@ from castiron.actors.core.requests import running, tracing
 from castiron.actors.core.requests.callbacks import with_callback
 from castiron.actors.core.requests.compatibility import Condition, Conflict, Enqueue, Merge, condition_of, judge
 from castiron.actors.core.requests.ending import supersede, waits
+from castiron.actors.core.requests.guards import action_of_verb, guarded
 from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving, misplaced
 from castiron.actors.settings import Settings
 from castiron.store.records import KeyRecord, RequestRecord
@@ -95,7 +96,11 @@ def _judge(draft: Draft, message: Submit, settings: Settings) -> None:
 def _obstacle(draft: Draft, message: Submit) -> CastironError | None:
     condition = condition_of(draft.state.record, is_leaving=draft.state.leaving)
     is_to_wait = message.verb.hold and condition in (Condition.MAINTENANCE, Condition.FAULT)
-    refusal = (None if is_to_wait else admittance(draft.state, tag_of(message.verb))) or _misplaced(draft, message)
+    refusal = (
+        (None if is_to_wait else admittance(draft.state, tag_of(message.verb)))
+        or guarded(draft.state.record, action_of_verb(message.verb), message.requester)
+        or _misplaced(draft, message)
+    )
     deadline_at = message.verb.deadline_at
     if refusal is not None or deadline_at is None or deadline_at > draft.now:
         return refusal

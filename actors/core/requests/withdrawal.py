@@ -11,6 +11,7 @@ from castiron.actors.core.effects import AnswerRequest, Refuse
 from castiron.actors.core.messages import Withdraw
 from castiron.actors.core.requests import running, tracing
 from castiron.actors.core.requests.ending import cancel
+from castiron.actors.core.requests.guards import ABORT_REQUEST, guarded
 from castiron.actors.core.requests.submission import latest
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
@@ -27,7 +28,7 @@ def withdraw(draft: Draft, message: Withdraw, settings: Settings) -> None:
         return draft.order(Refuse(message.reply_to, _ended(message)))
     if request is not state.running:
         return _withdraw_waiting(draft, message, request)
-    obstacle = _started(request) if not message.is_abort else _others(message, request)
+    obstacle = _started(request) if not message.is_abort else _unabortable(draft, message, request)
     if obstacle is not None:
         return draft.order(Refuse(message.reply_to, obstacle))
     draft.order(AnswerRequest(message.reply_to, request, is_final=False))
@@ -61,6 +62,10 @@ def _others(message: Withdraw, request: RequestRecord) -> RequestNotYours | None
         f"Request {request.id} is wanted by {', '.join(others)}; {alone}it goes on. `force` ends it for everybody.",
         details={"request": request.id, "requesters": others},
     )
+
+
+def _unabortable(draft: Draft, message: Withdraw, request: RequestRecord) -> CastironError | None:
+    return guarded(draft.state.record, ABORT_REQUEST, message.requester) or _others(message, request)
 
 
 def _started(request: RequestRecord) -> CastironError:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Final, assert_never
 
 from castiron.actors.core.effects import Accept, Decision, Foretell, Refuse
-from castiron.actors.core.messages import Amend, Direct, Preview, Remove, SetMaintenance, Submit, Withdraw
+from castiron.actors.core.messages import Amend, Direct, Preview, Remove, SetLock, SetMaintenance, Submit, Withdraw
 from castiron.actors.core.state import NodeState
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.replies import Forecast
@@ -37,7 +37,9 @@ def same_request(request: RequestRecord) -> Forecast:
 
 
 def _forecast(
-    state: NodeState, message: Submit | Withdraw | Amend | Remove | SetMaintenance | Direct, decision: Decision
+    state: NodeState,
+    message: Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct,
+    decision: Decision,
 ) -> Forecast:
     match message:
         case Submit():
@@ -47,7 +49,7 @@ def _forecast(
         case Remove():
             name = state.record.name
             return Forecast(would=Would.DELETE, text=f"{name} would be forgotten.", node=name, ends=_ends(decision))
-        case Amend() | SetMaintenance() | Direct():
+        case Amend() | SetMaintenance() | SetLock() | Direct():
             return _of_change(state.record, decision)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)

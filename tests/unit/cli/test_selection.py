@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 from click.testing import Result
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from castiron.transport import verbs
-from castiron.transport.replies import MASK
+from castiron.transport.replies import MASK, LockView
 from castiron.transport.vocabulary import EventType, PowerState
 from tests.support.deadline import until
 from tests.support.memory_conductor import MemoryConductor
@@ -102,6 +102,8 @@ def test_nothing_is_sorted_by_a_secret(run: Run, three: MemoryConductor) -> None
         (["power", "status"], verbs.NodeShow),
         (["maintenance", "set"], verbs.NodeMaintenanceSet),
         (["maintenance", "unset"], verbs.NodeMaintenanceUnset),
+        (["lock", "set"], verbs.NodeLockSet),
+        (["lock", "unset"], verbs.NodeLockUnset),
         (["set", "--extra", "a=1"], verbs.NodeSet),
         (["delete", "--yes"], verbs.NodeDelete),
     ],
@@ -181,6 +183,45 @@ def test_maintenance_is_set_with_a_reason_and_ended(run: Run, three: MemoryCondu
     assert begun.stdout == "n[1-2]: in maintenance: fan broken\n"
     assert listed.stdout.splitlines()[1:] == ["n1    fan broken", "n2    fan broken"]
     assert ended.stdout == "n[1-2]: not in maintenance\n"
+
+
+def test_nodes_are_locked_with_a_reason_and_given_back(run: Run, three: MemoryConductor) -> None:
+    begun = run("node", "lock", "set", "n[1-2]", "--reason", "new fan")
+    listed = run("node", "list", "--where", "lock.reason=new*", "--fields", "name")
+    shown = run("node", "show", "n1")
+    ended = run("node", "lock", "unset", "n[1-2]")
+
+    assert begun.stdout.startswith("n[1-2]: locked by ipc:uid=")
+    assert begun.stdout.endswith(": new fan\n")
+    assert listed.stdout.splitlines()[1:] == ["n1", "n2"]
+    assert ": new fan" in next(line for line in shown.stdout.splitlines() if line.startswith("lock "))
+    assert ended.stdout == "n[1-2]: not locked\n"
+
+
+def test_somebody_elses_lock_is_a_refusal_and_can_be_forced(run: Run, three: MemoryConductor) -> None:
+    lock = LockView(owner="curve:ann", reason="fan", since=1.0)
+    node = next(one for one in three.nodes.values() if one.name == "n1")
+    three.nodes[node.uuid] = structs.replace(node, lock=lock)
+
+    refused = run("node", "power", "on", "n1")
+    forced = run("node", "lock", "unset", "n1", "--force")
+
+    assert refused.exit_code == 75
+    assert "locked" in refused.stderr
+    assert forced.stdout == "n1: not locked\n"
+
+
+def test_what_a_node_is_guarded_by_is_set_listed_and_taken_away(run: Run, three: MemoryConductor) -> None:
+    run("node", "set", "n[1-2]", "--retired", "--retired-reason", "old", "--disable-power-off")
+    run("node", "set", "n1", "--trait", "CUSTOM_RACK_7", "--trait", "HW_NIC_SRIOV", "--resource-class", "baremetal")
+    chosen = run("node", "list", "--where", "retired=yes", "--where", "traits=CUSTOM_RACK_7", "--fields", "name")
+    run("node", "set", "n1", "--no-retired", "--no-disable-power-off", "--unset", "traits", "--unset", "resource-class")
+
+    asked = [one for one in three.asked if isinstance(one, verbs.NodeSet)]
+    assert chosen.stdout.splitlines()[1:] == ["n1"]
+    assert (asked[0].retired, asked[0].retired_reason, asked[0].disable_power_off) == (True, "old", True)
+    assert (asked[-1].retired, asked[-1].disable_power_off) == (False, False)
+    assert (asked[-1].traits, asked[-1].resource_class, asked[-1].protected) == ([], None, UNSET)
 
 
 def test_a_running_request_is_in_the_way_of_a_deletion_unless_it_is_forced(run: Run, three: MemoryConductor) -> None:

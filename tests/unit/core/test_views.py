@@ -22,12 +22,14 @@ CHANGING = [
     "node.delete",
     "node.maintenance.set",
     "node.maintenance.unset",
+    "node.lock.set",
+    "node.lock.unset",
     "node.power.set",
     "node.boot_device.set",
     "node.boot_device.get",
     "node.provision.set",
 ]
-SHOWN_OTHERWISE = {"driver_info", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
+SHOWN_OTHERWISE = {"driver_info", "traits", "lock", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
 
 
 def view_of(record: NodeRecord | None = None, **state: Any) -> NodeView:
@@ -76,7 +78,7 @@ def test_a_busy_node_says_what_it_would_refuse_and_why() -> None:
 
     view = node_view(node.state, node.now)
 
-    free = ["node.set", "node.delete", "node.maintenance.set", "node.maintenance.unset", "node.boot_device.get"]
+    free = [verb for verb in CHANGING if not verb.endswith((".power.set", "boot_device.set", "provision.set"))]
     assert view.accepts == free
     assert view.refuses == dict.fromkeys(
         [verb for verb in CHANGING if verb not in free], f"node.locked: {obstacle.message}"
@@ -89,7 +91,10 @@ def test_a_node_whose_request_is_running_is_not_to_be_deleted() -> None:
 
     view = node_view(node.state, node.now)
 
-    assert view.accepts == ["node.set", "node.maintenance.set", "node.maintenance.unset", "node.boot_device.get"]
+    taken = [
+        verb for verb in CHANGING if not verb.endswith((".power.set", "boot_device.set", "provision.set", ".delete"))
+    ]
+    assert view.accepts == taken
     assert view.refuses["node.delete"].endswith("or force the deletion: that one ends as failed then.")
     assert view.refuses["node.power.set"].endswith("or ask with another policy: after, or supersede.")
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from castiron.actors.core.machines.check import REQUESTER, interval_s
 from castiron.actors.core.messages import Heard, Recover, Remove, SetMaintenance, TimerDue
 from castiron.actors.core.state import NodeState
 from castiron.actors.drivers.base import Done
+from castiron.store.records import NodeLock
 from castiron.transport.vocabulary import (
     CheckResult,
     EventType,
@@ -96,6 +98,17 @@ def test_a_machine_is_driven_back_where_that_is_wanted() -> None:
     assert kinds(node) == [EventType.POWER_SET_START, EventType.POWER_SET_END]
     (request,) = node.requests.values()
     assert (request.requester, request.state) == (REQUESTER, RequestState.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    "guard", [{"disable_power_off": True}, {"lock": NodeLock(owner="ipc", reason=None, since=Instant(1.0))}]
+)
+def test_a_machine_that_must_not_be_driven_is_followed(guard: dict[str, Any]) -> None:
+    node = begun(FORCING, **guard)
+    node.machine.power = OFF
+
+    assert counted(node) == [CheckResult.CORRECTED]
+    assert (node.record.power_state, node.requests, node.machine.arrived) == (OFF, {}, [])
 
 
 def test_a_machine_that_was_never_seen_is_not_driven_anywhere() -> None:

@@ -195,6 +195,8 @@ def test_a_busy_node_refuses_and_says_what_it_is_busy_with() -> None:
             "node.delete",
             "node.maintenance.set",
             "node.maintenance.unset",
+            "node.lock.set",
+            "node.lock.unset",
             "node.boot_device.get",
         ],
     }
