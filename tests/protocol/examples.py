@@ -58,7 +58,7 @@ def of_work(world: World, peer: RawPeer, tag: str) -> Fields:
     fields: Fields = {"verb": tag, "node": at_work(world, peer)}
     if tag == "node.provision.unhold":
         peer.ask({"verb": "node.provision.hold", "node": fields["node"]})
-    if tag.startswith("node.step."):
+    if tag in {"node.step.done", "node.step.progress"}:
         fields["token"] = world.conductor.token_of(fields["node"])
     return fields
 
