@@ -16,7 +16,7 @@ from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.frames import HEADER
 from castiron.transport.replies import StatusView
 from tests.fuzz.corpus import NODES
-from tests.fuzz.fortress import Fortress
+from tests.fuzz.fortress import Footprint, Fortress
 from tests.fuzz.vandals import GREETING, connected
 from tests.support.deadline import until
 from tests.support.raw_peer import packed
@@ -80,6 +80,12 @@ def serves(client: Client, fortress: Fortress) -> None:
     assert patient_status(client).threads["front door"] == "alive"
 
 
+def warm(client: Client, fortress: Fortress) -> Footprint:
+    """Return what the conductor takes once it has opened what it opens when it is first needed."""
+    serves(client, fortress)
+    return fortress.footprint()
+
+
 def patient_status(client: Client) -> StatusView:
     """Ask how it is until it says so: a thousand long lists may stand before it, and then it says that they do."""
     found: list[StatusView] = []
@@ -110,7 +116,7 @@ def test_a_thousand_clients_that_ask_for_long_lists_and_never_read(fortress: For
     with fortress.client() as client:
         for name in NODES:
             client.nodes.create(name, driver="fake", extra={"ballast": "x" * 60_000})
-        before = fortress.footprint()
+        before = warm(client, fortress)
         ask = packed({"verb": "node.list"})
 
         with crowd(fortress.endpoint, zmq.DEALER) as sockets:
@@ -135,7 +141,7 @@ def test_a_thousand_clients_that_ask_for_long_lists_and_never_read(fortress: For
 def test_a_thousand_subscribers_that_never_read(fortress: Fortress) -> None:
     with fortress.client() as client:
         client.nodes.create(NODES[0], driver="fake")
-        before = fortress.footprint()
+        before = warm(client, fortress)
         events = client.hello().events_endpoint
         assert events is not None
 
@@ -155,7 +161,7 @@ def test_a_thousand_subscribers_that_never_read(fortress: Fortress) -> None:
 def test_a_thousand_that_never_finish_their_handshake(fortress: Fortress) -> None:
     with fortress.client() as client, contextlib.ExitStack() as stack:
         client.nodes.create(NODES[0], driver="fake")
-        before = fortress.footprint()
+        before = warm(client, fortress)
         door = parse_endpoint(fortress.endpoint)
         half: list[socket.socket] = []
         for number in range(CROWD):
