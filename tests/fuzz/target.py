@@ -7,6 +7,7 @@ again. Says "ready", and where it listens; ends when standard input does.
 """
 
 import itertools
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,4 +61,5 @@ def serve(store: str, endpoint: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")  # to standard error, where tests read it
     serve(*sys.argv[1:])

@@ -6,6 +6,7 @@ Says "ready" on standard output. SIGTERM stops it in order. A line with a number
 the files that it may write to so many bytes, as a full disk would; an empty line takes the limit away.
 """
 
+import logging
 import resource
 import signal
 import sys
@@ -50,4 +51,5 @@ def say(word: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")  # to standard error, where tests read it
     obey(sys.argv[1:])
