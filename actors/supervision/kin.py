@@ -11,11 +11,11 @@ from typing import Any, ClassVar, cast
 
 from pykka import ActorDeadError, ActorRef, Timeout
 
-from castiron.actors.core.messages import Amend, Preview, Remove, SetMaintenance, Submit, Withdraw
+from castiron.actors.core.messages import Preview, Remove, SetMaintenance, Wish
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.transport.vocabulary import NodeUUID, RequestID
 
-UsersMessage = Submit | Withdraw | Remove | Amend | SetMaintenance | Preview
+UsersMessage = Wish | Preview
 """What a node's actor is told on behalf of a user, who waits for an answer."""
 
 
