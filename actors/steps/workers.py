@@ -4,14 +4,13 @@ A step that hangs keeps its thread, which cannot be ended from outside, and lose
 returns later, nobody listens. What a step raises, or returns that is none of the things it may return, is its failure.
 """
 
+import json
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
-
-from msgspec import json
 
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.drivers.base import Done, NotDone, Outcome
@@ -194,12 +193,12 @@ def _told(name: str, value: object) -> Outcome:
     if not isinstance(value, Mapping):
         return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
     try:
-        text = json.encode(dict(cast("Mapping[str, Any]", value)))
+        text = json.dumps(dict(cast("Mapping[str, Any]", value)), allow_nan=False)
     except Exception as error:  # noqa: BLE001 - it is the plug-in's map, and may raise anything
         return _failed(f"What {name} returned cannot be stored: {str(error)[:MAX_SAID]}")
     if len(text) > MAX_RESULT_BYTES:
         return _failed(f"{name} returned {len(text)} bytes; there is room for {MAX_RESULT_BYTES}. Keep it elsewhere.")
-    return Done(value=json.decode(text))
+    return Done(value=json.loads(text))
 
 
 def _failed(message: str) -> NotDone:
