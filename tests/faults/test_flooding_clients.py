@@ -24,6 +24,9 @@ WINDOW = 8
 NODES = 20
 CROWD_NODES = 500
 LASTS_S = float(os.environ.get("CASTIRON_FLOOD_S", "6"))
+LOOK_S = 0.1
+"""Between two looks at the conductor."""
+
 GROWTH_BYTES = 150 << 20
 """Ten thousand ended requests that are remembered, and what is under way; the same however long the flood.
 
@@ -101,10 +104,19 @@ def flooded(client: Client, *, nodes: int, window: int) -> tuple[dict[str, Any],
     command = [sys.executable, "-m", "tests.support.flooder", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as flooder:
         seen: list[StatusView] = []
-        while flooder.poll() is None:
+        while is_running(flooder):
             seen.append(client.status())  # answered all the time: it has no rate
         assert flooder.stdout is not None
         return json.loads(flooder.stdout.read()), seen
+
+
+def is_running(process: "subprocess.Popen[str]") -> bool:
+    """Return whether a process has not ended a moment later; a look at every moment would fill the memory."""
+    try:
+        process.wait(LOOK_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def figures(before: StatusView, seen: list[StatusView]) -> dict[str, Any]:
