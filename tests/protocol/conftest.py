@@ -126,14 +126,14 @@ class World:
     def conductor(self) -> MemoryConductor:
         """What stands behind the door; skips the test where that is another's."""
         if self._house is None:
-            pytest.skip("needs a look behind the door")
+            pytest.skip("the conductor is somebody else's process: it is held to what is seen from outside")
         return self._house.conductor
 
     @property
     def door(self) -> FrontDoor:
         """The door itself; skips the test where it is another's."""
         if self._house is None:
-            pytest.skip("needs the door itself")
+            pytest.skip("the door is in somebody else's process: it is held to what is seen from outside")
         return self._house.door
 
     def new_name(self) -> str:

@@ -182,7 +182,7 @@ class TestPasswords:
 
     def test_a_password_is_compared(self, world: World, ask: Asking) -> None:
         if CheckUserPassword in world.lacks:
-            pytest.skip("this BMC says that any password matches")
+            pytest.skip("ipmi_sim answers that any password matches: the farm and the fake driver are held to it")
 
         assert ask(CheckUserPassword("admin", "password")) is PasswordCheck.MATCHES
         assert ask(CheckUserPassword("admin", "Password")) is PasswordCheck.DIFFERS
@@ -238,7 +238,7 @@ class TestPasswords:
 
     def test_a_driver_info_that_cannot_be_is_told(self, world: World, ask: Asking) -> None:
         if "ipmi_address" not in world.healthy:
-            pytest.skip("the fake driver looks at the password only")
+            pytest.skip("its driver_info has no address that could be left out: the IPMI driver is held to it")
 
         refused = ask.end(VerifyCredentials({"ipmi_port": 0}), NotDone)
 
