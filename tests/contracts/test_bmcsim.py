@@ -11,7 +11,7 @@ from bench.simulator import SOURCES, CannotBuild, Simulator, built, silent_numbe
 from castiron.testing import BMCFarm
 from castiron.transport.vocabulary import PowerState
 from tests.support.console import Console, Refused, Silent, ipmi_message
-from tests.support.simulators import missing, needs
+from tests.support.simulators import lacking, needs
 from tests.support.udp import SOON_S, exchange_with
 
 COUNT = 20
@@ -28,7 +28,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         return built(tmp_path_factory.mktemp("bmcsim"))
     except CannotBuild as reason:
-        pytest.skip(str(reason))
+        lacking(str(reason))
 
 
 @pytest.fixture
@@ -211,13 +211,12 @@ def test_what_cannot_be_built_says_what_to_install(tmp_path: Path, monkeypatch: 
 
 
 def test_its_sources_have_no_warnings(tmp_path: Path) -> None:
-    if missing("gcc"):
-        pytest.skip("gcc not found")
+    needs("gcc")
     flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror", "-c"]
     for source in SOURCES.glob("*.c"):
         done = subprocess.run(
             ["gcc", *flags, "-o", str(tmp_path / "out.o"), str(source)], check=False, capture_output=True, text=True
         )
         if "openssl/" in done.stderr and "No such file" in done.stderr:
-            pytest.skip("libcrypto's headers not found")
+            lacking("libcrypto's headers not found; on Debian: apt install libssl-dev")
         assert done.stderr == ""

@@ -6,7 +6,7 @@ REQUIRE_SIMULATORS=1, so that a missing program can never look like a passed tes
 
 import os
 import shutil
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -34,8 +34,12 @@ def missing(*programs: str) -> str | None:
 def needs(*programs: str) -> None:
     """Go on if the programs are there; else skip by name, or fail where they are required."""
     reason = missing(*programs)
-    if reason is None:
-        return
+    if reason is not None:
+        lacking(reason)
+
+
+def lacking(reason: str) -> NoReturn:
+    """Skip for something that this machine lacks, or fail where nothing may be lacking: CI skips none of these."""
     if os.environ.get(REQUIRE) == "1":
         pytest.fail(f"{reason} ({REQUIRE}=1)", pytrace=False)
     pytest.skip(reason)
