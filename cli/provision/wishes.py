@@ -16,7 +16,7 @@ import click
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
 from castiron.cli.pairs import MAX_FILE_BYTES, json_pairs
-from castiron.transport.clients.provision import AnyStep, step_of
+from castiron.transport.clients.provisioning.moves import AnyStep, step_of
 from castiron.transport.verbs import StepWish
 
 STDIN: Final = "-"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from castiron.transport.clients.client import Client
-from castiron.transport.clients.provision import AnyStep
+from castiron.transport.clients.provisioning.moves import AnyStep
 from castiron.transport.errors import (
     ArgumentInvalid,
     NodeStateInvalid,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from castiron.transport.clients.client import Client
-from castiron.transport.clients.provision import AnyStep
+from castiron.transport.clients.provisioning.moves import AnyStep
 from castiron.transport.clients.requests import Request
 from castiron.transport.events import EventView
 from castiron.transport.replies import NodeView

@@ -21,9 +21,9 @@ from msgspec import Struct, structs
 import castiron
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import PATIENCE_S, Delivery
-from castiron.transport.clients.guards import Guards
 from castiron.transport.clients.nodes import Nodes
-from castiron.transport.clients.provision import Provision
+from castiron.transport.clients.provisioning.guards import Guards
+from castiron.transport.clients.provisioning.moves import Provision
 from castiron.transport.clients.requests import Requests
 from castiron.transport.clients.stream import EventStream, wanted_events
 from castiron.transport.endpoint import default_endpoint, parse_endpoint

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType, to_builtins
 from castiron.transport.clients.bulk import Bulk, BulkTerms, Told, bulk_verb
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import Terms, on_terms
-from castiron.transport.clients.guards import FirstMarks, Marks, as_fields
+from castiron.transport.clients.provisioning.guards import FirstMarks, Marks, as_fields
 from castiron.transport.clients.requests import Request, Requests
 from castiron.transport.clients.stream import EventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
