@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
@@ -67,8 +67,8 @@ def plugged_in() -> list[Any]:
     found: list[Any] = []
     for entry in entry_points(group=GROUP):
         try:
-            loaded = entry.load()
-            found += [_made(one) for one in (loaded if isinstance(loaded, list | tuple) else [loaded])]
+            loaded: Any = entry.load()
+            found += [_made(one) for one in (cast("list[Any]", loaded) if isinstance(loaded, list) else [loaded])]
         except Exception:
             log.exception("the periodic tasks of %s (%s) cannot be loaded; they are left out", entry.name, entry.value)
     return found

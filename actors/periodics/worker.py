@@ -244,10 +244,14 @@ class PeriodicWorker:
         try:
             return task.work()
         finally:
-            with self._lock:
-                task.is_in_call = False
-                if task.stand is Stand.HUNG:
-                    self._go_on(task, self._clock.now())
+            self._returned(task)
+
+    def _returned(self, task: Task) -> None:
+        """Note that no thread is in it any more; if it was left behind, say when it runs next."""
+        with self._lock:
+            task.is_in_call = False
+            if task.stand is Stand.HUNG:
+                self._go_on(task, self._clock.now())
 
     def _ended(self, task: Task, ended: Ended) -> None:
         """Take in how a run ended, on whatever thread."""
