@@ -286,7 +286,7 @@ class Conductor:
             load=archive.load,
             workers=self._open_workers(clock),
             tokens=Tokens(store.seal, store.open_sealed),
-            periodics=self._open_periodics(clock, drivers),
+            periodics=self._open_periodics(clock, drivers, board),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
         keys = Keys(store.keys())
@@ -367,9 +367,9 @@ class Conductor:
         self._parts.add(workers.stop)
         return workers
 
-    def _open_periodics(self, clock: Clock, drivers: Mapping[str, Driver]) -> Periodics:
-        sources = [*drivers.values(), *plugged_in(), *self._periodics]
-        periodics = Periodics(clock, self._settings, self._rng, sources)
+    def _open_periodics(self, clock: Clock, drivers: Mapping[str, Driver], board: Board) -> Periodics:
+        sources = [*plugged_in(), *self._periodics]
+        periodics = Periodics(clock, self._settings, self._rng, board, drivers=drivers, sources=sources)
         self._parts.add(periodics.stop)
         return periodics
 

@@ -39,6 +39,11 @@ class Published:
     """Of the owner who published it."""
 
 
+Attend = Callable[[NodeUUID, Published | None], None]
+"""Called with a node whose record is another one than before; None: the node is gone. Must not block, nor ask the board
+for more than one node."""
+
+
 class Board:
     """Any thread may use any method. Reading a node or a request is O(1) and takes no lock."""
 
@@ -58,6 +63,7 @@ class Board:
         self._tickets = 0
         self._max_waiters = max_waiters
         self._mark = Watermark(seq)
+        self._attend: Attend | None = None
 
     @property
     def seq(self) -> EventSeq:
@@ -66,6 +72,10 @@ class Board:
         Read it before what is here; then what is here is no older.
         """
         return self._mark.seq
+
+    def attend(self, told: Attend) -> None:
+        """Tell of each node whose record changes, in the order of the changes. Once, before there are any."""
+        self._attend = told
 
     def landed(self, commits: Iterable[Commit]) -> None:
         """Note what is on disk and will be shown; in the order of the numbers, before anybody is told of it."""
@@ -132,6 +142,8 @@ class Board:
             gone = self._nodes.pop(uuid, None)
             self._forget_name(gone)
             self._mark.show(uuid, seq)
+            if self._attend is not None:
+                self._attend(uuid, None)
 
     def node(self, name_or_uuid: str) -> Published | None:
         """Return a node by uuid or name, None if there is none."""
@@ -244,6 +256,8 @@ class Board:
         self._nodes[record.uuid] = published
         self._names[record.name] = record.uuid
         self._mark.show(record.uuid, published.seq)
+        if self._attend is not None and (before is None or before.state.record is not record):
+            self._attend(record.uuid, published)
 
     def _forget_name(self, gone: Published | None) -> None:
         if gone is None:

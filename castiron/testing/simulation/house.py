@@ -131,7 +131,7 @@ class House:
         self.services = Services(
             workers=Workers(Shelf(), self._clock, 1),
             tokens=Tokens(store.seal, store.open_sealed),
-            periodics=Periodics(self._clock, ground.settings, ground.rng),
+            periodics=Periodics(self._clock, ground.settings, ground.rng, board, drivers=self.drivers),
             conductor=store.conductor,
             clock=self._clock,
             dispatcher=self.dispatcher,
