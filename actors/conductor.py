@@ -39,6 +39,8 @@ from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
 from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
+from castiron.actors.sensors.rulefile import read_rules
+from castiron.actors.sensors.sensing import Sensing
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.steps.shelf import Shelf
@@ -207,6 +209,7 @@ class Conductor:
         Raises:
             StoreUnusable, SecretsUnreadable: the store or its key cannot be used; the message says what to do.
             EndpointRefused: castiron cannot, or will not, listen there.
+            SettingInvalid: the file with the alarm rules cannot be used.
             KeyUnusable: its own key file or its allow-list cannot be used.
             RuntimeError: it runs already.
         """
@@ -288,6 +291,7 @@ class Conductor:
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=self._open_periodics(clock, drivers, board),
         )
+        Sensing(services, read_rules(settings.alarm_rules_file)).enrol()
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
         keys = Keys(store.keys())
         intake = Intake(services, archive, keys)
@@ -337,8 +341,7 @@ class Conductor:
             sample=lookout.look,
             failed=self._fail,
         )
-        bulletin.lookout = lookout
-        bulletin.front_door, bulletin.watch = front_door, watch
+        bulletin.lookout, bulletin.front_door, bulletin.watch = lookout, front_door, watch
         services.periodics.start()
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)

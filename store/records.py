@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from castiron.transport.vocabulary import (
+    AlarmState,
     Applied,
     ConductorID,
     DeliveryID,
@@ -46,6 +47,17 @@ class NodeLock:
     """An identity, whatever the peer called itself."""
     reason: str | None
     since: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeAlarm:
+    """How one alarm rule stands at a node."""
+
+    state: AlarmState
+    since: Instant
+    sensor: str | None = None
+    """Whose reading decided it; None: none could be read."""
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +107,10 @@ class NodeRecord:
     traits: tuple[str, ...] = ()
     """Sorted, no two the same."""
     lock: NodeLock | None = None
+    sensor_data_interval_s: float | None = None
+    """None: as the conductor is set; 0.0: its sensors are not read."""
+    alarms: Mapping[str, NodeAlarm] = field(default_factory=_empty)
+    """Name of a rule → how it stands; one that is not here has never been known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

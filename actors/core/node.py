@@ -26,6 +26,7 @@ from castiron.actors.core.messages import (
     Preview,
     Recover,
     Remove,
+    Sensed,
     SetLock,
     SetMaintenance,
     StepAnswer,
@@ -41,6 +42,7 @@ from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import UNDER_WAY, hindered, leaving, stale
 from castiron.actors.core.requests.withdrawal import withdraw
+from castiron.actors.core.sensors import alarms
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import foretold
 from castiron.actors.settings import Settings
@@ -63,6 +65,9 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             _timer_due(draft, message, settings)
         case Recover():
             _recover(draft, message, settings)
+        case Sensed():
+            if not state.leaving:
+                alarms.sensed(draft, message)
         case _:
             _wish(draft, message, settings)
     _tend(draft, settings, was_in_maintenance=state.record.maintenance)

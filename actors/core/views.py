@@ -10,9 +10,9 @@ from typing import Any, Final
 from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.steps import steps_of
-from castiron.store.records import EventRecord, NodeLock, NodeRecord, RequestRecord, TraceEntry
+from castiron.store.records import EventRecord, NodeAlarm, NodeLock, NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.events import EventView
-from castiron.transport.replies import MASK, LockView, NodeView, RequestSummary, RequestView, TraceStep
+from castiron.transport.replies import MASK, AlarmView, LockView, NodeView, RequestSummary, RequestView, TraceStep
 from castiron.transport.vocabulary import Instant
 from castiron.transport.webhooks.addresses import shown
 
@@ -20,6 +20,7 @@ _OF_RECORD: Final = frozenset(NodeView.__struct_fields__) & {field.name for fiel
     "driver_info",
     "traits",
     "lock",
+    "alarms",
 }
 """Fields of a view that the record has as they are."""
 
@@ -59,6 +60,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         resource_class=record.resource_class,
         traits=list(record.traits),
         lock=_lock(record.lock),
+        sensor_data_interval_s=record.sensor_data_interval_s,
+        alarms=_alarms(record.alarms),
         active_request=None if state.running is None else _summary(state.running, step=_step(state)),
         queued_requests=[_summary(request, position=place) for place, request in enumerate(state.queue, start=1)],
         accepts=accepts,
@@ -79,7 +82,16 @@ def field_of(state: NodeState, now: Instant, name: str) -> Any:
         return list(state.record.traits)
     if name == "lock":
         return _lock(state.record.lock)
+    if name == "alarms":
+        return _alarms(state.record.alarms)
     return getattr(node_view(state, now), name)
+
+
+def _alarms(alarms: Mapping[str, NodeAlarm]) -> dict[str, AlarmView]:
+    return {
+        rule: AlarmView(state=alarm.state, since=alarm.since, sensor=alarm.sensor, value=alarm.value)
+        for rule, alarm in alarms.items()
+    }
 
 
 def _lock(lock: NodeLock | None) -> LockView | None:

@@ -16,6 +16,7 @@ from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.periodics.declaring import Terms, is_periodic, terms_of
+from castiron.actors.periodics.roll import SpacingOf
 from castiron.actors.periodics.task import Work
 from castiron.actors.periodics.worker import PeriodicWorker, marked_members, name_of
 from castiron.actors.published.board import Board
@@ -69,6 +70,11 @@ class Periodics:
             else:
                 for call in marked_members([source]):
                     self._add(call)
+
+    def take(self, work: Work, terms: Terms, spacing_of: SpacingOf) -> None:
+        """Take a task of castiron's own in, unless the settings switch it off; see `PeriodicWorker.take`."""
+        if work.name not in self._disabled:
+            self.worker.take(work, terms, spacing_of)
 
     def _add(self, call: Callable[..., Any], driver: str | None = None) -> None:
         terms, name = terms_of(call), name_of(call)

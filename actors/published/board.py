@@ -63,7 +63,7 @@ class Board:
         self._tickets = 0
         self._max_waiters = max_waiters
         self._mark = Watermark(seq)
-        self._attend: Attend | None = None
+        self._attend: tuple[Attend, ...] = ()
 
     @property
     def seq(self) -> EventSeq:
@@ -74,8 +74,8 @@ class Board:
         return self._mark.seq
 
     def attend(self, told: Attend) -> None:
-        """Tell of each node whose record changes, in the order of the changes. Once, before there are any."""
-        self._attend = told
+        """Tell of each node whose record changes from now on, in the order of the changes; before there are any."""
+        self._attend = (*self._attend, told)
 
     def landed(self, commits: Iterable[Commit]) -> None:
         """Note what is on disk and will be shown; in the order of the numbers, before anybody is told of it."""
@@ -142,8 +142,8 @@ class Board:
             gone = self._nodes.pop(uuid, None)
             self._forget_name(gone)
             self._mark.show(uuid, seq)
-            if self._attend is not None:
-                self._attend(uuid, None)
+            for told in self._attend:
+                told(uuid, None)
 
     def node(self, name_or_uuid: str) -> Published | None:
         """Return a node by uuid or name, None if there is none."""
@@ -256,8 +256,9 @@ class Board:
         self._nodes[record.uuid] = published
         self._names[record.name] = record.uuid
         self._mark.show(record.uuid, published.seq)
-        if self._attend is not None and (before is None or before.state.record is not record):
-            self._attend(record.uuid, published)
+        if before is None or before.state.record is not record:
+            for told in self._attend:
+                told(record.uuid, published)
 
     def _forget_name(self, gone: Published | None) -> None:
         if gone is None:

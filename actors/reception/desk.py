@@ -29,6 +29,7 @@ from castiron.actors.reception.foreman import Foreman
 from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unanswered
 from castiron.actors.reception.timekeeper import Timekeeper
 from castiron.actors.reception.trace import trace_of_ended, trace_of_open
+from castiron.actors.sensors.telling import listed as sensors_of
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
 from castiron.store.records import RequestRecord, Wanted
@@ -44,6 +45,7 @@ from castiron.transport.replies import (
     RecordPage,
     RequestListed,
     RequestView,
+    SensorListed,
     StatusView,
     Welcome,
 )
@@ -70,6 +72,7 @@ from castiron.transport.verbs import (
     NodeProvisionSet,
     NodeProvisionUnhold,
     NodeRecording,
+    NodeSensorList,
     NodeSet,
     NodeShow,
     NodeStepDone,
@@ -179,6 +182,8 @@ class Reception:
                 self._list_events(verb, answer)
             case NodeHistory():
                 self._tell_history(verb, answer)
+            case NodeSensorList():
+                self._tell_sensors(verb, answer)
             case NodeExplain():
                 self._explain(verb, answer)
             case NodeRecording():
@@ -333,6 +338,16 @@ class Reception:
             return page
 
         self._ask(question, answer, self._seq)
+
+    def _tell_sensors(self, verb: NodeSensorList, answer: Answer) -> None:
+        published, services = self._node(verb.node), self._services
+
+        def question(library: Library) -> SensorListed:
+            """Unpack them, a millisecond for some hundred sensors, where nobody waits behind it."""
+            del library
+            return sensors_of(published, services.readings, services.settings, services.clock.now())
+
+        self._ask(question, answer, published.seq)
 
     def _ask(self, question: Callable[[Library], AnyResult], answer: Answer, seq: EventSeq) -> None:
         """Put a question to the archive, and answer with what comes of it, even if the store cannot be read.

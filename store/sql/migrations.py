@@ -192,6 +192,8 @@ STEPS: Final = (
             "ALTER TABLE nodes ADD COLUMN resource_class TEXT",
             "ALTER TABLE nodes ADD COLUMN traits TEXT NOT NULL DEFAULT '[]'",
             "ALTER TABLE nodes ADD COLUMN lock TEXT",
+            "ALTER TABLE nodes ADD COLUMN sensor_data_interval_s DOUBLE PRECISION",
+            "ALTER TABLE nodes ADD COLUMN alarms TEXT NOT NULL DEFAULT '{}'",
         ),
     ),
 )

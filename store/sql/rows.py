@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 
 from castiron.store.errors import StoreUnusable
 from castiron.store.records import (
+    EMPTY,
     CallbackRecord,
     EventDraft,
     EventRecord,
     KeyRecord,
+    NodeAlarm,
     NodeLock,
     NodeRecord,
     RequestRecord,
@@ -25,6 +27,7 @@ from castiron.store.records import (
 from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
+    AlarmState,
     Applied,
     EventSeq,
     EventType,
@@ -94,6 +97,8 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         record.resource_class,
         json.dumps(record.traits) if record.traits else "[]",
         None if record.lock is None else json.dumps(asdict(record.lock)),
+        record.sensor_data_interval_s,
+        json.dumps({rule: asdict(alarm) for rule, alarm in record.alarms.items()}) if record.alarms else "{}",
     )
 
 
@@ -108,7 +113,8 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (power_state, power_state_at, target, provision_state, provision_target, *kept) = observed
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
     (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s, *guards) = stamps
-    (protected, protected_reason, retired, retired_reason, disable_power_off, resource_class, traits, lock) = guards
+    (protected, protected_reason, retired, retired_reason, disable_power_off, resource_class, traits, *last) = guards
+    (lock, sensor_interval_s, alarms) = last
     with _Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
@@ -145,7 +151,17 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             resource_class=resource_class,
             traits=tuple(json.loads(traits)) if traits != "[]" else (),
             lock=None if lock is None else NodeLock(**json.loads(lock)),
+            sensor_data_interval_s=sensor_interval_s,
+            alarms=_load_alarms(alarms),
         )
+
+
+def _load_alarms(text: str) -> Mapping[str, NodeAlarm]:
+    if text == "{}":
+        return EMPTY
+    return {
+        rule: NodeAlarm(**(alarm | {"state": AlarmState(alarm["state"])})) for rule, alarm in json.loads(text).items()
+    }
 
 
 def request_row(record: RequestRecord, sealer: Sealer) -> Row:

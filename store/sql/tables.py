@@ -61,6 +61,8 @@ class Node(Model):
     resource_class = TextField(null=True)
     traits = TextField()
     lock = TextField(null=True)
+    sensor_data_interval_s = DoubleField(null=True)
+    alarms = TextField()
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "nodes"

@@ -140,6 +140,7 @@ class MemoryConductor(MemoryBulks):
             power_state_change_timeout_s=verb.power_state_change_timeout_s,
             soft_power_off_timeout_s=verb.soft_power_off_timeout_s,
             power_check_interval_s=verb.power_check_interval_s,
+            sensor_data_interval_s=verb.sensor_data_interval_s,
             power_check_failures=0,
             created_at=time.time(),
             updated_at=time.time(),

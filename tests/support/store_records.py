@@ -9,6 +9,7 @@ from castiron.store.records import (
     CallbackRecord,
     Change,
     EventDraft,
+    NodeAlarm,
     NodeInsert,
     NodeLock,
     NodeRecord,
@@ -17,6 +18,7 @@ from castiron.store.records import (
     TraceEntry,
 )
 from castiron.transport.vocabulary import (
+    AlarmState,
     Applied,
     ConductorID,
     DeliveryID,
@@ -99,6 +101,11 @@ def full_node(number: int = 1) -> NodeRecord:
         resource_class="baremetal",
         traits=("CUSTOM_RACK_7", "HW_CPU_X86_VMX"),
         lock=NodeLock(owner="curve:ann", reason=None, since=Instant(1700000000.25)),
+        sensor_data_interval_s=600.5,
+        alarms={
+            "hot": NodeAlarm(state=AlarmState.ALARM, since=Instant(1700000000.75), sensor="CPU \u00e9", value=93.5),
+            "fan": NodeAlarm(state=AlarmState.INSUFFICIENT_DATA, since=Instant(1.0)),
+        },
     )
 
 

@@ -26,6 +26,7 @@ from castiron.transport.clients.periodics import Periodics
 from castiron.transport.clients.provisioning.guards import Guards
 from castiron.transport.clients.provisioning.moves import Provision
 from castiron.transport.clients.requests import Requests
+from castiron.transport.clients.sensors import NodeSensors
 from castiron.transport.clients.stream import EventStream, wanted_events
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
 from castiron.transport.errors import CastironError
@@ -61,6 +62,7 @@ class Client:
         provision: verbs that move nodes.
         guards: the locks of nodes.
         periodics: the conductor's periodic tasks.
+        sensors: what machines' sensors say.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Client:
         self.guards = Guards(self._conversation, timeout_s=timeout_s)
         self.provision = Provision(self._conversation, self.requests, timeout_s=timeout_s)
         self.periodics = Periodics(self._conversation, timeout_s=timeout_s)
+        self.sensors = NodeSensors(self._conversation, timeout_s=timeout_s)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
     def __enter__(self) -> Self:

@@ -17,6 +17,7 @@ from castiron.transport.replies.conductor import (
 )
 from castiron.transport.replies.machines import (
     MASK,
+    AlarmView,
     EventListed,
     HistoryListed,
     ListedStep,
@@ -27,6 +28,8 @@ from castiron.transport.replies.machines import (
     RequestListed,
     RequestSummary,
     RequestView,
+    SensorListed,
+    SensorView,
     StepListed,
     StepView,
 )
@@ -45,6 +48,7 @@ __all__ = [
     "MASK",
     "PARTS",
     "RESULTS",
+    "AlarmView",
     "AnyResult",
     "BulkOutcome",
     "BulkPart",
@@ -69,6 +73,8 @@ __all__ = [
     "RequestSummary",
     "RequestView",
     "RequesterUse",
+    "SensorListed",
+    "SensorView",
     "StatusView",
     "StepListed",
     "StepView",

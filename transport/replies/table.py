@@ -15,6 +15,7 @@ from castiron.transport.replies.machines import (
     NodeView,
     RequestListed,
     RequestView,
+    SensorListed,
     StepListed,
 )
 from castiron.transport.replies.telling import (
@@ -40,6 +41,7 @@ AnyResult = (
     | EventListed
     | HistoryListed
     | StepListed
+    | SensorListed
     | TraceView
     | Explanation
     | RecordPage
@@ -82,6 +84,7 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "request.abort": RequestView,
     "event.list": EventListed,
     "node.history": HistoryListed,
+    "node.sensor.list": SensorListed,
     "request.trace": TraceView,
     "node.explain": Explanation,
     "node.record": RecordPage,

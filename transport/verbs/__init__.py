@@ -36,6 +36,7 @@ from castiron.transport.verbs.conductor import (
 from castiron.transport.verbs.happenings import (
     EventList,
     NodeHistory,
+    NodeSensorList,
 )
 from castiron.transport.verbs.machines import (
     NodeBootDeviceGet,
@@ -132,6 +133,7 @@ __all__ = [
     "NodeProvisionUnhold",
     "NodeRecording",
     "NodeRequest",
+    "NodeSensorList",
     "NodeSet",
     "NodeShow",
     "NodeStepDone",

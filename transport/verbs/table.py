@@ -12,7 +12,7 @@ from castiron.transport import errors
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import Hello, PeriodicList, PeriodicStart, PeriodicStop, Ping, Status
-from castiron.transport.verbs.happenings import EventList, NodeHistory
+from castiron.transport.verbs.happenings import EventList, NodeHistory, NodeSensorList
 from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
 from castiron.transport.verbs.nodes import (
     NodeCreate,
@@ -82,6 +82,7 @@ AnyVerb = (
     | RequestTrace
     | EventList
     | NodeHistory
+    | NodeSensorList
     | NodeExplain
     | NodeRecording
 )
@@ -125,6 +126,7 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         RequestTrace,
         EventList,
         NodeHistory,
+        NodeSensorList,
         NodeExplain,
         NodeRecording,
     )

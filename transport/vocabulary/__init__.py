@@ -8,6 +8,7 @@ from castiron.transport.vocabulary.events import (
     EventType,
 )
 from castiron.transport.vocabulary.machines import (
+    AlarmState,
     BootDevice,
     CheckResult,
     Fault,
@@ -53,6 +54,7 @@ from castiron.transport.vocabulary.units import (
 __all__ = [
     "FINAL_REQUEST_STATES",
     "UUID_FORM",
+    "AlarmState",
     "Applied",
     "BootDevice",
     "CheckResult",
