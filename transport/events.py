@@ -45,6 +45,10 @@ _PROVISION: Final = (
 )
 _STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt")
 
+_ALARM: Final = (
+    *("alarm", "severity", "state", "previous_state", "sensor", "value"),
+    *("comparison_operator", "threshold", "evaluation_periods"),
+)
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),
     EventType.NODE_UPDATE_END: ("requester", "changed", "changes", "previous_name"),
@@ -77,6 +81,9 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
+    EventType.SENSOR_ALARM_OK: _ALARM,
+    EventType.SENSOR_ALARM_ALARM: _ALARM,
+    EventType.SENSOR_ALARM_INSUFFICIENT_DATA: _ALARM,
     EventType.LIMIT_WARNING: ("what", "used", "limit", "setting", "whose"),
     EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting", "whose"),
 }

@@ -106,7 +106,7 @@ class Streak(NamedTuple):
     """Readings in a row that say the same of an alarm rule, and not what its state says."""
 
     state: AlarmState
-    count: int
+    length: int
 
 
 NO_STREAKS: Final[Mapping[str, Streak]] = MappingProxyType({})

@@ -172,4 +172,4 @@ def passed_over(*, maintenance: bool, fault: Fault | None, failed_checks: int) -
 
 def to_pass(failures: int) -> int:
     """Return how many intervals are passed over after so many failures in a row: 0, 1, 3, 7, 15. Pure."""
-    return min(2 ** min(failures - 1, 8) - 1, MAX_PASSED)
+    return min((1 << min(failures - 1, 8)) - 1, MAX_PASSED)

@@ -13,12 +13,10 @@ from typing import Any, TypeVar
 
 from castiron.store.errors import StoreUnusable
 from castiron.store.records import (
-    EMPTY,
     CallbackRecord,
     EventDraft,
     EventRecord,
     KeyRecord,
-    NodeAlarm,
     NodeLock,
     NodeRecord,
     RequestRecord,
@@ -27,7 +25,6 @@ from castiron.store.records import (
 from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
-    AlarmState,
     Applied,
     EventSeq,
     EventType,
@@ -98,7 +95,7 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         json.dumps(record.traits) if record.traits else "[]",
         None if record.lock is None else json.dumps(asdict(record.lock)),
         record.sensor_data_interval_s,
-        json.dumps({rule: asdict(alarm) for rule, alarm in record.alarms.items()}) if record.alarms else "{}",
+        values.dump_alarms(record.alarms),
     )
 
 
@@ -152,16 +149,8 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             traits=tuple(json.loads(traits)) if traits != "[]" else (),
             lock=None if lock is None else NodeLock(**json.loads(lock)),
             sensor_data_interval_s=sensor_interval_s,
-            alarms=_load_alarms(alarms),
+            alarms=values.load_alarms(alarms),
         )
-
-
-def _load_alarms(text: str) -> Mapping[str, NodeAlarm]:
-    if text == "{}":
-        return EMPTY
-    return {
-        rule: NodeAlarm(**(alarm | {"state": AlarmState(alarm["state"])})) for rule, alarm in json.loads(text).items()
-    }
 
 
 def request_row(record: RequestRecord, sealer: Sealer) -> Row:

@@ -34,7 +34,7 @@ from castiron.transport.vocabulary import (
 from tests.support.memory_bulk import MemoryBulk, MemoryBulks
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
-from tests.support.memory_telling import MemoryPeriodics, traced
+from tests.support.memory_telling import MemoryPeriodics, sensed, traced
 
 
 class MemoryConductor(MemoryBulks):
@@ -363,6 +363,10 @@ class MemoryConductor(MemoryBulks):
     @_do.register
     def _history(self, verb: verbs.NodeHistory, answer: Answer) -> None:
         answer.final(self.events.history(verb, self._uuid(verb.node)), self._seq)
+
+    @_do.register
+    def _sensors(self, verb: verbs.NodeSensorList, answer: Answer) -> None:
+        answer.final(sensed(self._node(verb.node)), self._seq)
 
     def _uuid(self, name: str) -> str:
         return name if UUID_FORM.match(name) else self._node(name).uuid

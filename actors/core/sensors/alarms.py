@@ -69,9 +69,9 @@ def follow(rule: AlarmRule, alarm: NodeAlarm | None, streak: Streak | None, verd
     before = AlarmState.INSUFFICIENT_DATA if alarm is None else alarm.state
     if verdict.state is before:
         return Outcome(alarm, None, is_told=False)
-    count = streak.count + 1 if streak is not None and streak.state is verdict.state else 1
-    if count < rule.evaluation_periods:
-        return Outcome(alarm, Streak(verdict.state, count), is_told=False)
+    length = streak.length + 1 if streak is not None and streak.state is verdict.state else 1
+    if length < rule.evaluation_periods:
+        return Outcome(alarm, Streak(verdict.state, length), is_told=False)
     changed = NodeAlarm(state=verdict.state, since=now, sensor=verdict.sensor, value=verdict.value)
     # That all is well at first sight is no news.
     return Outcome(changed, None, is_told=alarm is not None or verdict.state is not AlarmState.OK)

@@ -10,7 +10,6 @@
 The words are those of OpenStack's Aodh. May come in: another question to a reading. Must not: files, nodes.
 """
 
-import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -23,6 +22,9 @@ MAX_RULES: Final = 64
 """Each is asked at every reading of every node, and stands in each node's record."""
 
 MAX_PERIODS: Final = 100
+
+MAX_THRESHOLD: Final = 1e15
+"""Beyond what any sensor says, and within what a number holds exactly."""
 
 NAME_FORM: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -76,16 +78,12 @@ class AlarmRule:
 
     def worst(self, values: Mapping[str, float]) -> tuple[str, float]:
         """Return the sensor whose reading is worst, and the reading; of at least one."""
-        if self.comparison_operator in {"gt", "ge"}:
-            rank = operator.itemgetter(1)
-        elif self.comparison_operator in {"lt", "le"}:
-            rank = _downwards
-        else:
-            rank = self._beyond_first
-        return max(values.items(), key=rank)
+        return max(values.items(), key=self._badness)
 
-    def _beyond_first(self, item: tuple[str, float]) -> bool:
-        return self.is_beyond(item[1])
+    def _badness(self, item: tuple[str, float]) -> float:
+        if self.comparison_operator in {"gt", "ge"}:
+            return item[1]
+        return -item[1] if self.comparison_operator in {"lt", "le"} else float(self.is_beyond(item[1]))
 
     def _checks(self) -> tuple[tuple[str, bool, str], ...]:
         number, periods = _is_number(self.threshold), self.evaluation_periods
@@ -94,8 +92,8 @@ class AlarmRule:
         words = ", ".join(COMPARISONS)
         return (
             ("sensor", is_text, "a pattern of sensors' names, as 'CPU*'"),
-            ("comparison_operator", self.comparison_operator in COMPARISONS, f"one of {words}"),
-            ("threshold", number, "a number"),
+            ("comparison_operator", self.comparison_operator in tuple(COMPARISONS), f"one of {words}"),
+            ("threshold", number, f"a number within {MAX_THRESHOLD:g}"),
             ("evaluation_periods", is_count, f"a whole number from 1 to {MAX_PERIODS}"),
             ("severity", self.severity in SEVERITIES, f"one of {', '.join(SEVERITIES)}"),
         )
@@ -134,8 +132,4 @@ def _rule(name: str, table: object) -> AlarmRule:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _downwards(item: tuple[str, float]) -> float:
-    return -item[1]
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_THRESHOLD
