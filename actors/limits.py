@@ -7,9 +7,11 @@ come in: a new bound. Must not: the code that keeps it.
 from typing import Final, NamedTuple
 
 from castiron.actors.core.requests.submission import MAX_REQUESTERS
+from castiron.actors.core.sensors.rules import MAX_RULES
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
+from castiron.actors.sensors.readings import MAX_BYTES
 from castiron.actors.settings import Settings
 from castiron.actors.steps.workers import MAX_LEFT_BEHIND
 from castiron.store.writer import MAX_BACKLOG
@@ -62,6 +64,9 @@ BOUNDS: Final = (
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
     Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
+    Bound("sensor_readings", "sensor_data_workers", "the reading of a node's sensors waits for another's", WAITS, _NO),
+    Bound("sensor_data_bytes", MAX_BYTES, "the readings of the node read longest ago are forgotten", "none", _NO),
+    Bound("alarm_rules", MAX_RULES, "more alarm rules: the conductor does not start", "none", _NO),
     Bound("waiters", "max_waiters", "clients that wait for ends: one more is refused; poll instead", BUSY),
     Bound("fleet", "fleet_mailbox_limit", "creations and changes of nodes that wait; also while it is replaced", BUSY),
     Bound("archive", MAX_QUESTIONS, "questions to the store that wait: one more is refused", BUSY),

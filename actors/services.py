@@ -89,9 +89,12 @@ class Services:
     """What the nodes' sensors said last."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
+    sensor_places: Permits = field(init=False)
+    """For readings of sensors."""
     crowding: Crowding = field(init=False)
     """Which nodes have most waiting."""
 
     def __post_init__(self) -> None:
         """Make what is made of the others."""
+        object.__setattr__(self, "sensor_places", Permits(self.settings.sensor_data_workers))
         object.__setattr__(self, "crowding", Crowding(self.settings, self.board, self.directory))

@@ -6,7 +6,6 @@ does not answer its power checks is not asked at all, one whose sensors cannot b
 What follows from a reading is decided by the node's actor.
 """
 
-from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -19,7 +18,6 @@ from castiron.actors.core.sensors.rules import AlarmRule
 from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
 from castiron.actors.drivers.findings import Sensors
 from castiron.actors.drivers.operations import ReadSensors
-from castiron.actors.nodes.permits import Permits
 from castiron.actors.periodics.context import NodeContext
 from castiron.actors.periodics.declaring import NODE, Terms
 from castiron.actors.periodics.runner import PASSED
@@ -43,7 +41,6 @@ class Sensing:
     def __init__(self, services: Services, rules: tuple[AlarmRule, ...]) -> None:
         self._services = services
         self._rules = rules
-        self._places = Permits(services.settings.sensor_data_workers)
         self._to_pass: dict[NodeUUID, int] = {}
         """Node whose sensors could not be read → intervals that are yet to be passed over."""
 
@@ -53,10 +50,6 @@ class Sensing:
         terms = Terms(spacing_s=settings.sensor_data_interval_s, per=NODE, blocking=False)
         services.periodics.take(Work(TASK, self.read), terms, partial(spacing_s, settings))
         services.board.attend(self._attend)
-
-    def counters(self) -> Mapping[str, int]:
-        """Return how many readings are under way, and how many wait."""
-        return {"running": self._places.in_use, "waiting": self._places.waiting}
 
     def read(self, node: NodeContext) -> Any:
         """Begin to read a node's sensors; what is returned ends with it. Never blocks."""
@@ -68,7 +61,7 @@ class Sensing:
             self._tell(uuid, None)
             return PASSED
         future: Future[None] = Future()
-        self._places.acquire(future, partial(self._granted, uuid, future))
+        self._services.sensor_places.acquire(future, partial(self._granted, uuid, future))
         return future
 
     def _granted(self, uuid: NodeUUID, future: "Future[None]") -> None:
@@ -109,7 +102,7 @@ class Sensing:
             self._tell(uuid, None)
         if self._services.board.node(uuid) is None:
             self._leave(uuid)
-        self._places.release(future)
+        self._services.sensor_places.release(future)
         if error is None:
             future.set_result(None)
         else:
