@@ -269,6 +269,14 @@ class Store:
             pruned += len(rows)
         return pruned
 
+    def fold_log(self) -> None:
+        """Copy the write-ahead log back into the file, while others commit. Blocks on the disk; idempotent.
+
+        Raises:
+            StoreUnwritable: the disk does not let us. Nothing is lost: a later commit does it.
+        """
+        self._reader.fold_log()
+
     def close(self) -> None:
         """Close the store and let others have it. Stop its writer first. Idempotent."""
         self._reader.close()

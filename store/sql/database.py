@@ -219,6 +219,25 @@ class Database:
         except FileNotFoundError:
             return 0
 
+    def fold_log(self) -> None:
+        """Copy the write-ahead log back into the file, as far as nobody reads it; nobody waits for that. Idempotent.
+
+        Otherwise the commit that finds 1,000 pages in the log does so while it holds the connection: 55 ms at worst
+        where a thousand rows are being removed, on a machine with nothing else to do. Nothing to do in memory.
+
+        Raises:
+            StoreClosed: the connection is closed.
+            StoreUnwritable: the disk does not let us. Nothing is lost: a later commit does it.
+        """
+        if self.path is None:
+            return
+        with self.lock:
+            self._check_open()
+            try:
+                self._peewee.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except _UNREADABLE as error:
+                raise self._unwritable(error) from None
+
     def pragma(self, name: str, value: int | str | None = None) -> Any:
         """Return a setting of SQLite's, after changing it to `value` if there is one.
 
