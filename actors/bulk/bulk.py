@@ -21,6 +21,7 @@ from castiron.actors.bulk.messages import (
     BulkMessage,
     Cancel,
     Ended,
+    Foretold,
     GoOn,
     Reason,
     Refused,
@@ -30,6 +31,7 @@ from castiron.actors.bulk.messages import (
 from castiron.actors.bulk.share import Share
 from castiron.actors.bulk.telling import Outcome, Telling
 from castiron.actors.core.bulk.pacing import Pacing, Terms
+from castiron.actors.core.bulk.rehearsal import paced, sent_after_s
 from castiron.actors.delivery import node_not_found
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor
@@ -100,6 +102,8 @@ class BulkActor(DispatchedActor):
         self._order = order_of(verb.order)
         self._nodes: list[Chosen] = []
         self._pacing = Pacing((), Terms())
+        self._after_s: list[float | None] = []
+        """Of a rehearsal: when each node would be asked."""
         self._telling = Telling(assignment.answer, assignment.id)
         self._ids: dict[int, str] = {}
         """Requests that have not ended, by their nodes."""
@@ -151,7 +155,10 @@ class BulkActor(DispatchedActor):
             self._end(error)
             self.stop()
             return False
-        self._pacing = Pacing([node.group for node in self._nodes], terms_of(verb))
+        groups, terms = [node.group for node in self._nodes], terms_of(verb)
+        if verb.dry_run:  # to be told takes no time that anything would have to be spread over
+            self._after_s, terms = sent_after_s(groups, terms), Terms()
+        self._pacing = Pacing(groups, terms)
         given.answer.accepted(self._view(with_nodes=True), self._seq)
         given.answer.when_gone(lambda: self._tell(Stop(Reason.GONE)))
         return True
@@ -172,6 +179,10 @@ class BulkActor(DispatchedActor):
                 self._on_way -= number not in self._ids
                 self._ids.pop(number, None)
                 self._refused(number, error)
+            case Foretold(number=number, forecast=forecast):
+                self._on_way -= 1
+                self._pacing.end(number, is_failure=False)
+                self._telling.ended(Outcome(self._nodes[number], paced(forecast, self._after_s[number])))
             case Stop(reason=reason):
                 self._halt(reason)
             case Cancel():
@@ -244,7 +255,7 @@ class BulkActor(DispatchedActor):
         if published is None:
             return self._refused(number, node_not_found(node.name))
         given = self._given
-        verb = addressed(self._order, node.uuid, given.verb.key)
+        verb = addressed(self._order, node.uuid, given.verb.key, dry_run=given.verb.dry_run)
         share = Share(number, self._tell, self._services.board, given.archive)
         self._on_way += 1
         try:

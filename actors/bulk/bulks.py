@@ -46,12 +46,14 @@ class Bulks:
     def run(self, verb: BulkRun, requester: str, answer: Answer) -> None:
         """Begin a bulk. One of the same key that is under way is stopped: its client has lost it, and sends it again.
 
+        One that is only rehearsed stops nobody.
+
         Raises:
             ConductorOverloaded: as many are under way as may.
             ConductorDraining: the conductor stops.
         """
         bulk_id = self._services.new_id()
-        repeated = self._reserve(bulk_id, verb.key)
+        repeated = self._reserve(bulk_id, None if verb.dry_run else verb.key)
         if repeated is not None:
             _tell(repeated, Stop(Reason.REPEATED))
         assignment = Assignment(

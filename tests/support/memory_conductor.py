@@ -67,7 +67,7 @@ class MemoryConductor(MemoryBulks):
             self.requesters.append(peer)
             self.asked.append(verb)
             try:
-                if getattr(verb, "dry_run", False):
+                if getattr(verb, "dry_run", False) and not isinstance(verb, verbs.BulkRun):
                     return self._foretell(verb, answer)
                 return self._do(verb, answer)
             except CastironError as error:

@@ -82,7 +82,7 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "node.record": RecordPage,
 }
 """Verb → what answers it. A verb that becomes a request is answered with the request, in all its replies. With
-`dry_run`, a Forecast answers any verb that has it."""
+`dry_run`, a Forecast answers any verb that has it and no parts."""
 
 PARTS: Final[Mapping[str, type[Struct]]] = {"bulk.run": BulkPart}
 """Verb → what its replies of kind `part` hold; the others have none."""
