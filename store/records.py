@@ -152,8 +152,9 @@ class RequestRecord:
     """How often it was asked for again, and that was taken for the same."""
     abort_by: str | None = None
     """Who wants it ended while it runs; it is on the way to its end."""
-    callbacks: tuple[str, ...] = field(default=(), repr=False)
-    """URLs that are called once it has ended, no two the same. Kept out of repr: a query may hold a token."""
+    callbacks: Mapping[str, tuple[str, ...]] = field(default_factory=_empty, repr=False)
+    """URLs that are called once it has ended, each with the identities that want it. Kept out of repr: a query may hold
+    a token."""
     trace: tuple[TraceEntry, ...] = ()
     """Its life so far, bounded; of what happened since the latest commit its owner knows more."""
 

@@ -152,7 +152,7 @@ STEPS: Final = (
                 request_id TEXT NOT NULL)
             """,
             "CREATE INDEX keys_of_request ON request_keys (request_id)",
-            "ALTER TABLE requests ADD COLUMN callbacks TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE requests ADD COLUMN callbacks TEXT NOT NULL DEFAULT '{}'",
             """
             CREATE TABLE outbox (
                 id TEXT NOT NULL PRIMARY KEY,

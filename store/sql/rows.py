@@ -183,7 +183,7 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         values.dump(record.requesters),
         record.merged,
         record.abort_by,
-        json.dumps(record.callbacks) if record.callbacks else "[]",
+        json.dumps(dict(record.callbacks)) if record.callbacks else "{}",
         dump_trace(record.trace),
         None if record.error is None else record.error.get("code"),
         identity_of(record.requester),
@@ -229,7 +229,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
             requesters=values.load(requesters),
             merged=merged,
             abort_by=abort_by,
-            callbacks=tuple(json.loads(callbacks)) if callbacks != "[]" else (),
+            callbacks={url: tuple(who) for url, who in json.loads(callbacks).items()} if callbacks != "{}" else {},
             trace=_load_trace(trace),
         )
 

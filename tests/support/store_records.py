@@ -152,7 +152,10 @@ def full_request(number: int = 1) -> RequestRecord:
         requesters={"ipc": None, "tcp:127.0.0.1": Instant(2050.5)},
         merged=2,
         abort_by="ipc",
-        callbacks=("https://a.example/hooks?token=hush", "https://b.example/é\ud800"),
+        callbacks={
+            "https://a.example/hooks?token=hush": ("ipc:uid=7", "é"),
+            "https://b.example/é\ud800": ("ipc:uid=8",),
+        },
         trace=(
             TraceEntry(word=TraceWord.ACCEPTED, at=Instant(2001.0), details={"requester": "ipc", "policy": "after"}),
             TraceEntry(word=TraceWord.EXCHANGE, at=Instant(2001.25), until=Instant(2001.5), count=3),
