@@ -73,3 +73,24 @@ class Share:
             self._tell(Refused(self._number, request_not_found(request_id)))
         else:
             self._tell(Ended(self._number, request))
+
+
+class Nobody:
+    """Whoever withdraws a bulk's requests hears of their ends as the bulk; see asking.Answer."""
+
+    def accepted(self, result: AnyResult, seq: EventSeq) -> None:
+        """Hear nothing."""
+
+    def part(self, result: AnyResult, seq: EventSeq) -> Slip:
+        """Hear nothing."""
+        del result, seq
+        return arrived()
+
+    def final(self, result: AnyResult, seq: EventSeq) -> None:
+        """Hear nothing."""
+
+    def fail(self, error: CastironError, seq: EventSeq) -> None:
+        """Hear nothing: it has started, or others want it as well, and it goes on."""
+
+    def when_gone(self, call: object) -> None:
+        """Stay."""
