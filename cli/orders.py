@@ -168,7 +168,7 @@ def _given_up(bulk: Bulk, error: CastironError, given: Shared) -> CastironError:
 
 def _interrupted(bulk: Bulk) -> str:
     try:
-        view = bulk.cancel() or bulk.summary
+        view = bulk.cancel(leave=True) or bulk.summary
     except CastironError as error:
         return f"Interrupted, and the rest could not be cancelled: {error.message}"
     ended = view.succeeded + view.failed

@@ -113,7 +113,7 @@ class BulkActor(DispatchedActor):
         self._timer: Timer | None = None
         self._has_end = Lock()
         """Taken, for good, by whoever tells the last word."""
-        self._has_begun = self._is_cancelled = self._is_done = self._will_go_on = False
+        self._has_begun = self._is_cancelled = self._is_left = self._is_done = self._will_go_on = False
 
     def on_receive(self, message: BulkMessage) -> None:
         """Take a message in, and go on as far as may be. Runs on a dispatcher thread; never blocks."""
@@ -215,6 +215,9 @@ class BulkActor(DispatchedActor):
         self._telling.ended(Outcome(self._nodes[number], error))
 
     def _cancel(self, message: Cancel) -> None:
+        if message.leave:
+            self._is_left = True
+            self._telling.mute()
         self._halt(Reason.CANCELLED)
         self._is_cancelled = True
         self._withdrawing.extend(self._ids.values())
@@ -297,7 +300,7 @@ class BulkActor(DispatchedActor):
     def _is_over(self) -> bool:
         if self._on_way or self._withdrawing:
             return False
-        if self._given.verb.wait:
+        if self._given.verb.wait and not self._is_left:
             return self._pacing.is_over
         return self._pacing.waiting == 0 or self._pacing.is_stopped
 

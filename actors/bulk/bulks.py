@@ -82,7 +82,7 @@ class Bulks:
         """
         with self._lock:
             found = self._under_way.get(verb.bulk) or self._of_key(verb.bulk)
-        if found is None or found.ref is None or not _tell(found.ref, Cancel(answer)):
+        if found is None or found.ref is None or not _tell(found.ref, Cancel(answer, verb.leave)):
             raise BulkNotFound(
                 f"No bulk {verb.bulk!r} is under way; it never was, or has ended.", details={"bulk": verb.bulk}
             )

@@ -89,6 +89,8 @@ class Cancel:
     is_control: ClassVar[bool] = True
 
     answer: Answer
+    leave: bool = False
+    """Nobody listens to it any more."""
 
 
 BulkMessage = GoOn | Taken | Ended | Refused | Foretold | Stop | Cancel

@@ -190,7 +190,7 @@ class Intake:
             raise has_ended(request)
         is_abort = isinstance(verb, RequestAbort)
         waits = is_abort and not verb.dry_run
-        asked = _Aborting(answer, self._wait(request_id, answer)) if waits else Asked(answer)
+        asked = _Withdrawing(self, request_id, answer, self._wait(request_id, answer) if waits else None)
         message = Withdraw(
             request_id=request_id, is_abort=is_abort, force=verb.force, requester=requester, reply_to=asked
         )
@@ -198,6 +198,16 @@ class Intake:
             return deliver(self._services, published.state, previewed(message) if verb.dry_run else message)
         except CastironError as error:
             return asked.refused(error, self._seq)
+
+    def tell_ended(self, request_id: RequestID, answer: Answer, seq: EventSeq) -> None:
+        """Refuse what came too late for a request, and say how that has ended: its node has forgotten."""
+        request = self._services.board.request(request_id)
+        if request is not None and request.state in FINAL_REQUEST_STATES:
+            return answer.fail(has_ended(request), seq)
+        try:
+            return self._archive.ask(partial(self._tell_why_not, request_id, answer))
+        except CastironError as error:
+            return answer.fail(error, seq)
 
     @property
     def _seq(self) -> EventSeq:
@@ -281,22 +291,31 @@ class Intake:
         return answer.fail(request_not_found(request_id) if request is None else has_ended(request), seq)
 
 
-class _Aborting:
-    """Whoever aborts a request is answered by its end, or by what comes first; see `asking.Asked`."""
+class _Withdrawing:
+    """Whoever takes a request back: answered by what comes of that, or by its end if it waits; see `asking.Asked`."""
 
-    def __init__(self, answer: Answer, wait: Wait) -> None:
+    def __init__(self, intake: Intake, request_id: RequestID, answer: Answer, wait: Wait | None) -> None:
         self.answer = answer
+        self._intake = intake
+        self._request_id = request_id
         self._wait = wait
 
     def answered(self, result: AnyResult, seq: EventSeq) -> None:
-        """Give the result: the request goes on for others."""
-        if self._wait.withdraw():
+        """Give the result: the request has ended, or goes on for others."""
+        if self._is_first():
             self.answer.final(result, seq)
 
     def refused(self, error: CastironError, seq: EventSeq) -> None:
         """Say why not."""
-        if self._wait.withdraw():
+        if not self._is_first():
+            return
+        if isinstance(error, RequestEnded):
+            self._intake.tell_ended(self._request_id, self.answer, seq)
+        else:
             self.answer.fail(error, seq)
+
+    def _is_first(self) -> bool:
+        return self._wait is None or self._wait.withdraw()
 
 
 def previewed(message: Withdraw | Remove | SetMaintenance | SetLock | Direct) -> Preview:

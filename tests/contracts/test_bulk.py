@@ -175,6 +175,26 @@ def test_whoever_leaves_a_bulk_early_cancels_it(client: Client, conductor: Condu
     assert len(client.requests.list()) < 6
 
 
+def test_who_leaves_frees_the_place_at_once_and_what_runs_goes_on(client: Client, conductor: Conductor) -> None:
+    make(client, 4, lambda _: {"fake_power_delay_s": "30"})
+    with conductor.client() as other:
+        bulk = other.nodes.bulk(ON, "n[0-3]", batch=2)
+        waiting = threading.Thread(target=lambda: list(bulk), daemon=True)
+        waiting.start()
+        until(lambda: len(client.requests.list(states=["running"])) == 2)
+
+        ((_, left),) = client.send_many([BulkCancel(bulk=bulk.key, leave=True)])
+
+        assert isinstance(left, BulkView)
+        assert (left.running, left.not_sent) == (2, 2)
+
+        until(lambda: client.status().queues["bulks"].used == 0)
+        assert sorted(request.view.node for request in client.requests.list(states=["running"])) == ["n0", "n1"]
+        assert len(client.requests.list()) == 2
+        waiting.join(10)
+        assert not waiting.is_alive()
+
+
 def test_limits_are_published_and_beyond_them_it_is_busy() -> None:
     settings = Settings(sync_power_state_interval_s=0.0, max_bulks=1, max_bulk_nodes=4)
     with running_conductor(settings=settings) as conductor, conductor.client() as client:

@@ -43,7 +43,7 @@ class MemoryBulks(MemoryMoves):
         bulk = next((one for one in self.bulks.values() if verb.bulk in {one.id, one.verb.key}), None)
         if bulk is None:
             raise errors.BulkNotFound("It has ended.", details={"bulk": verb.bulk})
-        bulk.cancel()
+        bulk.cancel(leave=verb.leave)
         answer.final(bulk.view(), self.events.seq)
 
     def _chosen(self, verb: verbs.BulkRun) -> list[NodeView]:
@@ -109,11 +109,13 @@ class MemoryBulk:
             del self._conductor.bulks[self.id]
             self._answer.final(self.view(), self._conductor.events.seq)
 
-    def cancel(self) -> None:
+    def cancel(self, *, leave: bool) -> None:
         self._stop("it was cancelled")
         for request_id in self._ids:
             with contextlib.suppress(CastironError):  # it has started, or ended
                 self._conductor.take_back(verbs.RequestCancel(request=request_id), self._who, Nobody())  # type: ignore[arg-type]  # as much of an answer as is used
+        if leave:
+            self._conductor.bulks.pop(self.id, None)
         self.go_on()
 
     def view(self, names: list[str] | None = None) -> BulkView:

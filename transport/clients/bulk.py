@@ -118,7 +118,7 @@ class Bulk:
         """Leave nothing behind: a bulk that is left before its end is cancelled."""
         self._coming.close()
         if not self._is_over and not isinstance(error, ConductorLost):
-            self.cancel()
+            self.cancel(leave=True)
 
     def __iter__(self) -> Iterator[BulkOutcome]:
         """Yield what became of each node, in any order.
@@ -151,14 +151,17 @@ class Bulk:
             stopped=self._stopped,
         )
 
-    def cancel(self) -> BulkView | None:
+    def cancel(self, *, leave: bool = False) -> BulkView | None:
         """Have no further nodes started, and what waits in line withdrawn; what runs goes on.
+
+        Args:
+            leave: hear nothing more of it, so that its place among the bulks is free at once.
 
         Returns:
             How it stood then; None: it had ended, or had never begun.
         """
         try:  # by its key, where the announcement has not been read
-            return self._conversation.ask(BulkCancel(bulk=self._id or self.key), BulkView, self._answer_s)
+            return self._conversation.ask(BulkCancel(bulk=self._id or self.key, leave=leave), BulkView, self._answer_s)
         except BulkNotFound:
             return None
 

@@ -90,6 +90,9 @@ class BulkCancel(Verb, frozen=True, kw_only=True, tag="bulk.cancel"):
     """Stop a bulk: what has not been started will not be, and what waits in line is withdrawn; what runs goes on."""
 
     bulk: Annotated[str, Meta(min_length=1, max_length=91, description="id of a bulk, or its key")]
+    leave: Annotated[
+        bool, Meta(description="nobody listens any more: free its place at once, and tell nothing of what runs")
+    ] = False
 
     makes_work = True
     role = Role.OPERATOR

@@ -85,7 +85,8 @@ def _started(request: RequestRecord) -> CastironError:
 
 
 def _ended(message: Withdraw) -> CastironError:
+    """Return the refusal; who brings it to the client adds how it has ended, which a node does not remember."""
     return RequestEnded(
         f"Request {message.request_id} has ended. `castiron request show` tells how.",
-        details={"request": message.request_id, "state": None},
+        details={"request": message.request_id},
     )
