@@ -81,6 +81,10 @@ class Created:
     record: NodeRecord
     asked: Asked
     outcome: Commit | StoreError
+    is_raised: bool = False
+    """The node has its actor."""
+    is_again: bool = False
+    """A predecessor failed at it."""
 
 
 FleetMessage = CreateNode | SetNode | Created | AmendEnded | NodeGone
@@ -143,10 +147,14 @@ class FleetActor(DispatchedActor):
     ) -> None:
         """Answer whoever asked for what it failed at, and hand everything else over to a successor."""
         del traceback
-        reason = failure_text(exception_type, exception_value)
-        self._failed(reason, self._underway, leftovers_of(self.actor_ref))
-        if isinstance(self._in_hand, (CreateNode, SetNode, Created)):  # answered last: who asks again finds a successor
-            self._give_up(self._in_hand.asked, reason)
+        reason, in_hand = failure_text(exception_type, exception_value), self._in_hand
+        leftovers = leftovers_of(self.actor_ref)
+        if isinstance(in_hand, Created) and not in_hand.is_again:  # it is on disk, and must not be unseen for that
+            return self._failed(reason, self._underway, [replace(in_hand, is_again=True), *leftovers])
+        self._failed(reason, self._underway, leftovers)
+        if isinstance(in_hand, (CreateNode, SetNode, Created)):  # answered last: who asks again finds a successor
+            self._give_up(in_hand.asked, reason)
+        return None
 
     def on_stop(self) -> None:
         """Hand everything over."""
@@ -192,7 +200,9 @@ class FleetActor(DispatchedActor):
         record, outcome = message.record, message.outcome
         if isinstance(outcome, Commit):
             state = NodeState(record=record, queue_limit=self._services.settings.node_queue_limit)
-            self._nursery.raise_node(state, outcome.seq, check_within_s=FIRST_CHECK_WITHIN_S)
+            if not message.is_raised:
+                self._nursery.raise_node(state, outcome.seq, check_within_s=FIRST_CHECK_WITHIN_S)
+                self._in_hand = replace(message, is_raised=True)
             self._underway.pop(record.uuid, None)
             return message.asked.answer.final(node_view(state, self._services.clock.now()), outcome.seq)
         self._underway.pop(record.uuid, None)
