@@ -1,7 +1,7 @@
 """kill -9 again and again: each key is one execution, each accepted request ends once, no machine is driven twice.
 
 Each client drives one machine, off and on in turn, with a new key for each turn, and asks with that key until it has
-the end. So a machine has been sent one control for each turn, whatever was killed meanwhile. `CASTIRON_KILLS=1000` in
+the end. So a machine has been sent one control for each turn, whatever was killed meanwhile. `STORM_KILLS=1000` in
 the environment makes a longer run.
 """
 
@@ -28,7 +28,7 @@ from castiron.transport.vocabulary import FINAL_REQUEST_STATES, PowerState, Powe
 from tests.support.conductor_process import Audit, opened
 
 CLIENTS: Final = 8
-KILLS: Final = int(os.environ.get("CASTIRON_KILLS", "30"))
+KILLS: Final = int(os.environ.get("STORM_KILLS", "30"))
 LONGEST_LIFE_S: Final = 0.5
 PATIENCE_S: Final = 60.0
 TRANSIENT: Final = (ConductorLost, ReplyTimeout, CapacityError, ConductorDraining)

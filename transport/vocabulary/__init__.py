@@ -5,6 +5,8 @@ enumerations and names for units, no logic and no imports of ours, because every
 """
 
 from castiron.transport.vocabulary.events import (
+    ANNOUNCED,
+    Announced,
     EventType,
 )
 from castiron.transport.vocabulary.machines import (
@@ -51,8 +53,10 @@ from castiron.transport.vocabulary.units import (
 )
 
 __all__ = [
+    "ANNOUNCED",
     "FINAL_REQUEST_STATES",
     "UUID_FORM",
+    "Announced",
     "Applied",
     "BootDevice",
     "CheckResult",
