@@ -85,6 +85,7 @@ class Database:
             self._peewee.connect()
         except peewee.DatabaseError as error:
             raise self._unusable(error) from None
+        self._file: Final = _file_at(path)
 
     def rows(self, query: peewee.BaseQuery) -> list[Row]:
         """Return what the query finds, as tuples.
@@ -111,6 +112,7 @@ class Database:
         """
         with self.lock:
             self._check_open()
+            self._check_there()
             try:
                 with self._peewee.atomic("IMMEDIATE"):
                     yield
@@ -205,19 +207,16 @@ class Database:
         return self._changed("executemany", sql, rows)
 
     def size_bytes(self) -> int:
-        """Return what the database takes: file and write-ahead log, or memory."""
+        """Return what the database takes: file and write-ahead log, or memory; 0: the file is not there any more."""
         if self.path is None:
             return int(self.pragma("page_count") * self.pragma("page_size"))
-        return self.path.stat().st_size + self.wal_bytes()
+        return _bytes_at(self.path) + self.wal_bytes()
 
     def wal_bytes(self) -> int:
         """Return what the write-ahead log takes; 0 in memory, where there is none."""
         if self.path is None:
             return 0
-        try:
-            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
-        except FileNotFoundError:
-            return 0
+        return _bytes_at(self.path.with_name(f"{self.path.name}-wal"))
 
     def fold_log(self) -> None:
         """Copy the write-ahead log back into the file, as far as nobody reads it; nobody waits for that. Idempotent.
@@ -270,6 +269,14 @@ class Database:
         if self._peewee.is_closed():
             raise StoreClosed("the store is closed")
 
+    def _check_there(self) -> None:
+        """Refuse to write into a file that nobody can find any more: SQLite would, and it would be gone at the end."""
+        if self._file is not None and _file_at(self.path) != self._file:
+            raise StoreUnwritable(
+                f"{self._name()} is not there any more: it was removed, moved or replaced. Put it back as it was, or "
+                "restore it from a backup and restart the conductor"
+            )
+
     def _refused(self, error: Exception) -> StoreError:
         if "UNIQUE constraint failed: nodes." in str(error):
             return DuplicateNode("a node with that uuid or name exists")
@@ -291,6 +298,26 @@ class Database:
 
     def _name(self) -> str:
         return "the store in memory" if self.path is None else str(self.path)
+
+
+def _bytes_at(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def _file_at(path: Path | None) -> tuple[int, int] | None:
+    """Return which file is there, whatever it is called; (0, 0): none. None: in memory, or the system does not say."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0, 0
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def error_text(error: Exception) -> str:
