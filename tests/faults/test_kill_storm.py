@@ -125,7 +125,8 @@ def test_one_key_is_one_execution_however_often_the_conductor_is_killed(tmp_path
             states = {view.state for view in client.ended.values()}
             assert states == {"succeeded"}, client.ended
             assert len({view.id for view in client.ended.values()}) == len(client.ended)
-            assert len(bmc.controls) == len(client.ended), "a machine was driven twice, or not at all"
+            told = [(control.action.name, round(control.at, 3)) for control in bmc.controls], client.ended
+            assert len(bmc.controls) == len(client.ended), f"a machine was driven twice, or not at all: {told}"
             assert bmc.power is (PowerState.ON if len(client.ended) % 2 else PowerState.OFF)
     with opened(store) as left:
         audit = Audit(left)
