@@ -6,8 +6,6 @@ is told with when that is. May come in: what else of the pacing is worth telling
 
 from collections.abc import Hashable, Sequence
 
-from msgspec.structs import replace
-
 from castiron.actors.core.bulk.pacing import Pacing, Terms
 from castiron.transport.replies import Forecast
 from castiron.transport.vocabulary import Would
@@ -36,5 +34,4 @@ def paced(forecast: Forecast, after_s: float | None) -> Forecast:
     if after_s == 0:
         return forecast
     when = "Once others of the bulk have ended" if after_s is None else f"After {after_s:g} s at the earliest"
-    would = Would.QUEUE if forecast.would is Would.START else forecast.would
-    return replace(forecast, would=would, text=f"{when}: {forecast.text[0].lower()}{forecast.text[1:]}")
+    return forecast.later(when, Would.QUEUE if forecast.would is Would.START else forecast.would)
