@@ -43,6 +43,7 @@ _PROVISION: Final = (
     "provision_state",
     "target_provision_state",
 )
+_RUNBOOK: Final = ("requester", "runbook", "uuid", "revision")
 _STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt")
 
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
@@ -77,6 +78,9 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
+    EventType.RUNBOOK_CREATE_END: (*_RUNBOOK, "steps"),
+    EventType.RUNBOOK_UPDATE_END: (*_RUNBOOK, "changed", "changes", "previous_name"),
+    EventType.RUNBOOK_DELETE_END: _RUNBOOK,
     EventType.LIMIT_WARNING: ("what", "used", "limit", "setting", "whose"),
     EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting", "whose"),
 }

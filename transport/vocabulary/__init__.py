@@ -47,6 +47,7 @@ from castiron.transport.vocabulary.units import (
     NodeUUID,
     RequestID,
     Revision,
+    RunbookUUID,
     Seconds,
 )
 
@@ -80,6 +81,7 @@ __all__ = [
     "Retry",
     "Revision",
     "Role",
+    "RunbookUUID",
     "Seconds",
     "Source",
     "StepKind",
