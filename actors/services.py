@@ -17,6 +17,7 @@ from castiron.actors.nodes.troubles import Troubles
 from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.reception.gate import Gate
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.settings import Settings
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
@@ -81,6 +82,8 @@ class Services:
     """Carries out the steps that may block."""
     tokens: Tokens
     """Lets others say how a step ended."""
+    runbooks: Runbooks = field(default_factory=Runbooks)
+    """Those that are stored."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
     crowding: Crowding = field(init=False)

@@ -42,9 +42,10 @@ _PROVISION: Final = (
     "previous_target_provision_state",
     "provision_state",
     "target_provision_state",
+    "runbook",
 )
 _RUNBOOK: Final = ("requester", "runbook", "uuid", "revision")
-_STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt")
+_STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt", "runbook")
 
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),

@@ -29,6 +29,7 @@ from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
 from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.steps.shelf import Shelf
@@ -130,6 +131,7 @@ class House:
         self.services = Services(
             workers=Workers(Shelf(), self._clock, 1),
             tokens=Tokens(store.seal, store.open_sealed),
+            runbooks=Runbooks(store.runbooks()),
             conductor=store.conductor,
             clock=self._clock,
             dispatcher=self.dispatcher,
