@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "node": "castiron.cli.nodes.node",
     "ping": "castiron.cli.commands.status",
     "request": "castiron.cli.commands.request",
+    "runbook": "castiron.cli.provision.runbook",
     "serve": "castiron.cli.commands.serve",
     "settings": "castiron.cli.commands.settings",
     "simulate": "castiron.cli.commands.simulate",

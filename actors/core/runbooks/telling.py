@@ -58,10 +58,14 @@ def told_changes(before: RunbookRecord, after: RunbookRecord) -> dict[str, Any]:
 
 
 def _told(record: RunbookRecord, name: str) -> Any:
-    value: Any = getattr(record, name)
-    if name == "steps":
-        value = ", ".join(step_name(step) for step in record.steps)
-    return told_value(list(value) if isinstance(value, tuple) else value, is_secret=False)
+    match name:
+        case "steps":
+            value: Any = ", ".join(step_name(step) for step in record.steps)
+        case "traits":
+            value = list(record.traits)
+        case _:
+            value = getattr(record, name)
+    return told_value(value, is_secret=False)
 
 
 def step_name(step: Mapping[str, Any]) -> str:
