@@ -45,8 +45,8 @@ class Document:
                 return None
             begin, end = heads[number], (*heads, end)[number + 1]
         keys = [found["field"], *found["rest"].strip(".").split(".")][::-1]
-        for key in filter(None, keys):
-            for line in _lines_like(lines[begin:end], rf'(.*[{{,]\s*)?"?{re.escape(key)}"?\s*='):
+        for key in map(re.escape, filter(None, keys)):
+            for line in _lines_like(lines[begin:end], rf'((.*[{{,]\s*)?"?{key}"?\s*=|\[+\s*{key}\s*\])'):
                 return begin + line + 1
         return begin + 1
 

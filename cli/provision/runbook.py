@@ -17,12 +17,12 @@ from castiron.cli.reach import connect
 from castiron.transport.clients.provisioning.runbooks import changed_runbook, new_runbook
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import Forecast, RunbookView
-from castiron.transport.verbs import RunbookCreate, RunbookDelete, RunbookList, RunbookSet, RunbookShow
+from castiron.transport.verbs import RunbookCreate, RunbookDelete, RunbookList, RunbookSet, RunbookShow, RunbookStep
 
 FIELDS: Final = ("name", "description", "traits", "extra", "steps")
 """What a file may hold."""
 
-SHOWN: Final = frozenset({"uuid", "kinds", "created_at", "updated_at", "revision"})
+SHOWN: Final = ("uuid", "kinds", "created_at", "updated_at", "revision")
 """What `runbook show --format json` prints beside them: left out, so that it can be changed and handed back."""
 
 UNSET: Final = {"description": None, "traits": list[str]()}
@@ -169,16 +169,24 @@ def _read(document: Document) -> dict[str, Any]:
     if not isinstance(read, dict):
         raise Stop(f"{document.path}: a runbook is an object with a name and steps.", Exit.BAD_DATA)
     content = cast("dict[str, Any]", read)
-    for key in content.keys() - SHOWN:
-        if key not in FIELDS:
-            near = difflib.get_close_matches(key, FIELDS, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(FIELDS)}."
-            where = _where(document, f"$.{key}")
-            raise Stop(f"{where}: a runbook has no field {key!r}. {hint}", Exit.BAD_DATA)
+    _check_keys(document, "$", content, "a runbook", (*FIELDS, *SHOWN))
     for key in ("steps", "traits"):
         if not isinstance(content.get(key, []), list):
             raise Stop(f"{_where(document, f'$.{key}')}: {key} is a list.", Exit.BAD_DATA)
+    for number, step in enumerate(content.get("steps", [])):
+        if isinstance(step, dict):
+            fields = cast("dict[str, Any]", step)
+            _check_keys(document, f"$.steps[{number}]", fields, "a step", RunbookStep.__struct_fields__)
     return {key: value for key, value in content.items() if key in FIELDS}
+
+
+def _check_keys(document: Document, place: str, given: dict[str, Any], what: str, known: tuple[str, ...]) -> None:
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(known)}."
+            where = _where(document, f"{place}.{key}")
+            raise Stop(f"{where}, {place}.{key}: {what} has no such field. {hint}", Exit.BAD_DATA)
 
 
 def _fields_of(document: Document, name: str | None) -> Any:

@@ -63,6 +63,13 @@ def of_work(world: World, peer: RawPeer, tag: str) -> Fields:
     return fields
 
 
+def book(world: World, peer: RawPeer) -> str:
+    """Return the name of a runbook that is stored."""
+    name = world.new_trait()
+    peer.ask({"verb": "runbook.create", "name": name, "steps": [{"step": "power_on"}]})
+    return name
+
+
 CHOSEN: dict[str, Fields] = {
     "node.power.set": {"target": "power on"},
     "node.boot_device.set": {"boot_device": "pxe"},
@@ -71,10 +78,22 @@ CHOSEN: dict[str, Fields] = {
 """Verb → what it cannot do without, beside a node."""
 
 
+def of_runbooks(world: World, peer: RawPeer, tag: str) -> Fields:
+    """Return a message about runbooks that is accepted."""
+    if tag == "runbook.create":
+        return {"verb": tag, "name": world.new_trait(), "steps": [{"step": "power_on"}]}
+    return {
+        "verb": tag,
+        **({"node": created(world, peer)} if tag == "runbook.list" else {"runbook": book(world, peer)}),
+    }
+
+
 def example(world: World, peer: RawPeer, tag: str) -> Fields:
     """Return a message of this verb that is accepted."""
     fields: Fields = {"verb": tag}
     names = VERBS[tag].__struct_fields__
+    if tag.startswith("runbook."):
+        return of_runbooks(world, peer, tag)
     if tag == "node.create":
         return {**fields, "name": world.new_name(), "driver": "fake"}
     if tag.startswith(("node.step.", "node.provision.")) and tag not in CHOSEN:

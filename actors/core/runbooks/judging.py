@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from castiron.actors.core.provision.catalogue import Catalogue
 from castiron.actors.core.runbooks.index import RunbookIndex
-from castiron.actors.core.runbooks.steps import checked, shown
+from castiron.actors.core.runbooks.steps import checked
 from castiron.store.records import RunbookRecord
 from castiron.transport.errors import ArgumentInvalid, RunbookExists, RunbookNotFound, RunbooksFull, RunbookStale
 from castiron.transport.verbs import MAX_RUNBOOK_BYTES, MAX_RUNBOOKS, RunbookCreate, RunbookDelete, RunbookSet, to_map
@@ -140,7 +140,8 @@ def _checked(record: RunbookRecord, path: str) -> RunbookRecord:
             "0 to 9 and _, or give it traits."
         )
         raise ArgumentInvalid(message, details={"path": "$.name"})
-    size = len(json.dumps([shown(record), dict(record.extra)], ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    held = [list(map(dict, record.steps)), {**record.secrets}, {**record.extra}]
+    size = len(json.dumps(held, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     if size > MAX_RUNBOOK_BYTES:
         message = f"Its steps and extra would take {size} bytes; the limit is {MAX_RUNBOOK_BYTES}. Leave something out."
         raise ArgumentInvalid(message, details={"path": path})

@@ -47,7 +47,7 @@ class Runbooks:
     def create(self, name: str, steps: Sequence[AnyStep], **words: Unpack[Words]) -> RunbookView:
         """Store a list of steps under a name; it is on disk when this returns.
 
-            client.runbooks.create("CUSTOM_RESTART", ["power_off", {"step": "wait", "args": {"seconds": 5}}, "power_on"])
+            client.runbooks.create("CUSTOM_PAUSE", ["power_off", {"step": "wait", "args": {"seconds": 5}}, "power_on"])
 
         Args:
             name: CUSTOM_… or another trait; with traits of its own, any name.
