@@ -76,6 +76,17 @@ class Runbooks:
         """
         return list(self._each(node))
 
+    def page(self, *, node: str | None = None, limit: int = MAX_LIST, marker: str | None = None) -> RunbookListed:
+        """Return one page of that list.
+
+        Args:
+            node: as `list`.
+            limit: this many at the most.
+            marker: the `next_marker` of the page before.
+        """
+        verb = RunbookList(node=node, limit=limit, marker=marker)
+        return self._conversation.ask(verb, RunbookListed, self._timeout_s)
+
     def set(self, runbook: str, *, revision: int | None = None, **changes: Unpack[Changes]) -> RunbookView:
         """Change a runbook; requests that were accepted with it keep the steps that it had then.
 
@@ -116,8 +127,7 @@ class Runbooks:
     def _each(self, node: str | None) -> Iterator[RunbookSummary]:
         marker: str | None = None
         while True:
-            verb = RunbookList(node=node, limit=MAX_LIST, marker=marker)
-            page = self._conversation.ask(verb, RunbookListed, self._timeout_s)
+            page = self.page(node=node, marker=marker)
             yield from page.runbooks
             marker = page.next_marker
             if marker is None:
