@@ -3,7 +3,7 @@
 A thin shell around `core.runbooks`. Each change is one commit with its event; whoever asked is answered from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ from castiron.store.records import Change, Commit, EventDraft, RunbookPut, Runbo
 from castiron.transport.errors import CastironError, ConductorOverloaded, StoreUnavailable
 from castiron.transport.replies import Forecast, RunbookDeleted, RunbookView
 from castiron.transport.verbs import AnyRunbookChange, RunbookCreate, RunbookDelete, RunbookSet
-from castiron.transport.vocabulary import EventType, RunbookUUID, Would
+from castiron.transport.vocabulary import EventType, RunbookUUID, StepKind, Would
 
 RETRY_AFTER_S = 0.5
 """A change that was lost with the one before it can be asked for again at once."""
@@ -95,8 +95,7 @@ class RunbookKeeper:
     def _create(self, message: ChangeRunbook, verb: RunbookCreate) -> None:
         record = judge_create(self._services.runbooks.decided, verb, self._circumstances())
         if verb.dry_run:
-            kinds = ", ".join(self._view(record).kinds)
-            text = f"{record.name} would be stored, with {_steps(record)}, for lists of the kinds {kinds}."
+            text = f"{record.name} would be stored, with {_steps(record)}, for {_lists(self._view(record).kinds)}."
             return self._foretell(message, Would.CREATE, text)
         told: dict[str, Any] = {"steps": [telling.step_name(step) for step in record.steps]}
         return self._commit(message, RunbookPut(record=record), EventType.RUNBOOK_CREATE_END, told)
@@ -151,6 +150,10 @@ def _tell_written(
 
 def _steps(record: RunbookRecord) -> str:
     return f"{len(record.steps)} step{'s' if len(record.steps) != 1 else ''}"
+
+
+def _lists(kinds: Collection[StepKind]) -> str:
+    return "lists of every kind" if len(kinds) == len(StepKind) else f"lists of the kinds {', '.join(kinds)}"
 
 
 def _not_written(error: StoreError) -> CastironError:

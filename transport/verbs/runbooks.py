@@ -33,7 +33,7 @@ BookRevision = Annotated[int, Meta(ge=1, description="only if the runbook still 
 
 
 class RunbookCreate(Verb, frozen=True, kw_only=True, tag="runbook.create"):
-    """Store a list of steps under a name. It is checked whole against the steps that there are; see section 9.3."""
+    """Store a list of steps under a name. It is checked whole against the steps that there are; see section 9.5."""
 
     name: NewName
     steps: Steps
