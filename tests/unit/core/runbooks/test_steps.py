@@ -81,7 +81,14 @@ def test_only_what_was_said_is_stored() -> None:
 
     stored = checked([rich, step("power_off")], CATALOGUE)
 
-    terms = {"name": "on", "after": [], "abortable": False, "priority": 0, "timeout_s": 3.0, "retries": 2}
+    terms: dict[str, Any] = {
+        "name": "on",
+        "after": [],
+        "abortable": False,
+        "priority": 0,
+        "timeout_s": 3.0,
+        "retries": 2,
+    }
     assert stored.steps == ({"step": "power_on", **terms}, {"step": "power_off"})
 
 
