@@ -6,6 +6,7 @@ from castiron.transport.frames import ACCEPTED, PART
 from castiron.transport.verbs import VERBS
 from tests.protocol.conftest import World
 from tests.support.deadline import until
+from tests.support.memory_telling import PERIODIC
 from tests.support.raw_peer import RawPeer
 
 Fields = dict[str, Any]
@@ -78,8 +79,10 @@ CHOSEN: dict[str, Fields] = {
 """Verb → what it cannot do without, beside a node."""
 
 
-def of_runbooks(world: World, peer: RawPeer, tag: str) -> Fields:
-    """Return a message about runbooks that is accepted."""
+def of_fleet(world: World, peer: RawPeer, tag: str) -> Fields:
+    """Return a message about what belongs to the fleet that is accepted."""
+    if tag == "node.create":
+        return {"verb": tag, "name": world.new_name(), "driver": "fake"}
     if tag == "runbook.create":
         return {"verb": tag, "name": world.new_trait(), "steps": [{"step": "power_on"}]}
     return {
@@ -92,14 +95,14 @@ def example(world: World, peer: RawPeer, tag: str) -> Fields:
     """Return a message of this verb that is accepted."""
     fields: Fields = {"verb": tag}
     names = VERBS[tag].__struct_fields__
-    if tag.startswith("runbook."):
-        return of_runbooks(world, peer, tag)
-    if tag == "node.create":
-        return {**fields, "name": world.new_name(), "driver": "fake"}
+    if tag == "node.create" or tag.startswith("runbook."):
+        return of_fleet(world, peer, tag)
     if tag.startswith(("node.step.", "node.provision.")) and tag not in CHOSEN:
         return of_work(world, peer, tag)
     if "node" in names and tag != "request.list":
         fields["node"] = created(world, peer)
+    if tag in {"periodic.stop", "periodic.start"}:
+        return {**fields, "periodic": PERIODIC}
     if tag == "bulk.run":
         return {**fields, "nodes": [created(world, peer)], "order": ORDER}
     if tag == "bulk.cancel":

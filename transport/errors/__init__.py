@@ -9,7 +9,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
         VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
-        BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid
+        BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid  PeriodicNotFound
         RunbookNotFound  RunbookExists  RunbookTraitMissing
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
@@ -49,6 +49,7 @@ from castiron.transport.errors.asked import (
     NodeProtected,
     NodeRemoved,
     NodeRetired,
+    PeriodicNotFound,
     PowerOffDisabled,
     PreconditionFailed,
     RequestAborted,
@@ -148,6 +149,7 @@ __all__ = [
     "NodeRemoved",
     "NodeRetired",
     "NodeStateInvalid",
+    "PeriodicNotFound",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
