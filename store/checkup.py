@@ -17,6 +17,7 @@ from castiron.store.sql import migrations, queries
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import Identity
 from castiron.store.sql.rows import Row, node_record, request_record
+from castiron.store.sql.runbooks import runbook_record
 from castiron.transport.vocabulary import ANNOUNCED, FINAL_REQUEST_STATES, RequestState
 
 _LOCKS: Final = Path("/proc/locks")
@@ -81,6 +82,7 @@ _COUNTS: Final[Mapping[str, str]] = {
     "nodes": "SELECT COUNT(*) FROM nodes",
     "requests": "SELECT COUNT(*) FROM requests",
     "open_requests": "SELECT COUNT(*) FROM requests WHERE state IN waiting",
+    "runbooks": "SELECT COUNT(*) FROM runbooks",
     "events": "SELECT COUNT(*) FROM events",
     "history_events": "SELECT COUNT(*) FROM node_history",
     "oldest_seq": "SELECT COALESCE(MIN(seq), 0) FROM events",
@@ -180,7 +182,11 @@ def _secrets(database: Database, identity: Identity, key_file: KeyFile) -> tuple
     sealer = Sealer(opening.key_of(identity, key_file, database.path))
     findings: list[str] = []
     read = 0
-    for query, record in ((queries.nodes(), node_record), (queries.open_requests(), request_record)):
+    for query, record in (
+        (queries.nodes(), node_record),
+        (queries.open_requests(), request_record),
+        (queries.runbooks(), runbook_record),
+    ):
         for row in database.rows(query):
             try:
                 record(row, sealer)

@@ -13,7 +13,16 @@ from typing import Final, NamedTuple, Self
 from castiron.store import opening
 from castiron.store.errors import SecretsUnreadable
 from castiron.store.opening import Opened
-from castiron.store.records import ALL, CallbackRecord, EventRecord, KeyRecord, NodeRecord, RequestRecord, Wanted
+from castiron.store.records import (
+    ALL,
+    CallbackRecord,
+    EventRecord,
+    KeyRecord,
+    NodeRecord,
+    RequestRecord,
+    RunbookRecord,
+    Wanted,
+)
 from castiron.store.secrets import KeyFile, Sealer
 from castiron.store.sql import queries, ring
 from castiron.store.sql.committer import Committer
@@ -21,6 +30,7 @@ from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Step
 from castiron.store.sql.queries import Query
 from castiron.store.sql.rows import callback_record, event_record, key_record, node_record, request_record
+from castiron.store.sql.runbooks import runbook_record
 from castiron.transport.vocabulary import (
     ConductorID,
     EventSeq,
@@ -229,6 +239,10 @@ class Store:
             before = found[-1].node_seq if found else before
             found += self._history(node_uuid, limit - len(found), before, ring=False)
         return found
+
+    def runbooks(self) -> list[RunbookRecord]:
+        """Return all runbooks, sorted by name."""
+        return [runbook_record(row, self._sealer) for row in self._reader.rows(queries.runbooks())]
 
     def prune_requests(self, before: Instant, limit: int) -> Pruned:
         """Delete requests that ended before an instant, with their keys and the calls that are owed for them.

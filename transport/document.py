@@ -128,6 +128,7 @@ def _results() -> Iterator[str]:
         replies.TraceStep,
         replies.Finding,
         replies.RecordHeader,
+        replies.RunbookSummary,
         replies.Forecast,
         replies.Gauge,
         EventView,

@@ -13,8 +13,8 @@ from typing import Final
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.core.messages import Direct, Preview, Remove, SetLock, SetMaintenance, Submit, Withdraw
 from castiron.actors.core.provision.planning import plan
-from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.requests.compatibility import Merge, judge
+from castiron.actors.core.runbooks.using import expanded, of_runbook
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import same_request
 from castiron.actors.core.views import request_view
@@ -121,9 +121,7 @@ class Intake:
         """
         self.check_callback(verb.callback_url)
         request_id = RequestID(self._services.new_id())
-        message = Submit(
-            request_id=request_id, verb=verb, requester=requester, reply_to=None, plan=self._planned(verb, node)
-        )
+        message = self._prepared(Submit(request_id=request_id, verb=verb, requester=requester, reply_to=None), node)
         if verb.dry_run:
             return self._foretell(node, message, answer)
         submission = Submission(self, answer, request_id)
@@ -136,17 +134,34 @@ class Intake:
         except CastironError as error:
             return submission.refused(error, self._seq)
 
-    def _planned(self, verb: AnyNodeRequest, node: NodeState) -> Plan:
-        """Return the steps that a request will work through.
+    def _prepared(self, message: Submit, node: NodeState) -> Submit:
+        """Return a request with the steps that it will work through.
+
+        One whose key the store knows has them: if it could not be made today, whoever sends it again is told of it.
 
         Raises:
             StepInvalid: it wants steps that there are not, or not so.
+            RunbookNotFound, RunbookTraitMissing: it wants those of a runbook that there is not, or not for the node.
             PowerOffDisabled: it wants steps that power a machine off that must stay on.
         """
-        if not isinstance(verb, NodeProvisionSet):
-            return {}
-        catalogue, step_timeout_s = self._services.workers.shelf.catalogue, self._services.settings.step_timeout_s
-        return plan(verb, catalogue, step_timeout_s, keep_on=node.record.disable_power_off)
+        if not isinstance(message.verb, NodeProvisionSet):
+            return message
+        try:
+            return self._planned(message, message.verb, node)
+        except CastironError as error:
+            if message.verb.key is None or not self.keys.is_known(message.verb.key):
+                raise
+            return replace(message, unless_merged=error)
+
+    def _planned(self, message: Submit, asked: NodeProvisionSet, node: NodeState) -> Submit:
+        services = self._services
+        verb, runbook = expanded(services.runbooks.look(services.board)[0], asked, node.record)
+        catalogue, step_timeout_s = services.workers.shelf.catalogue, services.settings.step_timeout_s
+        try:
+            planned = plan(verb, catalogue, step_timeout_s, keep_on=node.record.disable_power_off)
+        except CastironError as error:
+            raise of_runbook(error, runbook) from None
+        return replace(message, verb=verb, runbook=runbook, plan=planned)
 
     def check_callback(self, url: str | None, path: str = "$.callback_url") -> None:
         """Refuse a URL that may not be called.

@@ -16,6 +16,7 @@ import peewee
 
 from castiron.store.errors import (
     DuplicateNode,
+    StaleRevision,
     StoreClosed,
     StoreError,
     StoreUnusable,
@@ -200,6 +201,7 @@ class Database:
 
         Raises:
             DuplicateNode: a node's uuid or name is taken.
+            StaleRevision: a runbook's is.
             UnstorableValue: a value is not of a type that the database takes.
             StoreUnwritable: the disk or the file does not let us.
             StoreClosed: the connection is closed.
@@ -280,6 +282,8 @@ class Database:
     def _refused(self, error: Exception) -> StoreError:
         if "UNIQUE constraint failed: nodes." in str(error):
             return DuplicateNode("a node with that uuid or name exists")
+        if "UNIQUE constraint failed: runbooks." in str(error):
+            return StaleRevision("a runbook with that uuid or name exists")
         if isinstance(error, _UNSTORABLE) or "NOT NULL constraint" in str(error):
             return UnstorableValue(f"a value cannot be stored: {error}")
         return self._unwritable(error)

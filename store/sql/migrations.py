@@ -192,6 +192,20 @@ STEPS: Final = (
             "ALTER TABLE nodes ADD COLUMN resource_class TEXT",
             "ALTER TABLE nodes ADD COLUMN traits TEXT NOT NULL DEFAULT '[]'",
             "ALTER TABLE nodes ADD COLUMN lock TEXT",
+            """
+            CREATE TABLE runbooks (
+                uuid TEXT NOT NULL PRIMARY KEY,
+                name TEXT NOT NULL UNIQUE,
+                description TEXT,
+                traits TEXT NOT NULL,
+                steps TEXT NOT NULL,
+                step_secrets TEXT,
+                extra TEXT NOT NULL,
+                created_at DOUBLE PRECISION NOT NULL,
+                updated_at DOUBLE PRECISION NOT NULL,
+                revision BIGINT NOT NULL)
+            """,
+            "ALTER TABLE requests ADD COLUMN runbook TEXT",
         ),
     ),
 )

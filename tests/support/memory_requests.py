@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from castiron.actors.core.requests.compatibility import MEETINGS, POLICIES, Meeting, Turn, essence
+from castiron.actors.core.requests.compatibility import MEETINGS, POLICIES, Meeting, Turn, wish_of
 from castiron.actors.core.requests.guards import action_of_verb
 from castiron.transport import errors, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
@@ -210,4 +210,4 @@ class MemoryRequests(MemoryMachines):
 def _asks(request: RequestView, verb: verbs.AnyNodeRequest) -> bool:
     """Return whether a request asks for this, of the same node."""
     arguments = verbs.arguments_of(verb)
-    return request.verb == verbs.tag_of(verb) and essence(request.arguments) == essence(arguments)
+    return request.verb == verbs.tag_of(verb) and wish_of(request.arguments) == wish_of(arguments)

@@ -72,7 +72,8 @@ Reason = Annotated[str, Meta(min_length=1, max_length=255, description="why")]
 ResourceClass = Annotated[
     str, Meta(min_length=1, max_length=80, description="what kind of machine it is, to be chosen by")
 ]
-Trait = Annotated[str, Meta(pattern=r"^(COMPUTE|CUSTOM|HW|MISC|OWNER|STORAGE)_[A-Z0-9_]+\Z", max_length=255)]
+TRAIT_PATTERN: Final = r"^(COMPUTE|CUSTOM|HW|MISC|OWNER|STORAGE)_[A-Z0-9_]+\Z"
+Trait = Annotated[str, Meta(pattern=TRAIT_PATTERN, max_length=255)]
 """One of the standard's words, which begin with these but CUSTOM, or a word of one's own: CUSTOM_…"""
 
 Traits = Annotated[

@@ -49,6 +49,7 @@ from castiron.transport.vocabulary.units import (
     NodeUUID,
     RequestID,
     Revision,
+    RunbookUUID,
     Seconds,
 )
 
@@ -84,6 +85,7 @@ __all__ = [
     "Retry",
     "Revision",
     "Role",
+    "RunbookUUID",
     "Seconds",
     "Source",
     "StepKind",

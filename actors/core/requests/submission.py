@@ -139,6 +139,7 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         depends_on=verdict.depends_on,
         callbacks=with_callback({}, verb.callback_url, identity_of(message.requester)),
         requesters={identity_of(message.requester): deadline_at},
+        runbook=message.runbook,
         progress={"plan": message.plan} if message.plan else {},
         secret_keys=STEPS if has_secrets(message.plan) else frozenset(),
     )

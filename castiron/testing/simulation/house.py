@@ -30,6 +30,7 @@ from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
 from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.steps.shelf import Shelf
@@ -135,6 +136,7 @@ class House:
             workers=Workers(Shelf(), self._clock, 1),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=Periodics(self._clock, ground.settings, ground.rng),
+            runbooks=Runbooks(store.runbooks()),
             conductor=store.conductor,
             clock=self._clock,
             dispatcher=self.dispatcher,
