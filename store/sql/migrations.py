@@ -192,6 +192,7 @@ STEPS: Final = (
             "ALTER TABLE nodes ADD COLUMN resource_class TEXT",
             "ALTER TABLE nodes ADD COLUMN traits TEXT NOT NULL DEFAULT '[]'",
             "ALTER TABLE nodes ADD COLUMN lock TEXT",
+            "ALTER TABLE nodes ADD COLUMN other_passwords TEXT",
         ),
     ),
 )

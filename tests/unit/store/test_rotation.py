@@ -25,6 +25,8 @@ from tests.support.store_records import (
 )
 
 NODES = 30
+SECRETS = NODES + 2
+"""Each node's, those that one keeps beside its own while they are changed, and a request's."""
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_everything_is_readable_with_the_new_key_and_only_with_it(path: Path, ne
 
     rotated = rotate(path, None, new_id=new_id)
 
-    assert rotated == NODES + 1
+    assert rotated == SECRETS
     assert everything(path) == before
     assert [key.id for key in key_file_of(path).read()] == ["rotated-1"]
     key_file_of(path).replace((old,))
@@ -88,7 +90,7 @@ def test_more_secrets_than_a_page_are_all_rotated(path: Path, new_id: Callable[[
     store.close()
     before = everything(path)
 
-    assert rotate(path, None, new_id=new_id) == NODES + 1 + len(numbers)
+    assert rotate(path, None, new_id=new_id) == SECRETS + len(numbers)
     assert everything(path) == before
 
 
