@@ -5,7 +5,7 @@ Only references live here; each part is built by the conductor and described in 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from random import Random
+from random import Random, SystemRandom
 from typing import Protocol
 
 from castiron.actors.dispatch.clock import Clock
@@ -81,6 +81,8 @@ class Services:
     """Carries out the steps that may block."""
     tokens: Tokens
     """Lets others say how a step ended."""
+    secret_rng: Random = field(default_factory=SystemRandom)
+    """Draws passwords."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
     crowding: Crowding = field(init=False)

@@ -13,7 +13,7 @@ from castiron.actors.core.draft import Draft
 from castiron.actors.core.machines.actions import verb_of
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
-from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, Succeeded, Wait
+from castiron.actors.core.machines.turn import Ask, Delegate, Draw, Failed, Listen, Succeeded, Wait
 from castiron.actors.core.messages import Heard, TimerDue
 from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of, stages_of
@@ -25,7 +25,6 @@ from castiron.actors.core.provision.lanes import (
     machine_of,
     no_more_retries,
     run_of,
-    with_secrets,
 )
 from castiron.actors.core.provision.moving import move
 from castiron.actors.core.provision.run import Begin, Finish, Move, Progress, Revert, Run, Stop
@@ -92,7 +91,7 @@ def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> N
         power_state, at = action.observed
         draft.state = draft.state.recording(power_state=power_state, power_state_at=at)
     lane = replace(lane, call=None, action=action)
-    if lane.is_stopping and isinstance(following, (Ask, Delegate, Wait, Listen)):
+    if lane.is_stopping and isinstance(following, (Ask, Delegate, Draw, Wait, Listen)):
         following = Failed(_stopped(active.request, action))
     active = follow(draft, having(active, lane), lane, in_time(lane, following, draft.now), settings)
     return go_on(draft, active, settings)
@@ -247,7 +246,7 @@ def _begin_revert(draft: Draft, active: Active, place: int, settings: Settings) 
     active = replace(active, action=run)
     told = telling.about(active.request, run, place, draft.state.record)
     draft.tell(EventType.STEP_START, {**told, "revert": True}, active.request)
-    action, following = JobAction(job=with_secrets(step, active.request), what="revert").begin(draft.now)
+    action, following = machine_of(draft, active, place, settings, is_revert=True).begin(draft.now)
     return launch(draft, active, Lane(place=place, action=action, is_revert=True), following, settings)
 
 

@@ -68,6 +68,7 @@ def _steps(
         wishes.sort(key=lambda one: _rank(kind, one[1].priority or 0, one[1].interface or RESERVED))
     steps = _named(_checked(place, wish, kind, catalogue, step_timeout_s) for place, wish in wishes)
     _check_order(steps)
+    _check_single(wishes, catalogue)
     return steps
 
 
@@ -129,6 +130,8 @@ def _checked_args(path: str, wish: StepWish, known: Known) -> dict[str, Any]:
             _check_arg(f"{path}.{name}", wish, arg, wish.args[name])
         elif arg.required:
             raise _invalid(f"{path}.{name}", wish, f"It needs it: {arg.description}.")
+    if known.one_of and sum(bool(wish.args.get(name)) for name in known.one_of) != 1:
+        raise _invalid(path, wish, f"It needs exactly one of {', '.join(known.one_of)}.")
     return dict(wish.args)
 
 
@@ -138,6 +141,12 @@ def _check_arg(path: str, wish: StepWish, arg: Arg, value: object) -> None:
         raise _invalid(path, wish, f"It takes a {arg.kind.__name__}: {arg.description}.")
     if arg.choices and value not in arg.choices:
         raise _invalid(path, wish, f"It takes one of {', '.join(arg.choices)}.")
+    if (
+        isinstance(value, str)
+        and arg.most is not None
+        and not (value.isprintable() and len(value.encode()) <= arg.most)
+    ):
+        raise _invalid(path, wish, f"It takes at most {arg.most:.0f} bytes, all printable: {arg.description}.")
     if isinstance(value, int | float):
         too_small = arg.least is not None and not value >= arg.least  # NaN is neither
         too_large = arg.most is not None and not value <= arg.most
@@ -196,6 +205,16 @@ def _check_order(steps: list[Step]) -> None:
             raise StepInvalid(message, details={"path": "$.steps", "step": next(iter(left))})
         for name in ready:
             del left[name]
+
+
+def _check_single(wishes: Iterable[tuple[int, StepWish]], catalogue: Catalogue) -> None:
+    """Refuse a step twice of which a list has one at the most."""
+    taken: set[tuple[str, str]] = set()
+    for place, wish in wishes:
+        known = _known(f"$.steps[{place}]", wish, catalogue)
+        if known.is_single and (known.interface, known.step) in taken:
+            raise _invalid(f"$.steps[{place}]", wish, "A list has it once at the most.")
+        taken.add((known.interface, known.step))
 
 
 def _invalid(path: str, wish: StepWish, why: str) -> StepInvalid:
