@@ -15,7 +15,7 @@ from typing import Any, Final
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
 from castiron.actors.core.provision.catalogue import BUILT_IN, RESERVED, Arg
 from castiron.actors.core.provision.courses import EVENTS_OF, stages_of
-from castiron.actors.core.provision.planning import BY_ITSELF
+from castiron.actors.core.provision.planning import BY_ITSELF, Own
 from castiron.actors.core.provision.states import ABORTS, after
 from castiron.actors.core.provision.states import TARGETS as PROVISION_TARGETS
 from castiron.actors.core.provision.states import TRANSITIONS as PROVISIONS
@@ -269,7 +269,13 @@ def _leading(state: ProvisionState, event: ProvisionEvent) -> str:
 
 def _done_first(target: ProvisionTarget) -> str:
     first = (BY_ITSELF.get(kind, ()) for kind in stages_of(target))
-    return ", ".join(f"`{step if i == RESERVED else f'{i}.{step}'}`" for steps in first for i, step in steps)
+    return ", ".join(f"`{_written(own)}`" for steps in first for own in steps)
+
+
+def _written(own: Own) -> str:
+    """Return a step as it is typed after --step."""
+    name = own.step if own.interface == RESERVED else f"{own.interface}.{own.step}"
+    return f"{name}:{','.join(f'{key}={value}' for key, value in own.args.items())}" if own.args else name
 
 
 def _takes(arg: Arg) -> str:

@@ -6,11 +6,11 @@ request: a catalogue, or a runbook, that changes later changes nothing of it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from castiron.actors.core.provision.catalogue import POWERING_OFF, RESERVED, Arg, Catalogue, Known
 from castiron.actors.core.provision.courses import stages_of
-from castiron.actors.core.provision.steps import Plan, Step
+from castiron.actors.core.provision.steps import NOTHING, Plan, Step
 from castiron.transport.errors import PowerOffDisabled, StepInvalid
 from castiron.transport.verbs import NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import ProvisionTarget, StepKind
@@ -21,18 +21,39 @@ INTERFACES: Final = ("vendor", "power", "management", "firmware", "deploy", "bio
 VERIFY_INTERFACES: Final = ("power", "management", "firmware", "inspect", "deploy", "boot", "bios", "raid")
 """The same, for verify steps."""
 
-BY_ITSELF: Final[Mapping[StepKind, tuple[tuple[str, str], ...]]] = {
-    StepKind.VERIFY: (("management", "check_bmc"),),
+
+class Own(NamedTuple):
+    """A step that is done without being asked for."""
+
+    interface: str
+    step: str
+    args: Mapping[str, Any] = NOTHING
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """As the catalogue has it."""
+        return self.interface, self.step
+
+
+_BOOT: Final = ("management", "set_boot_device")
+
+BY_ITSELF: Final[Mapping[StepKind, tuple[Own, ...]]] = {
+    StepKind.VERIFY: (Own("management", "check_bmc"),),
     StepKind.INSPECT: (
-        ("inspect", "read_device_id"),
-        ("inspect", "read_guid"),
-        ("inspect", "read_fru"),
-        ("inspect", "read_sensors"),
+        Own("inspect", "read_device_id"),
+        Own("inspect", "read_guid"),
+        Own("inspect", "read_fru"),
+        Own("inspect", "read_sensors"),
     ),
-    StepKind.ADOPT: (("management", "check_bmc"),),
-    StepKind.UNDEPLOY: ((RESERVED, "power_off"),),
+    StepKind.ADOPT: (Own("management", "check_bmc"),),
+    StepKind.UNDEPLOY: (Own(RESERVED, "power_off"),),
+    StepKind.RESCUE: (Own(*_BOOT, {"boot_device": "pxe"}), Own(RESERVED, "reboot"), Own(RESERVED, "wait")),
+    StepKind.UNRESCUE: (Own(*_BOOT, {"boot_device": "disk"}), Own(RESERVED, "reboot")),
 }
 """Kind → the steps that are done first, whatever the driver adds."""
+
+NEED_REBOOT: Final = frozenset({StepKind.RESCUE, StepKind.UNRESCUE})
+"""Kinds whose own steps are of no use to a machine that must stay on."""
 
 
 def plan(verb: NodeProvisionSet, catalogue: Catalogue, step_timeout_s: float, *, keep_on: bool = False) -> Plan:
@@ -48,6 +69,7 @@ def plan(verb: NodeProvisionSet, catalogue: Catalogue, step_timeout_s: float, *,
     """
     if keep_on:
         _check_kept_on(verb)
+        _check_needs_no_reboot(verb)
         catalogue = {key: known for key, known in catalogue.items() if key not in POWERING_OFF}
     kinds = stages_of(verb.target)
     return {
@@ -74,10 +96,10 @@ def _steps(
 
 def _own(kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> list[Step]:
     """Return what is done if nobody chooses."""
-    first = [catalogue[key] for key in BY_ITSELF.get(kind, ()) if key in catalogue]
+    first = [(catalogue[own.key], own.args) for own in BY_ITSELF.get(kind, ()) if own.key in catalogue]
     more = [known for known in catalogue.values() if kind in known.kinds and known.priority > 0]
     more.sort(key=lambda known: _rank(kind, known.priority, known.interface))
-    return _named(_step(known, {}, step_timeout_s) for known in (*first, *more))
+    return _named(_step(known, args, step_timeout_s) for known, args in (*first, *((known, NOTHING) for known in more)))
 
 
 def _rank(kind: StepKind, priority: int, interface: str) -> tuple[int, int]:
@@ -177,6 +199,15 @@ def _check_kept_on(verb: NodeProvisionSet) -> None:
                 f"{wish.step}: {verb.node} must not be powered off, not even for a reboot. Leave the step out.",
                 details={"node": verb.node, "path": f"$.steps[{place}]", "step": wish.step},
             )
+
+
+def _check_needs_no_reboot(verb: NodeProvisionSet) -> None:
+    kinds = stages_of(verb.target)
+    if verb.steps is None and NEED_REBOOT & set(kinds):
+        raise PowerOffDisabled(
+            f"{verb.target} reboots the machine, and {verb.node} must not be powered off. Name steps that do without.",
+            details={"node": verb.node, "target": verb.target.value},
+        )
 
 
 def _named(steps: Iterable[Step]) -> list[Step]:
