@@ -45,6 +45,11 @@ class Lane:
     limit_at: Instant | None = None
 
 
+def asks_bmc(lane: Lane) -> bool:
+    """Return whether what a step waits for tells how its BMC does: no worker's word, nor a password that is tried."""
+    return not isinstance(lane.action, JobAction | PasswordAction)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
     """The request under way, and what it waits for."""

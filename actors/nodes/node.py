@@ -40,7 +40,7 @@ from castiron.actors.core.effects import (
 )
 from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, TimerDue
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.state import NodeState, Ticket, asks_bmc
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
@@ -144,9 +144,11 @@ class NodeActor(DispatchedActor):
         self._undecided = None
 
     def _is_awaited(self, heard: Heard) -> bool:
-        """Return whether anybody wants to know: a check that gave way says nothing about its BMC."""
+        """Return whether anybody wants to know of a BMC's answer: a check that gave way says nothing about its BMC."""
         active = self._state.active
-        return heard.ticket == self._state.check.call or (active is not None and heard.ticket == active.call)
+        if heard.ticket == self._state.check.call or active is None:
+            return heard.ticket == self._state.check.call
+        return heard.ticket == active.call or any(heard.ticket == lane.call for lane in active.lanes if asks_bmc(lane))
 
     def _release_landed(self) -> None:
         while (batch := self._batches.take_landed()) is not None:

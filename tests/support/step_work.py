@@ -10,6 +10,7 @@ from castiron.actors.core.effects import CallWorker, DrawPassword
 from castiron.actors.core.messages import StepAnswer
 from castiron.actors.core.provision.catalogue import BUILT_IN, Known, catalogue_of
 from castiron.actors.core.provision.run import Run
+from castiron.actors.core.provision.states import WORKING
 from castiron.actors.core.state import Active, Lane
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, Secret
@@ -99,6 +100,7 @@ def check_steps(events: Sequence[EventDraft]) -> None:
         step = (event.request_id, event.payload.get("name", ""))
         if event.type is EventType.STEP_START:
             assert step not in begun
+            assert event.payload["provision_state"] in WORKING, "nobody waits while a step begins"
             begun.add(step)
         elif event.type in STEP_ENDS:
             assert step in begun

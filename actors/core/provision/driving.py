@@ -204,6 +204,8 @@ def go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool 
 
 def _make(draft: Draft, active: Active, one: Move, settings: Settings) -> Active | None:
     """Make a move; None: the request has ended, or goes on in another state."""
+    if isinstance(one, Begin | Revert):
+        _wake(draft, active)
     match one:
         case Begin(place=place):
             return _begin_step(draft, active, place, settings)
@@ -320,6 +322,13 @@ def _tend_wait(draft: Draft, active: Active, run: Run) -> None:
     event = ProvisionEvent.WAIT if waits else ProvisionEvent.RESUME
     if (state in WORKING) is waits and after(state, event) is not None:
         move(draft, active.request, event, EventType.PROVISION_SET_SUCCESS)
+
+
+def _wake(draft: Draft, active: Active) -> None:
+    """Bring the node back from a wait before something begins, whose event tells the state that holds with it."""
+    state = draft.state.record.provision_state
+    if state not in WORKING and after(state, ProvisionEvent.RESUME) is not None:
+        move(draft, active.request, ProvisionEvent.RESUME, EventType.PROVISION_SET_SUCCESS)
 
 
 def _run(request: RequestRecord, stage: ProvisionState, settings: Settings) -> Run:
