@@ -251,7 +251,9 @@ class NodeActor(DispatchedActor):
             token=services.tokens.give(record.uuid, place),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
-        self._jobs[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
+        whose = (record.uuid, effect.request_id, effect.name)
+        job = Job(work=effect.work, context=context, done=heard, whose=whose)
+        self._jobs[effect.ticket] = services.workers.submit(job)
 
     def _stop_job(self, ticket: Ticket) -> None:
         stop = self._jobs.pop(ticket, None)
