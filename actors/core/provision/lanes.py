@@ -25,7 +25,7 @@ from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.operations import ClearSEL, ReadFRU, ReadSensors
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, StepTimeout
+from castiron.transport.errors import CastironError, StepTimeout, from_wire
 from castiron.transport.vocabulary import (
     EventType,
     Instant,
@@ -53,6 +53,8 @@ def follow(draft: Draft, active: Active, lane: Lane, following: StepNext, settin
             until = min(until, _until(active, lane))
             wake = draft.ticket()
             draft.order(SetTimer(wake, until))
+            if isinstance(lane.action, PauseAction):  # its successor waits for the time that is left
+                active = replace(active, action=run_of(active).having(lane.place, place=lane.action.progress()))
             return having(active, limited(draft, replace(awake(draft, lane), wake=wake), _until(active, lane)))
         case Listen(until=until):
             run = run_of(active).having(lane.place, state=StepState.WAITING, until=until, place=lane.action.progress())
@@ -207,6 +209,23 @@ def run_of(active: Active) -> Run:
 def having(active: Active, lane: Lane) -> Active:
     """Return the request with one lane as it is now."""
     return replace(active, lanes=tuple(lane if one.place == lane.place else one for one in active.lanes))
+
+
+def waiting_lane(active: Active, name: str, attempt: int) -> Lane | None:
+    """Return where a step waits for somebody's answer; None: it does not."""
+    run = run_of(active)
+    for lane in active.lanes:
+        step = run.steps[lane.place]
+        if (step.step.name, step.attempts, step.state) == (name, attempt, StepState.WAITING):
+            return lane
+    return None
+
+
+def stopped(active: Active, action: StepAction) -> CastironError:
+    """Return why a step was stopped: as the list was."""
+    error = from_wire(run_of(active).failure or {})
+    error.applied = action.applied()
+    return error
 
 
 def _without(draft: Draft, active: Active, lane: Lane) -> Active:

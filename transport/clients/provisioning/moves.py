@@ -38,6 +38,7 @@ class Provision:
         *,
         steps: Sequence[AnyStep] | None = None,
         engine_mode: EngineMode | str | None = None,
+        timeout_s: float | None = None,
         **terms: Unpack[Terms],
     ) -> Request:
         """Ask for a node to be moved; the request is on disk when this returns; see `Requests.submit`.
@@ -50,6 +51,7 @@ class Provision:
                 "unrescue", "service".
             steps: what is to be done; None: what the driver does.
             engine_mode: "serial" or "parallel"; None: as the settings say.
+            timeout_s: for the whole move, waits and holds included; then what can be taken back is, and it has failed.
             terms: how the request is to be treated.
 
         Raises:
@@ -61,6 +63,7 @@ class Provision:
             target=cast("ProvisionTarget", target),  # the codec checks words before they are sent
             steps=None if steps is None else [step_of(one) for one in steps],
             engine_mode=cast("EngineMode | None", engine_mode),
+            timeout_s=timeout_s,
         )
         return self._requests.submit(on_terms(verb, **terms))
 
