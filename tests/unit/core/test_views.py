@@ -8,7 +8,7 @@ import pytest
 from castiron.actors.core.messages import Recover
 from castiron.actors.core.requests.obstacles import busy_with
 from castiron.actors.core.state import NodeState
-from castiron.actors.core.views import field_of, node_view, request_view
+from castiron.actors.core.views import field_of, listed, node_view, request_view
 from castiron.store.records import NodeRecord
 from castiron.transport.replies import MASK, NodeView
 from castiron.transport.verbs import NodePowerSet
@@ -178,3 +178,19 @@ def test_a_request_that_has_not_ended_has_neither_result_nor_error() -> None:
     view = request_view(replace(plain_request(), state=RequestState.QUEUED))
 
     assert (view.result, view.error, view.step) == (None, None, None)
+
+
+def test_a_request_is_listed_without_its_steps_and_shown_with_them() -> None:
+    steps = [{"name": "power_on", "state": "success", "attempts": 1}]
+    arguments = {"target": "deploy", "steps": [{"step": "power_on"}]}
+    request = plain_request(verb="node.provision.set", arguments=arguments, result={"steps": steps, "other": 1})
+    failed = replace(request, result=None, error={"code": "x", "details": {"steps": steps, "node": "n1"}})
+
+    assert request_view(request).arguments == arguments
+    assert [step.name for step in request_view(request).steps] == ["power_on"]
+    for one, result, error in (
+        (request, {"other": 1}, None),
+        (failed, None, {"code": "x", "details": {"node": "n1"}}),
+    ):
+        view = listed(one)
+        assert (view.arguments, view.steps, view.result, view.error) == ({"target": "deploy"}, [], result, error)
