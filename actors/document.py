@@ -20,9 +20,16 @@ from castiron.actors.core.provision.states import ABORTS, after
 from castiron.actors.core.provision.states import TARGETS as PROVISION_TARGETS
 from castiron.actors.core.provision.states import TRANSITIONS as PROVISIONS
 from castiron.actors.core.provision.takeover import TAKEOVER, Nature
-from castiron.actors.core.requests.compatibility import ADMITTANCE, HINDRANCES, MEETINGS, POLICIES, Condition
+from castiron.actors.core.requests.compatibility import (
+    ADMITTANCE,
+    HINDRANCES,
+    MEETINGS,
+    POLICIES,
+    Condition,
+    displacing,
+)
 from castiron.actors.core.requests.guards import GUARDS
-from castiron.actors.core.requests.obstacles import targets_of
+from castiron.actors.core.requests.obstacles import UNDER_WAY, targets_of
 from castiron.actors.diagram import kind_of
 from castiron.actors.limits import BOUNDS, REPLACED
 from castiron.actors.settings import Settings, default_in_words
@@ -122,6 +129,13 @@ def checks() -> str:
 def results() -> str:
     """Return what a power check can come to."""
     return _table(("result", "what it means"), ((f"`{result}`", RESULTS[result]) for result in CheckResult))
+
+
+def displacements() -> str:
+    """Return which moves end the one of a node that waits."""
+    waiting = [state for state in PROVISION_TARGETS if displacing(state) and state in UNDER_WAY]
+    rows = ((f"`{state}`", ", ".join(f"`{target}`" for target in displacing(state))) for state in waiting)
+    return _table(("the node is", "what ends its move, and begins"), rows)
 
 
 def meetings() -> str:
@@ -312,6 +326,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "checks": checks,
     "results": results,
     "meetings": meetings,
+    "displacements": displacements,
     "policies": policies,
     "hindrances": hindrances,
     "admittance": admittance,
