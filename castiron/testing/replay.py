@@ -238,7 +238,7 @@ def _why_not(request: Mapping[str, Any]) -> str | None:
 def _node(header: Mapping[str, Any], request: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> NodeRecord:
     """Return the node as it was when the request started, as far as a decision looks at it."""
     node = header["node"]
-    before = events[0]["payload"] if events else {}
+    before: Mapping[str, Any] = events[0]["payload"] if events else {}
     seen = before.get("power_state")
     stood, meant = (before.get(f"previous_{name}provision_state") for name in ("", "target_"))
     at = Instant(request["started_at"])
