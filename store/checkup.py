@@ -70,6 +70,24 @@ RULES: Final[Mapping[str, str]] = {
 }
 """What is wrong, in words → what finds it, with the words of `_WITH`."""
 
+HELD_SINCE: Final = 4
+"""The schema version that brought allocations."""
+
+HELD_RULES: Final[Mapping[str, str]] = {
+    "node {0} names allocation {1}, which does not name it": """
+        SELECT nodes.name, allocation_uuid FROM nodes LEFT JOIN allocations ON allocations.node_uuid = nodes.uuid
+        WHERE allocation_uuid IS NOT NULL AND (allocations.uuid IS NULL OR allocations.uuid != allocation_uuid)
+        """,
+    "allocation {0} names node {1}, which does not name it": """
+        SELECT allocations.uuid, node_uuid FROM allocations LEFT JOIN nodes ON nodes.uuid = node_uuid
+        WHERE node_uuid IS NOT NULL AND (allocation_uuid IS NULL OR allocation_uuid != allocations.uuid)
+        """,
+    "allocation {0} is {1}, and its node is {2}": """
+        SELECT uuid, state, COALESCE(node_uuid, 'none') FROM allocations WHERE (state = 'active') = (node_uuid IS NULL)
+        """,
+}
+"""The same, of allocations and the nodes that they hold."""
+
 _COUNTS: Final[Mapping[str, str]] = {
     "nodes": "SELECT COUNT(*) FROM nodes",
     "requests": "SELECT COUNT(*) FROM requests",
@@ -111,7 +129,7 @@ def check(store: Path, key_path: Path | None) -> Checkup:
             if findings:
                 return Checkup(findings=findings, secrets_read=None)
             identity = migrations.found(database)
-            findings = _broken_rules(database)
+            findings = _broken_rules(database, identity)
             if key_path is None and not key_file.exists():
                 return Checkup(findings=findings, secrets_read=None)
             read, unreadable = _secrets(database, identity, key_file)
@@ -162,9 +180,10 @@ def _damage(database: Database) -> list[str]:
     return [] if told == ["ok"] else [line for line in told if line != "ok"]
 
 
-def _broken_rules(database: Database) -> list[str]:
+def _broken_rules(database: Database, identity: Identity) -> list[str]:
     findings: list[str] = []
-    for words, sql in RULES.items():
+    rules = {**RULES, **(HELD_RULES if identity.schema_version >= HELD_SINCE else {})}
+    for words, sql in rules.items():
         findings += [words.format(*row) for row in _ask(database, sql)[:MAX_TOLD]]
     return findings
 

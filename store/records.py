@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from castiron.transport.vocabulary import (
+    AllocationState,
+    AllocationUUID,
     Applied,
     ConductorID,
     DeliveryID,
@@ -95,6 +97,37 @@ class NodeRecord:
     traits: tuple[str, ...] = ()
     """Sorted, no two the same."""
     lock: NodeLock | None = None
+    allocation_uuid: AllocationUUID | None = None
+    """The allocation that holds it, whose `node_uuid` is this node's; one commit writes both."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationRecord:
+    """One allocation as it is on disk."""
+
+    uuid: AllocationUUID
+    name: str | None = None
+    """Unique among allocations."""
+    state: AllocationState = AllocationState.ALLOCATING
+    resource_class: str
+    traits: tuple[str, ...] = ()
+    """Sorted, no two the same."""
+    candidate_nodes: tuple[NodeUUID, ...] = ()
+    """Sorted; empty: any node."""
+    owner: str
+    """An identity, whatever the peer called itself."""
+    requester: str
+    """Who asked, with what the peer called itself."""
+    extra: Mapping[str, Any] = field(default_factory=_empty)
+    node_uuid: NodeUUID | None = None
+    error: Mapping[str, Any] | None = None
+    """Why no node could be had, in the form of the wire."""
+    deadline_at: Instant | None = None
+    """Until when it waits for a node; None: it does not."""
+    created_at: Instant
+    updated_at: Instant
+    revision: Revision = Revision(1)
+    """Counts committed changes of this record; a write must carry the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +311,33 @@ class NodeRemove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationInsert:
+    """A new allocation. `record.revision` must be 1. Fails if the uuid or the name exists."""
+
+    record: AllocationRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationUpdate:
+    """A changed allocation: written only if the row still has `record.revision - 1`."""
+
+    record: AllocationRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationRemove:
+    """An allocation to forget."""
+
+    uuid: AllocationUUID
+    revision: Revision | None = None
+    """Removed only if the row still has this one; None: whatever it has, which is for whoever owns its node."""
+
+
+AllocationWrite = AllocationInsert | AllocationUpdate | AllocationRemove
+"""What becomes of an allocation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What one actor wants committed: all of it, or nothing.
 
@@ -294,6 +354,7 @@ class Change:
     """Idempotency keys of those requests, or of others that are kept."""
     outbox: tuple[CallbackRecord | CallbackTried | CallbackSettled, ...] = ()
     """Calls that are owed from now on, and what became of others. One of an id that is owed already changes nothing."""
+    allocations: tuple[AllocationWrite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,3 +366,5 @@ class Commit:
     """Number of the latest event in the store after this change: what a view made from it is stamped with."""
     callbacks: tuple[CallbackRecord, ...] = ()
     """Calls that are owed since this change."""
+    allocations: tuple[AllocationWrite, ...] = ()
+    """What has become of allocations with it."""

@@ -94,6 +94,7 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         record.resource_class,
         json.dumps(record.traits) if record.traits else "[]",
         None if record.lock is None else json.dumps(asdict(record.lock)),
+        record.allocation_uuid,
     )
 
 
@@ -108,8 +109,9 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (power_state, power_state_at, target, provision_state, provision_target, *kept) = observed
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
     (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s, *guards) = stamps
-    (protected, protected_reason, retired, retired_reason, disable_power_off, resource_class, traits, lock) = guards
-    with _Understood(node_identity(uuid)):
+    (protected, protected_reason, retired, retired_reason, disable_power_off, *chosen) = guards
+    (resource_class, traits, lock, allocation_uuid) = chosen
+    with Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
             name=name,
@@ -145,6 +147,7 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             resource_class=resource_class,
             traits=tuple(json.loads(traits)) if traits != "[]" else (),
             lock=None if lock is None else NodeLock(**json.loads(lock)),
+            allocation_uuid=allocation_uuid,
         )
 
 
@@ -201,7 +204,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
     (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
     (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, *more) = terms
     callbacks, trace, *_ = more  # what follows is there to be found by
-    with _Understood(request_identity(request_id)):
+    with Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,
             key=key,
@@ -284,7 +287,7 @@ def callback_record(row: Row) -> CallbackRecord:
         StoreUnusable: the row is damaged.
     """
     (delivery_id, request_id, url, owed_since, body, attempts, seq, trace, ended_at) = row
-    with _Understood(f"outbox/{delivery_id}"):
+    with Understood(f"outbox/{delivery_id}"):
         return CallbackRecord(
             id=delivery_id,
             request_id=request_id,
@@ -314,7 +317,7 @@ def event_record(row: Row) -> EventRecord:
         StoreUnusable: the row is damaged, or holds words that this version does not know.
     """
     (seq, node_seq, event_type, at, node_uuid, node_name, request_id, payload) = row
-    with _Understood(f"events/{seq}"):
+    with Understood(f"events/{seq}"):
         draft = EventDraft(
             type=EventType(event_type),
             at=at,
@@ -326,7 +329,7 @@ def event_record(row: Row) -> EventRecord:
     return EventRecord(seq=seq, node_seq=node_seq, draft=draft)
 
 
-class _Understood:
+class Understood:
     """Turns whatever a damaged row does to its reader into the store's own error; the value is not shown."""
 
     def __init__(self, row: str) -> None:

@@ -9,12 +9,13 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
         VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
-        BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid
+        BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid  AllocationNotFound  AllocationExists
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
         NodeProtected  NodeRetired  NodeLockHeld  PowerOffDisabled
         RequestStarted  RequestEnded  RequestNotYours  RequestCancelled  RequestSuperseded  RequestExpired
         RequestAborted  RequestInterrupted  BulkStopped  NodeStateInvalid  StepNotWaiting
+        NodeAllocated  AllocationNotYours  AllocationFailed
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
@@ -29,6 +30,13 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       HandshakeFailed                raised by clients only, where a connection cannot be made at all
 """
 
+from castiron.transport.errors.allocations import (
+    AllocationExists,
+    AllocationFailed,
+    AllocationNotFound,
+    AllocationNotYours,
+    NodeAllocated,
+)
 from castiron.transport.errors.asked import (
     ArgumentInvalid,
     BMCAddressTaken,
@@ -105,6 +113,10 @@ from castiron.transport.errors.wire import WIRE_ERRORS, from_wire
 
 __all__ = [
     "WIRE_ERRORS",
+    "AllocationExists",
+    "AllocationFailed",
+    "AllocationNotFound",
+    "AllocationNotYours",
     "ArgumentInvalid",
     "BMCAddressTaken",
     "BMCBusy",
@@ -132,6 +144,7 @@ __all__ = [
     "KeyRefused",
     "KeyUnusable",
     "MailboxFull",
+    "NodeAllocated",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",

@@ -4,6 +4,9 @@ The spellings are the field's (Ironic's wherever it has one), so that whoever kn
 enumerations and names for units, no logic and no imports of ours, because every other room may import this one.
 """
 
+from castiron.transport.vocabulary.allocations import (
+    AllocationState,
+)
 from castiron.transport.vocabulary.events import (
     EventType,
 )
@@ -38,6 +41,7 @@ from castiron.transport.vocabulary.requests import (
 )
 from castiron.transport.vocabulary.units import (
     UUID_FORM,
+    AllocationUUID,
     ConductorID,
     DeliveryID,
     EventSeq,
@@ -53,6 +57,8 @@ from castiron.transport.vocabulary.units import (
 __all__ = [
     "FINAL_REQUEST_STATES",
     "UUID_FORM",
+    "AllocationState",
+    "AllocationUUID",
     "Applied",
     "BootDevice",
     "CheckResult",
