@@ -88,7 +88,7 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.ALLOCATION_CREATE_END: _ALLOCATION,
     EventType.ALLOCATION_CREATE_ERROR: (*_ALLOCATION, "error"),
     EventType.ALLOCATION_UPDATE_END: (*_ALLOCATION, "changed", "changes"),
-    EventType.ALLOCATION_DELETE_END: (*_ALLOCATION, "reason"),
+    EventType.ALLOCATION_DELETE_END: ("requester", "allocation", "node_uuid", "reason"),
     EventType.REQUEST_END: ("requester", "verb", "state", "error"),
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),

@@ -10,6 +10,7 @@ from typing import Any, Protocol, assert_never
 
 from pykka import ActorDeadError
 
+from castiron.actors.allocations.clerk import Clerk
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
@@ -47,6 +48,12 @@ from castiron.transport.replies import (
     Welcome,
 )
 from castiron.transport.verbs import (
+    AllocationCreate,
+    AllocationDelete,
+    AllocationList,
+    AllocationSet,
+    AllocationShow,
+    AllocationWait,
     AnyVerb,
     BulkCancel,
     BulkRun,
@@ -111,6 +118,7 @@ class Reception:
         self._intake = intake
         self._foreman = Foreman(services)
         self._caretaker = Caretaker(services, kin)
+        self._clerk = Clerk(services, kin.keeper, archive)
         self._bulks = bulks
 
     def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
@@ -125,7 +133,7 @@ class Reception:
     def _seq(self) -> EventSeq:
         return self._services.board.seq
 
-    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901, PLR0912 - one row a verb
+    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901, PLR0912, PLR0915 - a row a verb
         match verb:
             case Hello():
                 answer.final(self._desk.welcome(), self._seq)
@@ -154,6 +162,15 @@ class Reception:
                 NodeProvisionAbort() | NodeProvisionHold() | NodeProvisionUnhold() | NodeStepDone() | NodeStepProgress()
             ):
                 self._foreman.hear(self._node(verb.node).state, verb, requester, answer)
+            case (
+                AllocationCreate()
+                | AllocationList()
+                | AllocationShow()
+                | AllocationWait()
+                | AllocationSet()
+                | AllocationDelete()
+            ):
+                self._clerk.take(verb, requester, answer)
             case BulkRun():
                 self._bulks.run(verb, requester, answer)
             case BulkCancel():

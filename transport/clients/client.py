@@ -22,6 +22,7 @@ import castiron
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import PATIENCE_S, Delivery
 from castiron.transport.clients.nodes import Nodes
+from castiron.transport.clients.provisioning.allocations import Allocations
 from castiron.transport.clients.provisioning.guards import Guards
 from castiron.transport.clients.provisioning.moves import Provision
 from castiron.transport.clients.requests import Requests
@@ -59,6 +60,7 @@ class Client:
         requests: verbs about requests.
         provision: verbs that move nodes.
         guards: the locks of nodes.
+        allocations: nodes held for somebody, chosen by what they are.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Client:
         )
         self.requests = Requests(self._conversation, self._delivery, timeout_s=timeout_s, now=now)
         self.guards = Guards(self._conversation, timeout_s=timeout_s)
+        self.allocations = Allocations(self._conversation, timeout_s=timeout_s, patience_s=patience_s, now=now)
         self.provision = Provision(self._conversation, self.requests, timeout_s=timeout_s)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
