@@ -29,6 +29,11 @@ def waiting(world: World, peer: RawPeer) -> Fields:
     return peer.ask({"verb": "node.power.set", "node": name, "target": "power on", "hold": True}).result
 
 
+def allocated(peer: RawPeer, **fields: Any) -> Fields:
+    """Return an allocation as it was made; no node is of its class."""
+    return peer.ask({"verb": "allocation.create", "resource_class": "nobody-has-it", **fields}).result
+
+
 ORDER: Fields = {"verb": "node.power.set", "target": "power on"}
 
 
@@ -81,6 +86,10 @@ def example(world: World, peer: RawPeer, tag: str) -> Fields:
         return of_work(world, peer, tag)
     if "node" in names and tag != "request.list":
         fields["node"] = created(world, peer)
+    if tag == "allocation.create":
+        return {**fields, "resource_class": "baremetal"}
+    if "allocation" in names:
+        fields["allocation"] = allocated(peer)["uuid"]
     if tag == "bulk.run":
         return {**fields, "nodes": [created(world, peer)], "order": ORDER}
     if tag == "bulk.cancel":
