@@ -56,7 +56,7 @@ class Allocating(Simulation):
     def check_at_rest(self) -> Audit:
         """Check that all has come to its end, and that everybody sees what is on disk."""
         audit = Audit(self.store)
-        audit.check()
+        audit.check_numbers()
         self.check_at_any_time()
         assert self.house.failure is None
         self._check_answers(audit)
