@@ -30,10 +30,10 @@ _WITH: Final = """
     kept AS (SELECT request_id, type FROM events UNION ALL SELECT request_id, type FROM node_history),
     told AS (
         SELECT request_id, SUM(type LIKE '%.start') AS starts, SUM(type LIKE '%.end' OR type LIKE '%.error') AS ends
-        FROM kept WHERE request_id IS NOT NULL GROUP BY request_id)
+        FROM kept WHERE request_id IS NOT NULL AND type NOT LIKE 'node.step.%' GROUP BY request_id)
     """
 """Words that the rules use: states before the end, verbs whose requests tell start and end in events, and of each
-request how often that was told. What has left the ring may be in a node's history, or nowhere."""
+request how often that was told, its steps aside. What has left the ring may be in a node's history, or nowhere."""
 
 RULES: Final[Mapping[str, str]] = {
     "the numbers of events have a hole between {0} and {1}": """
