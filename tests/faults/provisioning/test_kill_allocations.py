@@ -13,7 +13,7 @@ from castiron.transport.vocabulary import AllocationState
 from tests.support.conductor_process import ConductorProcess, opened
 from tests.support.deadline import until
 
-NODES = 12
+NODES = 6
 
 
 class World:
