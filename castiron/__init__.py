@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
     from castiron.actors.core.provision.catalogue import Arg
+    from castiron.actors.periodics.declaring import NeverAgain, periodic
     from castiron.actors.settings import Settings
     from castiron.actors.steps.declaring import StepContext, deferred, step
     from castiron.transport.clients.client import Client, connect
     from castiron.transport.clients.requests import Request
     from castiron.transport.errors import (
+        AllocationExists,
+        AllocationFailed,
+        AllocationNotFound,
+        AllocationNotYours,
         ArgumentInvalid,
         BMCAddressTaken,
         BMCBusy,
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
         KeyRefused,
         KeyUnusable,
         MailboxFull,
+        NodeAllocated,
         NodeExists,
         NodeInMaintenance,
         NodeLocked,
@@ -52,6 +58,7 @@ if TYPE_CHECKING:
         NodeRemoved,
         NodeRetired,
         NodeStateInvalid,
+        PeriodicNotFound,
         PowerOffDisabled,
         PowerStateUnconfirmed,
         PreconditionFailed,
@@ -83,6 +90,10 @@ if TYPE_CHECKING:
 __version__: Final = "0.1.0"
 
 _ERRORS: Final = (
+    "AllocationExists",
+    "AllocationFailed",
+    "AllocationNotFound",
+    "AllocationNotYours",
     "ArgumentInvalid",
     "BMCAddressTaken",
     "BMCBusy",
@@ -110,6 +121,7 @@ _ERRORS: Final = (
     "KeyRefused",
     "KeyUnusable",
     "MailboxFull",
+    "NodeAllocated",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",
@@ -119,6 +131,7 @@ _ERRORS: Final = (
     "NodeRemoved",
     "NodeRetired",
     "NodeStateInvalid",
+    "PeriodicNotFound",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
@@ -151,16 +164,22 @@ _HOME: Final = {
     "Arg": "castiron.actors.core.provision.catalogue",
     "Client": "castiron.transport.clients.client",
     "Conductor": "castiron.actors.conductor",
+    "NeverAgain": "castiron.actors.periodics.declaring",
     "Request": "castiron.transport.clients.requests",
     "Settings": "castiron.actors.settings",
     "StepContext": "castiron.actors.steps.declaring",
     "connect": "castiron.transport.clients.client",
     "deferred": "castiron.actors.steps.declaring",
+    "periodic": "castiron.actors.periodics.declaring",
     "step": "castiron.actors.steps.declaring",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
 }
 
 __all__ = [
+    "AllocationExists",
+    "AllocationFailed",
+    "AllocationNotFound",
+    "AllocationNotYours",
     "Arg",
     "ArgumentInvalid",
     "BMCAddressTaken",
@@ -191,6 +210,8 @@ __all__ = [
     "KeyRefused",
     "KeyUnusable",
     "MailboxFull",
+    "NeverAgain",
+    "NodeAllocated",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",
@@ -200,6 +221,7 @@ __all__ = [
     "NodeRemoved",
     "NodeRetired",
     "NodeStateInvalid",
+    "PeriodicNotFound",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
@@ -232,6 +254,7 @@ __all__ = [
     "__version__",
     "connect",
     "deferred",
+    "periodic",
     "step",
 ]
 

@@ -28,6 +28,7 @@ from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.caretaker import Caretaker
 from castiron.actors.reception.foreman import Foreman
 from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unanswered
+from castiron.actors.reception.timekeeper import Timekeeper
 from castiron.actors.reception.trace import trace_of_ended, trace_of_open
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
@@ -81,6 +82,9 @@ from castiron.transport.verbs import (
     NodeStepDone,
     NodeStepList,
     NodeStepProgress,
+    PeriodicList,
+    PeriodicStart,
+    PeriodicStop,
     Ping,
     RequestAbort,
     RequestCancel,
@@ -119,6 +123,7 @@ class Reception:
         self._foreman = Foreman(services)
         self._caretaker = Caretaker(services, kin)
         self._clerk = Clerk(services, kin.keeper, archive)
+        self._timekeeper = Timekeeper(services.periodics.worker)
         self._bulks = bulks
 
     def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
@@ -141,6 +146,8 @@ class Reception:
                 answer.final(Pong(boot_id=self._desk.welcome().boot_id), self._seq)
             case Status():
                 self._tell_status(answer)
+            case PeriodicList() | PeriodicStop() | PeriodicStart():
+                answer.final(self._timekeeper.answer(verb), self._seq)
             case NodeCreate():
                 self._tell_fleet(CreateNode(verb=verb, requester=requester, asked=Asked(answer)))
             case NodeSet():

@@ -6,6 +6,7 @@ from castiron.transport.frames import ACCEPTED, PART
 from castiron.transport.verbs import VERBS
 from tests.protocol.conftest import World
 from tests.support.deadline import until
+from tests.support.memory_telling import PERIODIC
 from tests.support.raw_peer import RawPeer
 
 Fields = dict[str, Any]
@@ -69,6 +70,9 @@ def of_work(world: World, peer: RawPeer, tag: str) -> Fields:
 
 
 CHOSEN: dict[str, Fields] = {
+    "allocation.create": {"resource_class": "baremetal"},
+    "periodic.stop": {"periodic": PERIODIC},
+    "periodic.start": {"periodic": PERIODIC},
     "node.power.set": {"target": "power on"},
     "node.boot_device.set": {"boot_device": "pxe"},
     "node.provision.set": {"target": "manage"},
@@ -86,8 +90,6 @@ def example(world: World, peer: RawPeer, tag: str) -> Fields:
         return of_work(world, peer, tag)
     if "node" in names and tag != "request.list":
         fields["node"] = created(world, peer)
-    if tag == "allocation.create":
-        return {**fields, "resource_class": "baremetal"}
     if "allocation" in names:
         fields["allocation"] = allocated(peer)["uuid"]
     if tag == "bulk.run":

@@ -10,6 +10,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
         BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid  AllocationNotFound  AllocationExists
+        PeriodicNotFound
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
         NodeProtected  NodeRetired  NodeLockHeld  PowerOffDisabled
@@ -55,6 +56,7 @@ from castiron.transport.errors.asked import (
     NodeProtected,
     NodeRemoved,
     NodeRetired,
+    PeriodicNotFound,
     PowerOffDisabled,
     PreconditionFailed,
     RequestAborted,
@@ -154,6 +156,7 @@ __all__ = [
     "NodeRemoved",
     "NodeRetired",
     "NodeStateInvalid",
+    "PeriodicNotFound",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",

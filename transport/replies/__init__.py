@@ -6,7 +6,16 @@ conductor can say more. Results only: failures are in errors, what is asked is i
 
 from castiron.transport.replies.allocations import AllocationListed, AllocationView
 from castiron.transport.replies.bulks import BulkOutcome, BulkPart, BulkView
-from castiron.transport.replies.conductor import Gauge, Pong, RequesterUse, StatusView, Welcome, marked
+from castiron.transport.replies.conductor import (
+    Gauge,
+    PeriodicListed,
+    PeriodicView,
+    Pong,
+    RequesterUse,
+    StatusView,
+    Welcome,
+    marked,
+)
 from castiron.transport.replies.machines import (
     MASK,
     EventListed,
@@ -54,6 +63,8 @@ __all__ = [
     "NodeDeleted",
     "NodeListed",
     "NodeView",
+    "PeriodicListed",
+    "PeriodicView",
     "Pong",
     "RecordHeader",
     "RecordPage",

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from castiron.transport.replies.allocations import AllocationListed, AllocationView
 from castiron.transport.replies.bulks import BulkPart, BulkView
-from castiron.transport.replies.conductor import Pong, StatusView, Welcome
+from castiron.transport.replies.conductor import PeriodicListed, PeriodicView, Pong, StatusView, Welcome
 from castiron.transport.replies.machines import (
     EventListed,
     HistoryListed,
@@ -29,6 +29,8 @@ AnyResult = (
     Welcome
     | Pong
     | StatusView
+    | PeriodicListed
+    | PeriodicView
     | NodeView
     | NodeListed
     | NodeDeleted
@@ -52,6 +54,9 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "hello": Welcome,
     "ping": Pong,
     "status": StatusView,
+    "periodic.list": PeriodicListed,
+    "periodic.stop": PeriodicView,
+    "periodic.start": PeriodicView,
     "node.create": NodeView,
     "node.list": NodeListed,
     "node.show": NodeView,

@@ -35,6 +35,9 @@ from castiron.transport.verbs.arguments import (
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import (
     Hello,
+    PeriodicList,
+    PeriodicStart,
+    PeriodicStop,
     Ping,
     Status,
 )
@@ -148,6 +151,9 @@ __all__ = [
     "NodeStepDone",
     "NodeStepList",
     "NodeStepProgress",
+    "PeriodicList",
+    "PeriodicStart",
+    "PeriodicStop",
     "Ping",
     "RequestAbort",
     "RequestArgument",

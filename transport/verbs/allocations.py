@@ -75,7 +75,7 @@ class AllocationList(Verb, frozen=True, kw_only=True, tag="allocation.list"):
 
     node: NodeArgument | None = None
     resource_class: ResourceClass | None = None
-    state: AllocationState | None = None
+    state: Annotated[AllocationState, Meta(description="in this state")] | None = None
     owner: Annotated[str, Meta(min_length=1, max_length=255, description="of this identity")] | None = None
     limit: Limit = MAX_LIST
     marker: AllocationArgument | None = None

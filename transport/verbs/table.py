@@ -19,7 +19,7 @@ from castiron.transport.verbs.allocations import (
     AllocationWait,
 )
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
-from castiron.transport.verbs.conductor import Hello, Ping, Status
+from castiron.transport.verbs.conductor import Hello, PeriodicList, PeriodicStart, PeriodicStop, Ping, Status
 from castiron.transport.verbs.happenings import EventList, NodeHistory
 from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
 from castiron.transport.verbs.nodes import (
@@ -58,6 +58,9 @@ AnyVerb = (
     Hello
     | Ping
     | Status
+    | PeriodicList
+    | PeriodicStop
+    | PeriodicStart
     | NodeCreate
     | NodeList
     | NodeShow
@@ -104,6 +107,9 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         Hello,
         Ping,
         Status,
+        PeriodicList,
+        PeriodicStop,
+        PeriodicStart,
         NodeCreate,
         NodeList,
         NodeShow,
