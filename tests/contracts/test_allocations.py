@@ -33,8 +33,9 @@ def furnish(client: Client, count: int, **fields: Any) -> list[str]:
     """Make nodes that can be had; return their names."""
     known = len(client.nodes.list())
     names = [f"n{known + number}" for number in range(1, count + 1)]
+    given: dict[str, Any] = {"resource_class": "baremetal", **fields}
     for name in names:
-        client.nodes.create(name, driver="fake", **{"resource_class": "baremetal", **fields})
+        client.nodes.create(name, driver="fake", **given)
     for target in ("manage", "provide"):
         for request in [client.provision.set(name, target) for name in names]:
             assert request.wait(30).state == "succeeded"

@@ -11,6 +11,7 @@ from typing import Any
 from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
+    AnswerHolding,
     AnswerNode,
     AnswerRequest,
     CallDriver,
@@ -380,7 +381,12 @@ class World:
                 self.timers.pop(ticket, None)
             case Accept(reply_to=reply_to) | Refuse(reply_to=reply_to) | AnswerNode(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
+            case (
+                Retire(reply_to=reply_to)
+                | AnswerRequest(reply_to=reply_to)
+                | AnswerHolding(reply_to=reply_to)
+                | Foretell(reply_to=reply_to)
+            ):
                 self.replies.setdefault(reply_to, []).append(effect)
             case Renew() | TellFleet() | Checked() | Park() | StopWorker():
                 pass  # a worker need not heed it
