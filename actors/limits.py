@@ -6,6 +6,7 @@ come in: a new bound. Must not: the code that keeps it.
 
 from typing import Final, NamedTuple
 
+from castiron.actors.allocations.keeper import MAX_PENDING
 from castiron.actors.core.machines.password import MAX_SETS
 from castiron.actors.core.requests.submission import MAX_REQUESTERS
 from castiron.actors.drivers.ipmi.bmc import MAX_WAITING as MAX_BMC_CALLS
@@ -87,6 +88,9 @@ BOUNDS: Final = (
     ),
     Bound("waiters", "max_waiters", "clients that wait for ends: one more is refused; poll instead", BUSY),
     Bound("fleet", "fleet_mailbox_limit", "creations and changes of nodes that wait; also while it is replaced", BUSY),
+    Bound("allocations", "max_allocations", "allocations that there may be, failed ones included", BUSY),
+    Bound("allocation_changes", "fleet_mailbox_limit", "what is asked of the keeper of allocations, and waits", BUSY),
+    Bound("allocation_changes", MAX_PENDING, "the same, of one allocation for which something is under way", BUSY),
     Bound("archive", MAX_QUESTIONS, "questions to the store that wait: one more is refused", BUSY),
     Bound("writer", MAX_BACKLOG, "changes that wait for the disk: one more is refused", "store.unavailable"),
     Bound("in_flight", DEFAULT_LIMITS.in_flight, "messages without a last reply: one more is refused", BUSY),
@@ -125,6 +129,7 @@ BOUNDS: Final = (
 
 REPLACED: Final = {
     "node actor": "the node's actor is being replaced",
+    "keeper": "the keeper of allocations is being replaced",
     "supervisor": "the supervisor has too much to do",
 }
 """What else is busy, for a moment, without a bound of its own → why."""

@@ -150,6 +150,12 @@ class Settings:
     max_open_requests_per_requester: int = _setting(
         25_000, "the same, of one requester: a key, or a user of this machine", least=1, most=1_000_000
     )
+    max_allocations: int = _setting(
+        20_000,
+        "allocations that there may be, those that failed and were not deleted included",
+        least=1,
+        most=1_000_000,
+    )
     work_rate_per_s: float = _setting(
         5000.0, "messages that make work, which a requester may send per second; 0: any number", least=0.0, most=1e6
     )

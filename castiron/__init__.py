@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from castiron.transport.clients.client import Client, connect
     from castiron.transport.clients.requests import Request
     from castiron.transport.errors import (
+        AllocationExists,
+        AllocationFailed,
+        AllocationNotFound,
+        AllocationNotYours,
         ArgumentInvalid,
         BMCAddressTaken,
         BMCBusy,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
         KeyRefused,
         KeyUnusable,
         MailboxFull,
+        NodeAllocated,
         NodeExists,
         NodeInMaintenance,
         NodeLocked,
@@ -90,6 +95,10 @@ if TYPE_CHECKING:
 __version__: Final = "0.1.0"
 
 _ERRORS: Final = (
+    "AllocationExists",
+    "AllocationFailed",
+    "AllocationNotFound",
+    "AllocationNotYours",
     "ArgumentInvalid",
     "BMCAddressTaken",
     "BMCBusy",
@@ -117,6 +126,7 @@ _ERRORS: Final = (
     "KeyRefused",
     "KeyUnusable",
     "MailboxFull",
+    "NodeAllocated",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",
@@ -176,6 +186,10 @@ _HOME: Final = {
 }
 
 __all__ = [
+    "AllocationExists",
+    "AllocationFailed",
+    "AllocationNotFound",
+    "AllocationNotYours",
     "Arg",
     "ArgumentInvalid",
     "BMCAddressTaken",
@@ -207,6 +221,7 @@ __all__ = [
     "KeyUnusable",
     "MailboxFull",
     "NeverAgain",
+    "NodeAllocated",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",

@@ -38,10 +38,10 @@ _WITH: Final = f"""
     kept AS (SELECT request_id, type FROM events UNION ALL SELECT request_id, type FROM node_history),
     told AS (
         SELECT request_id, SUM(type LIKE '%.start') AS starts, SUM(type LIKE '%.end' OR type LIKE '%.error') AS ends
-        FROM kept WHERE request_id IS NOT NULL GROUP BY request_id)
+        FROM kept WHERE request_id IS NOT NULL AND type NOT LIKE 'node.step.%' GROUP BY request_id)
     """  # noqa: S608 - the words of two enumerations of ours
 """Words that the rules use: states before the end, verbs whose requests tell start and end in events, and of each
-request how often that was told. What has left the ring may be in a node's history, or nowhere."""
+request how often that was told, its steps aside. What has left the ring may be in a node's history, or nowhere."""
 
 RULES: Final[Mapping[str, str]] = {
     "the numbers of events have a hole between {0} and {1}": """
@@ -77,6 +77,24 @@ RULES: Final[Mapping[str, str]] = {
         """,
 }
 """What is wrong, in words → what finds it, with the words of `_WITH`."""
+
+HELD_SINCE: Final = 4
+"""The schema version that brought allocations."""
+
+HELD_RULES: Final[Mapping[str, str]] = {
+    "node {0} names allocation {1}, which does not name it": """
+        SELECT nodes.name, allocation_uuid FROM nodes LEFT JOIN allocations ON allocations.node_uuid = nodes.uuid
+        WHERE allocation_uuid IS NOT NULL AND (allocations.uuid IS NULL OR allocations.uuid != allocation_uuid)
+        """,
+    "allocation {0} names node {1}, which does not name it": """
+        SELECT allocations.uuid, node_uuid FROM allocations LEFT JOIN nodes ON nodes.uuid = node_uuid
+        WHERE node_uuid IS NOT NULL AND (allocation_uuid IS NULL OR allocation_uuid != allocations.uuid)
+        """,
+    "allocation {0} is {1}, and its node is {2}": """
+        SELECT uuid, state, COALESCE(node_uuid, 'none') FROM allocations WHERE (state = 'active') = (node_uuid IS NULL)
+        """,
+}
+"""The same, of allocations and the nodes that they hold."""
 
 _COUNTS: Final[Mapping[str, str]] = {
     "nodes": "SELECT COUNT(*) FROM nodes",
@@ -120,7 +138,7 @@ def check(store: Path, key_path: Path | None) -> Checkup:
             if findings:
                 return Checkup(findings=findings, secrets_read=None)
             identity = migrations.found(database)
-            findings = _broken_rules(database)
+            findings = _broken_rules(database, identity)
             if key_path is None and not key_file.exists():
                 return Checkup(findings=findings, secrets_read=None)
             read, unreadable = _secrets(database, identity, key_file)
@@ -171,9 +189,10 @@ def _damage(database: Database) -> list[str]:
     return [] if told == ["ok"] else [line for line in told if line != "ok"]
 
 
-def _broken_rules(database: Database) -> list[str]:
+def _broken_rules(database: Database, identity: Identity) -> list[str]:
     findings: list[str] = []
-    for words, sql in RULES.items():
+    rules = {**RULES, **(HELD_RULES if identity.schema_version >= HELD_SINCE else {})}
+    for words, sql in rules.items():
         findings += [words.format(*row) for row in _ask(database, sql)[:MAX_TOLD]]
     return findings
 

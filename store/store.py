@@ -15,6 +15,7 @@ from castiron.store.errors import SecretsUnreadable
 from castiron.store.opening import Opened
 from castiron.store.records import (
     ALL,
+    AllocationRecord,
     CallbackRecord,
     EventRecord,
     KeyRecord,
@@ -25,6 +26,7 @@ from castiron.store.records import (
 )
 from castiron.store.secrets import KeyFile, Sealer
 from castiron.store.sql import queries, ring
+from castiron.store.sql.allocations import allocation_record
 from castiron.store.sql.committer import Committer
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Step
@@ -146,6 +148,10 @@ class Store:
     def node(self, uuid: NodeUUID) -> NodeRecord | None:
         """Return a node; None: there is none of that uuid."""
         return next(iter(self._nodes(queries.node(uuid))), None)
+
+    def allocations(self) -> list[AllocationRecord]:
+        """Return all allocations, the oldest first."""
+        return [allocation_record(row) for row in self._reader.rows(queries.allocations())]
 
     def open_requests(self) -> list[RequestRecord]:
         """Return the requests that have not ended, the oldest first."""

@@ -46,6 +46,17 @@ _PROVISION: Final = (
 )
 _RUNBOOK: Final = ("requester", "runbook", "uuid", "revision")
 _STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt", "runbook")
+_ALLOCATION: Final = (
+    "requester",
+    "allocation",
+    "name",
+    "state",
+    "resource_class",
+    "traits",
+    "candidate_nodes",
+    "owner",
+    "node_uuid",
+)
 
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),
@@ -75,6 +86,11 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
         "previous_fault",
     ),
     EventType.LOCK_SET_END: ("requester", "owner", "reason", "previous_owner", "previous_reason"),
+    EventType.ALLOCATION_CREATE_START: (*_ALLOCATION, "deadline_at"),
+    EventType.ALLOCATION_CREATE_END: _ALLOCATION,
+    EventType.ALLOCATION_CREATE_ERROR: (*_ALLOCATION, "error"),
+    EventType.ALLOCATION_UPDATE_END: (*_ALLOCATION, "changed", "changes"),
+    EventType.ALLOCATION_DELETE_END: ("requester", "allocation", "node_uuid", "reason"),
     EventType.REQUEST_END: ("requester", "verb", "state", "error"),
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from castiron.store.records import NodeRecord
+from castiron.store.records import AllocationRecord, NodeRecord
 from castiron.transport.replies import MASK
 
 MAX_CHANGES: Final = 64
@@ -23,16 +23,17 @@ _MAPS: Final = ("driver_info", "properties", "extra")
 _ABSENT: Final = object()
 
 
-def told_changes(record: NodeRecord, changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def told_changes(record: NodeRecord | AllocationRecord, changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what is changed, as field → {"from", "to"}; a key of a map is told as "driver_info.ipmi_address".
 
     A secret is told as MASK, so that it shows that it was changed, and what is too long or too much is cut and told so.
 
     Args:
-        record: the node before.
+        record: the node, or the allocation, before.
         changes: its fields that become other ones → their new values.
     """
-    secrets = record.secret_keys | frozenset(changes.get("secret_keys", ()))
+    known = record.secret_keys if isinstance(record, NodeRecord) else frozenset[str]()
+    secrets = known | frozenset(changes.get("secret_keys", ()))
     told: dict[str, dict[str, Any]] = {}
     left_out = 0
     for name, before, after, is_secret in _differences(record, changes, secrets):
@@ -44,7 +45,7 @@ def told_changes(record: NodeRecord, changes: Mapping[str, Any]) -> dict[str, di
 
 
 def _differences(
-    record: NodeRecord, changes: Mapping[str, Any], secrets: frozenset[str]
+    record: NodeRecord | AllocationRecord, changes: Mapping[str, Any], secrets: frozenset[str]
 ) -> Iterator[tuple[str, Any, Any, bool]]:
     for field in sorted(changes.keys() - DERIVED):
         before, after = getattr(record, field), changes[field]

@@ -10,7 +10,7 @@ from typing import Any, Final
 from castiron.actors.core.effects import AcquirePermit, Decision, Effect, ReleasePermit
 from castiron.actors.core.requests.callbacks import callbacks_of
 from castiron.actors.core.state import NodeState, Ticket
-from castiron.store.records import Change, EventDraft, KeyRecord, NodeRemove, NodeUpdate, RequestRecord
+from castiron.store.records import AllocationWrite, Change, EventDraft, KeyRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.verbs import NodeProvisionSet, tag_of
 from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, Revision
 
@@ -30,6 +30,7 @@ class Draft:
         self._requests: dict[RequestID, RequestRecord] = {}
         self._events: list[EventDraft] = []
         self._keys: list[KeyRecord] = []
+        self._allocations: list[AllocationWrite] = []
         self._commit = False
         self._removed = False
 
@@ -78,6 +79,11 @@ class Draft:
         self._keys.append(key)
         self._commit = True
 
+    def hold(self, allocation: AllocationWrite) -> None:
+        """See to it that what becomes of the node's allocation is committed with it."""
+        self._allocations.append(allocation)
+        self._commit = True
+
     def remove(self) -> None:
         """See to it that the node is removed from the store."""
         self._commit = self._removed = True
@@ -117,6 +123,7 @@ class Draft:
             events=tuple(self._events),
             keys=tuple(self._keys),
             outbox=callbacks_of(self._requests.values(), numbered),
+            allocations=tuple(self._allocations),
         )
         return Decision(self.state, tuple(self._effects), change)
 

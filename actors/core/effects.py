@@ -57,6 +57,13 @@ class AnswerRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerHolding:
+    """Tell the keeper of allocations that the node was claimed, or given back, as it wanted."""
+
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
 class Foretell:
     """Answer with what a message would do."""
 
@@ -172,6 +179,7 @@ Effect = (
     | Park
     | AnswerNode
     | AnswerRequest
+    | AnswerHolding
     | Foretell
     | AcquirePermit
     | ReleasePermit

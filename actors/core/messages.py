@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
-from castiron.store.records import NodeRecord
+from castiron.store.records import AllocationRecord, NodeRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest
-from castiron.transport.vocabulary import Instant, NodeName, RequestID
+from castiron.transport.vocabulary import AllocationUUID, Instant, NodeName, RequestID
 
 ReplyTo = Any
 """Whom to answer; the core only passes it on."""
@@ -169,6 +169,33 @@ class StepAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Somebody is to have the node, if it can be had. From the keeper of allocations."""
+
+    is_control: ClassVar[bool] = False
+
+    allocation: AllocationRecord
+    """As it is on disk: it is allocating."""
+    reply_to: ReplyTo
+
+    @property
+    def requester(self) -> str:
+        """Who wants it."""
+        return self.allocation.requester
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Somebody is to have the node no more. From the keeper of allocations."""
+
+    is_control: ClassVar[bool] = False
+
+    allocation_uuid: AllocationUUID
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """A user wants to know what a message would do. It is decided, and the decision thrown away."""
 
@@ -222,7 +249,7 @@ class TimerDue:
     """When it was to come."""
 
 
-Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer
+Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer | Claim | Release
 """What somebody wants of the node."""
 
 Message = Wish | Preview | Recover | PermitGranted | Heard | TimerDue

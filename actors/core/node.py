@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from castiron.actors.core import maintenance
+from castiron.actors.core.allocations import holding
 from castiron.actors.core.aside import taken_back
 from castiron.actors.core.audit import told_changes
 from castiron.actors.core.draft import Draft
@@ -20,12 +21,14 @@ from castiron.actors.core.machines import check as checks
 from castiron.actors.core.machines.password import is_told_anew
 from castiron.actors.core.messages import (
     Amend,
+    Claim,
     Direct,
     Heard,
     Message,
     PermitGranted,
     Preview,
     Recover,
+    Release,
     Remove,
     SetLock,
     SetMaintenance,
@@ -40,7 +43,7 @@ from castiron.actors.core.provision.moving import free_stuck
 from castiron.actors.core.requests import deadlines, ending, guarding, running, submission
 from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.guards import guarded
-from castiron.actors.core.requests.obstacles import UNDER_WAY, hindered, leaving, stale
+from castiron.actors.core.requests.obstacles import UNDER_WAY, held, hindered, leaving, stale
 from castiron.actors.core.requests.withdrawal import withdraw
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import foretold
@@ -100,6 +103,10 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
             orders.answer(draft, message, settings)
         case Amend() | Remove() | SetMaintenance() | SetLock():
             _change(draft, message, settings)
+        case Claim():
+            holding.claim(draft, message)
+        case Release():
+            holding.release(draft, message)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)
 
@@ -206,6 +213,7 @@ def _remove(draft: Draft, message: Remove) -> None:
         leaving(state)
         or stale(state.record, message.revision)
         or guarded(state.record, verb, message.requester)
+        or (None if message.force else held(state))
         or hindered(state, verb, draft.now)
     )
     if obstacle is not None:
@@ -214,6 +222,7 @@ def _remove(draft: Draft, message: Remove) -> None:
     running.cut_short(
         draft, lambda applied: ending.removed(state.record, message.requester, applied, running.ADVICE[applied])
     )
+    holding.give_back(draft, message.requester, "node deleted")
     draft.remove()
     draft.state = replace(draft.state, leaving=True)
     submission.turn_away(draft)

@@ -58,6 +58,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         disable_power_off=record.disable_power_off,
         resource_class=record.resource_class,
         traits=list(record.traits),
+        allocation_uuid=record.allocation_uuid,
+        instance_uuid=record.allocation_uuid,
         lock=_lock(record.lock),
         active_request=None if state.running is None else _summary(state.running, step=_step(state)),
         queued_requests=[_summary(request, position=place) for place, request in enumerate(state.queue, start=1)],
@@ -75,6 +77,8 @@ def field_of(state: NodeState, now: Instant, name: str) -> Any:
         return getattr(state.record, name)
     if name == "driver_info":
         return _masked(state.record.driver_info, state.record.secret_keys)
+    if name == "instance_uuid":
+        return state.record.allocation_uuid
     if name == "traits":
         return list(state.record.traits)
     if name == "lock":

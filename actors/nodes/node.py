@@ -19,6 +19,7 @@ from pykka import ActorDeadError, ActorRef
 from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
+    AnswerHolding,
     AnswerNode,
     AnswerRequest,
     CallDriver,
@@ -55,7 +56,7 @@ from castiron.actors.steps.drawing import draw_password
 from castiron.actors.steps.tokens import StepPlace
 from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
-from castiron.store.errors import StoreError, StoreUnwritable
+from castiron.store.errors import StaleAllocation, StoreError, StoreUnwritable
 from castiron.store.records import Commit
 from castiron.transport.errors import BMCUnsupported
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
@@ -166,8 +167,10 @@ class NodeActor(DispatchedActor):
         for decision in decisions:
             self._settled = decision.state
             self._services.crowding.queued(decision.state)
-            requests = () if decision.change is None else decision.change.requests
-            self._board.publish(decision.state, self._seq, requests, generation=self._generation)
+            requests, held = (
+                ((), ()) if decision.change is None else (decision.change.requests, decision.change.allocations)
+            )
+            self._board.publish(decision.state, self._seq, requests, held, generation=self._generation)
             self._reporter.tell(decision, self._seq)
         for decision in decisions:
             for effect in decision.effects:
@@ -192,7 +195,16 @@ class NodeActor(DispatchedActor):
             case Retire():
                 self.stop()
                 self._forget()
-            case Accept() | Refuse() | Park() | AnswerNode() | AnswerRequest() | Foretell() | TellFleet():
+            case (
+                Accept()
+                | Refuse()
+                | Park()
+                | AnswerNode()
+                | AnswerRequest()
+                | AnswerHolding()
+                | Foretell()
+                | TellFleet()
+            ):
                 pass  # told already
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
@@ -268,7 +280,7 @@ class NodeActor(DispatchedActor):
         """Go back to what is on disk after a commit that failed, tell who asked, and try to go on in a while."""
         for batch in self._batches.take_all():  # made on top of it, so they fail as well
             self._reporter.report_outcome(batch, error)
-        if not isinstance(error, StoreUnwritable):
+        if not isinstance(error, (StoreUnwritable, StaleAllocation)):
             raise error
         self._let_go()
         self._state = replace(suspend(self._settled), tickets=self._state.tickets)

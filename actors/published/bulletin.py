@@ -159,6 +159,10 @@ class Bulletin:
             "logins": _held(ipmi.get("logging_in", 0), settings.ipmi_max_logins, "ipmi_max_logins"),
             "logins_waiting": Gauge(used=ipmi.get("login_queue", 0)),
             "fleet": _held(self._kin.fleet.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"),
+            "allocation_changes": _held(
+                self._kin.keeper.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"
+            ),
+            "allocations": _held(len(services.board.allocations), settings.max_allocations, "max_allocations"),
             "writer": Gauge(used=self._writer.backlog(), limit=MAX_BACKLOG),
             "archive": Gauge(used=self._archive.waiting(), limit=MAX_QUESTIONS),
             "peers": Gauge(used=counters["peers"], limit=limits.peers),

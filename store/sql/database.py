@@ -15,7 +15,9 @@ from typing import Any, Final, cast
 import peewee
 
 from castiron.store.errors import (
+    DuplicateAllocation,
     DuplicateNode,
+    StaleAllocation,
     StaleRevision,
     StoreClosed,
     StoreError,
@@ -202,6 +204,7 @@ class Database:
         Raises:
             DuplicateNode: a node's uuid or name is taken.
             StaleRevision: a runbook's is.
+            DuplicateAllocation: an allocation's uuid or name is taken, or another has its node.
             UnstorableValue: a value is not of a type that the database takes.
             StoreUnwritable: the disk or the file does not let us.
             StoreClosed: the connection is closed.
@@ -280,10 +283,14 @@ class Database:
             )
 
     def _refused(self, error: Exception) -> StoreError:
+        if "UNIQUE constraint failed: nodes.allocation_uuid" in str(error):
+            return StaleAllocation("the allocation has another node")
         if "UNIQUE constraint failed: nodes." in str(error):
             return DuplicateNode("a node with that uuid or name exists")
         if "UNIQUE constraint failed: runbooks." in str(error):
             return StaleRevision("a runbook with that uuid or name exists")
+        if "UNIQUE constraint failed: allocations." in str(error):
+            return DuplicateAllocation("an allocation with that uuid, name or node exists")
         if isinstance(error, _UNSTORABLE) or "NOT NULL constraint" in str(error):
             return UnstorableValue(f"a value cannot be stored: {error}")
         return self._unwritable(error)

@@ -207,6 +207,27 @@ STEPS: Final = (
             """,
             "ALTER TABLE requests ADD COLUMN runbook TEXT",
             "ALTER TABLE nodes ADD COLUMN other_passwords TEXT",
+            "ALTER TABLE nodes ADD COLUMN allocation_uuid TEXT",
+            # Each names the other, in one commit: two nodes cannot have one allocation, nor two allocations one node.
+            "CREATE UNIQUE INDEX nodes_allocated ON nodes (allocation_uuid) WHERE allocation_uuid IS NOT NULL",
+            """
+            CREATE TABLE allocations (
+                uuid TEXT NOT NULL PRIMARY KEY,
+                name TEXT UNIQUE,
+                state TEXT NOT NULL,
+                resource_class TEXT NOT NULL,
+                traits TEXT NOT NULL,
+                candidate_nodes TEXT NOT NULL,
+                owner TEXT NOT NULL,
+                requester TEXT NOT NULL,
+                extra TEXT NOT NULL,
+                node_uuid TEXT UNIQUE,
+                error TEXT,
+                deadline_at DOUBLE PRECISION,
+                created_at DOUBLE PRECISION NOT NULL,
+                updated_at DOUBLE PRECISION NOT NULL,
+                revision BIGINT NOT NULL)
+            """,
         ),
     ),
 )

@@ -27,6 +27,7 @@ Query = Any
 
 _INFO: Final[Any] = tables.StoreInfo
 _NODE: Final[Any] = tables.Node
+_ALLOCATION: Final[Any] = tables.Allocation
 _REQUEST: Final[Any] = tables.Request
 _KEY: Final[Any] = tables.RequestKey
 _CALLBACK: Final[Any] = tables.Callback
@@ -54,6 +55,11 @@ def nodes() -> Query:
 def node(uuid: NodeUUID) -> Query:
     """One node."""
     return _NODE.select().where(_NODE.uuid == uuid)
+
+
+def allocations() -> Query:
+    """All allocations, the oldest first."""
+    return _ALLOCATION.select().order_by(_ALLOCATION.created_at, _ALLOCATION.uuid)
 
 
 def request(request_id: RequestID) -> Query:

@@ -95,6 +95,7 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         json.dumps(record.traits) if record.traits else "[]",
         None if record.lock is None else json.dumps(asdict(record.lock)),
         _seal(record.other_passwords, node_identity(record.uuid), sealer),
+        record.allocation_uuid,
     )
 
 
@@ -110,7 +111,7 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
     (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s, *guards) = stamps
     (protected, protected_reason, retired, retired_reason, disable_power_off, *labels) = guards
-    (resource_class, traits, lock, other_passwords) = labels
+    (resource_class, traits, lock, other_passwords, allocation_uuid) = labels
     with Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
@@ -148,6 +149,7 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             traits=tuple(json.loads(traits)) if traits != "[]" else (),
             lock=None if lock is None else NodeLock(**json.loads(lock)),
             other_passwords=_join("{}", other_passwords, node_identity(uuid), sealer),
+            allocation_uuid=allocation_uuid,
         )
 
 

@@ -65,9 +65,33 @@ class Node(Model):
     traits = TextField()
     lock = TextField(null=True)
     other_passwords = TextField(null=True)
+    allocation_uuid = TextField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "nodes"
+
+
+class Allocation(Model):
+    """records.AllocationRecord."""
+
+    uuid = TextField(primary_key=True)
+    name = TextField(null=True, unique=True)
+    state = TextField()
+    resource_class = TextField()
+    traits = TextField()
+    candidate_nodes = TextField()
+    owner = TextField()
+    requester = TextField()
+    extra = TextField()
+    node_uuid = TextField(null=True, unique=True)
+    error = TextField(null=True)
+    deadline_at = DoubleField(null=True)
+    created_at = DoubleField()
+    updated_at = DoubleField()
+    revision = BigIntegerField()
+
+    class Meta:  # noqa: D106 - where peewee looks for the name
+        table_name = "allocations"
 
 
 class Request(Model):

@@ -30,6 +30,11 @@ def waiting(world: World, peer: RawPeer) -> Fields:
     return peer.ask({"verb": "node.power.set", "node": name, "target": "power on", "hold": True}).result
 
 
+def allocated(peer: RawPeer, **fields: Any) -> Fields:
+    """Return an allocation as it was made; no node is of its class."""
+    return peer.ask({"verb": "allocation.create", "resource_class": "nobody-has-it", **fields}).result
+
+
 ORDER: Fields = {"verb": "node.power.set", "target": "power on"}
 
 
@@ -72,6 +77,9 @@ def book(world: World, peer: RawPeer) -> str:
 
 
 CHOSEN: dict[str, Fields] = {
+    "allocation.create": {"resource_class": "baremetal"},
+    "periodic.stop": {"periodic": PERIODIC},
+    "periodic.start": {"periodic": PERIODIC},
     "node.power.set": {"target": "power on"},
     "node.boot_device.set": {"boot_device": "pxe"},
     "node.provision.set": {"target": "manage"},
@@ -101,8 +109,8 @@ def example(world: World, peer: RawPeer, tag: str) -> Fields:
         return of_work(world, peer, tag)
     if "node" in names and tag != "request.list":
         fields["node"] = created(world, peer)
-    if tag in {"periodic.stop", "periodic.start"}:
-        return {**fields, "periodic": PERIODIC}
+    if "allocation" in names:
+        fields["allocation"] = allocated(peer)["uuid"]
     if tag == "bulk.run":
         return {**fields, "nodes": [created(world, peer)], "order": ORDER}
     if tag == "bulk.cancel":

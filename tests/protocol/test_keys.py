@@ -122,6 +122,8 @@ ARGUMENTS: dict[str, Any] = {
     "periodic": "none",
     "runbook": "none",
     "steps": [{"step": "power_on"}],
+    "allocation": "none",
+    "resource_class": "none",
     "token": "none",
 }
 """Of verbs that nothing is known about: a node and a request that do not exist."""

@@ -31,14 +31,15 @@ from castiron.transport.vocabulary import (
     RequestState,
     Would,
 )
-from tests.support.memory_bulk import MemoryBulk, MemoryBulks
+from tests.support.memory_allocations import MemoryAllocations
+from tests.support.memory_bulk import MemoryBulk
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
 from tests.support.memory_runbooks import AnyRunbookVerb
 from tests.support.memory_telling import MemoryPeriodics, traced
 
 
-class MemoryConductor(MemoryBulks):
+class MemoryConductor(MemoryAllocations):
     """Handles every verb. `stop()` ends its worker."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, boot_id: str | None = None) -> None:
@@ -78,7 +79,7 @@ class MemoryConductor(MemoryBulks):
 
     @singledispatchmethod
     def _do(self, verb: verbs.Verb, answer: Answer) -> None:
-        raise NotImplementedError(verb)
+        self.allocate(verb, self.requesters[-1], answer)
 
     @_do.register
     def _hello(self, _: verbs.Hello, answer: Answer) -> None:

@@ -1,7 +1,6 @@
 """One node in virtual time: a disk, a permit, timers and a driver around `decide`, held to the shell's contract.
 
-Every decision is checked as it is made: what may be committed, what may be ordered, and in which order. The driver is a
-`weather.Machine`, so any outcome can come of any call.
+Every decision is checked as it is made. The driver is a `weather.Machine`, so any outcome can come of any call.
 """
 
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
+    AnswerHolding,
     AnswerNode,
     AnswerRequest,
     CallDriver,
@@ -382,7 +382,7 @@ class World:
                 self.replies.setdefault(reply_to, []).append(effect)
             case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
                 self.replies.setdefault(reply_to, []).append(effect)
-            case Renew() | TellFleet() | Checked() | Park() | StopWorker():
+            case Renew() | TellFleet() | Checked() | Park() | StopWorker() | AnswerHolding():
                 pass  # a worker need not heed it
 
     def _call(self, call: CallDriver) -> None:

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from castiron.store.records import (
+    AllocationRecord,
     CallbackRecord,
     Change,
     EventDraft,
@@ -18,6 +19,8 @@ from castiron.store.records import (
     TraceEntry,
 )
 from castiron.transport.vocabulary import (
+    AllocationState,
+    AllocationUUID,
     Applied,
     ConductorID,
     DeliveryID,
@@ -56,6 +59,10 @@ def node_uuid(number: int) -> NodeUUID:
 
 def request_id(number: int) -> RequestID:
     return RequestID(f"22222222-0000-4000-8000-{number:012d}")
+
+
+def allocation_uuid(number: int) -> AllocationUUID:
+    return AllocationUUID(f"33333333-0000-4000-8000-{number:012d}")
 
 
 def plain_node(number: int = 1, **changes: Any) -> NodeRecord:
@@ -102,6 +109,34 @@ def full_node(number: int = 1) -> NodeRecord:
         traits=("CUSTOM_RACK_7", "HW_CPU_X86_VMX"),
         lock=NodeLock(owner="curve:ann", reason=None, since=Instant(1700000000.25)),
         other_passwords={"candidate": "n3w-secret"},
+        allocation_uuid=allocation_uuid(number),
+    )
+
+
+def plain_allocation(number: int = 1, **changes: Any) -> AllocationRecord:
+    record = AllocationRecord(
+        uuid=allocation_uuid(number),
+        resource_class="baremetal",
+        owner="ipc:uid=7",
+        requester="ipc:uid=7 (castiron)",
+        created_at=Instant(4000.0 + number),
+        updated_at=Instant(4000.0 + number),
+    )
+    return replace(record, **changes)
+
+
+def full_allocation(number: int = 1) -> AllocationRecord:
+    return plain_allocation(
+        number,
+        name=f"a{number}",
+        state=AllocationState.ACTIVE,
+        traits=("CUSTOM_RACK_7", "HW_CPU_X86_VMX"),
+        candidate_nodes=(node_uuid(1), node_uuid(2)),
+        extra={"bytes": b"\0\xff", "deep": {"é": "\ud800", "n": [1, None]}},
+        node_uuid=node_uuid(number),
+        error={"code": "allocation.failed", "details": {"matched": {"resource_class": 3}}},
+        deadline_at=Instant(9000.25),
+        revision=Revision(1),
     )
 
 

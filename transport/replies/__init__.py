@@ -4,6 +4,7 @@ Fields that the field's systems know carry Ironic's names. Clients ignore fields
 conductor can say more. Results only: failures are in errors, what is asked is in verbs.
 """
 
+from castiron.transport.replies.allocations import AllocationListed, AllocationView
 from castiron.transport.replies.bulks import BulkOutcome, BulkPart, BulkView
 from castiron.transport.replies.conductor import (
     Gauge,
@@ -46,6 +47,8 @@ __all__ = [
     "MASK",
     "PARTS",
     "RESULTS",
+    "AllocationListed",
+    "AllocationView",
     "AnyResult",
     "BulkOutcome",
     "BulkPart",

@@ -159,6 +159,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
     resource_class: str | None = None
     traits: list[str] = field(default_factory=list[str])
     """What the machine has or can, sorted."""
+    allocation_uuid: str | None = None
+    """The allocation that holds the node; nil: none."""
+    instance_uuid: str | None = None
+    """What is, or is to be, on the machine: its allocation's uuid; nil: the node has no allocation."""
     lock: LockView | None = None
     """Nil: nobody keeps it to themselves."""
     active_request: RequestSummary | None = None

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from castiron.transport.replies.allocations import AllocationListed, AllocationView
 from castiron.transport.replies.bulks import BulkPart, BulkView
 from castiron.transport.replies.conductor import PeriodicListed, PeriodicView, Pong, StatusView, Welcome
 from castiron.transport.replies.machines import (
@@ -36,6 +37,8 @@ AnyResult = (
     | NodeDeleted
     | RequestView
     | RequestListed
+    | AllocationView
+    | AllocationListed
     | BulkView
     | BulkPart
     | EventListed
@@ -77,6 +80,12 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "node.step.done": NodeView,
     "node.step.progress": NodeView,
     "node.step.list": StepListed,
+    "allocation.create": AllocationView,
+    "allocation.list": AllocationListed,
+    "allocation.show": AllocationView,
+    "allocation.wait": AllocationView,
+    "allocation.set": AllocationView,
+    "allocation.delete": AllocationView,
     "bulk.run": BulkView,
     "bulk.cancel": BulkView,
     "request.show": RequestView,

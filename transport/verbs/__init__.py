@@ -4,6 +4,14 @@ A verb says what it carries, whether it becomes a stored request, whether it may
 answer. May come in: the shape of what is asked, beside its like. Must not: what is done about it.
 """
 
+from castiron.transport.verbs.allocations import (
+    AllocationCreate,
+    AllocationDelete,
+    AllocationList,
+    AllocationSet,
+    AllocationShow,
+    AllocationWait,
+)
 from castiron.transport.verbs.arguments import (
     MAX_LIST,
     MAX_RECORDED,
@@ -113,6 +121,12 @@ __all__ = [
     "MAX_TYPES",
     "NAME_PATTERN",
     "VERBS",
+    "AllocationCreate",
+    "AllocationDelete",
+    "AllocationList",
+    "AllocationSet",
+    "AllocationShow",
+    "AllocationWait",
     "AnyNodeRequest",
     "AnyProvisionOrder",
     "AnyRunbookChange",

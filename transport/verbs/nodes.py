@@ -171,6 +171,7 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
         errors.NodeLocked,
         errors.NodeInMaintenance,
         errors.NodeProtected,
+        errors.NodeAllocated,
         errors.NodeLockHeld,
         errors.RevisionStale,
         errors.MailboxFull,

@@ -10,6 +10,14 @@ from msgspec import convert
 
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
+from castiron.transport.verbs.allocations import (
+    AllocationCreate,
+    AllocationDelete,
+    AllocationList,
+    AllocationSet,
+    AllocationShow,
+    AllocationWait,
+)
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import Hello, PeriodicList, PeriodicStart, PeriodicStop, Ping, Status
 from castiron.transport.verbs.happenings import EventList, NodeHistory
@@ -73,6 +81,12 @@ AnyVerb = (
     | NodeStepDone
     | NodeStepProgress
     | NodeStepList
+    | AllocationCreate
+    | AllocationList
+    | AllocationShow
+    | AllocationWait
+    | AllocationSet
+    | AllocationDelete
     | BulkRun
     | BulkCancel
     | RequestShow
@@ -121,6 +135,12 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodeStepDone,
         NodeStepProgress,
         NodeStepList,
+        AllocationCreate,
+        AllocationList,
+        AllocationShow,
+        AllocationWait,
+        AllocationSet,
+        AllocationDelete,
         BulkRun,
         BulkCancel,
         RequestShow,

@@ -4,6 +4,9 @@ The spellings are the field's (Ironic's wherever it has one), so that whoever kn
 enumerations and names for units, no logic and no imports of ours, because every other room may import this one.
 """
 
+from castiron.transport.vocabulary.allocations import (
+    AllocationState,
+)
 from castiron.transport.vocabulary.events import (
     ANNOUNCED,
     Announced,
@@ -40,6 +43,7 @@ from castiron.transport.vocabulary.requests import (
 )
 from castiron.transport.vocabulary.units import (
     UUID_FORM,
+    AllocationUUID,
     ConductorID,
     DeliveryID,
     EventSeq,
@@ -57,6 +61,8 @@ __all__ = [
     "ANNOUNCED",
     "FINAL_REQUEST_STATES",
     "UUID_FORM",
+    "AllocationState",
+    "AllocationUUID",
     "Announced",
     "Applied",
     "BootDevice",

@@ -24,6 +24,9 @@ DeliveryID = NewType("DeliveryID", str)
 ConductorID = NewType("ConductorID", str)
 """A conductor's identity: given when its store is made, kept across restarts."""
 
+AllocationUUID = NewType("AllocationUUID", str)
+"""An allocation's identity, RFC 9562 form, lower case; as `instance_uuid` it names, too, what is on its node."""
+
 Seconds = NewType("Seconds", float)
 """A length of time in seconds."""
 

@@ -6,6 +6,7 @@ The only place that writes a provision state, and what it was meant to come to.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from castiron.actors.core.allocations.holding import give_back
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.provision.states import STABLE, TARGETS, after
 from castiron.store.records import NodeRecord, RequestRecord
@@ -47,6 +48,8 @@ def move(
     meant = None if to in STABLE else target or before.target_provision_state or TARGETS[to]
     draft.record(provision_state=to, target_provision_state=meant, last_error=last_error)
     draft.tell(told_as, {**_told(draft, request, event, before), **details}, request)
+    if event is ProvisionEvent.CLEAN and before.provision_state is ProvisionState.DELETING:
+        give_back(draft, request.requester, "undeployed")
     return to
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
+from castiron.actors.allocations.succession import seat_keeper
 from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Timer
@@ -218,6 +219,7 @@ class House:
             state = state_from_store(record, store.open_requests_of(record.uuid), services.settings.node_queue_limit)
             nursery.raise_node(state, services.board.seq)
         seat_fleet(services, nursery, self.kin.fleet, self.tally, self._fail)
+        seat_keeper(services, self.kin.keeper, self.tally, self._fail, store.allocations())
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason
