@@ -24,7 +24,7 @@ from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.operations import ClearSEL, ReadFRU, ReadSensors
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, StepTimeout
+from castiron.transport.errors import CastironError, StepInterrupted, StepTimeout
 from castiron.transport.vocabulary import (
     EventType,
     Instant,
@@ -115,7 +115,7 @@ def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, sett
         run = run.having(lane.place, state=StepState.REVERT_FAILURE, ended_at=draft.now, until=None, place={})
         draft.tell(EventType.STEP_ERROR, {**told, "revert": True}, active.request)
         return replace(active, action=run)
-    may_retry = run.failure is None and one.attempts <= one.step.retries
+    may_retry = run.failure is None and one.attempts <= one.step.retries and not isinstance(error, StepInterrupted)
     ended: dict[str, Any] = {"ended_at": draft.now, "until": None, "place": {}, "error": error.to_wire()}
     if may_retry:
         retry_at = Instant(draft.now + one.step.retry_delay_s)
