@@ -42,18 +42,29 @@ class Job:
     """Told once how it ended, from any thread; must not block."""
 
 
+Start = Callable[[Callable[[], None], Job], None]
+"""Has a step carried out: calls what it is given, once, and not on its caller's thread."""
+
+
+def on_a_thread(run: Callable[[], None], job: Job) -> None:
+    """Carry a step out on a thread of its own."""
+    threading.Thread(target=run, name=f"castiron-step-{job.work.step}", daemon=True).start()
+
+
 class Workers:
     """Carries steps out. Any thread; no method blocks but `stop`.
 
     Args:
         limit: how many steps run at once.
+        start: has a step carried out; by default on a thread of its own.
     """
 
-    def __init__(self, shelf: Shelf, clock: Clock, limit: int) -> None:
+    def __init__(self, shelf: Shelf, clock: Clock, limit: int, *, start: Start = on_a_thread) -> None:
         self.shelf: Final = shelf
         """The steps that there are."""
         self._clock = clock
         self._limit = limit
+        self._start = start
         self._lock = threading.Lock()
         self._waiting: deque[_Errand] = deque()
         self._running: set[_Errand] = set()
@@ -129,7 +140,7 @@ class Workers:
                     return
                 errand = self._waiting.popleft()
                 self._running.add(errand)
-            threading.Thread(target=errand.run, name=f"castiron-step-{errand.job.work.step}", daemon=True).start()
+            self._start(errand.run, errand.job)
 
 
 class _Errand:

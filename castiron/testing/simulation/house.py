@@ -13,7 +13,7 @@ from typing import Final
 
 from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.conductor import MakeDrivers
-from castiron.actors.dispatch.clock import Timer
+from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
@@ -31,7 +31,6 @@ from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
-from castiron.actors.steps.shelf import Shelf
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory, Owner
@@ -44,6 +43,10 @@ from castiron.transport.vocabulary import CheckResult, Instant, NodeUUID
 
 PRUNING_PAUSE_S: Final = 3_600.0
 """Between two rounds that found nothing to remove: once a minute would be half of a simulated week's work."""
+
+
+MakeWorkers = Callable[[Clock, Settings], Workers]
+"""Makes those who carry steps out, in virtual time."""
 
 
 class MortalClock:
@@ -84,6 +87,7 @@ class Ground:
     new_id: Callable[[], str]
     settings: Settings
     drivers: MakeDrivers
+    workers: MakeWorkers
     stream: Stream
     """Where events are published."""
     lateness: Counter[float]
@@ -128,7 +132,7 @@ class House:
         archive = SimArchive(store, self.writer, self.dispatcher)
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
         self.services = Services(
-            workers=Workers(Shelf(), self._clock, 1),
+            workers=ground.workers(self._clock, ground.settings),
             tokens=Tokens(store.seal, store.open_sealed),
             conductor=store.conductor,
             clock=self._clock,
