@@ -95,13 +95,13 @@ def _delegate(draft: Draft, active: Active, lane: Lane, following: Delegate) -> 
 def _succeeded(draft: Draft, active: Active, lane: Lane, result: Mapping[str, Any]) -> Active:
     run = run_of(active)
     if run.steps[lane.place].retry_at is not None and isinstance(lane.action, PauseAction):
-        return _without(draft, replace(active, action=run.having(lane.place, retry_at=None)), lane)
+        return _without(draft, active, lane, run.having(lane.place, retry_at=None))
     state = StepState.REVERTED if lane.is_revert else StepState.SUCCESS
     run = run.having(lane.place, state=state, ended_at=draft.now, until=None, place={}, result=result or None)
     told = telling.about(active.request, run, lane.place, draft.state.record)
     more = {"revert": True} if lane.is_revert else {"result": telling.masked(run.steps[lane.place].result)}
     draft.tell(EventType.STEP_END, {**told, **more}, active.request)
-    return _without(draft, replace(active, action=run), lane)
+    return _without(draft, active, lane, run)
 
 
 def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, settings: Settings) -> Active:
@@ -110,7 +110,7 @@ def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, sett
     error.details.setdefault("node", draft.state.record.name)
     error.details.setdefault("step", one.step.name)
     told = {**telling.about(active.request, run, lane.place, draft.state.record), "error": error.to_wire()}
-    active = _without(draft, active, lane)
+    active = _without(draft, active, lane, run)
     if lane.is_revert:
         run = run.having(lane.place, state=StepState.REVERT_FAILURE, ended_at=draft.now, until=None, place={})
         draft.tell(EventType.STEP_ERROR, {**told, "revert": True}, active.request)
@@ -145,7 +145,7 @@ def no_more_retries(draft: Draft, active: Active) -> Active:
         run = run_of(active)
         if run.steps[lane.place].retry_at is not None:
             run = run.having(lane.place, state=StepState.FAILURE, retry_at=None, until=None)
-            active = _without(draft, replace(active, action=run), lane)
+            active = _without(draft, active, lane, run)
     return active
 
 
@@ -195,7 +195,7 @@ def having(active: Active, lane: Lane) -> Active:
     return replace(active, lanes=tuple(lane if one.place == lane.place else one for one in active.lanes))
 
 
-def _without(draft: Draft, active: Active, lane: Lane) -> Active:
+def _without(draft: Draft, active: Active, lane: Lane, run: Run) -> Active:
     present = next((one for one in active.lanes if one.place == lane.place), lane)
     let_go(draft, present)
-    return replace(active, lanes=tuple(one for one in active.lanes if one.place != lane.place))
+    return replace(active, action=run, lanes=tuple(one for one in active.lanes if one.place != lane.place))
