@@ -9,7 +9,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from types import MappingProxyType, NoneType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from castiron.store.errors import UnstorableValue
 from castiron.store.records import EMPTY, Fragment
@@ -63,9 +63,11 @@ def _composed(values: Fragment) -> str:
 
 
 def _is_kept(value: Any) -> bool:
-    return isinstance(value, Fragment) or (
-        isinstance(value, list) and bool(value) and all(isinstance(one, Fragment) for one in cast("list[Any]", value))
-    )
+    match value:
+        case Fragment() | [Fragment(), *_]:
+            return True
+        case _:
+            return False
 
 
 def _kept(value: Fragment | list[Fragment]) -> str:
