@@ -10,7 +10,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -27,6 +27,7 @@ from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
+from castiron.actors.periodics.periodics import Periodics, plugged_in
 from castiron.actors.pruning import Pruning
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import Archive
@@ -94,6 +95,7 @@ class Conductor:
         allow_path: Path | None = None,
         settings: Settings | None = None,
         drivers: MakeDrivers = make_drivers,
+        periodics: Iterable[object] = (),
         new_id: Callable[[], str] = new_uuid,
         rng: Random | None = None,
     ) -> None:
@@ -108,6 +110,7 @@ class Conductor:
             allow_path: the allow-list of its clients' keys; None: beside the store.
             settings: None: all at their defaults.
             drivers: makes the drivers.
+            periodics: marked functions, and objects with marked methods, that it runs beside those of plug-ins.
             new_id: makes ids of nodes, requests and starts; each must be new.
             rng: spreads power checks; None: seeded by the system.
         """
@@ -119,6 +122,7 @@ class Conductor:
         self._server_key: str | None = None
         self._settings = settings or Settings()
         self._make_drivers = drivers
+        self._periodics = tuple(periodics)
         self._new_id = new_id
         self._rng = rng or Random()  # noqa: S311 - no secret is drawn from it
         self._parts = Parts(self._settings.graceful_shutdown_timeout_s)
@@ -282,6 +286,7 @@ class Conductor:
             load=archive.load,
             workers=self._open_workers(clock),
             tokens=Tokens(store.seal, store.open_sealed),
+            periodics=self._open_periodics(clock, drivers),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
         keys = Keys(store.keys())
@@ -334,6 +339,7 @@ class Conductor:
         )
         bulletin.lookout = lookout
         bulletin.front_door, bulletin.watch = front_door, watch
+        services.periodics.start()
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
         parts.add_quick(bulks.close)
@@ -360,6 +366,12 @@ class Conductor:
         workers = Workers(Shelf.stocked(), clock, self._settings.max_workers)
         self._parts.add(workers.stop)
         return workers
+
+    def _open_periodics(self, clock: Clock, drivers: Mapping[str, Driver]) -> Periodics:
+        sources = [*drivers.values(), *plugged_in(), *self._periodics]
+        periodics = Periodics(clock, self._settings, self._rng, sources)
+        self._parts.add(periodics.stop)
+        return periodics
 
     def _start_pruning(self, pruning: Pruning) -> None:
         pruning.start()

@@ -14,6 +14,7 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.nodes.crowding import Crowding
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.troubles import Troubles
+from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.reception.gate import Gate
@@ -81,6 +82,8 @@ class Services:
     """Carries out the steps that may block."""
     tokens: Tokens
     """Lets others say how a step ended."""
+    periodics: Periodics
+    """Runs the periodic tasks."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
     crowding: Crowding = field(init=False)

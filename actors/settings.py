@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Final, NamedTuple, cast
 
+from castiron.actors.periodics.strategies import Strategy
 from castiron.transport.vocabulary import EngineMode
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
@@ -99,6 +100,23 @@ class Settings:
     )
     max_workers: int = _setting(
         10, "steps that may run at once in threads; further ones wait for one to end", least=1, most=1000
+    )
+    periodic_max_workers: int = _setting(
+        8, "runs of periodic tasks at once that may block; further ones wait for one to end", least=1, most=1000
+    )
+    periodic_max_long_runs: int = _setting(
+        64,
+        "the same, of those whose last run took longer than a quarter of a second: they wait for each other alone",
+        least=1,
+        most=1000,
+    )
+    periodic_strategy: str = _words(
+        "from when the spacing of a periodic task counts that does not say: `last_started`, `last_finished`, "
+        "`aligned_last_finished`, each also with `_jitter`",
+        "last_started",
+    )
+    disabled_periodics: tuple[str, ...] = _words(
+        "names of periodic tasks that never run, as `castiron periodics` tells"
     )
     step_timeout_s: float = _setting(600.0, "seconds for a step that has no time of its own", least=0.1, most=7 * DAY_S)
     deploy_callback_timeout_s: float = _setting(
@@ -224,6 +242,10 @@ class Settings:
                 )
         if self.engine_mode not in set(EngineMode):
             raise SettingInvalid(f"engine_mode: {self.engine_mode!r} is none; it takes {', '.join(EngineMode)}.")
+        if self.periodic_strategy not in set(Strategy):
+            raise SettingInvalid(
+                f"periodic_strategy: {self.periodic_strategy!r} is none; it takes {', '.join(Strategy)}."
+            )
         self._check_webhooks()
 
     def _check_webhooks(self) -> None:

@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "farm": "castiron.cli.commands.farm",
     "keys": "castiron.cli.conductor.keys",
     "node": "castiron.cli.nodes.node",
+    "periodics": "castiron.cli.conductor.periodics",
     "ping": "castiron.cli.conductor.status",
     "request": "castiron.cli.commands.request",
     "serve": "castiron.cli.conductor.serve",

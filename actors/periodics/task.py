@@ -74,6 +74,8 @@ class Task:
     timer: Timer | None = None
     forgo: Callable[[], None] | None = None
     """Takes a run back that has not begun."""
+    is_long: bool = False
+    """Its last run took long: the next waits behind its like, not before those that are quick."""
     failures_in_a_row: int = 0
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -93,6 +95,16 @@ class Watcher:
     def stand(self) -> Stand:
         """Where it stands."""
         return self._task.stand
+
+    @property
+    def terms(self) -> Terms:
+        """How it is run."""
+        return self._task.terms
+
+    @property
+    def strategy(self) -> Strategy:
+        """From when its spacing counts."""
+        return self._task.strategy
 
     @property
     def spacing_s(self) -> float:

@@ -14,7 +14,7 @@ from inspect import getmembers
 from random import Random
 from typing import Any, Final
 
-from castiron.actors.dispatch.bulkhead import Ended, NotBegun, Overdue, Pool
+from castiron.actors.dispatch.bulkhead import LONG_S, Ended, NotBegun, Overdue, Pool
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.periodics.declaring import NeverAgain, Terms, strategy_of, terms_of
 from castiron.actors.periodics.strategies import Strategy, first_run, next_run
@@ -210,8 +210,9 @@ class PeriodicWorker:
     def _unschedule(self, task: Task) -> None:
         if task.timer is not None:
             task.timer.cancel()
-        if task.forgo is not None:
-            task.forgo()
+        forgo, task.forgo = task.forgo, None
+        if forgo is not None:
+            forgo()
         if task.stand not in UNDER_WAY:
             task.stand = Stand.STOPPED if task.requested_stop else Stand.IDLE
 
@@ -224,8 +225,17 @@ class PeriodicWorker:
             if task.stand is not Stand.SCHEDULED or not self._is_started:
                 return
             task.stand, task.submitted_at, task.timer = Stand.WAITING, self._clock.now(), None
-            pool, timeout_s = self._pools[task.terms.blocking], task.terms.timeout_s
-            task.forgo = pool.submit(partial(self._call, task), partial(self._ended, task), timeout_s=timeout_s)
+        # Not under the lock: whoever carries it out wakes at once, and would wait for it.
+        pool, timeout_s = self._pools[task.terms.blocking], task.terms.timeout_s
+        forgo = pool.submit(
+            partial(self._call, task), partial(self._ended, task), timeout_s=timeout_s, is_long=task.is_long
+        )
+        with self._lock:
+            if task.stand is Stand.WAITING:
+                task.forgo = forgo
+            is_unwanted = task.requested_stop or not self._is_started
+        if is_unwanted:
+            forgo()
 
     def _call(self, task: Task) -> Any:
         """Run it, on a worker's thread."""
@@ -234,10 +244,14 @@ class PeriodicWorker:
         try:
             return task.work()
         finally:
-            with self._lock:
-                task.is_in_call = False
-                if task.stand is Stand.HUNG:
-                    self._go_on(task, self._clock.now())
+            self._returned(task)
+
+    def _returned(self, task: Task) -> None:
+        """Note that no thread is in it any more; if it was left behind, say when it runs next."""
+        with self._lock:
+            task.is_in_call = False
+            if task.stand is Stand.HUNG:
+                self._go_on(task, self._clock.now())
 
     def _ended(self, task: Task, ended: Ended) -> None:
         """Take in how a run ended, on whatever thread."""
@@ -247,6 +261,7 @@ class PeriodicWorker:
         with self._lock:
             failure = None if error is None or isinstance(error, NeverAgain) else error
             self._count(task, ended, failure)
+            task.is_long = ended.ended_at is None or ended.ended_at - (ended.started_at or 0.0) > LONG_S
             task.requested_stop = task.requested_stop or isinstance(error, NeverAgain)
             if isinstance(error, Overdue) and task.is_in_call:
                 task.stand = Stand.HUNG

@@ -50,10 +50,14 @@ class Futurists(Bench):
         super().__init__()
         self._begun: list[tuple[Any, threading.Thread]] = []
 
+    def _failed(self, _cb: Any, _kind: str, _spacing: float, exc_info: Any, traceback: Any = None) -> None:
+        del traceback
+        self.failures.append(exc_info[1])
+
     def _terms(self) -> dict[str, Any]:
         return {
             "executor_factory": lambda: ThreadPoolExecutor(WORKERS),
-            "on_failure": lambda cb, kind, spacing, exc_info, traceback=None: self.failures.append(exc_info[1]),  # noqa: ARG005 - its words
+            "on_failure": self._failed,
         }
 
     def worker(self, *calls: Callable[..., Any], strategy: str = "last_started") -> Any:
@@ -89,13 +93,16 @@ class Castirons(Bench):
         self._pool = Bulkhead("test", WORKERS, self._clock)
         self._workers: list[PeriodicWorker] = []
 
+    def _failed(self, _task: Any, failure: BaseException) -> None:
+        self.failures.append(failure)
+
     def _terms(self) -> dict[str, Any]:
         return {
             "clock": self._clock,
             "pool": self._pool,
             "quick": self._pool,
             "rng": Random(1),
-            "on_failure": lambda _, failure: self.failures.append(failure),
+            "on_failure": self._failed,
         }
 
     def worker(self, *calls: Callable[..., Any], strategy: str = "last_started") -> Any:
@@ -197,7 +204,8 @@ def test_a_task_never_overlaps_itself(bench: Bench, mark: Any, strategy: str) ->
 
 
 def test_one_that_blocks_delays_no_other(bench: Bench, mark: Any) -> None:
-    gate, runs = threading.Event(), []
+    gate = threading.Event()
+    runs: list[int] = []
     blocks = mark(SPACING_S)(lambda: gate.wait(30.0))
     quick = mark(SPACING_S)(lambda: runs.append(1))
     worker = bench.worker(blocks, quick)
@@ -248,7 +256,11 @@ def test_what_is_not_enabled_is_left_out(bench: Bench, mark: Any) -> None:
 def test_a_task_may_come_while_it_runs(bench: Bench, mark: Any) -> None:
     worker = bench.worker()
     bench.start(worker, allow_empty=True)
-    watcher = worker.add(mark(SPACING_S)(lambda number: number), 7)
+
+    def square(number: int) -> int:
+        return number * number
+
+    watcher = worker.add(mark(SPACING_S)(square), 7)
     assert watcher.work.args == (7,)
     until(lambda: watcher.runs >= 1)
 

@@ -51,7 +51,7 @@ def test_so_many_run_at_once_and_the_others_in_their_order(clock: SystemClock, g
     for number in range(6):
         bulkhead.submit(lambda number=number: work(number), ends.of(str(number)))  # type: ignore[misc]
     until(lambda: len(order) == 2)
-    assert bulkhead.counters() == {"running": 2, "waiting": 4, "hung": 0}
+    assert bulkhead.counters() == {"running": 2, "long": 0, "waiting": 4, "hung": 0}
     gate.set()
     assert [ends[str(number)].value for number in range(6)] == [*range(6)]
     assert sorted(order) == [*range(6)]
@@ -77,7 +77,7 @@ def test_what_hangs_loses_its_place_and_its_say(clock: SystemClock, gate: thread
     assert bulkhead.counters()["hung"] == 1
     gate.set()
     until(lambda: bulkhead.counters()["hung"] == 0)
-    assert [name for name, _ in ends.told] == ["hangs", "next"]
+    assert sorted(name for name, _ in ends.told) == ["hangs", "next"]
 
 
 def test_what_had_not_begun_by_its_deadline_is_told_so_and_never_begins(
@@ -129,4 +129,33 @@ def test_many_from_many_threads_are_all_told_once(clock: SystemClock) -> None:
     until(lambda: len(ends.told) == 1_000)
     assert max(most) <= 4
     assert all(ended.error is None for _, ended in ends.told)
+    assert bulkhead.stop(5.0) == []
+
+
+def test_what_takes_long_gives_its_place_to_the_quick_and_keeps_its_say(
+    clock: SystemClock, gate: threading.Event
+) -> None:
+    bulkhead, ends = Bulkhead("test", 1, clock, long_limit=2), Ends()
+    for number in range(3):
+        bulkhead.submit(lambda: gate.wait(30.0), ends.of(f"long {number}"), is_long=number == 0)
+    bulkhead.submit(lambda: "quick", ends.of("quick"))
+    assert ends["quick"].value == "quick"
+    assert bulkhead.counters() == {"running": 0, "long": 3, "waiting": 0, "hung": 0}
+    bulkhead.submit(lambda: "known", ends.of("known"), is_long=True)
+    assert bulkhead.counters()["waiting"] == 1
+    gate.set()
+    assert [ends[f"long {number}"].value for number in range(3)] == [True, True, True]
+    assert ends["known"].value == "known"
+    assert bulkhead.stop(5.0) == []
+
+
+def test_the_quick_pass_what_is_known_to_take_long(clock: SystemClock, gate: threading.Event) -> None:
+    bulkhead, ends = Bulkhead("test", 1, clock, long_limit=1), Ends()
+    for number in range(5):
+        bulkhead.submit(lambda: gate.wait(30.0), ends.of(f"long {number}"), is_long=True)
+    for number in range(5):
+        bulkhead.submit(lambda: "quick", ends.of(f"quick {number}"))
+    assert {ends[f"quick {number}"].value for number in range(5)} == {"quick"}
+    assert bulkhead.counters() == {"running": 0, "long": 1, "waiting": 4, "hung": 0}
+    gate.set()
     assert bulkhead.stop(5.0) == []

@@ -30,6 +30,7 @@ class Lane:
         self.running = 0
         self.line: list[Callable[[], None]] = []
         self.is_full = False
+        self.known_long = 0
 
     def submit(
         self,
@@ -38,8 +39,10 @@ class Lane:
         *,
         deadline: Instant | None = None,
         timeout_s: float | None = None,
+        is_long: bool = False,
     ) -> Callable[[], None]:
         assert deadline is None
+        self.known_long += is_long
         if self.is_full:
             done(Ended(error=NotBegun("full")))
             return lambda: None
