@@ -194,12 +194,12 @@ class _Errand:
         except BaseException as error:
             log.exception("%s: the step %s has failed", job.context.node, name)
             return _failed(f"{name} raised {type(error).__name__}: {str(error)[:MAX_SAID]}")
-        return _told(name, value)
+        return _looked(name, value) if job.work.what == "verify" else _told(name, value)
 
 
 def _told(name: str, value: object) -> Outcome:
     """Return what a step returned, as a copy that can be stored and told; nothing of it is the step's any more."""
-    if value is None or isinstance(value, Deferred | bool):
+    if value is None or isinstance(value, Deferred):
         return Done(value={} if value is None else value)
     if not isinstance(value, Mapping):
         return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
@@ -210,6 +210,13 @@ def _told(name: str, value: object) -> Outcome:
     if len(text) > MAX_RESULT_BYTES:
         return _failed(f"{name} returned {len(text)} bytes; there is room for {MAX_RESULT_BYTES}. Keep it elsewhere.")
     return Done(value=json.loads(text))
+
+
+def _looked(name: str, value: object) -> Outcome:
+    """Return whether a step was done; who forgets to say so has not said that it was."""
+    if not isinstance(value, bool):
+        return _failed(f"{name} was asked whether it was done, and returned {type(value).__name__}; it takes a bool.")
+    return Done(value=value)
 
 
 def _failed(message: str) -> NotDone:
