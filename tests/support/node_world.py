@@ -65,20 +65,11 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
 )
+from tests.support.node_settings import SETTINGS
 from tests.support.step_work import CATALOGUE, LIST_ENDS, POISON, Bench, answer_for, check_moves, check_steps, is_others
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import Fate, Gust, Machine, weather
 
-SETTINGS = Settings(
-    power_state_change_timeout_s=10.0,
-    soft_power_off_timeout_s=30.0,
-    command_timeout_s=4.0,
-    power_poll_initial_s=0.5,
-    power_poll_max_s=2.0,
-    unknown_outcome_settle_s=3.0,
-    sync_power_state_interval_s=0.0,
-)
-"""Without power checks: they have a world of their own, and hypothesis meets both."""
 STARTS = {events.start for events in EVENTS.values()} | {EventType.PROVISION_SET_START}
 ENDS = {event for events in EVENTS.values() for event in events} - STARTS | LIST_ENDS
 RECOVERY_PAUSE_S = 1.0

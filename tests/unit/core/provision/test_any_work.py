@@ -23,7 +23,8 @@ from castiron.transport.vocabulary import (
     ProvisionState,
     ProvisionTarget,
 )
-from tests.support.node_world import SETTINGS, World
+from tests.support.node_settings import SETTINGS
+from tests.support.node_world import World
 from tests.support.step_work import Luck
 from tests.support.weather import GUSTS, Gust, weather
 from tests.unit.core.node.messages import amend, maintain, remove, stale_messages
