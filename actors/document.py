@@ -25,7 +25,7 @@ from castiron.actors.core.requests.guards import GUARDS
 from castiron.actors.core.requests.obstacles import targets_of
 from castiron.actors.diagram import kind_of
 from castiron.actors.limits import BOUNDS, REPLACED
-from castiron.actors.settings import Settings, default_in_words
+from castiron.actors.settings import Settings, bounds_in_words, default_in_words
 from castiron.transport.vocabulary import CheckResult, ProvisionEvent, ProvisionState, ProvisionTarget
 
 PHASES: Final[Mapping[Phase, str]] = {
@@ -283,8 +283,7 @@ def _bounds_and_unit(item: "Field[Any]") -> tuple[str, str]:
         return "true, false", ""
     if item.metadata["least"] is None:
         return "text" if isinstance(item.default, str) else "list of texts", ""
-    bounds = f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}"
-    return bounds, _unit(item.name)
+    return bounds_in_words(item), _unit(item.name)
 
 
 def _unit(name: str) -> str:

@@ -18,7 +18,8 @@ from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.doors.unread import MAX_UNREAD_BYTES
 from castiron.transport.frames import MAX_MESSAGE_BYTES
 from castiron.transport.session import DEFAULT_LIMITS
-from castiron.transport.verbs import MAX_LIST
+from castiron.transport.verbs import MAX_LIST, MAX_RUNBOOK_BYTES, MAX_RUNBOOKS
+from castiron.transport.verbs.provisioning import MAX_STEPS
 
 BUSY: Final = "conductor.overloaded"
 WAITS: Final = "none: it waits"
@@ -80,6 +81,9 @@ BOUNDS: Final = (
     ),
     Bound("bulk_nodes", "max_bulk_nodes", "nodes of all bulks under way: one more bulk is refused", BUSY),
     Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "frame.too_large", _NO),
+    Bound("runbooks", MAX_RUNBOOKS, "runbooks that are stored: a new one is refused", "runbook.too_many", _NO),
+    Bound("runbook_bytes", MAX_RUNBOOK_BYTES, "steps and extra of one runbook, as JSON", "argument.invalid", _NO),
+    Bound("list_steps", MAX_STEPS, "steps of one request, or of one runbook", "argument.invalid", _NO),
     Bound("list", MAX_LIST, "a page has no more; the next follows its marker", "argument.invalid", _NO),
     Bound("rate_buckets", MAX_BUCKETS, "the identity heard of least lately is forgotten: its bucket is full", "none"),
     Bound("ended", MAX_ENDED, "ended requests in memory; older ones come from the store", "none", _NO),

@@ -18,6 +18,7 @@ from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.reception.gate import Gate
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.settings import Settings
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
@@ -84,6 +85,8 @@ class Services:
     """Lets others say how a step ended."""
     periodics: Periodics
     """Runs the periodic tasks."""
+    runbooks: Runbooks = field(default_factory=Runbooks)
+    """Those that are stored."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
     crowding: Crowding = field(init=False)

@@ -119,6 +119,7 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         callback_urls=[shown(url) for url in request.callbacks],
         attempts=request.attempts,
         step=None if active is None or active.request.id != request.id else active.action.step(),
+        runbook=request.runbook,
         steps=steps_of(request),
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),

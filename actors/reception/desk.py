@@ -29,6 +29,8 @@ from castiron.actors.reception.foreman import Foreman
 from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unanswered
 from castiron.actors.reception.timekeeper import Timekeeper
 from castiron.actors.reception.trace import trace_of_ended, trace_of_open
+from castiron.actors.runbooks.keeper import ChangeRunbook
+from castiron.actors.runbooks.reading import page, show
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
 from castiron.store.records import RequestRecord, Wanted
@@ -85,6 +87,11 @@ from castiron.transport.verbs import (
     RequestShow,
     RequestTrace,
     RequestWait,
+    RunbookCreate,
+    RunbookDelete,
+    RunbookList,
+    RunbookSet,
+    RunbookShow,
     Status,
 )
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
@@ -144,6 +151,12 @@ class Reception:
                 self._tell_fleet(CreateNode(verb=verb, requester=requester, asked=Asked(answer)))
             case NodeSet():
                 self._tell_fleet(SetNode(verb=verb, requester=requester, asked=Asked(answer)))
+            case RunbookCreate() | RunbookSet() | RunbookDelete():
+                self._tell_fleet(ChangeRunbook(verb=verb, requester=requester, asked=Asked(answer)))
+            case RunbookShow():
+                answer.final(*show(self._services, verb))
+            case RunbookList():
+                self._list_runbooks(verb, answer)
             case NodeList():
                 self._list_nodes(verb, answer)
             case NodeShow():
@@ -194,7 +207,7 @@ class Reception:
 
         self._ask(question, answer, self._seq)
 
-    def _tell_fleet(self, message: CreateNode | SetNode) -> None:
+    def _tell_fleet(self, message: CreateNode | SetNode | ChangeRunbook) -> None:
         try:
             self._kin.fleet.tell(message)
         except InboxFull as full:
@@ -222,6 +235,11 @@ class Reception:
             return listing.page(self._services.clock.now())
 
         self._ask(question, answer, seq)
+
+    def _list_runbooks(self, verb: RunbookList, answer: Answer) -> None:
+        index, seq = self._services.runbooks.look(self._services.board)
+        traits = None if verb.node is None else self._node(verb.node).state.record.traits
+        self._ask(lambda _: page(self._services, index, verb, traits), answer, seq)
 
     def _list_steps(self, verb: NodeStepList, answer: Answer) -> None:
         published = self._node(verb.node)

@@ -37,6 +37,12 @@ def _command(target: ProvisionTarget) -> click.Command:
     @bulk_selection
     @steps_options
     @click.option(
+        "--runbook",
+        metavar="RUNBOOK",
+        help="Take the steps of this runbook, by name or uuid; the nodes need its name, or one of its traits, among "
+        "theirs.",
+    )
+    @click.option(
         "--engine-mode",
         type=click.Choice([mode.value for mode in EngineMode]),
         help="The steps of one node one after the other, or side by side where their `after` lets them. [default: the "
@@ -52,16 +58,21 @@ def _command(target: ProvisionTarget) -> click.Command:
         *,
         typed: tuple[str, ...],
         path: str | None,
+        runbook: str | None,
         engine_mode: str | None,
         wait: bool,
         dry_run: bool,
         terms: Terms,
         pace: Pace,
     ) -> None:
+        steps = wanted(typed, path)
+        if steps is not None and runbook is not None:
+            raise click.UsageError("Name a runbook, or steps, not both.")
         request = NodeProvisionSet(
             node="",
             target=target,
-            steps=wanted(typed, path),
+            steps=steps,
+            runbook=runbook,
             engine_mode=cast("EngineMode | None", engine_mode),  # click has checked the word
             dry_run=dry_run,
         )

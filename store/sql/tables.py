@@ -101,6 +101,7 @@ class Request(Model):
     error_code = TextField(null=True)
     identity = TextField()
     """Of `requester`, without what the peer called itself."""
+    runbook = TextField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "requests"
@@ -131,6 +132,24 @@ class Callback(Model):
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "outbox"
+
+
+class Runbook(Model):
+    """records.RunbookRecord; `step_secrets` holds, encrypted, its `secrets`."""
+
+    uuid = TextField(primary_key=True)
+    name = TextField(unique=True)
+    description = TextField(null=True)
+    traits = TextField()
+    steps = TextField()
+    step_secrets = TextField(null=True)
+    extra = TextField()
+    created_at = DoubleField()
+    updated_at = DoubleField()
+    revision = BigIntegerField()
+
+    class Meta:  # noqa: D106 - where peewee looks for the name
+        table_name = "runbooks"
 
 
 class _Happening(Model):

@@ -79,6 +79,8 @@ class RequestView(Struct, frozen=True, kw_only=True):
     """How often a conductor has begun or resumed it."""
     step: str | None = None
     """What it is doing now, for people."""
+    runbook: str | None = None
+    """What the runbook was called that its steps were taken from; nil: it was none."""
     steps: list[StepView] = field(default_factory=list[StepView])
     """Of a request that moves a node: all that it works through, done, under way, and yet to come."""
     result: dict[str, Any] | None = None

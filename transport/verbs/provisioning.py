@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from castiron.transport import errors
 from castiron.transport.verbs.arguments import DryRun, NodeArgument
@@ -15,6 +15,7 @@ MAX_STEPS: Final = 64
 
 MAX_TOKEN: Final = 256
 
+RunbookArgument = Annotated[str, Meta(min_length=1, max_length=255, description="name or uuid of a runbook")]
 Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.#-]*\Z")]
 StepArgs = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=64)], Any], Meta(max_length=64)]
 
@@ -70,12 +71,18 @@ class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provisi
         ]
         | None
     ) = None
+    runbook: (
+        Annotated[RunbookArgument, Meta(description="name or uuid of the runbook whose steps are taken, not `steps`")]
+        | None
+    ) = None
     engine_mode: Annotated[EngineMode, Meta(description="how the steps run; nil: as the settings say")] | None = None
 
     refusals = (
         *NodeRequest.refusals,
         errors.NodeStateInvalid,
         errors.StepInvalid,
+        errors.RunbookNotFound,
+        errors.RunbookTraitMissing,
         errors.NodeProtected,
         errors.NodeRetired,
         errors.NodeLockHeld,
@@ -94,6 +101,10 @@ class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provisi
     )
     role = Role.OPERATOR
     version = "1.1"
+
+    def with_steps(self, steps: list[StepWish]) -> "NodeProvisionSet":
+        """Return the same with other steps: those of the runbook that it names."""
+        return structs.replace(self, steps=steps)
 
 
 class NodeProvisionAbort(Verb, frozen=True, kw_only=True, tag="node.provision.abort"):

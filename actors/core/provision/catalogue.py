@@ -82,6 +82,11 @@ class Known:
     is_placed: bool = False
     """Its machine knows its place: what may have been sent is on disk before it is."""
 
+    @property
+    def name(self) -> str:
+        """What a list calls it that calls it nothing else."""
+        return self.step if self.interface == RESERVED else f"{self.interface}.{self.step}"
+
 
 def _power(target: PowerTarget) -> Make:
     def make(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:

@@ -84,7 +84,8 @@ def move_idle(
 
 
 def _told(draft: Draft, request: RequestRecord, event: ProvisionEvent, before: NodeRecord) -> dict[str, Any]:
-    return {"requester": request.requester, **_way(event, before, draft.state.record)}
+    used = {} if request.runbook is None else {"runbook": request.runbook}
+    return {"requester": request.requester, **_way(event, before, draft.state.record), **used}
 
 
 def _way(event: ProvisionEvent, before: NodeRecord, record: NodeRecord) -> dict[str, Any]:

@@ -5,7 +5,7 @@ by itself, the highest priority first, ties by interface as Ironic breaks them. 
 request: a catalogue, or a runbook, that changes later changes nothing of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from castiron.actors.core.provision.catalogue import POWERING_OFF, RESERVED, Arg, Catalogue, Known
@@ -61,9 +61,23 @@ def _steps(
 ) -> list[Step]:
     if verb.steps is None or not is_first:
         if verb.target is ProvisionTarget.CLEAN:
-            raise StepInvalid("Cleaning by hand needs its steps: name them.", details={"path": "$.steps"})
+            raise StepInvalid("Cleaning by hand needs its steps: name them, or a runbook.", details={"path": "$.steps"})
         return _own(kind, catalogue, step_timeout_s)
-    wishes = list(enumerate(verb.steps))
+    return steps_of(verb.steps, kind, catalogue, step_timeout_s)
+
+
+def steps_of(
+    chosen: Sequence[StepWish], kind: StepKind | None, catalogue: Catalogue, step_timeout_s: float
+) -> list[Step]:
+    """Return the steps of a list that was chosen, in the order in which they are done.
+
+    Args:
+        kind: of the list; None: of any kind, nothing is asked about it.
+
+    Raises:
+        StepInvalid: as `plan`.
+    """
+    wishes = list(enumerate(chosen))
     if any(wish.priority is not None for _, wish in wishes):
         wishes.sort(key=lambda one: _rank(kind, one[1].priority or 0, one[1].interface or RESERVED))
     steps = _named(_checked(place, wish, kind, catalogue, step_timeout_s) for place, wish in wishes)
@@ -79,15 +93,15 @@ def _own(kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> list[St
     return _named(_step(known, {}, step_timeout_s) for known in (*first, *more))
 
 
-def _rank(kind: StepKind, priority: int, interface: str) -> tuple[int, int]:
+def _rank(kind: StepKind | None, priority: int, interface: str) -> tuple[int, int]:
     order = VERIFY_INTERFACES if kind is StepKind.VERIFY else INTERFACES
     return -priority, order.index(interface) if interface in order else len(order)
 
 
-def _checked(place: int, wish: StepWish, kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> Step:
+def _checked(place: int, wish: StepWish, kind: StepKind | None, catalogue: Catalogue, step_timeout_s: float) -> Step:
     path = f"$.steps[{place}]"
-    known = _known(path, wish, catalogue)
-    if kind not in known.kinds:
+    known = known_of(path, wish, catalogue)
+    if kind is not None and kind not in known.kinds:
         raise _invalid(path, wish, f"It is no {kind} step.")
     args = _checked_args(f"{path}.args", wish, known)
     step = _step(known, args, step_timeout_s)
@@ -107,7 +121,15 @@ def _checked(place: int, wish: StepWish, kind: StepKind, catalogue: Catalogue, s
     return Step.from_map({**step.to_map(), **treatment})
 
 
-def _known(path: str, wish: StepWish, catalogue: Catalogue) -> Known:
+def known_of(path: str, wish: StepWish, catalogue: Catalogue) -> Known:
+    """Return what is known of a step that is asked for.
+
+    Args:
+        path: where it stands in what was asked.
+
+    Raises:
+        StepInvalid: there is no such step, or several interfaces have one.
+    """
     wanted = (wish.interface or RESERVED, wish.step)
     if wanted in catalogue:
         return catalogue[wanted]
@@ -151,7 +173,7 @@ def _arg_of(path: str) -> str:
 
 def _step(known: Known, args: Mapping[str, Any], step_timeout_s: float) -> Step:
     return Step(
-        name=known.step if known.interface == RESERVED else f"{known.interface}.{known.step}",
+        name=known.name,
         interface=known.interface,
         step=known.step,
         priority=known.priority,

@@ -268,6 +268,14 @@ def essence(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in TREATMENT}
 
 
+def wish_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for, as `essence` does: a runbook, not the steps that it had when it was looked at."""
+    asked = essence(arguments)
+    if asked.get("runbook") is not None:
+        asked.pop("steps", None)
+    return asked
+
+
 def condition_of(record: NodeRecord, *, is_leaving: bool) -> Condition:
     """Return how a node stands."""
     if is_leaving:
