@@ -4,13 +4,14 @@ from collections import defaultdict
 from types import MappingProxyType
 from typing import Final
 
-from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET, Announced, target_power_state
+from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET, target_power_state
 from castiron.actors.core.timing import LAST_WORD_S
 from castiron.store.records import RequestRecord
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.judges.homes import TICK_S, Hold, machines_of
 from castiron.transport.errors import NodeRemoved
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventType, RequestID, RequestState
+from castiron.transport.vocabulary.events import Announced
 
 _ANNOUNCED: Final = MappingProxyType(
     {
