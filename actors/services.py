@@ -5,7 +5,7 @@ Only references live here; each part is built by the conductor and described in 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from random import Random
+from random import Random, SystemRandom
 from typing import Protocol
 
 from castiron.actors.dispatch.clock import Clock
@@ -87,6 +87,8 @@ class Services:
     """Runs the periodic tasks."""
     runbooks: Runbooks = field(default_factory=Runbooks)
     """Those that are stored."""
+    secret_rng: Random = field(default_factory=SystemRandom)
+    """Draws passwords."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
     crowding: Crowding = field(init=False)

@@ -127,6 +127,9 @@ class NodeRecord:
     traits: tuple[str, ...] = ()
     """Sorted, no two the same."""
     lock: NodeLock | None = None
+    other_passwords: Mapping[str, Any] = field(default_factory=_empty, repr=False)
+    """Beside the one in driver_info, while the BMC's password is changed: which holds may not be known. Encrypted whole
+    at rest, and never told. Kept out of repr."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

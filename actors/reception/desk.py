@@ -12,8 +12,9 @@ from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.bulk.bulks import Bulks
+from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
-from castiron.actors.core.views import node_view, request_view
+from castiron.actors.core.views import listed, node_view, request_view
 from castiron.actors.delivery import node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
@@ -253,8 +254,14 @@ class Reception:
         return self._from_archive(request_id, answer)
 
     def _request_view(self, request: RequestRecord) -> RequestView:
+        return request_view(request, self._state_of(request))
+
+    def _listed(self, request: RequestRecord) -> RequestView:
+        return listed(request, self._state_of(request))
+
+    def _state_of(self, request: RequestRecord) -> NodeState | None:
         published = self._services.board.node(request.node_uuid)
-        return request_view(request, None if published is None else published.state)
+        return None if published is None else published.state
 
     def _from_archive(self, request_id: RequestID, answer: Answer) -> None:
         self._ask(lambda library: request_view(_known(library, request_id)), answer, self._seq)
@@ -277,7 +284,7 @@ class Reception:
             found = library.requests(wanted, limit=verb.limit + 1, before=before)
             page = found[: verb.limit]
             marker = page[-1].id if len(found) > verb.limit else None
-            return RequestListed(requests=[self._request_view(request) for request in page], next_marker=marker)
+            return RequestListed(requests=[self._listed(request) for request in page], next_marker=marker)
 
         self._ask(question, answer, self._seq)
 

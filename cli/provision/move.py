@@ -48,6 +48,13 @@ def _command(target: ProvisionTarget) -> click.Command:
         help="The steps of one node one after the other, or side by side where their `after` lets them. [default: the "
         "conductor's]",
     )
+    @click.option(
+        "--move-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="How long each node may take for all of it, waits and holds included; then what can be taken back is, and "
+        "it has failed. [default: as long as its steps]",
+    )
     @dry_run_option
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
     @terms_options
@@ -60,6 +67,7 @@ def _command(target: ProvisionTarget) -> click.Command:
         path: str | None,
         runbook: str | None,
         engine_mode: str | None,
+        move_timeout: float | None,
         wait: bool,
         dry_run: bool,
         terms: Terms,
@@ -74,6 +82,7 @@ def _command(target: ProvisionTarget) -> click.Command:
             steps=steps,
             runbook=runbook,
             engine_mode=cast("EngineMode | None", engine_mode),  # click has checked the word
+            timeout_s=move_timeout,
             dry_run=dry_run,
         )
         carry_out(

@@ -206,6 +206,7 @@ STEPS: Final = (
                 revision BIGINT NOT NULL)
             """,
             "ALTER TABLE requests ADD COLUMN runbook TEXT",
+            "ALTER TABLE nodes ADD COLUMN other_passwords TEXT",
         ),
     ),
 )

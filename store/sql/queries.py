@@ -194,6 +194,11 @@ def node_secrets(after_uuid: str, limit: int) -> Query:
     return _sealed(_NODE, _NODE.uuid, _NODE.driver_secrets, after_uuid, limit)
 
 
+def node_passwords(after_uuid: str, limit: int) -> Query:
+    """Uuids and sealed other passwords of the next nodes that have some."""
+    return _sealed(_NODE, _NODE.uuid, _NODE.other_passwords, after_uuid, limit)
+
+
 def request_secrets(after_id: str, limit: int) -> Query:
     """Ids and sealed secrets of the next requests that have some."""
     return _sealed(_REQUEST, _REQUEST.id, _REQUEST.argument_secrets, after_id, limit)

@@ -94,6 +94,7 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         record.resource_class,
         json.dumps(record.traits) if record.traits else "[]",
         None if record.lock is None else json.dumps(asdict(record.lock)),
+        _seal(record.other_passwords, node_identity(record.uuid), sealer),
     )
 
 
@@ -108,7 +109,8 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (power_state, power_state_at, target, provision_state, provision_target, *kept) = observed
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
     (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s, *guards) = stamps
-    (protected, protected_reason, retired, retired_reason, disable_power_off, resource_class, traits, lock) = guards
+    (protected, protected_reason, retired, retired_reason, disable_power_off, *labels) = guards
+    (resource_class, traits, lock, other_passwords) = labels
     with Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
@@ -145,6 +147,7 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             resource_class=resource_class,
             traits=tuple(json.loads(traits)) if traits != "[]" else (),
             lock=None if lock is None else NodeLock(**json.loads(lock)),
+            other_passwords=_join("{}", other_passwords, node_identity(uuid), sealer),
         )
 
 
@@ -352,7 +355,11 @@ def _split(
         return values.dump(whole), None
     public = {key: value for key, value in whole.items() if key not in secret_keys}
     secret = {key: value for key, value in whole.items() if key in secret_keys}
-    return values.dump(public), sealer.seal(identity, values.dump(secret)) if secret else None
+    return values.dump(public), _seal(secret, identity, sealer)
+
+
+def _seal(secret: Mapping[str, Any], identity: str, sealer: Sealer) -> str | None:
+    return sealer.seal(identity, values.dump(secret)) if secret else None
 
 
 def _join(public: str, sealed: str | None, identity: str, sealer: Sealer) -> Mapping[str, Any]:

@@ -24,7 +24,10 @@ class StoreInfo(Model):
 
 
 class Node(Model):
-    """records.NodeRecord; `driver_secrets` holds, encrypted, what `driver_info` leaves out."""
+    """records.NodeRecord; `driver_secrets` holds, encrypted, what `driver_info` leaves out.
+
+    `other_passwords` is encrypted whole.
+    """
 
     uuid = TextField(primary_key=True)
     name = TextField(unique=True)
@@ -61,6 +64,7 @@ class Node(Model):
     resource_class = TextField(null=True)
     traits = TextField()
     lock = TextField(null=True)
+    other_passwords = TextField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "nodes"

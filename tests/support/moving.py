@@ -101,7 +101,7 @@ def rebuilt(events: Sequence[EventView]) -> dict[str, tuple[str, str | None]]:
     stood: dict[str, tuple[str, str | None]] = {}
     for event in events:
         if event.node_uuid is None:
-            continue
+            continue  # the conductor's own, such as a limit that is near
         if event.type == EventType.NODE_CREATE_END:
             stood[event.node_uuid] = (ProvisionState.ENROLL, None)
         elif event.type == EventType.NODE_DELETE_END:

@@ -18,6 +18,7 @@ from castiron.actors.core.effects import (
     CancelTimer,
     Checked,
     Decision,
+    DrawPassword,
     Effect,
     Foretell,
     Park,
@@ -366,10 +367,9 @@ class World:
                 self.held.discard(unwanted)
             case CallDriver():
                 self._call(effect)
-            case CallWorker():
-                is_late, outcome = self.bench.carry_out(effect)
-                at = effect.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
-                self.calls[effect.ticket] = (Instant(at), outcome)
+            case CallWorker() | DrawPassword():
+                late_at, outcome = self.bench.carry_out(effect)
+                self.calls[effect.ticket] = (Instant((late_at or self.now - 0.09) + DRIVER_TICK_S), outcome)
             case SetTimer(ticket=ticket, at=at):
                 self.timers[ticket] = at
             case CancelTimer(ticket=ticket):
@@ -385,7 +385,7 @@ class World:
         gust = next(self.gusts)
         if self.now + gust.takes_s > call.deadline and gust.fate in (Fate.CARRIED_OUT, Fate.ANSWER_LOST):
             gust = gust._replace(fate=Fate.TOO_LATE)
-        outcome = self.machine.carry_out(call.operation, gust, self.now)
+        outcome = self.machine.carry_out(call.operation, gust, self.now, self.record.driver_info)
         certain = isinstance(outcome, NotDone) and outcome.applied is Applied.NO
         if isinstance(call.operation, SetPower) and self.state.active is not None and not certain:
             self.left.setdefault(self.state.active.request.id, []).append(call.operation.control)

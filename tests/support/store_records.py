@@ -101,6 +101,7 @@ def full_node(number: int = 1) -> NodeRecord:
         resource_class="baremetal",
         traits=("CUSTOM_RACK_7", "HW_CPU_X86_VMX"),
         lock=NodeLock(owner="curve:ann", reason=None, since=Instant(1700000000.25)),
+        other_passwords={"candidate": "n3w-secret"},
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct, field, structs
 
 from castiron.transport import errors
-from castiron.transport.verbs.arguments import DryRun, NodeArgument
+from castiron.transport.verbs.arguments import DryRun, NodeArgument, TimeoutS
 from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet, NodeRequest
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import EngineMode, ProvisionTarget, Role
@@ -65,6 +65,13 @@ class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provisi
     """Move a node to another provision state: begin the work that leads there, step by step."""
 
     target: Annotated[ProvisionTarget, Meta(description="what is wanted of the node")]
+    timeout_s: (
+        Annotated[
+            TimeoutS,
+            Meta(description="seconds for the whole move, waits and holds included; nil: each step has its own only"),
+        ]
+        | None
+    ) = None
     steps: (
         Annotated[
             list[StepWish], Meta(max_length=MAX_STEPS, description="what is to be done; nil: what the driver does")

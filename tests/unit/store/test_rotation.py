@@ -26,6 +26,8 @@ from tests.support.store_records import (
 )
 
 NODES = 30
+SECRETS = NODES + 3
+"""Each node's, those that one keeps beside its own while they are changed, a request's, and a runbook's."""
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_everything_is_readable_with_the_new_key_and_only_with_it(path: Path, ne
 
     rotated = rotate(path, None, new_id=new_id)
 
-    assert rotated == NODES + 2
+    assert rotated == SECRETS
     assert everything(path) == before
     assert [key.id for key in key_file_of(path).read()] == ["rotated-1"]
     key_file_of(path).replace((old,))
@@ -89,7 +91,7 @@ def test_more_secrets_than_a_page_are_all_rotated(path: Path, new_id: Callable[[
     store.close()
     before = everything(path)
 
-    assert rotate(path, None, new_id=new_id) == NODES + 2 + len(numbers)
+    assert rotate(path, None, new_id=new_id) == SECRETS + len(numbers)
     assert everything(path) == before
 
 

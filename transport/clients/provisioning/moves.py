@@ -39,6 +39,7 @@ class Provision:
         steps: Sequence[AnyStep] | None = None,
         runbook: str | None = None,
         engine_mode: EngineMode | str | None = None,
+        timeout_s: float | None = None,
         **terms: Unpack[Terms],
     ) -> Request:
         """Ask for a node to be moved; the request is on disk when this returns; see `Requests.submit`.
@@ -52,6 +53,7 @@ class Provision:
             steps: what is to be done; None: what the driver does.
             runbook: name or uuid of a runbook whose steps are taken; instead of `steps`.
             engine_mode: "serial" or "parallel"; None: as the settings say.
+            timeout_s: for the whole move, waits and holds included; then what can be taken back is, and it has failed.
             terms: how the request is to be treated.
 
         Raises:
@@ -65,6 +67,7 @@ class Provision:
             steps=None if steps is None else [step_of(one) for one in steps],
             runbook=runbook,
             engine_mode=cast("EngineMode | None", engine_mode),
+            timeout_s=timeout_s,
         )
         return self._requests.submit(on_terms(verb, **terms))
 
