@@ -105,9 +105,9 @@ class Draft:
 
     def finish(self) -> Decision:
         """Return the decision: one change at the most, with the record's counters moved on."""
-        if self.check is not self.state.check or self._tickets != self.state.tickets:
-            self.state = replace(self.state, check=self.check, tickets=self._tickets)
         if not self._commit:
+            if self.check is not self.state.check or self._tickets != self.state.tickets:
+                self.state = replace(self.state, check=self.check, tickets=self._tickets)
             return Decision(self.state, tuple(self._effects))
         record = self.state.record
         numbered = replace(
@@ -116,7 +116,7 @@ class Draft:
             node_seq=NodeSeq(record.node_seq + len(self._events)),
             updated_at=self.now,
         )
-        self.state = replace(self.state, record=numbered)
+        self.state = replace(self.state, record=numbered, check=self.check, tickets=self._tickets)
         change = Change(
             node=NodeRemove(record=numbered) if self._removed else NodeUpdate(record=numbered),
             requests=tuple(self._requests.values()),

@@ -20,8 +20,9 @@ Timed = TypeVar("Timed", Active, Lane)
 
 def awake(draft: Draft, one: Timed) -> Timed:
     """Cancel the timer that would end its wait."""
-    if one.wake is not None:
-        draft.order(CancelTimer(one.wake))
+    if one.wake is None:
+        return one
+    draft.order(CancelTimer(one.wake))
     return replace(one, wake=None)
 
 

@@ -46,18 +46,29 @@ class Job:
     """One of the same at a time: a step that is begun again waits for the end, or the time, of the thread before."""
 
 
+Start = Callable[[Callable[[], None], Job], None]
+"""Has a step carried out: calls what it is given, once, and not on its caller's thread."""
+
+
+def on_a_thread(run: Callable[[], None], job: Job) -> None:
+    """Carry a step out on a thread of its own."""
+    threading.Thread(target=run, name=f"castiron-step-{job.work.step}", daemon=True).start()
+
+
 class Workers:
     """Carries steps out. Any thread; no method blocks but `stop`.
 
     Args:
         limit: how many steps run at once.
+        start: has a step carried out; by default on a thread of its own.
     """
 
-    def __init__(self, shelf: Shelf, clock: Clock, limit: int) -> None:
+    def __init__(self, shelf: Shelf, clock: Clock, limit: int, *, start: Start = on_a_thread) -> None:
         self.shelf: Final = shelf
         """The steps that there are."""
         self._clock = clock
         self._limit = limit
+        self._start = start
         self._lock = threading.Lock()
         self._waiting: deque[_Errand] = deque()
         self._running: dict[Hashable, _Errand] = {}
@@ -137,7 +148,7 @@ class Workers:
                     return
                 self._waiting.remove(errand)
                 self._running[errand.job.whose] = errand
-            threading.Thread(target=errand.run, name=f"castiron-step-{errand.job.work.step}", daemon=True).start()
+            self._start(errand.run, errand.job)
 
 
 class _Errand:
@@ -191,12 +202,12 @@ class _Errand:
         except BaseException as error:
             log.exception("%s: the step %s has failed", job.context.node, name)
             return _failed(f"{name} raised {type(error).__name__}: {str(error)[:MAX_SAID]}")
-        return _told(name, value)
+        return _looked(name, value) if job.work.what == "verify" else _told(name, value)
 
 
 def _told(name: str, value: object) -> Outcome:
     """Return what a step returned, as a copy that can be stored and told; nothing of it is the step's any more."""
-    if value is None or isinstance(value, Deferred | bool):
+    if value is None or isinstance(value, Deferred):
         return Done(value={} if value is None else value)
     if not isinstance(value, Mapping):
         return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
@@ -207,6 +218,13 @@ def _told(name: str, value: object) -> Outcome:
     if len(text) > MAX_RESULT_BYTES:
         return _failed(f"{name} returned {len(text)} bytes; there is room for {MAX_RESULT_BYTES}. Keep it elsewhere.")
     return Done(value=json.loads(text))
+
+
+def _looked(name: str, value: object) -> Outcome:
+    """Return whether a step was done; who forgets to say so has not said that it was."""
+    if not isinstance(value, bool):
+        return _failed(f"{name} was asked whether it was done, and returned {type(value).__name__}; it takes a bool.")
+    return Done(value=value)
 
 
 def _failed(message: str) -> NotDone:

@@ -30,7 +30,7 @@ from castiron.store.records.changes import (
     TraceEntry,
     Wanted,
 )
-from castiron.store.records.maps import EMPTY
+from castiron.store.records.maps import EMPTY, Fragment, fragment
 from castiron.store.records.runbooks import RunbookPut, RunbookRecord, RunbookRemove
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Commit",
     "EventDraft",
     "EventRecord",
+    "Fragment",
     "KeyRecord",
     "NodeInsert",
     "NodeLock",
@@ -60,4 +61,5 @@ __all__ = [
     "RunbookRemove",
     "TraceEntry",
     "Wanted",
+    "fragment",
 ]

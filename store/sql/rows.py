@@ -385,10 +385,14 @@ def _if_known(make: Callable[[str], T], value: str | None) -> T | None:
 def dump_trace(trace: tuple[TraceEntry, ...]) -> str:
     """Return a trace as it is stored: a list of lists, which is a third of what maps with names would take."""
     entries = [
-        f'["{entry.word}",{entry.at!r},{json.dumps(entry.until)},{entry.count},{values.dump(entry.details)}]'
+        f'["{entry.word}",{entry.at!r},{_number(entry.until)},{entry.count},{values.dump(entry.details)}]'
         for entry in trace
     ]
     return f"[{','.join(entries)}]"
+
+
+def _number(value: float | None) -> str:
+    return "null" if value is None else repr(value)
 
 
 def _load_trace(text: str) -> tuple[TraceEntry, ...]:

@@ -39,6 +39,7 @@ from castiron.actors.core.messages import (
     Order,
     PermitGranted,
     Recover,
+    SetLock,
     SetMaintenance,
     Submit,
     TimerDue,
@@ -65,20 +66,11 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
 )
-from tests.support.step_work import CATALOGUE, LIST_ENDS, Bench, answer_for, check_steps, is_others
+from tests.support.node_settings import SETTINGS
+from tests.support.step_work import CATALOGUE, LIST_ENDS, POISON, Bench, answer_for, check_moves, check_steps, is_others
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import Fate, Gust, Machine, weather
 
-SETTINGS = Settings(
-    power_state_change_timeout_s=10.0,
-    soft_power_off_timeout_s=30.0,
-    command_timeout_s=4.0,
-    power_poll_initial_s=0.5,
-    power_poll_max_s=2.0,
-    unknown_outcome_settle_s=3.0,
-    sync_power_state_interval_s=0.0,
-)
-"""Without power checks: they have a world of their own, and hypothesis meets both."""
 STARTS = {events.start for events in EVENTS.values()} | {EventType.PROVISION_SET_START}
 ENDS = {event for events in EVENTS.values() for event in events} - STARTS | LIST_ENDS
 RECOVERY_PAUSE_S = 1.0
@@ -130,11 +122,11 @@ class World:
         self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new, plan=steps))
         return new
 
-    def direct(self, order: Order) -> str:
+    def direct(self, order: Order, requester: str = "ipc") -> str:
         """Say something about the work that goes on; the answer is in `replies` under what is returned."""
         self._asked += 1
         asked = f"order {self._asked}"
-        self.tell(Direct(order=order, requester="ipc", reply_to=asked))
+        self.tell(Direct(order=order, requester=requester, reply_to=asked))
         return asked
 
     def answer(self, outcome: dict[str, Any] | CastironError | None) -> bool:
@@ -227,6 +219,7 @@ class World:
         self.settings = replace(self.settings, sync_power_state_interval_s=0.0, power_failure_recovery_interval_s=0.0)
         if not self.is_removed:
             self.tell(Recover())
+            self.tell(SetLock(is_locked=False, force=True, requester="ipc", reply_to="drain"))
         for _ in range(2000):
             if self.granted:
                 self.grant()
@@ -291,6 +284,9 @@ class World:
                     assert place["sent"][-1] == effect.operation.control
             if isinstance(effect, (Accept, Retire)) or (isinstance(effect, AnswerRequest) and effect.is_final):
                 assert change is not None, "something was said that is not on disk"
+        told = () if change is None else change.events
+        check_moves(before.record.provision_state, decision.state.record.provision_state, told)  # R3-5
+        assert decision.state.record.last_error != POISON["last_error"]
         if change is None:
             assert decision.state.record == replace(
                 before.record,

@@ -11,12 +11,21 @@ from castiron.actors.core.messages import StepAnswer
 from castiron.actors.core.provision.catalogue import BUILT_IN, Known, catalogue_of
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.provision.states import WORKING
+from castiron.actors.core.provision.states import after as led_to
 from castiron.actors.core.state import Active, Lane
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, Secret
 from castiron.store.records import EventDraft
 from castiron.transport.errors import CastironError, StepFailed, StepTimeout
-from castiron.transport.vocabulary import Applied, EventType, Instant, RequestID, StepState
+from castiron.transport.vocabulary import (
+    Applied,
+    EventType,
+    Instant,
+    ProvisionEvent,
+    ProvisionState,
+    RequestID,
+    StepState,
+)
 
 BLIND = Known(interface="test", step="blind", description="Nobody knows whether it was done.", is_blocking=True)
 TWICE = Known(interface="test", step="twice", description="Does no harm twice.", is_blocking=True, idempotent=True)
@@ -37,7 +46,17 @@ CATALOGUE = catalogue_of(BUILT_IN, OWN_STEPS)
 
 
 STEP_ENDS = {EventType.STEP_END, EventType.STEP_ERROR}
+MOVES = {
+    EventType.PROVISION_SET_START,
+    EventType.PROVISION_SET_SUCCESS,
+    EventType.PROVISION_SET_END,
+    EventType.PROVISION_SET_ERROR,
+}
 LIST_ENDS = {EventType.PROVISION_SET_END, EventType.PROVISION_SET_ERROR}
+
+
+POISON = {"provision_state": "active", "target_provision_state": "rescue", "event": "done", "last_error": "poison"}
+"""What every step returns beside its result: words of the state machine, which must stay a result's."""
 
 
 class Luck(StrEnum):
@@ -72,7 +91,7 @@ class Bench:
             return call.deadline, NotDone(error=StepTimeout("It was left behind."), applied=Applied.UNKNOWN)
         if luck is Luck.DEFERRED and call.work.what == "execute":
             return None, Done(value=Deferred(20.0))
-        return None, Done(value={"did": call.name})
+        return None, Done(value={"did": call.name, **POISON})
 
 
 def answer_for(active: Active | None, outcome: dict[str, Any] | CastironError | None) -> StepAnswer | None:
@@ -107,6 +126,19 @@ def check_steps(events: Sequence[EventDraft]) -> None:
             begun.remove(step)
         elif event.type in LIST_ENDS:
             assert all(request != event.request_id for request, _ in begun)
+
+
+def check_moves(before: ProvisionState, after: ProvisionState, events: Sequence[EventDraft]) -> None:
+    """Each move of one decision is told, and is a row of the table: steps have no other way into the state machine."""
+    at = before
+    for event in events:
+        if event.type in MOVES:
+            assert event.payload["previous_provision_state"] == at
+            to = ProvisionState(event.payload["provision_state"])
+            is_end_at_rest = event.type is EventType.PROVISION_SET_END and at is to
+            assert is_end_at_rest or led_to(at, ProvisionEvent(event.payload["event"])) is to
+            at = to
+    assert at is after, "it moved, and nothing was told"
 
 
 def is_others(active: Active, one: Active | Lane) -> bool:

@@ -104,14 +104,13 @@ def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> 
         return _expire(draft, replace(active, limit=None), settings)
     lane = next(one for one in active.lanes if message.ticket in (one.wake, one.limit))
     if message.ticket == lane.limit:
-        lane = replace(lane, limit=None, limit_at=None)
         action, following = lane.action.expired(draft.now)
+        lane = replace(lane, limit=None, limit_at=None, action=action)
         if lane.is_stopping:
             following = Failed(stopped(active, action))
     else:
-        lane = replace(lane, wake=None)
         action, following = lane.action.woke(draft.now)
-    lane = replace(lane, action=action)
+        lane = replace(lane, wake=None, action=action)
     active = follow(draft, having(active, lane), lane, in_time(lane, following, draft.now), settings)
     return go_on(draft, active, settings)
 
@@ -318,8 +317,8 @@ def _settle(draft: Draft, active: Active, before: Active | None) -> None:
         _tend_wait(draft, active, run)
     if before is None or before.action != run or before.request != active.request:
         overdue_at = None if run.is_held or not active.lanes else run.until
-        progress = {**run.progress(), "plan": active.request.progress.get("plan", {})}
-        request = replace(active.traced, progress=progress, overdue_at=overdue_at)
+        progress = run.progress(active.request.progress)
+        request = replace(active.request, trace=active.trace, progress=progress, overdue_at=overdue_at)
         draft.keep(request)
         active = replace(active, request=request)
     draft.state = replace(draft.state, active=active)

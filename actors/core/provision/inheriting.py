@@ -49,8 +49,7 @@ def break_off(draft: Draft, left: RequestRecord, error: CastironError) -> None:
     run = lose(draft, left, error)
     run = replace(run, failure=run.failure or error.to_wire(), is_to_hold=False, is_held=False)
     trace = tracing.left_behind(left.trace, draft.now)
-    progress = {**run.progress(), "plan": left.progress.get("plan", {})}
-    left = replace(left, progress=progress, trace=trace, overdue_at=None)
+    left = replace(left, progress=run.progress(left.progress), trace=trace, overdue_at=None)
     draft.keep(left)
     draft.state = replace(draft.state, interrupted=left)
 

@@ -25,7 +25,7 @@ from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.operations import ClearSEL, ReadFRU, ReadSensors
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, StepTimeout, from_wire
+from castiron.transport.errors import CastironError, StepInterrupted, StepTimeout, from_wire
 from castiron.transport.vocabulary import (
     EventType,
     Instant,
@@ -111,13 +111,13 @@ def _delegate(draft: Draft, active: Active, lane: Lane, following: Delegate | Dr
 def _succeeded(draft: Draft, active: Active, lane: Lane, result: Mapping[str, Any]) -> Active:
     run = run_of(active)
     if run.steps[lane.place].retry_at is not None and isinstance(lane.action, PauseAction):
-        return _without(draft, replace(active, action=run.having(lane.place, retry_at=None)), lane)
+        return _without(draft, active, lane, run.having(lane.place, retry_at=None))
     state = StepState.REVERTED if lane.is_revert else StepState.SUCCESS
     run = run.having(lane.place, state=state, ended_at=draft.now, until=None, place={}, result=result or None)
     told = telling.about(active.request, run, lane.place, draft.state.record)
     more = {"revert": True} if lane.is_revert else {"result": telling.masked(run.steps[lane.place].result)}
     draft.tell(EventType.STEP_END, {**told, **more}, active.request)
-    return _without(draft, replace(active, action=run), lane)
+    return _without(draft, active, lane, run)
 
 
 def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, settings: Settings) -> Active:
@@ -126,12 +126,12 @@ def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, sett
     error.details.setdefault("node", draft.state.record.name)
     error.details.setdefault("step", one.step.name)
     told = {**telling.about(active.request, run, lane.place, draft.state.record), "error": error.to_wire()}
-    active = _without(draft, active, lane)
+    active = _without(draft, active, lane, run)
     if lane.is_revert:
         run = run.having(lane.place, state=StepState.REVERT_FAILURE, ended_at=draft.now, until=None, place={})
         draft.tell(EventType.STEP_ERROR, {**told, "revert": True}, active.request)
         return replace(active, action=run)
-    may_retry = run.failure is None and one.attempts <= one.step.retries
+    may_retry = run.failure is None and one.attempts <= one.step.retries and not isinstance(error, StepInterrupted)
     ended: dict[str, Any] = {"ended_at": draft.now, "until": None, "place": {}, "error": error.to_wire()}
     if may_retry:
         retry_at = Instant(draft.now + one.step.retry_delay_s)
@@ -161,7 +161,7 @@ def no_more_retries(draft: Draft, active: Active) -> Active:
         run = run_of(active)
         if run.steps[lane.place].retry_at is not None:
             run = run.having(lane.place, state=StepState.FAILURE, retry_at=None, until=None)
-            active = _without(draft, replace(active, action=run), lane)
+            active = _without(draft, active, lane, run)
     return active
 
 
@@ -228,7 +228,7 @@ def stopped(active: Active, action: StepAction) -> CastironError:
     return error
 
 
-def _without(draft: Draft, active: Active, lane: Lane) -> Active:
+def _without(draft: Draft, active: Active, lane: Lane, run: Run) -> Active:
     present = next((one for one in active.lanes if one.place == lane.place), lane)
     let_go(draft, present)
-    return replace(active, lanes=tuple(one for one in active.lanes if one.place != lane.place))
+    return replace(active, action=run, lanes=tuple(one for one in active.lanes if one.place != lane.place))

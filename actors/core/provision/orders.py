@@ -13,6 +13,7 @@ from castiron.actors.core.messages import Direct, Order, StepAnswer
 from castiron.actors.core.provision import driving
 from castiron.actors.core.provision.courses import EVENTS_OF
 from castiron.actors.core.provision.lanes import waiting_lane
+from castiron.actors.core.provision.moving import move_idle
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.provision.states import after, events_of, held_from
 from castiron.actors.core.requests import running
@@ -22,7 +23,7 @@ from castiron.actors.core.state import Active
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError, NodeStateInvalid, StepNotWaiting
 from castiron.transport.verbs import NodeProvisionAbort, NodeProvisionHold, NodeProvisionUnhold, tag_of
-from castiron.transport.vocabulary import EventType, ProvisionEvent
+from castiron.transport.vocabulary import ProvisionEvent
 
 TAGS: Final[Mapping[Order, str]] = {
     Order.ABORT: tag_of(NodeProvisionAbort),
@@ -44,7 +45,7 @@ def direct(draft: Draft, message: Direct, settings: Settings) -> None:
     work = _work(draft)
     match message.order:
         case Order.ABORT if draft.state.running is None:
-            _move_idle(draft, message)
+            move_idle(draft, ProvisionEvent.ABORT, message.requester)
         case Order.ABORT:
             running.abort(draft, message.requester, settings)
         case Order.HOLD if work is not None:
@@ -94,25 +95,6 @@ def _obstacle(draft: Draft, message: Direct) -> CastironError | None:
     return NodeStateInvalid(
         f"{record.name} is {at}: there is nothing to {message.order}. It takes {', '.join(words) or 'nothing'}.",
         details={"node": record.name, "provision_state": at.value, "target": message.order.value, "accepts": words},
-    )
-
-
-def _move_idle(draft: Draft, message: Direct) -> None:
-    """Move a node on which no work is going on; there is no request to tell of."""
-    before = draft.state.record
-    to = after(before.provision_state, ProvisionEvent.ABORT)
-    assert to is not None  # noqa: S101 - an obstacle otherwise
-    draft.record(provision_state=to, target_provision_state=None, last_error=None)
-    draft.tell(
-        EventType.PROVISION_SET_SUCCESS,  # nothing was begun that could end
-        {
-            "requester": message.requester,
-            "event": ProvisionEvent.ABORT.value,
-            "previous_provision_state": before.provision_state,
-            "previous_target_provision_state": before.target_provision_state,
-            "provision_state": to,
-            "target_provision_state": None,
-        },
     )
 
 

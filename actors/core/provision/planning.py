@@ -173,7 +173,7 @@ def _checked_args(path: str, wish: StepWish, known: Known) -> dict[str, Any]:
         if name in wish.args:
             _check_arg(f"{path}.{name}", wish, arg, wish.args[name])
         elif arg.required:
-            raise _invalid(f"{path}.{name}", wish, f"It needs it: {arg.description}.")
+            raise _invalid(f"{path}.{name}", wish, f"It needs {name}: {arg.description}.")
     if known.one_of and sum(bool(wish.args.get(name)) for name in known.one_of) != 1:
         raise _invalid(path, wish, f"It needs exactly one of {', '.join(known.one_of)}.")
     return dict(wish.args)
@@ -182,9 +182,9 @@ def _checked_args(path: str, wish: StepWish, known: Known) -> dict[str, Any]:
 def _check_arg(path: str, wish: StepWish, arg: Arg, value: object) -> None:
     takes = (int, float) if arg.kind is float else (arg.kind,)
     if not isinstance(value, takes) or (isinstance(value, bool) and arg.kind is not bool):
-        raise _invalid(path, wish, f"It takes a {arg.kind.__name__}: {arg.description}.")
+        raise _invalid(path, wish, f"{_arg_of(path)} is a {arg.kind.__name__}: {arg.description}.")
     if arg.choices and value not in arg.choices:
-        raise _invalid(path, wish, f"It takes one of {', '.join(arg.choices)}.")
+        raise _invalid(path, wish, f"{_arg_of(path)} is one of {', '.join(arg.choices)}.")
     if (
         isinstance(value, str)
         and arg.most is not None
@@ -195,7 +195,11 @@ def _check_arg(path: str, wish: StepWish, arg: Arg, value: object) -> None:
         too_small = arg.least is not None and not value >= arg.least  # NaN is neither
         too_large = arg.most is not None and not value <= arg.most
         if too_small or too_large:
-            raise _invalid(path, wish, f"It takes {arg.least} to {arg.most}: {arg.description}.")
+            raise _invalid(path, wish, f"{_arg_of(path)} is from {arg.least} to {arg.most}: {arg.description}.")
+
+
+def _arg_of(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _step(known: Known, args: Mapping[str, Any], step_timeout_s: float) -> Step:

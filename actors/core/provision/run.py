@@ -11,9 +11,11 @@ rules:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from castiron.actors.core.provision.steps import Step, nothing
+from castiron.actors.core.provision.steps import NOTHING, Step, nothing
+from castiron.store.records import Fragment, fragment
 from castiron.transport.vocabulary import Applied, EngineMode, Instant, PowerState, ProvisionState, StepState
 
 UNDER_WAY: Final = frozenset({StepState.RUNNING, StepState.WAITING, StepState.REVERTING})
@@ -21,7 +23,7 @@ TO_REVERT: Final = frozenset({StepState.SUCCESS, StepState.FAILURE})
 """A step that failed may have done a part of it: it is taken back as well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """Where one step stands."""
 
@@ -39,14 +41,15 @@ class Progress:
     retry_at: Instant | None = None
     """It failed, and begins again then."""
 
-    def to_map(self) -> dict[str, Any]:
-        """Return it as it is stored."""
-        told: dict[str, Any] = {"step": self.step.to_map(), "state": self.state.value, "attempts": self.attempts}
+    @cached_property
+    def stored(self) -> Fragment:
+        """As it is stored: made once, as of a list one step has changed at most with most commits."""
+        told: dict[str, Any] = {"step": self.step.stored, "state": self.state.value, "attempts": self.attempts}
         for key in ("started_at", "ended_at", "until", "result", "error", "retry_at"):
             value = getattr(self, key)
             if value is not None:
                 told[key] = value
-        return {**told, "place": dict(self.place)} if self.place else told
+        return Fragment({**told, "place": dict(self.place)} if self.place else told)
 
     @classmethod
     def from_map(cls, told: Mapping[str, Any]) -> "Progress":
@@ -117,14 +120,18 @@ class Run:
             return Applied.YES
         return Applied.UNKNOWN if any(one.attempts for one in self.steps) else Applied.NO
 
-    def progress(self) -> Mapping[str, Any]:
-        """Return what a successor must know, as plain data for the store."""
+    def progress(self, before: Mapping[str, Any] = NOTHING) -> Mapping[str, Any]:
+        """Return what a successor must know, as plain data for the store.
+
+        Args:
+            before: what a successor had to know before: what was planned stays in it.
+        """
         told: dict[str, Any] = {"stage": self.stage.value, "mode": self.mode.value}
-        told["steps"] = [one.to_map() for one in self.steps]
+        told["steps"] = [one.stored for one in self.steps]
         for key in ("is_to_hold", "is_held", "failure"):
             if getattr(self, key):
                 told[key] = getattr(self, key)
-        return told
+        return Fragment({**told, "plan": fragment(before.get("plan", {}))})
 
     @classmethod
     def from_progress(cls, told: Mapping[str, Any]) -> "Run":

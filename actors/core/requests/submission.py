@@ -19,7 +19,7 @@ from castiron.actors.core.requests.ending import supersede, waits
 from castiron.actors.core.requests.guards import action_of_verb, guarded
 from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving, misplaced
 from castiron.actors.settings import Settings
-from castiron.store.records import KeyRecord, RequestRecord
+from castiron.store.records import Fragment, KeyRecord, RequestRecord
 from castiron.transport.errors import CastironError, RequestExpired
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import NodeProvisionSet, arguments_of, tag_of
@@ -128,7 +128,7 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         node_uuid=record.uuid,
         node_name=record.name,
         verb=tag_of(verb),
-        arguments=arguments_of(verb),
+        arguments=Fragment(arguments_of(verb)),
         requester=message.requester,
         state=RequestState.QUEUED,
         accepted_at=draft.now,
@@ -138,9 +138,9 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         deadline_at=deadline_at,
         depends_on=verdict.depends_on,
         callbacks=with_callback({}, verb.callback_url, identity_of(message.requester)),
-        requesters={identity_of(message.requester): deadline_at},
+        requesters=Fragment({identity_of(message.requester): deadline_at}),
         runbook=message.runbook,
-        progress={"plan": message.plan} if message.plan else {},
+        progress={"plan": Fragment(message.plan)} if message.plan else {},
         secret_keys=STEPS if has_secrets(message.plan) else frozenset(),
     )
     waiting = [other for other in draft.state.queue if other not in verdict.superseded]

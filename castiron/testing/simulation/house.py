@@ -14,7 +14,7 @@ from typing import Final
 from castiron.actors.allocations.succession import seat_keeper
 from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.conductor import MakeDrivers
-from castiron.actors.dispatch.clock import Timer
+from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
@@ -34,7 +34,6 @@ from castiron.actors.reception.intake import Intake
 from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
-from castiron.actors.steps.shelf import Shelf
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory, Owner
@@ -50,6 +49,10 @@ PRUNING_PAUSE_S: Final = 3_600.0
 
 STILL: Final = Reading(0.0, 0.0)
 """The clocks of pruning: how long a step takes here says nothing, and would be another number each time."""
+
+
+MakeWorkers = Callable[[Clock, Settings], Workers]
+"""Makes those who carry steps out, in virtual time."""
 
 
 class MortalClock:
@@ -90,6 +93,7 @@ class Ground:
     new_id: Callable[[], str]
     settings: Settings
     drivers: MakeDrivers
+    workers: MakeWorkers
     stream: Stream
     """Where events are published."""
     lateness: Counter[float]
@@ -134,7 +138,7 @@ class House:
         archive = SimArchive(store, self.writer, self.dispatcher)
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
         self.services = Services(
-            workers=Workers(Shelf(), self._clock, 1),
+            workers=ground.workers(self._clock, ground.settings),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=Periodics(self._clock, ground.settings, ground.rng),
             runbooks=Runbooks(store.runbooks()),

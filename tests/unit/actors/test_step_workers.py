@@ -70,6 +70,19 @@ def rubbish(context: StepContext) -> Any:
     return object()
 
 
+@step(interface="test")
+def says_yes(context: StepContext) -> Any:
+    """Return what only a look returns."""
+    del context
+    return True
+
+
+@says_yes.verify
+def forgets(context: StepContext) -> Any:
+    """Say nothing of whether it was done."""
+    del context
+
+
 @plain.verify
 def is_done(context: StepContext, /, **args: Any) -> bool:
     """Say so."""
@@ -77,7 +90,7 @@ def is_done(context: StepContext, /, **args: Any) -> bool:
     return args == {"size": 2}
 
 
-STEPS = (plain, waits, obeys, later, raises, exits, rubbish)
+STEPS = (plain, waits, obeys, later, raises, exits, rubbish, says_yes)
 
 
 @pytest.fixture
@@ -133,6 +146,13 @@ def test_whether_it_was_done_is_asked_of_the_step(workers: Workers) -> None:
     assert outcome(workers, "plain", {"size": 1}, what="verify") == Done(value=False)
 
 
+def test_who_forgets_to_say_whether_it_was_done_has_not_said_that_it_was(workers: Workers) -> None:
+    told = outcome(workers, "says_yes", what="verify")
+
+    assert isinstance(told, NotDone)
+    assert "whether it was done, and returned NoneType" in told.error.message
+
+
 def test_a_step_may_leave_its_end_to_somebody_else(workers: Workers) -> None:
     assert outcome(workers, "later") == Done(value=Deferred(60.0))
 
@@ -143,6 +163,7 @@ def test_a_step_may_leave_its_end_to_somebody_else(workers: Workers) -> None:
         ("raises", "test.raises raised ValueError: xxx"),
         ("exits", "test.exits raised SystemExit: 3"),
         ("rubbish", "test.rubbish returned object; a step returns a map, None or deferred()."),
+        ("says_yes", "test.says_yes returned bool; a step returns a map, None or deferred()."),
     ],
 )
 def test_what_a_stranger_does_is_its_steps_failure(workers: Workers, name: str, says: str) -> None:

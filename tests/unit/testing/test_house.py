@@ -10,6 +10,8 @@ from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.settings import Settings
+from castiron.actors.steps.shelf import Shelf
+from castiron.actors.steps.workers import Workers
 from castiron.store.store import Store
 from castiron.testing.simulation.direct import DirectDriver
 from castiron.testing.simulation.evidence import Question
@@ -51,6 +53,7 @@ class Street:
             new_id=ids,
             settings=Settings(),
             drivers=self.drivers,
+            workers=lambda clock, settings: Workers(Shelf(), clock, settings.max_workers),
             stream=self,
             lateness=Counter(),
         )

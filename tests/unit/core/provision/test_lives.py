@@ -208,7 +208,7 @@ def test_after_a_restart_it_goes_on_at_the_first_unfinished_step() -> None:
 @pytest.mark.parametrize(("step", "state"), [("blind", ProvisionState.DEPLOY_FAILED), ("seen", ProvisionState.ACTIVE)])
 def test_what_must_not_be_done_twice_is_asked_for_or_fails_honestly(step: str, state: ProvisionState) -> None:
     made = node(ProvisionState.AVAILABLE, Luck.HANGS)
-    ask(made, ProvisionTarget.DEPLOY, StepWish(step=step, timeout_s=20.0))
+    ask(made, ProvisionTarget.DEPLOY, StepWish(step=step, timeout_s=20.0, retries=3))
     made.grant()
     made.run_until(made.now + 1.0)
 

@@ -1,0 +1,14 @@
+"""Settings of nodes in tests: short times, so that lives are short."""
+
+from castiron.actors.settings import Settings
+
+SETTINGS = Settings(
+    power_state_change_timeout_s=10.0,
+    soft_power_off_timeout_s=30.0,
+    command_timeout_s=4.0,
+    power_poll_initial_s=0.5,
+    power_poll_max_s=2.0,
+    unknown_outcome_settle_s=3.0,
+    sync_power_state_interval_s=0.0,
+)
+"""Without power checks: they have a world of their own, and hypothesis meets both."""
