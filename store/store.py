@@ -30,8 +30,9 @@ from castiron.store.sql.allocations import allocation_record
 from castiron.store.sql.committer import Committer
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Step
+from castiron.store.sql.outbox import callback_record
 from castiron.store.sql.queries import Query
-from castiron.store.sql.rows import callback_record, event_record, key_record, node_record, request_record
+from castiron.store.sql.rows import event_record, key_record, node_record, request_record
 from castiron.store.sql.runbooks import runbook_record
 from castiron.transport.vocabulary import (
     ConductorID,

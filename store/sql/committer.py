@@ -34,14 +34,13 @@ from castiron.store.records import (
 from castiron.store.secrets import Sealer
 from castiron.store.sql import allocations, statements
 from castiron.store.sql.database import Database
+from castiron.store.sql.outbox import callback_row, numbered
 from castiron.store.sql.rows import (
     Row,
-    callback_row,
     dump_trace,
     event_row,
     key_row,
     node_row,
-    numbered,
     request_row,
 )
 from castiron.store.sql.runbooks import RunbookWrite, runbook_write

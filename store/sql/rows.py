@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from castiron.store.errors import StoreUnusable
 from castiron.store.records import (
-    CallbackRecord,
     EventDraft,
     EventRecord,
     KeyRecord,
@@ -26,7 +25,6 @@ from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
     Applied,
-    EventSeq,
     EventType,
     Fault,
     OnRestart,
@@ -236,7 +234,7 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
             merged=merged,
             abort_by=abort_by,
             callbacks={url: tuple(who) for url, who in json.loads(callbacks).items()} if callbacks != "{}" else {},
-            trace=_load_trace(trace),
+            trace=load_trace(trace),
             runbook=runbook,
         )
 
@@ -256,53 +254,6 @@ def key_record(row: Row) -> KeyRecord:
     """Return the record that `key_row` made the row from."""
     key, request_id = row
     return KeyRecord(key=key, request_id=request_id)
-
-
-def callback_row(record: CallbackRecord) -> Row:
-    """Return the row of `tables.Callback`; the event number is the writer's, who puts it in with `numbered`.
-
-    Raises:
-        UnstorableValue: the body holds what cannot be stored.
-    """
-    url, body = record.url, values.dump(record.body)
-    trace = dump_trace(record.trace)
-    return (
-        record.id,
-        record.request_id,
-        url,
-        record.owed_since,
-        body,
-        record.attempts,
-        record.seq,
-        trace,
-        record.ended_at,
-    )
-
-
-def numbered(row: Row, seq: EventSeq) -> Row:
-    """Return the row of a callback with the event number of its commit."""
-    return (*row[:6], seq, *row[7:])
-
-
-def callback_record(row: Row) -> CallbackRecord:
-    """Return the record that `callback_row` made the row from.
-
-    Raises:
-        StoreUnusable: the row is damaged.
-    """
-    (delivery_id, request_id, url, owed_since, body, attempts, seq, trace, ended_at) = row
-    with Understood(f"outbox/{delivery_id}"):
-        return CallbackRecord(
-            id=delivery_id,
-            request_id=request_id,
-            url=url,
-            owed_since=owed_since,
-            body=values.load(body),
-            attempts=attempts,
-            seq=seq,
-            trace=_load_trace(trace),
-            ended_at=ended_at,
-        )
 
 
 def event_row(draft: EventDraft) -> Row:
@@ -395,7 +346,8 @@ def _number(value: float | None) -> str:
     return "null" if value is None else repr(value)
 
 
-def _load_trace(text: str) -> tuple[TraceEntry, ...]:
+def load_trace(text: str) -> tuple[TraceEntry, ...]:
+    """Return the trace that `dump_trace` made the text from."""
     return tuple(
         TraceEntry(word=TraceWord(word), at=at, until=until, count=count, details=MappingProxyType(details))
         for word, at, until, count, details in json.loads(text)

@@ -97,7 +97,7 @@ def test_a_runbook_is_forgotten_only_by_somebody_who_means_it(run: Run, three: M
 
 WRONG = {
     "a step that there is not": ('step = "power_off"', 'step = "power_of"', "line 7, $.steps[0]: ", "no such step"),
-    "an argument": ("seconds = 5", 'seconds = "5"', "line 12, $.steps[1].args.seconds: ", "It takes a float"),
+    "an argument": ("seconds = 5", 'seconds = "5"', "line 12, $.steps[1].args.seconds: ", "seconds is a float"),
     "after what is not there": ('["wait"]', '["pause"]', "line 16, $.steps[2].after: ", "no such step in the list"),
     "a field of a step": ("args = ", "arg = ", "line 12, $.steps[1].arg: ", "Did you mean 'args'?"),
     "a field of its own": ("[extra]", "[extras]", "line 4, $.extras: ", "Did you mean 'extra'?"),

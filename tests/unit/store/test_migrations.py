@@ -12,7 +12,8 @@ from castiron.store.sql import migrations, statements
 from castiron.store.sql.allocations import allocation_row
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Identity, Step
-from castiron.store.sql.rows import callback_row, event_row, node_row, request_row
+from castiron.store.sql.outbox import callback_row
+from castiron.store.sql.rows import event_row, node_row, request_row
 from castiron.store.sql.runbooks import runbook_row
 from castiron.store.sql.tables import (
     Allocation,

@@ -77,7 +77,7 @@ def test_a_house_that_has_ended_leaves_no_actor_and_the_next_one_finds_what_is_o
     question = street.enrol(house)
     house.dispatcher.run_until_idle()
     assert question.told_count == 1
-    assert len(pykka.ActorRegistry.get_all()) == alive + 3  # supervisor, fleet, node
+    assert len(pykka.ActorRegistry.get_all()) == alive + 4  # supervisor, fleet, keeper of allocations, node
 
     house.end()
     assert len(pykka.ActorRegistry.get_all()) == alive
