@@ -24,6 +24,8 @@ from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
+from castiron.actors.executors.engines import Engines
+from castiron.actors.executors.opening import open_engines
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
@@ -281,6 +283,7 @@ class Conductor:
             checks=Checks(clock.now),
             load=archive.load,
             workers=self._open_workers(clock),
+            engines=self._open_engines(),
             tokens=Tokens(store.seal, store.open_sealed),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
@@ -360,6 +363,11 @@ class Conductor:
         workers = Workers(Shelf.stocked(), clock, self._settings.max_workers)
         self._parts.add(workers.stop)
         return workers
+
+    def _open_engines(self) -> Engines:
+        engines = open_engines(self._settings)
+        self._parts.add_quick(engines.stop)
+        return engines
 
     def _start_pruning(self, pruning: Pruning) -> None:
         pruning.start()

@@ -11,6 +11,7 @@ from typing import Protocol
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.drivers.base import Driver
+from castiron.actors.executors.engines import Engines
 from castiron.actors.nodes.crowding import Crowding
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.troubles import Troubles
@@ -81,6 +82,8 @@ class Services:
     """Carries out the steps that may block."""
     tokens: Tokens
     """Lets others say how a step ended."""
+    engines: Engines = field(default_factory=Engines)
+    """Say which step is next, where the node's actor does not."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
     crowding: Crowding = field(init=False)

@@ -6,9 +6,10 @@ The rooms get the values handed in; nobody reads a file or an environment variab
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, cast
 
-from castiron.transport.vocabulary import EngineMode
+from castiron.transport.vocabulary import EngineMode, TaskExecutor
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
 DAY_S: Final = 86_400.0
@@ -96,6 +97,19 @@ class Settings:
     )
     engine_mode: str = _words(
         "how the steps of one node run: `serial`, or `parallel` as far as their `after` lets them", "serial"
+    )
+    task_executor: str = _words(
+        "who says which step of a node is next: `builtin`, or `taskflow` with the extra castiron[taskflow]", "builtin"
+    )
+    max_engines: int = _setting(
+        250,
+        "engines of task_executor=taskflow that may be open at once, some 0.2 MB each; further moves wait in their "
+        "node's queue",
+        least=1,
+        most=1_000_000,
+    )
+    engine_threads: int = _setting(
+        2, "threads that such engines take their turns on; what steps do runs on others", least=1, most=64
     )
     max_workers: int = _setting(
         10, "steps that may run at once in threads; further ones wait for one to end", least=1, most=1000
@@ -224,7 +238,17 @@ class Settings:
                 )
         if self.engine_mode not in set(EngineMode):
             raise SettingInvalid(f"engine_mode: {self.engine_mode!r} is none; it takes {', '.join(EngineMode)}.")
+        self._check_executor()
         self._check_webhooks()
+
+    def _check_executor(self) -> None:
+        if self.task_executor not in set(TaskExecutor):
+            raise SettingInvalid(f"task_executor: {self.task_executor!r} is none; it takes {', '.join(TaskExecutor)}.")
+        if self.task_executor == TaskExecutor.TASKFLOW and find_spec("taskflow") is None:
+            raise SettingInvalid(
+                "task_executor: TaskFlow is not installed here. Run `pip install castiron[taskflow]`, or leave it "
+                "builtin."
+            )
 
     def _check_webhooks(self) -> None:
         try:

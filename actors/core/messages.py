@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from castiron.actors.core.provision.run import Move
 from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
@@ -210,6 +211,20 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The executor says what is to be done next of a list of steps."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    moves: tuple[Move, ...] = ()
+    flow: Mapping[str, Any] | None = None
+    """What it keeps of the list, to be committed with what follows from its moves."""
+    error: CastironError | None = None
+    """Why it cannot say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerDue:
     """A timer's time has come."""
 
@@ -223,5 +238,5 @@ class TimerDue:
 Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer
 """What somebody wants of the node."""
 
-Message = Wish | Preview | Recover | PermitGranted | Heard | TimerDue
+Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | TimerDue
 """Everything that `node.decide` takes."""

@@ -22,6 +22,7 @@ from castiron.actors.core.messages import (
     Direct,
     Heard,
     Message,
+    Moved,
     PermitGranted,
     Preview,
     Recover,
@@ -61,6 +62,8 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             _heard(draft, message, settings)
         case TimerDue():
             _timer_due(draft, message, settings)
+        case Moved():
+            orders.moved(draft, message, settings)
         case Recover():
             _recover(draft, message, settings)
         case _:

@@ -21,6 +21,7 @@ from castiron.actors.core.effects import (
     AcquirePermit,
     AnswerNode,
     AnswerRequest,
+    AskExecutor,
     CallDriver,
     CallWorker,
     CancelTimer,
@@ -37,12 +38,14 @@ from castiron.actors.core.effects import (
     StopWorker,
     TellFleet,
 )
-from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, TimerDue
+from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, TimerDue
 from castiron.actors.core.node import decide, suspend
+from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
+from castiron.actors.executors.executor import Answer
 from castiron.actors.nodes.batch import Batch, Batches, Landed
 from castiron.actors.nodes.place import Granted, Place, class_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
@@ -54,7 +57,7 @@ from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
 from castiron.store.errors import StoreError, StoreUnwritable
 from castiron.store.records import Commit
-from castiron.transport.errors import BMCUnsupported
+from castiron.transport.errors import BMCUnsupported, CastironError
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
@@ -75,6 +78,7 @@ class NodeActor(DispatchedActor):
         self._timers: dict[Ticket, Timer] = {}
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
+        self._hand = services.engines.hand()
         self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
         self._retry: Timer | None = None
         self._seq = services.board.seq
@@ -167,6 +171,8 @@ class NodeActor(DispatchedActor):
         for decision in decisions:
             for effect in decision.effects:
                 self._carry_out(effect)
+        if self._settled.active is None or self._settled.active.is_unaided:
+            self._hand.close()
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -178,6 +184,8 @@ class NodeActor(DispatchedActor):
                 self._call(effect)
             case StopWorker(ticket=ticket):
                 self._stop_job(ticket)
+            case AskExecutor(ticket=ticket, key=key, run=run):
+                self._ask(ticket, key, run)
             case SetTimer() | CancelTimer():
                 self._time(effect)
             case Checked(result=result, late_s=late_s):
@@ -241,6 +249,10 @@ class NodeActor(DispatchedActor):
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
         self._jobs[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
 
+    def _ask(self, ticket: Ticket, key: str, run: Run) -> None:
+        if self._counts():  # otherwise it hung in what came before; the successor asks for itself
+            self._hand.ask(key, run, partial(_moved, self.actor_ref, ticket))
+
     def _stop_job(self, ticket: Ticket) -> None:
         stop = self._jobs.pop(ticket, None)
         if stop is not None:
@@ -283,6 +295,7 @@ class NodeActor(DispatchedActor):
         self._retry = None
         for ticket in tuple(self._jobs):
             self._stop_job(ticket)
+        self._hand.close()
         self._place.give_back()
 
     def _counts(self) -> bool:
@@ -309,6 +322,12 @@ def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
 
 def _heard(ref: ActorRef[Any], ticket: Ticket, new_id: Callable[[], str] | None, outcome: Outcome) -> None:
     _tell(ref, Heard(ticket=ticket, outcome=outcome, spare_id=None if new_id is None else RequestID(new_id())))
+
+
+def _moved(ref: ActorRef[Any], ticket: Ticket, answer: Answer | CastironError) -> None:
+    if isinstance(answer, CastironError):
+        return _tell(ref, Moved(ticket=ticket, error=answer))
+    return _tell(ref, Moved(ticket=ticket, moves=answer.moves, flow=answer.flow))
 
 
 def _landed(ref: ActorRef[Any], reporter: Reporter, batch: Batch, outcome: Commit | StoreError) -> None:

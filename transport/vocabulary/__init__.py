@@ -22,6 +22,7 @@ from castiron.transport.vocabulary.provisioning import (
     ProvisionTarget,
     StepKind,
     StepState,
+    TaskExecutor,
 )
 from castiron.transport.vocabulary.requests import (
     FINAL_REQUEST_STATES,
@@ -84,6 +85,7 @@ __all__ = [
     "Source",
     "StepKind",
     "StepState",
+    "TaskExecutor",
     "TraceWord",
     "Would",
 ]

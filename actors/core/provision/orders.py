@@ -1,6 +1,6 @@
-"""What is said about the work on a node: end it, hold it, let it go on; how one of its steps ended. Pure.
+"""What is said about the work on a node: end it, hold it, let it go on; what is next, how a step ended. Pure.
 
-Decided at once, whoever asks; the answer is the node as it is afterwards. May come in: another order. Must not: what
+Decided at once, whoever says it; the answer is the node as it is afterwards. May come in: another order. Must not: what
 follows from it for the steps (`driving`).
 """
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Refuse
-from castiron.actors.core.messages import Direct, Order, StepAnswer
+from castiron.actors.core.messages import Direct, Moved, Order, StepAnswer
 from castiron.actors.core.provision import driving
 from castiron.actors.core.provision.courses import EVENTS_OF
 from castiron.actors.core.provision.run import Run
@@ -73,6 +73,13 @@ def answer(draft: Draft, message: StepAnswer, settings: Settings) -> None:
     else:
         driving.answered(draft, active, lane, message.outcome, settings)
     return draft.order(AnswerNode(message.reply_to))
+
+
+def moved(draft: Draft, message: Moved, settings: Settings) -> None:
+    """Take in what the executor says, if it was the latest that it was asked."""
+    active = _work(draft)
+    if active is not None and active.turn == message.ticket:
+        driving.moved(draft, active, message, settings)
 
 
 def _obstacle(draft: Draft, message: Direct) -> CastironError | None:
