@@ -7,6 +7,7 @@ come in: a new bound. Must not: the code that keeps it.
 from typing import Final, NamedTuple
 
 from castiron.actors.core.requests.submission import MAX_REQUESTERS
+from castiron.actors.executors.engines import MAX_LEFT_BEHIND as MAX_ENGINES_LEFT_BEHIND
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
@@ -59,6 +60,11 @@ BOUNDS: Final = (
     Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
     Bound("deploy_actions", "max_concurrent_deploy", "the same for deploy and rebuild, waits included; 0: off", WAITS),
     Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
+    Bound("engines", "max_engines", "a move waits likewise, with task_executor=taskflow; others pass it", WAITS),
+    Bound("engine_turns", "engine_threads", "an engine waits for another to end its turn", WAITS, _NO),
+    Bound(
+        "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
+    ),
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
     Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),

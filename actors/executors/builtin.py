@@ -11,8 +11,8 @@ from castiron.actors.executors.executor import Answer
 class BuiltInEngine:
     """Answers from the list itself. Any thread."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, key: str, run: Run) -> None:
+        del key, run
 
     def moves(self, run: Run) -> Answer:
         """Return what is to be done now."""

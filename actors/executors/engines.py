@@ -8,7 +8,6 @@ engine says.
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -202,7 +201,7 @@ class _Course:
     def _answer(self, run: Run) -> Answer | CastironError:
         try:
             if self._engine is None:
-                self._engine = self._make(self.key)
+                self._engine = self._make(self.key, run)
             return self._engine.moves(run)
         except BaseException as error:
             log.exception("the engine of %s has failed; what was done is taken back without it", self.key)

@@ -34,5 +34,5 @@ class Engine(Protocol):
         ...
 
 
-Open = Callable[[str], Engine]
-"""Makes an engine for the list of that key."""
+Open = Callable[[str, Run], Engine]
+"""Makes an engine for the list of that key, as it stands."""

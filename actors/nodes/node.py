@@ -40,14 +40,13 @@ from castiron.actors.core.effects import (
 )
 from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, TimerDue
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
 from castiron.actors.executors.executor import Answer
 from castiron.actors.nodes.batch import Batch, Batches, Landed
-from castiron.actors.nodes.place import Granted, Place, class_of
+from castiron.actors.nodes.place import Granted, Place, classes_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
 from castiron.actors.services import Services
@@ -177,15 +176,13 @@ class NodeActor(DispatchedActor):
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case AcquirePermit(request_id=request_id, verb=verb, target=target):
-                self._place.ask_for(request_id, class_of(verb, target))
+                self._place.ask_for(request_id, *classes_of(verb, target))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
-            case CallDriver() | CallWorker():
+            case CallDriver() | CallWorker() | AskExecutor():
                 self._call(effect)
             case StopWorker(ticket=ticket):
                 self._stop_job(ticket)
-            case AskExecutor(ticket=ticket, key=key, run=run):
-                self._ask(ticket, key, run)
             case SetTimer() | CancelTimer():
                 self._time(effect)
             case Checked(result=result, late_s=late_s):
@@ -213,9 +210,11 @@ class NodeActor(DispatchedActor):
         if timer is not None:
             timer.cancel()
 
-    def _call(self, effect: CallDriver | CallWorker) -> None:
+    def _call(self, effect: CallDriver | CallWorker | AskExecutor) -> None:
         if not self._counts():
             return None  # hung in what came before; the successor looks for itself
+        if isinstance(effect, AskExecutor):
+            return self._hand.ask(effect.key, effect.run, partial(_moved, self.actor_ref, effect.ticket))
         return self._work(effect) if isinstance(effect, CallWorker) else self._drive(effect)
 
     def _drive(self, effect: CallDriver) -> None:
@@ -248,10 +247,6 @@ class NodeActor(DispatchedActor):
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
         self._jobs[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
-
-    def _ask(self, ticket: Ticket, key: str, run: Run) -> None:
-        if self._counts():  # otherwise it hung in what came before; the successor asks for itself
-            self._hand.ask(key, run, partial(_moved, self.actor_ref, ticket))
 
     def _stop_job(self, ticket: Ticket) -> None:
         stop = self._jobs.pop(ticket, None)

@@ -13,6 +13,7 @@ from castiron.actors.core.effects import (
     AcquirePermit,
     AnswerNode,
     AnswerRequest,
+    AskExecutor,
     CallDriver,
     CallWorker,
     CancelTimer,
@@ -35,6 +36,7 @@ from castiron.actors.core.messages import (
     Direct,
     Heard,
     Message,
+    Moved,
     Order,
     PermitGranted,
     Recover,
@@ -51,9 +53,11 @@ from castiron.actors.core.requests.obstacles import UNDER_WAY
 from castiron.actors.core.state import Lane, NodeState, Ticket
 from castiron.actors.core.timing import LAST_WORD_S
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
+from castiron.actors.executors.builtin import BuiltInEngine
+from castiron.actors.executors.executor import Engine, Open
 from castiron.actors.settings import Settings
 from castiron.store.records import CallbackRecord, Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
-from castiron.transport.errors import CastironError
+from castiron.transport.errors import CastironError, StepFailed
 from castiron.transport.verbs import AnyNodeRequest, NodeProvisionSet
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
@@ -98,6 +102,10 @@ class World:
     settings: Settings = SETTINGS
     is_removed: bool = False
     writes_fail: bool = False
+    make_engine: Open = BuiltInEngine
+    """Of the executor that is asked, if the settings name one."""
+    is_engine_lost: bool = False
+    """The executor says that it cannot say, or nothing."""
 
     def __post_init__(self) -> None:
         self.state = NodeState(record=self.record)
@@ -113,6 +121,8 @@ class World:
         self.held: set[RequestID] = set()
         self.timers: dict[Ticket, Instant] = {}
         self.calls: dict[Ticket, tuple[Instant, Outcome]] = {}
+        self.turns: dict[Ticket, tuple[Instant, Moved]] = {}
+        self.engines: dict[str, Engine] = {}
         self.recover_at: Instant | None = None
         self.left: dict[RequestID, list[PowerControl]] = {}
         """Controls that were not certain to be without effect, for each request."""
@@ -178,6 +188,7 @@ class World:
         """Go on to what is due next; return whether there was anything."""
         timers = [(at, 0 if timers_first else 1, ticket) for ticket, at in self.timers.items()]
         calls = [(at, 1 if timers_first else 0, ticket) for ticket, (at, _) in self.calls.items()]
+        calls += [(at, 0, ticket) for ticket, (at, _) in self.turns.items()]
         due = min((*timers, *calls), default=None)
         if self.recover_at is not None and (due is None or self.recover_at < due[0]):
             self.now, self.recover_at = max(self.now, self.recover_at), None
@@ -187,7 +198,9 @@ class World:
             return False
         at, _, ticket = due
         self.now = max(self.now, at)
-        if ticket in self.timers:
+        if ticket in self.turns:
+            self.tell(self.turns.pop(ticket)[1])
+        elif ticket in self.timers:
             due_at = self.timers.pop(ticket)
             self.tell(TimerDue(ticket=ticket, at=due_at))
         else:
@@ -211,8 +224,9 @@ class World:
     def crash(self, down_s: float = 1.0) -> None:
         """Lose everything but the disk, and start again from it."""
         self.now = Instant(self.now + down_s)
-        for gone in (self.granted, self.held, self.timers, self.calls):
+        for gone in (self.granted, self.held, self.timers, self.calls, self.turns):
             gone.clear()
+        self._close_engines()
         self.recover_at = None
         waiting = [request for request in self.requests.values() if request.state not in FINAL_REQUEST_STATES]
         running = [request for request in waiting if request.state is RequestState.RUNNING]
@@ -251,7 +265,7 @@ class World:
         assert self.state.first is None
         assert self.state.permit is None
         assert self.record.target_power_state is None
-        assert [*self.held, *self.timers, *self.calls] == []
+        assert [*self.held, *self.timers, *self.calls, *self.turns] == []
         for request in self.requests.values():
             assert request.state in FINAL_REQUEST_STATES
             assert request.ended_at is not None
@@ -324,8 +338,12 @@ class World:
                 assert self.timers[one.limit] == one.limit_at + LAST_WORD_S  # I12
                 waits = [one.call is not None, one.wake in self.timers, is_others(state.active, one)]
                 assert waits.count(True) == 1
-            if not isinstance(state.active.action, Run):
-                assert state.active.limit_at == (state.active.abort_until or state.active.action.until)
+            run = state.active.action
+            if isinstance(run, Run):
+                assert run.is_held or state.active.lanes or state.active.turn, "nobody will ever go on with it"
+                assert state.active.turn is None or state.active.limit in self.timers  # I12
+            else:
+                assert state.active.limit_at == (state.active.abort_until or run.until)
         is_moved = bool(running) and running[0].verb == PROVISION_SET
         assert (self.record.provision_state in UNDER_WAY) == is_moved
         check_steps([] if self.is_removed else self.events)
@@ -357,6 +375,7 @@ class World:
                 self.replies.setdefault(effect.reply_to, []).append(CastironError("not written"))
         self.state = replace(suspend(settled), tickets=decision.state.tickets)
         self.timers.clear()
+        self._close_engines()
         self.held.clear()  # grants that are in the mailbox stay there
         self.recover_at = Instant(self.now + RECOVERY_PAUSE_S)
 
@@ -368,12 +387,8 @@ class World:
                 self.granted.append(wanted)
             case ReleasePermit(request_id=unwanted):
                 self.held.discard(unwanted)
-            case CallDriver():
+            case CallDriver() | CallWorker() | AskExecutor():
                 self._call(effect)
-            case CallWorker():
-                is_late, outcome = self.bench.carry_out(effect)
-                at = effect.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
-                self.calls[effect.ticket] = (Instant(at), outcome)
             case SetTimer(ticket=ticket, at=at):
                 self.timers[ticket] = at
             case CancelTimer(ticket=ticket):
@@ -385,7 +400,34 @@ class World:
             case Renew() | TellFleet() | Checked() | Park() | StopWorker():
                 pass  # a worker need not heed it
 
-    def _call(self, call: CallDriver) -> None:
+    def _ask(self, effect: AskExecutor) -> None:
+        if self.is_engine_lost and self._asked % 2:
+            return  # it hangs
+        if self.is_engine_lost:
+            moved = Moved(ticket=effect.ticket, error=StepFailed("It cannot say."))
+        else:
+            engine = self.engines.setdefault(effect.key, self.make_engine(effect.key, effect.run))
+            answer = engine.moves(effect.run)
+            moved = Moved(ticket=effect.ticket, moves=answer.moves, flow=answer.flow)
+        self.turns[effect.ticket] = (Instant(self.now + 0.001), moved)
+
+    def _close_engines(self) -> None:
+        for engine in self.engines.values():
+            engine.close()
+        self.engines.clear()
+
+    def _call(self, call: CallDriver | CallWorker | AskExecutor) -> None:
+        match call:
+            case CallDriver():
+                self._drive(call)
+            case CallWorker():
+                is_late, outcome = self.bench.carry_out(call)
+                at = call.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
+                self.calls[call.ticket] = (Instant(at), outcome)
+            case AskExecutor():
+                self._ask(call)
+
+    def _drive(self, call: CallDriver) -> None:
         gust = next(self.gusts)
         if self.now + gust.takes_s > call.deadline and gust.fate in (Fate.CARRIED_OUT, Fate.ANSWER_LOST):
             gust = gust._replace(fate=Fate.TOO_LATE)

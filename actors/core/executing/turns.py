@@ -46,7 +46,9 @@ def is_news(then: Run | None, run: Run) -> bool:
         return True
     if (then.failure is None, then.is_to_hold, then.is_held) != (run.failure is None, run.is_to_hold, run.is_held):
         return True
-    return any(not _is_on_its_way(now) and _word(old) != _word(now) for old, now in zip(then.steps, run.steps, strict=True))
+    return any(
+        not _is_on_its_way(now) and _word(old) != _word(now) for old, now in zip(then.steps, run.steps, strict=True)
+    )
 
 
 def answered(draft: Draft, active: Active, run: Run, message: Moved) -> tuple[Active, tuple[Move, ...]]:

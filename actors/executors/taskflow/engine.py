@@ -14,12 +14,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from taskflow import engines, states
-
 from castiron.actors.core.provision.run import UNDER_WAY, Begin, Finish, Move, Revert, Run, Stop
 from castiron.actors.executors.executor import Answer
 from castiron.actors.executors.taskflow.flows import StepAtom, StepUndone
-from castiron.actors.executors.taskflow.pages import Pages, opened
+from castiron.actors.executors.taskflow.library import REVERTED, REVERTING, WAITING, load_from_detail
+from castiron.actors.executors.taskflow.pages import opened
 from castiron.transport.vocabulary import StepState
 
 NOT_OVER: Final = frozenset({StepState.PENDING, *UNDER_WAY})
@@ -65,19 +64,15 @@ class _Offers(Executor):
 class FlowEngine:
     """One list in TaskFlow's hands. One thread at a time."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, run: Run) -> None:
         self._key = key
         self._offers = _Offers()
-        self._engine: Any = None
-        self._pages = Pages()
-        self._states: Generator[str, None, None] | None = None
-        self._run: Run | None = None
+        self._pages, detail = opened(key, run)
+        self._engine = load_from_detail(detail, backend=self._pages, engine="parallel", executor=self._offers)
+        self._states: Generator[str, bool] | None = self._engine.run_iter(timeout=0)
 
     def moves(self, run: Run) -> Answer:
         """Tell TaskFlow how the list stands, and return what it wants done."""
-        self._run = run
-        if self._engine is None:
-            self._open(run)
         self._drive()
         while self._settle(run):
             self._drive()
@@ -93,25 +88,18 @@ class FlowEngine:
                 self._states.close()
             self._states = None
 
-    def _open(self, run: Run) -> None:
-        self._pages, detail = opened(self._key, run)
-        self._engine = engines.load_from_detail(
-            detail, backend=self._pages, engine="parallel", executor=self._offers
-        )
-        self._states = self._engine.run_iter(timeout=0)
-
     def _drive(self) -> None:
         """Let TaskFlow go on until it would wait for an offer, or has ended."""
         while self._states is not None:
             try:
                 state = next(self._states, None)
             except Exception:
-                if self._engine.storage.get_flow_state() != states.REVERTED:
+                if self._engine.storage.get_flow_state() != REVERTED:
                     raise
                 state = None  # it raises what its atoms did, once all is taken back
             if state is None:
                 self._states = None
-            elif state == states.WAITING and self._offers.open:
+            elif state == WAITING and self._offers.open:
                 return
 
     def _settle(self, run: Run) -> bool:
@@ -130,7 +118,8 @@ class FlowEngine:
             return None if run.failure is None else partial(_undone, offer)
         one = run.steps[offer.place]
         if one.state is StepState.SUCCESS:
-            return partial(dict, one.result or {})
+            result = dict(one.result or {})
+            return lambda: result
         if one.state in NOT_OVER and (run.failure is None or one.state in UNDER_WAY):
             return None
         return partial(_undone, offer)
@@ -140,7 +129,7 @@ class FlowEngine:
         return place == len(run.steps) or not (run.is_to_revert(place) or run.steps[place].state in UNDER_WAY)
 
     def _is_revert(self, offer: _Offer) -> bool:
-        return bool(self._engine.storage.get_atom_state(offer.atom.name) == states.REVERTING)
+        return bool(self._engine.storage.get_atom_state(offer.atom.name) == REVERTING)
 
     def _chosen(self, run: Run) -> tuple[Move, ...]:
         if run.failure is not None:

@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from graphlib import TopologicalSorter
 from typing import Any, Final
 
-from taskflow import task
-from taskflow.flow import Flow
-from taskflow.patterns import graph_flow, linear_flow
-
 from castiron.actors.core.provision.run import Run
+from castiron.actors.executors.taskflow.library import Flow, GraphFlow, LinearFlow, Task
 from castiron.transport.vocabulary import EngineMode
 
 FACTORY: Final = "castiron.actors.executors.taskflow.flows.flow_of"
@@ -25,7 +22,7 @@ class StepUndone(Exception):
     """What TaskFlow is told of a step that failed, or was not begun. Says nothing that may be secret."""
 
 
-class StepAtom(task.Task):  # type: ignore[misc] - TaskFlow has no types
+class StepAtom(Task):
     """A step as TaskFlow sees it. It does nothing: what came of the step is told when it has ended."""
 
     def __init__(self, name: str) -> None:
@@ -61,8 +58,8 @@ def flow_of(key: str, mode: str, atoms: Sequence[str], steps: Wished) -> Flow:
     """
     made = [StepAtom(name) for name in atoms]
     if mode == EngineMode.SERIAL:
-        return linear_flow.Flow(key).add(*made)
-    flow = graph_flow.Flow(key)
+        return LinearFlow(key).add(*made)
+    flow = GraphFlow(key)
     flow.add(*made)
     for place, before in enumerate(nearest([after_of(place, steps) for place in range(len(steps))])):
         for earlier in sorted(before):

@@ -8,31 +8,46 @@ so it counts, and what TaskFlow had saved is only compared with it.
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
-
-from taskflow import exceptions, states
-from taskflow.persistence import base, models
-from taskflow.types.failure import Failure
+from typing import Any, Final, TypeVar
 
 from castiron.actors.core.provision.run import Progress, Run
 from castiron.actors.executors.taskflow.flows import FACTORY, StepUndone, atom_names, factory_arguments
+from castiron.actors.executors.taskflow.library import (
+    EXECUTE,
+    FAILURE,
+    PENDING,
+    REVERT,
+    REVERTED,
+    RUNNING,
+    SUCCESS,
+    AtomDetail,
+    Backend,
+    Connection,
+    Failure,
+    FlowDetail,
+    LogBook,
+    NotFound,
+    TaskDetail,
+)
 from castiron.transport.vocabulary import StepState
 
 log = logging.getLogger(__name__)
+
+_Kept = TypeVar("_Kept")
 
 TAKEN_BACK: Final = frozenset({StepState.REVERTING, StepState.REVERTED, StepState.REVERT_FAILURE})
 OVER: Final = frozenset({StepState.REVERTED, StepState.REVERT_FAILURE})
 """A step that could not be taken back does not keep the others from it: TaskFlow is told that it was."""
 
 
-class Pages(base.Backend):  # type: ignore[misc] - TaskFlow has no types
+class Pages(Backend):
     """The book of one list. One thread at a time."""
 
     def __init__(self) -> None:
         super().__init__({})
-        self.books: dict[str, models.LogBook] = {}
-        self.flows: dict[str, models.FlowDetail] = {}
-        self.atoms: dict[str, models.AtomDetail] = {}
+        self.books: dict[str, LogBook] = {}
+        self.flows: dict[str, FlowDetail] = {}
+        self.atoms: dict[str, AtomDetail] = {}
 
     def get_connection(self) -> "Page":
         """Return a way to them."""
@@ -42,12 +57,12 @@ class Pages(base.Backend):  # type: ignore[misc] - TaskFlow has no types
         """There is nothing to close."""
 
     def told(self) -> dict[str, Any]:
-        """Return what TaskFlow has saved, as plain data: the flow's state, and each atom's with what is meant for it."""
+        """Return what TaskFlow has saved, as plain data: the flow's state, each atom's, and what is meant for it."""
         flow = next(iter(self.flows.values()))
         return {"state": flow.state, "atoms": {one.name: f"{one.state} {one.intention}" for one in self.atoms.values()}}
 
 
-class Page(base.Connection):  # type: ignore[misc] - as above
+class Page(Connection):
     """What TaskFlow reads and writes by; the words are TaskFlow's."""
 
     def __init__(self, pages: Pages) -> None:
@@ -72,30 +87,26 @@ class Page(base.Connection):  # type: ignore[misc] - as above
         for kept in (self._pages.books, self._pages.flows, self._pages.atoms):
             kept.clear()
 
-    def update_atom_details(
-        self, atom_detail: models.AtomDetail, ignore_missing: bool = False
-    ) -> models.AtomDetail:
+    def update_atom_details(self, atom_detail: AtomDetail, ignore_missing: bool = False) -> AtomDetail:
         """Save where an atom stands."""
         known = self._pages.atoms.get(atom_detail.uuid)
         if known is None and not ignore_missing:
-            raise exceptions.NotFound(f"There is no atom {atom_detail.uuid}.")
+            raise NotFound(f"There is no atom {atom_detail.uuid}.")
         self._pages.atoms[atom_detail.uuid] = atom_detail.copy() if known is None else known.merge(atom_detail)
         return self._pages.atoms[atom_detail.uuid]
 
-    def update_flow_details(
-        self, flow_detail: models.FlowDetail, ignore_missing: bool = False
-    ) -> models.FlowDetail:
+    def update_flow_details(self, flow_detail: FlowDetail, ignore_missing: bool = False) -> FlowDetail:
         """Save where a flow stands, with its atoms."""
         known = self._pages.flows.get(flow_detail.uuid)
         if known is None and not ignore_missing:
-            raise exceptions.NotFound(f"There is no flow {flow_detail.uuid}.")
+            raise NotFound(f"There is no flow {flow_detail.uuid}.")
         kept = flow_detail.copy(retain_contents=False) if known is None else known.merge(flow_detail)
         self._pages.flows[flow_detail.uuid] = kept
         for atom in flow_detail:
             kept.add(self.update_atom_details(atom, ignore_missing=True))
         return flow_detail
 
-    def save_logbook(self, book: models.LogBook) -> models.LogBook:
+    def save_logbook(self, book: LogBook) -> LogBook:
         """Save a book, with its flows."""
         known = self._pages.books.get(book.uuid)
         kept = book.copy(retain_contents=False) if known is None else known.merge(book)
@@ -112,7 +123,7 @@ class Page(base.Connection):  # type: ignore[misc] - as above
                 del self._pages.atoms[atom.uuid]
         del self._pages.books[book_uuid]
 
-    def get_logbook(self, book_uuid: str, lazy: bool = False) -> models.LogBook:
+    def get_logbook(self, book_uuid: str, lazy: bool = False) -> LogBook:
         """Return a book, with its flows unless it is to be lazy."""
         book = self._book(book_uuid)
         copy = book.copy(retain_contents=False)
@@ -120,17 +131,17 @@ class Page(base.Connection):  # type: ignore[misc] - as above
             copy.add(self.get_flow_details(flow.uuid))
         return copy
 
-    def get_logbooks(self, lazy: bool = False) -> Iterator[models.LogBook]:
+    def get_logbooks(self, lazy: bool = False) -> Iterator[LogBook]:
         """Return all books."""
         for uuid in tuple(self._pages.books):
             yield self.get_logbook(uuid, lazy=lazy)
 
-    def get_flows_for_book(self, book_uuid: str) -> Iterator[models.FlowDetail]:
+    def get_flows_for_book(self, book_uuid: str) -> Iterator[FlowDetail]:
         """Return the flows of a book."""
         for flow in self._book(book_uuid):
             yield self.get_flow_details(flow.uuid)
 
-    def get_flow_details(self, fd_uuid: str, lazy: bool = False) -> models.FlowDetail:
+    def get_flow_details(self, fd_uuid: str, lazy: bool = False) -> FlowDetail:
         """Return a flow, with its atoms unless it is to be lazy."""
         flow = _found(self._pages.flows, fd_uuid, "flow")
         copy = flow.copy(retain_contents=False)
@@ -138,29 +149,29 @@ class Page(base.Connection):  # type: ignore[misc] - as above
             copy.add(atom.copy())
         return copy
 
-    def get_atom_details(self, ad_uuid: str) -> models.AtomDetail:
+    def get_atom_details(self, ad_uuid: str) -> AtomDetail:
         """Return an atom."""
         return _found(self._pages.atoms, ad_uuid, "atom").copy()
 
-    def get_atoms_for_flow(self, fd_uuid: str) -> Iterator[models.AtomDetail]:
+    def get_atoms_for_flow(self, fd_uuid: str) -> Iterator[AtomDetail]:
         """Return the atoms of a flow."""
         yield from self.get_flow_details(fd_uuid)
 
-    def _book(self, book_uuid: str) -> models.LogBook:
+    def _book(self, book_uuid: str) -> LogBook:
         return _found(self._pages.books, book_uuid, "book")
 
 
-def opened(key: str, run: Run) -> tuple[Pages, models.FlowDetail]:
+def opened(key: str, run: Run) -> tuple[Pages, FlowDetail]:
     """Return the pages of a list as its record says where it stands, and the flow that is to go on from there."""
-    detail = models.FlowDetail(key, key)
+    detail = FlowDetail(key, key)
     detail.meta = {"factory": {"name": FACTORY, "args": [], "kwargs": factory_arguments(key, run)}}
-    detail.state = states.RUNNING
+    detail.state = RUNNING
     is_back = any(one.state in TAKEN_BACK or one.state is StepState.FAILURE for one in run.steps)
     names = atom_names(run)
     for place, name in enumerate(names):
         one = run.steps[place] if place < len(run.steps) else None
         detail.add(_atom(f"{key}/{place}", name, one, is_back=is_back))
-    book = models.LogBook(key, key)
+    book = LogBook(key, key)
     book.add(detail)
     pages = Pages()
     pages.get_connection().save_logbook(book)
@@ -168,26 +179,26 @@ def opened(key: str, run: Run) -> tuple[Pages, models.FlowDetail]:
     return pages, detail
 
 
-def _atom(uuid: str, name: str, one: Progress | None, *, is_back: bool) -> models.TaskDetail:
-    atom = models.TaskDetail(name, uuid)
-    atom.intention = states.REVERT if is_back else states.EXECUTE
-    atom.state = states.PENDING if one is None else _state(one.state, is_back=is_back)
-    if one is not None and atom.state == states.FAILURE:
-        atom.put(states.FAILURE, Failure.from_exception(StepUndone(name)))
-    elif one is not None and atom.state == states.SUCCESS:
-        atom.put(states.SUCCESS, dict(one.result or {}))
+def _atom(uuid: str, name: str, one: Progress | None, *, is_back: bool) -> TaskDetail:
+    atom = TaskDetail(name, uuid)
+    atom.intention = REVERT if is_back else EXECUTE
+    atom.state = PENDING if one is None else _state(one.state, is_back=is_back)
+    if one is not None and atom.state == FAILURE:
+        atom.put(FAILURE, Failure.from_exception(StepUndone(name)))
+    elif one is not None and atom.state == SUCCESS:
+        atom.put(SUCCESS, dict(one.result or {}))
     return atom
 
 
 def _state(state: StepState, *, is_back: bool) -> str:
     """Return TaskFlow's word for where a step stands; one under way is offered anew, and known to be under way."""
     if state in OVER:
-        return str(states.REVERTED)
+        return REVERTED
     if state is StepState.FAILURE:
-        return str(states.FAILURE)
+        return FAILURE
     if state is StepState.SUCCESS or (is_back and state is not StepState.PENDING):
-        return str(states.SUCCESS)
-    return str(states.PENDING)
+        return SUCCESS
+    return PENDING
 
 
 def _compare(key: str, saved: Mapping[str, Any] | None, made: Mapping[str, Any]) -> None:
@@ -195,7 +206,7 @@ def _compare(key: str, saved: Mapping[str, Any] | None, made: Mapping[str, Any])
         log.info("%s: TaskFlow had saved %s, the record says %s, which counts", key, saved.get("atoms"), made["atoms"])
 
 
-def _found(kept: dict[str, Any], uuid: str, what: str) -> Any:
+def _found(kept: dict[str, _Kept], uuid: str, what: str) -> _Kept:
     if uuid not in kept:
-        raise exceptions.NotFound(f"There is no {what} {uuid}.")
+        raise NotFound(f"There is no {what} {uuid}.")
     return kept[uuid]
