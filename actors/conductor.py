@@ -58,7 +58,7 @@ from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
-from castiron.transport.vocabulary import ConductorID
+from castiron.transport.vocabulary import ConductorID, TaskExecutor
 
 log = logging.getLogger(__name__)
 
@@ -360,7 +360,11 @@ class Conductor:
         return guard
 
     def _open_workers(self, clock: Clock) -> Workers:
-        workers = Workers(Shelf.stocked(), clock, self._settings.max_workers)
+        workers = Workers(
+            Shelf.stocked(has_flows=self._settings.task_executor == TaskExecutor.TASKFLOW),
+            clock,
+            self._settings.max_workers,
+        )
         self._parts.add(workers.stop)
         return workers
 

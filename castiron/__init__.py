@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
     from castiron.actors.core.provision.catalogue import Arg
     from castiron.actors.settings import Settings
-    from castiron.actors.steps.declaring import StepContext, deferred, step
+    from castiron.actors.steps.declaring import StepContext, deferred, flow_step, step
     from castiron.transport.clients.client import Client, connect
     from castiron.transport.clients.requests import Request
     from castiron.transport.errors import (
@@ -156,6 +156,7 @@ _HOME: Final = {
     "StepContext": "castiron.actors.steps.declaring",
     "connect": "castiron.transport.clients.client",
     "deferred": "castiron.actors.steps.declaring",
+    "flow_step": "castiron.actors.steps.declaring",
     "step": "castiron.actors.steps.declaring",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
 }
@@ -232,6 +233,7 @@ __all__ = [
     "__version__",
     "connect",
     "deferred",
+    "flow_step",
     "step",
 ]
 

@@ -225,6 +225,16 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A worker says how a step gets on."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    progress: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerDue:
     """A timer's time has come."""
 
@@ -238,5 +248,5 @@ class TimerDue:
 Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer
 """What somebody wants of the node."""
 
-Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | TimerDue
+Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | Reported | TimerDue
 """Everything that `node.decide` takes."""

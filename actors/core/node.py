@@ -27,6 +27,7 @@ from castiron.actors.core.messages import (
     Preview,
     Recover,
     Remove,
+    Reported,
     SetLock,
     SetMaintenance,
     StepAnswer,
@@ -64,6 +65,8 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             _timer_due(draft, message, settings)
         case Moved():
             orders.moved(draft, message, settings)
+        case Reported():
+            orders.reported(draft, message)
         case Recover():
             _recover(draft, message, settings)
         case _:

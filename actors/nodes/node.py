@@ -8,7 +8,7 @@ answered.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -38,7 +38,7 @@ from castiron.actors.core.effects import (
     StopWorker,
     TellFleet,
 )
-from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, TimerDue
+from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, Reported, TimerDue
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
@@ -244,6 +244,7 @@ class NodeActor(DispatchedActor):
             attempt=effect.attempt,
             deadline=effect.deadline,
             token=services.tokens.give(record.uuid, place),
+            report=partial(_reported, self.actor_ref, effect.ticket),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
         self._jobs[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
@@ -317,6 +318,10 @@ def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
 
 def _heard(ref: ActorRef[Any], ticket: Ticket, new_id: Callable[[], str] | None, outcome: Outcome) -> None:
     _tell(ref, Heard(ticket=ticket, outcome=outcome, spare_id=None if new_id is None else RequestID(new_id())))
+
+
+def _reported(ref: ActorRef[Any], ticket: Ticket, progress: Mapping[str, Any]) -> None:
+    _tell(ref, Reported(ticket=ticket, progress=progress))
 
 
 def _moved(ref: ActorRef[Any], ticket: Ticket, answer: Answer | CastironError) -> None:

@@ -36,7 +36,6 @@ from castiron.actors.core.messages import (
     Direct,
     Heard,
     Message,
-    Moved,
     Order,
     PermitGranted,
     Recover,
@@ -53,11 +52,9 @@ from castiron.actors.core.requests.obstacles import UNDER_WAY
 from castiron.actors.core.state import Lane, NodeState, Ticket
 from castiron.actors.core.timing import LAST_WORD_S
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
-from castiron.actors.executors.builtin import BuiltInEngine
-from castiron.actors.executors.executor import Engine, Open
 from castiron.actors.settings import Settings
 from castiron.store.records import CallbackRecord, Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
-from castiron.transport.errors import CastironError, StepFailed
+from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest, NodeProvisionSet
 from castiron.transport.vocabulary import (
     FINAL_REQUEST_STATES,
@@ -68,25 +65,14 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
 )
+from tests.support.engine_bench import EngineBench
+from tests.support.node_settings import DRIVER_TICK_S, RECOVERY_PAUSE_S, SETTINGS
 from tests.support.step_work import CATALOGUE, LIST_ENDS, Bench, answer_for, check_steps, is_others
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import Fate, Gust, Machine, weather
 
-SETTINGS = Settings(
-    power_state_change_timeout_s=10.0,
-    soft_power_off_timeout_s=30.0,
-    command_timeout_s=4.0,
-    power_poll_initial_s=0.5,
-    power_poll_max_s=2.0,
-    unknown_outcome_settle_s=3.0,
-    sync_power_state_interval_s=0.0,
-)
-"""Without power checks: they have a world of their own, and hypothesis meets both."""
 STARTS = {events.start for events in EVENTS.values()} | {EventType.PROVISION_SET_START}
 ENDS = {event for events in EVENTS.values() for event in events} - STARTS | LIST_ENDS
-RECOVERY_PAUSE_S = 1.0
-DRIVER_TICK_S = 0.1
-"""How long after its deadline a driver may take to say that there was no answer."""
 
 
 @dataclass
@@ -102,10 +88,7 @@ class World:
     settings: Settings = SETTINGS
     is_removed: bool = False
     writes_fail: bool = False
-    make_engine: Open = BuiltInEngine
-    """Of the executor that is asked, if the settings name one."""
-    is_engine_lost: bool = False
-    """The executor says that it cannot say, or nothing."""
+    executor: EngineBench = field(default_factory=EngineBench)
 
     def __post_init__(self) -> None:
         self.state = NodeState(record=self.record)
@@ -121,8 +104,6 @@ class World:
         self.held: set[RequestID] = set()
         self.timers: dict[Ticket, Instant] = {}
         self.calls: dict[Ticket, tuple[Instant, Outcome]] = {}
-        self.turns: dict[Ticket, tuple[Instant, Moved]] = {}
-        self.engines: dict[str, Engine] = {}
         self.recover_at: Instant | None = None
         self.left: dict[RequestID, list[PowerControl]] = {}
         """Controls that were not certain to be without effect, for each request."""
@@ -187,8 +168,8 @@ class World:
     def advance(self, *, timers_first: bool = False) -> bool:
         """Go on to what is due next; return whether there was anything."""
         timers = [(at, 0 if timers_first else 1, ticket) for ticket, at in self.timers.items()]
-        calls = [(at, 1 if timers_first else 0, ticket) for ticket, (at, _) in self.calls.items()]
-        calls += [(at, 0, ticket) for ticket, (at, _) in self.turns.items()]
+        answers = {**self.calls, **self.executor.answers}
+        calls = [(at, 1 if timers_first else 0, ticket) for ticket, (at, _) in answers.items()]
         due = min((*timers, *calls), default=None)
         if self.recover_at is not None and (due is None or self.recover_at < due[0]):
             self.now, self.recover_at = max(self.now, self.recover_at), None
@@ -198,8 +179,8 @@ class World:
             return False
         at, _, ticket = due
         self.now = max(self.now, at)
-        if ticket in self.turns:
-            self.tell(self.turns.pop(ticket)[1])
+        if ticket in self.executor.answers:
+            self.tell(self.executor.answers.pop(ticket)[1])
         elif ticket in self.timers:
             due_at = self.timers.pop(ticket)
             self.tell(TimerDue(ticket=ticket, at=due_at))
@@ -224,9 +205,9 @@ class World:
     def crash(self, down_s: float = 1.0) -> None:
         """Lose everything but the disk, and start again from it."""
         self.now = Instant(self.now + down_s)
-        for gone in (self.granted, self.held, self.timers, self.calls, self.turns):
+        for gone in (self.granted, self.held, self.timers, self.calls):
             gone.clear()
-        self._close_engines()
+        self.executor.close()
         self.recover_at = None
         waiting = [request for request in self.requests.values() if request.state not in FINAL_REQUEST_STATES]
         running = [request for request in waiting if request.state is RequestState.RUNNING]
@@ -265,7 +246,7 @@ class World:
         assert self.state.first is None
         assert self.state.permit is None
         assert self.record.target_power_state is None
-        assert [*self.held, *self.timers, *self.calls, *self.turns] == []
+        assert [*self.held, *self.timers, *self.calls, *self.executor.answers] == []
         for request in self.requests.values():
             assert request.state in FINAL_REQUEST_STATES
             assert request.ended_at is not None
@@ -375,7 +356,7 @@ class World:
                 self.replies.setdefault(effect.reply_to, []).append(CastironError("not written"))
         self.state = replace(suspend(settled), tickets=decision.state.tickets)
         self.timers.clear()
-        self._close_engines()
+        self.executor.close()
         self.held.clear()  # grants that are in the mailbox stay there
         self.recover_at = Instant(self.now + RECOVERY_PAUSE_S)
 
@@ -387,47 +368,24 @@ class World:
                 self.granted.append(wanted)
             case ReleasePermit(request_id=unwanted):
                 self.held.discard(unwanted)
-            case CallDriver() | CallWorker() | AskExecutor():
+            case CallDriver():
                 self._call(effect)
+            case CallWorker():
+                is_late, outcome = self.bench.carry_out(effect)
+                at = effect.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
+                self.calls[effect.ticket] = (Instant(at), outcome)
+            case AskExecutor():
+                self.executor.ask(effect, self.now)
             case SetTimer(ticket=ticket, at=at):
                 self.timers[ticket] = at
             case CancelTimer(ticket=ticket):
                 self.timers.pop(ticket, None)
-            case Accept(reply_to=reply_to) | Refuse(reply_to=reply_to) | AnswerNode(reply_to=reply_to):
-                self.replies.setdefault(reply_to, []).append(effect)
-            case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
-                self.replies.setdefault(reply_to, []).append(effect)
+            case Accept() | Refuse() | AnswerNode() | Retire() | AnswerRequest() | Foretell():
+                self.replies.setdefault(effect.reply_to, []).append(effect)
             case Renew() | TellFleet() | Checked() | Park() | StopWorker():
                 pass  # a worker need not heed it
 
-    def _ask(self, effect: AskExecutor) -> None:
-        if self.is_engine_lost and self._asked % 2:
-            return  # it hangs
-        if self.is_engine_lost:
-            moved = Moved(ticket=effect.ticket, error=StepFailed("It cannot say."))
-        else:
-            engine = self.engines.setdefault(effect.key, self.make_engine(effect.key, effect.run))
-            answer = engine.moves(effect.run)
-            moved = Moved(ticket=effect.ticket, moves=answer.moves, flow=answer.flow)
-        self.turns[effect.ticket] = (Instant(self.now + 0.001), moved)
-
-    def _close_engines(self) -> None:
-        for engine in self.engines.values():
-            engine.close()
-        self.engines.clear()
-
-    def _call(self, call: CallDriver | CallWorker | AskExecutor) -> None:
-        match call:
-            case CallDriver():
-                self._drive(call)
-            case CallWorker():
-                is_late, outcome = self.bench.carry_out(call)
-                at = call.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
-                self.calls[call.ticket] = (Instant(at), outcome)
-            case AskExecutor():
-                self._ask(call)
-
-    def _drive(self, call: CallDriver) -> None:
+    def _call(self, call: CallDriver) -> None:
         gust = next(self.gusts)
         if self.now + gust.takes_s > call.deadline and gust.fate in (Fate.CARRIED_OUT, Fate.ANSWER_LOST):
             gust = gust._replace(fate=Fate.TOO_LATE)

@@ -9,7 +9,7 @@ from typing import Final
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Refuse
-from castiron.actors.core.messages import Direct, Moved, Order, StepAnswer
+from castiron.actors.core.messages import Direct, Moved, Order, Reported, StepAnswer
 from castiron.actors.core.provision import driving
 from castiron.actors.core.provision.courses import EVENTS_OF
 from castiron.actors.core.provision.run import Run
@@ -18,6 +18,7 @@ from castiron.actors.core.requests import running
 from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import leaving
 from castiron.actors.core.state import Active
+from castiron.actors.core.telling import steps as telling
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError, NodeStateInvalid, StepNotWaiting
 from castiron.transport.verbs import NodeProvisionAbort, NodeProvisionHold, NodeProvisionUnhold, tag_of
@@ -80,6 +81,15 @@ def moved(draft: Draft, message: Moved, settings: Settings) -> None:
     active = _work(draft)
     if active is not None and active.turn == message.ticket:
         driving.moved(draft, active, message, settings)
+
+
+def reported(draft: Draft, message: Reported) -> None:
+    """Tell how a step gets on, if it is still at it."""
+    active = _work(draft)
+    for lane in () if active is None else active.lanes:
+        if active is not None and lane.call == message.ticket:
+            told = telling.about(active.request, _run(active), lane.place, draft.state.record)
+            draft.tell(EventType.STEP_PROGRESS, {**told, "progress": message.progress}, active.request)
 
 
 def _obstacle(draft: Draft, message: Direct) -> CastironError | None:

@@ -74,7 +74,9 @@ def _steps(
 def _own(kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> list[Step]:
     """Return what is done if nobody chooses."""
     first = [catalogue[key] for key in BY_ITSELF.get(kind, ()) if key in catalogue]
-    more = [known for known in catalogue.values() if kind in known.kinds and known.priority > 0]
+    more = [
+        known for known in catalogue.values() if kind in known.kinds and known.priority > 0 and known.refusal is None
+    ]
     more.sort(key=lambda known: _rank(kind, known.priority, known.interface))
     return _named(_step(known, {}, step_timeout_s) for known in (*first, *more))
 
@@ -89,6 +91,8 @@ def _checked(place: int, wish: StepWish, kind: StepKind, catalogue: Catalogue, s
     known = _known(path, wish, catalogue)
     if kind not in known.kinds:
         raise _invalid(path, wish, f"It is no {kind} step.")
+    if known.refusal is not None:
+        raise _invalid(path, wish, known.refusal)
     args = _checked_args(f"{path}.args", wish, known)
     step = _step(known, args, step_timeout_s)
     secrets = [name for name in args if known.args[name].is_secret]

@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
+from weakref import finalize
 
 from castiron.actors.core.provision.run import UNDER_WAY, Begin, Finish, Move, Revert, Run, Stop
 from castiron.actors.executors.executor import Answer
@@ -28,24 +29,33 @@ class EngineLost(Exception):
     """TaskFlow offers nothing, nothing is under way, and the list has not ended."""
 
 
+class _Promise(Future[Any]):
+    """What TaskFlow waits for. It takes back what it waits for when its generator is closed, or thrown away.
+
+    A future that is only cancelled is not done for those who wait: TaskFlow would look again for ever.
+    """
+
+    def cancel(self) -> bool:
+        """Take it back. Idempotent."""
+        is_new = not self.cancelled() and super().cancel()
+        if is_new:
+            self.set_running_or_notify_cancel()
+        return self.cancelled()
+
+
 class _Offer:
     """An atom that TaskFlow has handed over, until it is told what came of it."""
 
     def __init__(self, atom: StepAtom, call: Callable[[], Any]) -> None:
         self.atom = atom
         self.place = int(atom.name.split(" ", 1)[0])
-        self.future: Future[Any] = Future()
+        self.future = _Promise()
         self._call = call
 
     def settle(self, outcome: Callable[[], Any]) -> None:
         """Tell TaskFlow what came of it."""
         self.atom.outcome = outcome
         self.future.set_result(self._call())
-
-    def drop(self) -> None:
-        """Tell TaskFlow that it was not done."""
-        self.future.cancel()
-        self.future.set_running_or_notify_cancel()
 
 
 class _Offers(Executor):
@@ -70,6 +80,8 @@ class FlowEngine:
         self._pages, detail = opened(key, run)
         self._engine = load_from_detail(detail, backend=self._pages, engine="parallel", executor=self._offers)
         self._states: Generator[str, bool] | None = self._engine.run_iter(timeout=0)
+        self._end = finalize(self, _end, self._offers, self._states)
+        self._end.atexit = False
 
     def moves(self, run: Run) -> Answer:
         """Tell TaskFlow how the list stands, and return what it wants done."""
@@ -79,14 +91,9 @@ class FlowEngine:
         return Answer(self._chosen(run), self._pages.told())
 
     def close(self) -> None:
-        """Forget the list. TaskFlow ends what it runs when its generator is closed, if nothing of it is open."""
-        for offer in self._offers.open:
-            offer.drop()
-        self._offers.open.clear()
-        if self._states is not None:
-            with suppress(Exception):  # it ends with the failures of its atoms, which are told already
-                self._states.close()
-            self._states = None
+        """Forget the list. Idempotent; done by itself for an engine that nobody has any more."""
+        self._states = None
+        self._end()
 
     def _drive(self) -> None:
         """Let TaskFlow go on until it would wait for an offer, or has ended."""
@@ -153,6 +160,15 @@ class FlowEngine:
         if not offered:
             raise EngineLost(f"{self._key}: TaskFlow reverts nothing, and has not ended")
         return Revert(run.latest(offered))
+
+
+def _end(offers: _Offers, states: Generator[str, bool]) -> None:
+    """Let TaskFlow end what it runs, while its engine is still there: nothing of it is done any more."""
+    for offer in offers.open:
+        offer.future.cancel()
+    offers.open.clear()
+    with suppress(Exception):  # it ends with the failures of its atoms, which are told already
+        states.close()
 
 
 def _is_ready(run: Run, place: int) -> bool:

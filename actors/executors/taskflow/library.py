@@ -5,7 +5,7 @@ May come in: another name of TaskFlow's. Must not: anything that does something.
 
 from taskflow.engines import load, load_from_detail  # pyright: ignore[reportUnknownVariableType] - see library.pyi
 from taskflow.engines.base import Engine
-from taskflow.exceptions import NotFound
+from taskflow.exceptions import NotFound, WrappedFailure
 from taskflow.flow import Flow
 from taskflow.patterns.graph_flow import Flow as GraphFlow
 from taskflow.patterns.linear_flow import Flow as LinearFlow
@@ -50,6 +50,7 @@ __all__ = [
     "NotFound",
     "Task",
     "TaskDetail",
+    "WrappedFailure",
     "load",
     "load_from_detail",
 ]

@@ -160,18 +160,18 @@ class AnyWorkOfTaskFlow(AnyWork):
     @initialize()
     def choose(self) -> None:
         self.world.settings = replace(self.world.settings, task_executor=TaskExecutor.TASKFLOW)
-        self.world.make_engine = FlowEngine
+        self.world.executor.make = FlowEngine
 
     @rule(is_lost=st.sampled_from([True, False, False]))
     def lose_the_executor(self, is_lost: bool) -> None:
-        self.world.is_engine_lost = is_lost
+        self.world.executor.is_lost = is_lost
 
     def teardown(self) -> None:
-        self.world.is_engine_lost = False
+        self.world.executor.is_lost = False
         super().teardown()
 
 
 TestAnyWork = AnyWork.TestCase
 TestAnyWork.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestAnyWorkOfTaskFlow = AnyWorkOfTaskFlow.TestCase
-TestAnyWorkOfTaskFlow.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyWorkOfTaskFlow.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
