@@ -164,39 +164,6 @@ def is_seen(context: StepContext, path: str, gate: str | None = None) -> bool:
     return was_done
 
 
-STEPS: Final = [
-    nap,
-    long_nap,
-    hangs,
-    raises,
-    exits,
-    rubbish,
-    unstorable,
-    immense,
-    agent,
-    back,
-    half_done,
-    flaky,
-    twice,
-    blind,
-    seen,
-]
-
-
-def installed(folder: Path) -> Path:
-    """Describe the plug-in in a folder as an installer does; return the folder, which belongs on the path."""
-    described = folder / "plugins" / "steps_of_tests-1.0.dist-info"
-    described.mkdir(parents=True)
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: steps_of_tests\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[castiron.steps]\nall = tests.support.step_plugin:STEPS\n")
-    return described.parent
-
-
-def path_with(folder: Path, root: Path) -> str:
-    """Return a PYTHONPATH for a process that finds the plug-in."""
-    return os.pathsep.join((str(root), str(folder)))
-
-
 def _flow(*tasks: Any) -> Any:
     from taskflow.patterns import linear_flow  # noqa: PLC0415 - who has no TaskFlow has this plug-in, too
 
@@ -255,3 +222,40 @@ def no_flow(context: StepContext) -> Any:
     """Return what is no flow."""
     del context
     return {"a": 1}
+
+
+STEPS: Final = [
+    nap,
+    long_nap,
+    hangs,
+    raises,
+    exits,
+    rubbish,
+    unstorable,
+    immense,
+    agent,
+    back,
+    half_done,
+    flaky,
+    twice,
+    blind,
+    seen,
+    two_tasks,
+    fails_halfway,
+    long_flow,
+    no_flow,
+]
+
+
+def installed(folder: Path) -> Path:
+    """Describe the plug-in in a folder as an installer does; return the folder, which belongs on the path."""
+    described = folder / "plugins" / "steps_of_tests-1.0.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: steps_of_tests\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[castiron.steps]\nall = tests.support.step_plugin:STEPS\n")
+    return described.parent
+
+
+def path_with(folder: Path, root: Path) -> str:
+    """Return a PYTHONPATH for a process that finds the plug-in."""
+    return os.pathsep.join((str(root), str(folder)))

@@ -43,9 +43,12 @@ class World:
         hand.ask(key, RUN, self.told.append)
         return hand
 
+    def _turn(self) -> None:
+        self.turn()
+
     def _make(self, key: str, run: Run) -> Engine:
         del key, run
-        self.made.append(Engine(lambda: self.turn()))
+        self.made.append(Engine(self._turn))
         return self.made[-1]
 
 
