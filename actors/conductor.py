@@ -10,7 +10,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -24,11 +24,11 @@ from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
-from castiron.actors.executors.engines import Engines
 from castiron.actors.executors.opening import open_engines
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
+from castiron.actors.periodics.periodics import Periodics, plugged_in
 from castiron.actors.pruning import Pruning
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import Archive
@@ -96,6 +96,7 @@ class Conductor:
         allow_path: Path | None = None,
         settings: Settings | None = None,
         drivers: MakeDrivers = make_drivers,
+        periodics: Iterable[object] = (),
         new_id: Callable[[], str] = new_uuid,
         rng: Random | None = None,
     ) -> None:
@@ -110,6 +111,7 @@ class Conductor:
             allow_path: the allow-list of its clients' keys; None: beside the store.
             settings: None: all at their defaults.
             drivers: makes the drivers.
+            periodics: marked functions, and objects with marked methods, that it runs beside those of plug-ins.
             new_id: makes ids of nodes, requests and starts; each must be new.
             rng: spreads power checks; None: seeded by the system.
         """
@@ -121,6 +123,7 @@ class Conductor:
         self._server_key: str | None = None
         self._settings = settings or Settings()
         self._make_drivers = drivers
+        self._periodics = tuple(periodics)
         self._new_id = new_id
         self._rng = rng or Random()  # noqa: S311 - no secret is drawn from it
         self._parts = Parts(self._settings.graceful_shutdown_timeout_s)
@@ -283,8 +286,9 @@ class Conductor:
             checks=Checks(clock.now),
             load=archive.load,
             workers=self._open_workers(clock),
-            engines=self._open_engines(),
+            engines=open_engines(settings, parts),
             tokens=Tokens(store.seal, store.open_sealed),
+            periodics=self._open_periodics(clock, drivers),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
         keys = Keys(store.keys())
@@ -337,6 +341,7 @@ class Conductor:
         )
         bulletin.lookout = lookout
         bulletin.front_door, bulletin.watch = front_door, watch
+        services.periodics.start()
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
         parts.add_quick(bulks.close)
@@ -368,10 +373,11 @@ class Conductor:
         self._parts.add(workers.stop)
         return workers
 
-    def _open_engines(self) -> Engines:
-        engines = open_engines(self._settings)
-        self._parts.add_quick(engines.stop)
-        return engines
+    def _open_periodics(self, clock: Clock, drivers: Mapping[str, Driver]) -> Periodics:
+        sources = [*drivers.values(), *plugged_in(), *self._periodics]
+        periodics = Periodics(clock, self._settings, self._rng, sources)
+        self._parts.add(periodics.stop)
+        return periodics
 
     def _start_pruning(self, pruning: Pruning) -> None:
         pruning.start()

@@ -15,6 +15,7 @@ from castiron.actors.executors.engines import Engines
 from castiron.actors.nodes.crowding import Crowding
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.troubles import Troubles
+from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.reception.gate import Gate
@@ -82,6 +83,8 @@ class Services:
     """Carries out the steps that may block."""
     tokens: Tokens
     """Lets others say how a step ended."""
+    periodics: Periodics
+    """Runs the periodic tasks."""
     engines: Engines = field(default_factory=Engines)
     """Say which step is next, where the node's actor does not."""
     troubles: Troubles = field(default_factory=Troubles)

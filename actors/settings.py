@@ -6,9 +6,11 @@ The rooms get the values handed in; nobody reads a file or an environment variab
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from enum import StrEnum
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, cast
 
+from castiron.actors.periodics.strategies import Strategy
 from castiron.transport.vocabulary import EngineMode, TaskExecutor
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
@@ -113,6 +115,23 @@ class Settings:
     )
     max_workers: int = _setting(
         10, "steps that may run at once in threads; further ones wait for one to end", least=1, most=1000
+    )
+    periodic_max_workers: int = _setting(
+        8, "runs of periodic tasks at once that may block; further ones wait for one to end", least=1, most=1000
+    )
+    periodic_max_long_runs: int = _setting(
+        64,
+        "the same, of those whose last run took longer than a quarter of a second: they wait for each other alone",
+        least=1,
+        most=1000,
+    )
+    periodic_strategy: str = _words(
+        "from when the spacing of a periodic task counts that does not say: `last_started`, `last_finished`, "
+        "`aligned_last_finished`, each also with `_jitter`",
+        "last_started",
+    )
+    disabled_periodics: tuple[str, ...] = _words(
+        "names of periodic tasks that never run, as `castiron periodics` tells"
     )
     step_timeout_s: float = _setting(600.0, "seconds for a step that has no time of its own", least=0.1, most=7 * DAY_S)
     deploy_callback_timeout_s: float = _setting(
@@ -236,14 +255,13 @@ class Settings:
                     f"{smaller}: {getattr(self, smaller)!r} is more than {larger}, {getattr(self, larger)!r}; "
                     "lower the one or raise the other."
                 )
-        if self.engine_mode not in set(EngineMode):
-            raise SettingInvalid(f"engine_mode: {self.engine_mode!r} is none; it takes {', '.join(EngineMode)}.")
+        for name, words in WORDS.items():
+            if getattr(self, name) not in set(words):
+                raise SettingInvalid(f"{name}: {getattr(self, name)!r} is none; it takes {', '.join(words)}.")
         self._check_executor()
         self._check_webhooks()
 
     def _check_executor(self) -> None:
-        if self.task_executor not in set(TaskExecutor):
-            raise SettingInvalid(f"task_executor: {self.task_executor!r} is none; it takes {', '.join(TaskExecutor)}.")
         if self.task_executor == TaskExecutor.TASKFLOW and find_spec("taskflow") is None:
             raise SettingInvalid(
                 "task_executor: TaskFlow is not installed here. Run `pip install castiron[taskflow]`, or leave it "
@@ -265,6 +283,14 @@ ORDERED: Final = (
     ("webhook_retry_initial_s", "webhook_retry_max_s"),
 )
 """Pairs of settings of which the first must not be more than the second."""
+
+
+WORDS: Final[Mapping[str, type[StrEnum]]] = {
+    "engine_mode": EngineMode,
+    "task_executor": TaskExecutor,
+    "periodic_strategy": Strategy,
+}
+"""Settings that take one of some words → these."""
 
 
 class _Kind(NamedTuple):

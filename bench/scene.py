@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from bench.apart import END, Apart, apart
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.cli.commands.serve import GC_THRESHOLDS
+from castiron.cli.conductor.serve import GC_THRESHOLDS
 from castiron.store.records import Change, Commit, NodeInsert, NodeRecord
 from castiron.store.store import Store
 from castiron.testing import BMCFarm

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
     from castiron.actors.core.provision.catalogue import Arg
+    from castiron.actors.periodics.declaring import NeverAgain, periodic
     from castiron.actors.settings import Settings
     from castiron.actors.steps.declaring import StepContext, deferred, flow_step, step
     from castiron.transport.clients.client import Client, connect
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         NodeRemoved,
         NodeRetired,
         NodeStateInvalid,
+        PeriodicNotFound,
         PowerOffDisabled,
         PowerStateUnconfirmed,
         PreconditionFailed,
@@ -119,6 +121,7 @@ _ERRORS: Final = (
     "NodeRemoved",
     "NodeRetired",
     "NodeStateInvalid",
+    "PeriodicNotFound",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
@@ -151,12 +154,14 @@ _HOME: Final = {
     "Arg": "castiron.actors.core.provision.catalogue",
     "Client": "castiron.transport.clients.client",
     "Conductor": "castiron.actors.conductor",
+    "NeverAgain": "castiron.actors.periodics.declaring",
     "Request": "castiron.transport.clients.requests",
     "Settings": "castiron.actors.settings",
     "StepContext": "castiron.actors.steps.declaring",
     "connect": "castiron.transport.clients.client",
     "deferred": "castiron.actors.steps.declaring",
     "flow_step": "castiron.actors.steps.declaring",
+    "periodic": "castiron.actors.periodics.declaring",
     "step": "castiron.actors.steps.declaring",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
 }
@@ -192,6 +197,7 @@ __all__ = [
     "KeyRefused",
     "KeyUnusable",
     "MailboxFull",
+    "NeverAgain",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",
@@ -201,6 +207,7 @@ __all__ = [
     "NodeRemoved",
     "NodeRetired",
     "NodeStateInvalid",
+    "PeriodicNotFound",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",
@@ -234,6 +241,7 @@ __all__ = [
     "connect",
     "deferred",
     "flow_step",
+    "periodic",
     "step",
 ]
 

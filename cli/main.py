@@ -28,15 +28,16 @@ _COMMANDS: Final = {
     "docs": "castiron.cli.commands.docs",
     "events": "castiron.cli.commands.events",
     "farm": "castiron.cli.commands.farm",
-    "keys": "castiron.cli.commands.keys",
+    "keys": "castiron.cli.conductor.keys",
     "node": "castiron.cli.nodes.node",
-    "ping": "castiron.cli.commands.status",
+    "periodics": "castiron.cli.conductor.periodics",
+    "ping": "castiron.cli.conductor.status",
     "request": "castiron.cli.commands.request",
-    "serve": "castiron.cli.commands.serve",
-    "settings": "castiron.cli.commands.settings",
+    "serve": "castiron.cli.conductor.serve",
+    "settings": "castiron.cli.conductor.settings",
     "simulate": "castiron.cli.commands.simulate",
-    "status": "castiron.cli.commands.status",
-    "store": "castiron.cli.commands.store",
+    "status": "castiron.cli.conductor.status",
+    "store": "castiron.cli.conductor.store",
 }
 """Sub-command → the module that holds it under its own name."""
 

@@ -153,6 +153,9 @@ class Bulletin:
             "engine_turns": _held(engines["running"], settings.engine_threads, "engine_threads"),
             "engine_turns_waiting": Gauge(used=engines["waiting"]),
             "steps": _held(services.workers.counters()["running"], settings.max_workers, "max_workers"),
+            "periodics": _held(
+                services.periodics.counters()["running"], settings.periodic_max_workers, "periodic_max_workers"
+            ),
             **services.gate.gauges(services.clock.now()),
             "actions_waiting": Gauge(used=services.permits.waiting),
             "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),

@@ -27,6 +27,7 @@ from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.caretaker import Caretaker
 from castiron.actors.reception.foreman import Foreman
 from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unanswered
+from castiron.actors.reception.timekeeper import Timekeeper
 from castiron.actors.reception.trace import trace_of_ended, trace_of_open
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
@@ -74,6 +75,9 @@ from castiron.transport.verbs import (
     NodeStepDone,
     NodeStepList,
     NodeStepProgress,
+    PeriodicList,
+    PeriodicStart,
+    PeriodicStop,
     Ping,
     RequestAbort,
     RequestCancel,
@@ -111,6 +115,7 @@ class Reception:
         self._intake = intake
         self._foreman = Foreman(services)
         self._caretaker = Caretaker(services, kin)
+        self._timekeeper = Timekeeper(services.periodics.worker)
         self._bulks = bulks
 
     def handle(self, verb: AnyVerb, peer: PeerInfo, answer: Answer) -> None:
@@ -125,7 +130,7 @@ class Reception:
     def _seq(self) -> EventSeq:
         return self._services.board.seq
 
-    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901, PLR0912 - one row a verb
+    def _handle(self, verb: AnyVerb, requester: str, answer: Answer) -> None:  # noqa: C901, PLR0912, PLR0915 - one row a verb
         match verb:
             case Hello():
                 answer.final(self._desk.welcome(), self._seq)
@@ -133,6 +138,8 @@ class Reception:
                 answer.final(Pong(boot_id=self._desk.welcome().boot_id), self._seq)
             case Status():
                 self._tell_status(answer)
+            case PeriodicList() | PeriodicStop() | PeriodicStart():
+                answer.final(self._timekeeper.answer(verb), self._seq)
             case NodeCreate():
                 self._tell_fleet(CreateNode(verb=verb, requester=requester, asked=Asked(answer)))
             case NodeSet():

@@ -1,7 +1,7 @@
 """A conductor for the length of a `with`, for tests and for trying things out."""
 
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ def running_conductor(
     endpoint: str | None = None,
     settings: Settings | None = None,
     drivers: MakeDrivers = make_drivers,
+    periodics: Iterable[object] = (),
 ) -> Generator[Conductor]:
     """Run a conductor of its own: real threads, real sockets, a real store.
 
@@ -42,11 +43,14 @@ def running_conductor(
         endpoint: where to listen; None: a socket in a temporary folder that only this user can enter.
         settings: None: all at their defaults.
         drivers: makes the drivers.
+        periodics: what it does again and again, beside what plug-ins bring; see Conductor.
 
     Raises:
         StoreUnusable, SecretsUnreadable, EndpointRefused: as Conductor.start.
     """
     with tempfile.TemporaryDirectory(prefix="castiron-") as folder:
         where = endpoint or f"ipc://{folder}/conductor.ipc"
-        with Conductor(store=store, endpoint=where, settings=settings, drivers=drivers) as conductor:
+        with Conductor(
+            store=store, endpoint=where, settings=settings, drivers=drivers, periodics=periodics
+        ) as conductor:
             yield conductor

@@ -6,6 +6,7 @@ from castiron.transport.frames import ACCEPTED, PART
 from castiron.transport.verbs import VERBS
 from tests.protocol.conftest import World
 from tests.support.deadline import until
+from tests.support.memory_telling import PERIODIC
 from tests.support.raw_peer import RawPeer
 
 Fields = dict[str, Any]
@@ -81,6 +82,8 @@ def example(world: World, peer: RawPeer, tag: str) -> Fields:
         return of_work(world, peer, tag)
     if "node" in names and tag != "request.list":
         fields["node"] = created(world, peer)
+    if tag in {"periodic.stop", "periodic.start"}:
+        return {**fields, "periodic": PERIODIC}
     if tag == "bulk.run":
         return {**fields, "nodes": [created(world, peer)], "order": ORDER}
     if tag == "bulk.cancel":

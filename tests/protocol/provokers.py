@@ -86,6 +86,10 @@ def of_unknown_bulk(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return {**fields, "bulk": "00000000-0000-7000-8000-000000000000"}
 
 
+def of_unknown_periodic(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "periodic": "nobody"}
+
+
 def of_too_many_nodes(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return {**fields, "nodes": [*fields["nodes"], created(world, peer)], "at_most": 1}
 
@@ -190,6 +194,7 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.RequestNotFound: of_unknown_request,
     errors.BulkNotFound: of_unknown_bulk,
     errors.BulkTooLarge: of_too_many_nodes,
+    errors.PeriodicNotFound: of_unknown_periodic,
     errors.RequestReused: of_known_key,
     errors.RequestExpired: of_past_deadline,
     errors.RequestStarted: of_running_request,

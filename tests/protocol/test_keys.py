@@ -119,6 +119,7 @@ ARGUMENTS: dict[str, Any] = {
     "timeout_s": 1,
     "order": {"verb": "node.boot_device.get"},
     "bulk": "none",
+    "periodic": "none",
     "token": "none",
 }
 """Of verbs that nothing is known about: a node and a request that do not exist."""

@@ -29,12 +29,12 @@ from castiron.transport.vocabulary import (
     PowerState,
     ProvisionState,
     RequestState,
-    TraceWord,
     Would,
 )
 from tests.support.memory_bulk import MemoryBulk, MemoryBulks
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
+from tests.support.memory_telling import MemoryPeriodics, traced
 
 
 class MemoryConductor(MemoryBulks):
@@ -50,6 +50,7 @@ class MemoryConductor(MemoryBulks):
         self.lag = 0
         """How many of the latest events the answers do not take into account yet."""
         self.bulks: dict[str, MemoryBulk] = {}
+        self.periodics = MemoryPeriodics()
         self.events_endpoint: str | None = None
         """Where the door publishes; None: nowhere, as conductors did that are older than events."""
 
@@ -325,18 +326,13 @@ class MemoryConductor(MemoryBulks):
 
     @_do.register
     def _trace(self, verb: verbs.RequestTrace, answer: Answer) -> None:
-        view = self._view(verb.request)
-        accepted = replies.TraceStep(
-            word=TraceWord.ACCEPTED, at=view.accepted_at, details={"requester": view.requester, "policy": "strict"}
-        )
-        polls = replies.TraceStep(
-            word=TraceWord.EXCHANGE,
-            at=view.accepted_at,
-            until=view.accepted_at + 1.5,
-            count=3,
-            details={"asked": "read power state", "answer": "power off"},
-        )
-        answer.final(replies.TraceView(request=view, entries=[accepted, polls]), self._seq)
+        answer.final(traced(self._view(verb.request)), self._seq)
+
+    @_do.register
+    def _of_periodics(
+        self, verb: verbs.PeriodicList | verbs.PeriodicStop | verbs.PeriodicStart, answer: Answer
+    ) -> None:
+        answer.final(self.periodics.answer(verb), self._seq)
 
     @_do.register
     def _explain(self, verb: verbs.NodeExplain, answer: Answer) -> None:

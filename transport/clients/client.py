@@ -22,6 +22,7 @@ import castiron
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import PATIENCE_S, Delivery
 from castiron.transport.clients.nodes import Nodes
+from castiron.transport.clients.periodics import Periodics
 from castiron.transport.clients.provisioning.guards import Guards
 from castiron.transport.clients.provisioning.moves import Provision
 from castiron.transport.clients.requests import Requests
@@ -59,6 +60,7 @@ class Client:
         requests: verbs about requests.
         provision: verbs that move nodes.
         guards: the locks of nodes.
+        periodics: the conductor's periodic tasks.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Client:
         self.requests = Requests(self._conversation, self._delivery, timeout_s=timeout_s, now=now)
         self.guards = Guards(self._conversation, timeout_s=timeout_s)
         self.provision = Provision(self._conversation, self.requests, timeout_s=timeout_s)
+        self.periodics = Periodics(self._conversation, timeout_s=timeout_s)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         FrameMalformed  FrameTooLarge  VersionUnsupported  VerbUnknown  ArgumentInvalid
         VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
-        BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid
+        BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid  PeriodicNotFound
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
         NodeProtected  NodeRetired  NodeLockHeld  PowerOffDisabled
@@ -47,6 +47,7 @@ from castiron.transport.errors.asked import (
     NodeProtected,
     NodeRemoved,
     NodeRetired,
+    PeriodicNotFound,
     PowerOffDisabled,
     PreconditionFailed,
     RequestAborted,
@@ -141,6 +142,7 @@ __all__ = [
     "NodeRemoved",
     "NodeRetired",
     "NodeStateInvalid",
+    "PeriodicNotFound",
     "PowerOffDisabled",
     "PowerStateUnconfirmed",
     "PreconditionFailed",

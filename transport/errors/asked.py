@@ -85,6 +85,12 @@ class BulkNotFound(RequestError):
     code = "bulk.not_found"
 
 
+class PeriodicNotFound(RequestError):
+    """No periodic task has that name. details: periodic, nearest."""
+
+    code = "periodic.not_found"
+
+
 class BulkTooLarge(RequestError):
     """It would reach more nodes than it may. details: count, limit, what ("at_most", or the setting)."""
 

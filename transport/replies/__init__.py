@@ -5,7 +5,16 @@ conductor can say more. Results only: failures are in errors, what is asked is i
 """
 
 from castiron.transport.replies.bulks import BulkOutcome, BulkPart, BulkView
-from castiron.transport.replies.conductor import Gauge, Pong, RequesterUse, StatusView, Welcome, marked
+from castiron.transport.replies.conductor import (
+    Gauge,
+    PeriodicListed,
+    PeriodicView,
+    Pong,
+    RequesterUse,
+    StatusView,
+    Welcome,
+    marked,
+)
 from castiron.transport.replies.machines import (
     MASK,
     EventListed,
@@ -51,6 +60,8 @@ __all__ = [
     "NodeDeleted",
     "NodeListed",
     "NodeView",
+    "PeriodicListed",
+    "PeriodicView",
     "Pong",
     "RecordHeader",
     "RecordPage",

@@ -117,3 +117,36 @@ class StatusView(Struct, frozen=True, kw_only=True):
     process: dict[str, int] = field(default_factory=dict[str, int])
     """rss_bytes, threads, descriptors: what the operating system says about the conductor; what it does not say is
     missing."""
+
+
+class PeriodicView(Struct, frozen=True, kw_only=True):
+    """A periodic task."""
+
+    name: str
+    state: str
+    """scheduled, waiting (no worker is free), running, hung (its run has not ended in its time), stopped, idle."""
+    spacing_s: float
+    strategy: str
+    """From when the spacing counts: last_started, last_finished, aligned_last_finished, each also with _jitter."""
+    blocking: bool
+    """It takes a worker."""
+    due_at: float | None = None
+    """When it runs next; nil: it is running, or never again."""
+    timeout_s: float | None = None
+    """For each run; nil: there is no end."""
+    runs: int = 0
+    successes: int = 0
+    failures: int = 0
+    average_elapsed_s: float | None = None
+    """A run; nil: there was none yet."""
+    average_waiting_s: float | None = None
+    """Of each run, for a worker."""
+    average_late_s: float | None = None
+    """Of each run's begin, behind when it was due."""
+    late_max_s: float = 0.0
+
+
+class PeriodicListed(Struct, frozen=True, kw_only=True):
+    """All periodic tasks, in the order in which they were found."""
+
+    periodics: list[PeriodicView]

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from castiron.transport.replies.bulks import BulkPart, BulkView
-from castiron.transport.replies.conductor import Pong, StatusView, Welcome
+from castiron.transport.replies.conductor import PeriodicListed, PeriodicView, Pong, StatusView, Welcome
 from castiron.transport.replies.machines import (
     EventListed,
     HistoryListed,
@@ -28,6 +28,8 @@ AnyResult = (
     Welcome
     | Pong
     | StatusView
+    | PeriodicListed
+    | PeriodicView
     | NodeView
     | NodeListed
     | NodeDeleted
@@ -49,6 +51,9 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "hello": Welcome,
     "ping": Pong,
     "status": StatusView,
+    "periodic.list": PeriodicListed,
+    "periodic.stop": PeriodicView,
+    "periodic.start": PeriodicView,
     "node.create": NodeView,
     "node.list": NodeListed,
     "node.show": NodeView,

@@ -27,6 +27,9 @@ from castiron.transport.verbs.arguments import (
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import (
     Hello,
+    PeriodicList,
+    PeriodicStart,
+    PeriodicStop,
     Ping,
     Status,
 )
@@ -134,6 +137,9 @@ __all__ = [
     "NodeStepDone",
     "NodeStepList",
     "NodeStepProgress",
+    "PeriodicList",
+    "PeriodicStart",
+    "PeriodicStop",
     "Ping",
     "RequestAbort",
     "RequestArgument",

@@ -1,9 +1,10 @@
-"""Verbs about the conductor itself."""
+"""Verbs about the conductor itself, and its periodic tasks."""
 
 from typing import Annotated
 
 from msgspec import Meta
 
+from castiron.transport import errors
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import Role
 
@@ -26,3 +27,38 @@ class Status(Verb, frozen=True, kw_only=True, tag="status"):
     """Tell how the conductor is: nodes by power state, requests, queues, limits, threads, store."""
 
     role = Role.READER
+
+
+PeriodicName = Annotated[str, Meta(min_length=1, max_length=255, description="its name in the list")]
+
+
+class PeriodicList(Verb, frozen=True, kw_only=True, tag="periodic.list"):
+    """Tell of all periodic tasks: how often they run, when they run next, and what their runs have come to."""
+
+    role = Role.READER
+    version = "1.1"
+
+
+class PeriodicStop(Verb, frozen=True, kw_only=True, tag="periodic.stop"):
+    """Have a periodic task run no more, until `periodic.start` or the conductor's next start. Idempotent.
+
+    A run that is under way goes on to its end.
+    """
+
+    periodic: PeriodicName
+
+    makes_work = True
+    refusals = (errors.PeriodicNotFound,)
+    role = Role.ADMIN
+    version = "1.1"
+
+
+class PeriodicStart(Verb, frozen=True, kw_only=True, tag="periodic.start"):
+    """Have a periodic task run again that was stopped, or has said that it is to run no more. Idempotent."""
+
+    periodic: PeriodicName
+
+    makes_work = True
+    refusals = (errors.PeriodicNotFound,)
+    role = Role.ADMIN
+    version = "1.1"

@@ -11,7 +11,7 @@ from msgspec import convert
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
-from castiron.transport.verbs.conductor import Hello, Ping, Status
+from castiron.transport.verbs.conductor import Hello, PeriodicList, PeriodicStart, PeriodicStop, Ping, Status
 from castiron.transport.verbs.happenings import EventList, NodeHistory
 from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
 from castiron.transport.verbs.nodes import (
@@ -50,6 +50,9 @@ AnyVerb = (
     Hello
     | Ping
     | Status
+    | PeriodicList
+    | PeriodicStop
+    | PeriodicStart
     | NodeCreate
     | NodeList
     | NodeShow
@@ -90,6 +93,9 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         Hello,
         Ping,
         Status,
+        PeriodicList,
+        PeriodicStop,
+        PeriodicStart,
         NodeCreate,
         NodeList,
         NodeShow,

@@ -20,6 +20,7 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
+from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.pruning import Pruning
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
@@ -130,6 +131,7 @@ class House:
         self.services = Services(
             workers=Workers(Shelf(), self._clock, 1),
             tokens=Tokens(store.seal, store.open_sealed),
+            periodics=Periodics(self._clock, ground.settings, ground.rng),
             conductor=store.conductor,
             clock=self._clock,
             dispatcher=self.dispatcher,

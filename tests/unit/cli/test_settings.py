@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from castiron.actors.settings import Settings
-from castiron.cli.commands.settings import CONDUCTOR, _rows, as_file, read_settings
+from castiron.cli.conductor.settings import CONDUCTOR, _rows, as_file, read_settings
 from castiron.cli.configuration import PLACES, Configuration, Given
 from castiron.cli.output.faults import Stop
 from tests.support.memory_conductor import MemoryConductor

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from castiron.cli.commands.status import lines
+from castiron.cli.conductor.status import lines
 from castiron.testing import running_conductor
 from castiron.transport.replies import Gauge, StatusView
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from castiron.cli.commands.settings import CONDUCTOR, configured, read_settings, setting_lines
+from castiron.cli.conductor.settings import CONDUCTOR, configured, read_settings, setting_lines
 from castiron.cli.configuration import Configuration, chosen, default_store, expanded
 from castiron.cli.descriptors import raise_limit
 from castiron.cli.logs import FORMATS, LEVELS, logging_to_stderr

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import click
 
-from castiron.cli.commands.settings import configured
+from castiron.cli.conductor.settings import configured
 from castiron.cli.configuration import default_store, expanded, key_file_of, store_of
 from castiron.cli.options import Command, Group, shared
 from castiron.cli.output.exits import Exit

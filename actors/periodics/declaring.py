@@ -1,0 +1,131 @@
+"""Declaring a periodic task: a marked function or method, with how often it runs and how it is treated.
+
+    class Inventory:
+        @castiron.periodic(spacing_s=600, timeout_s=30)
+        def look_for_new_racks(self) -> None: ...
+
+Methods that are marked with `futurist.periodics.periodic` are taken as they are: its marks are read, its module is not.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from castiron.actors.periodics.strategies import DEFAULT_JITTER, Strategy
+from castiron.transport.vocabulary import Instant
+
+Marked = TypeVar("Marked", bound=Callable[..., Any])
+
+MARK: Final = "_castiron_periodic"
+
+FUTURIST_MARKS: Final = ("_is_periodic", "_periodic_spacing", "_periodic_run_immediately")
+
+
+class NeverAgain(Exception):
+    """Raised by a periodic task that is to run no more; that run counts as a success."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a task is run."""
+
+    spacing_s: float
+    """Seconds from one run to the next; from which point of a run, the strategy says."""
+    run_immediately: bool = False
+    """Its first run comes at once, not after the spacing."""
+    enabled: bool = True
+    strategy: Strategy | None = None
+    """None: as whoever runs it says."""
+    jitter: float = DEFAULT_JITTER
+    timeout_s: float | None = None
+    """For each run: one that takes longer has failed, and the next comes once it has ended. None: there is no end."""
+    not_before: Instant | None = None
+    blocking: bool = True
+    """It runs in a worker. False: it returns at once whatever happens, and takes none."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            ValueError: a number is out of its range; the message names it.
+        """
+        if self.enabled and not self.spacing_s > 0:
+            raise ValueError(f"spacing_s must be greater than zero instead of {self.spacing_s}")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter must be from 0 to 1 instead of {self.jitter}: it is a share of the spacing")
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise ValueError(f"timeout_s must be greater than zero instead of {self.timeout_s}")
+
+
+def periodic(
+    spacing_s: float,
+    *,
+    run_immediately: bool = False,
+    enabled: bool = True,
+    strategy: str | None = None,
+    jitter: float = DEFAULT_JITTER,
+    timeout_s: float | None = None,
+    not_before: Instant | None = None,
+    blocking: bool = True,
+) -> Callable[[Marked], Marked]:
+    """Mark a function or method as a periodic task; it stays callable as it was.
+
+    Args:
+        spacing_s: seconds from one run to the next; greater than zero, unless it is not enabled.
+        run_immediately: its first run comes at once, not after the spacing.
+        enabled: False: it never runs.
+        strategy: one of `Strategy`'s words; None: as whoever runs it says.
+        jitter: share of the spacing, 0 to 1, that a strategy with jitter adds at most.
+        timeout_s: for each run; one that takes longer has failed, and the next comes once it has ended.
+        not_before: its first run does not come before it, as seconds since 1970-01-01 UTC.
+        blocking: False: it returns at once whatever happens, and takes no worker.
+
+    Raises:
+        ValueError: a number is out of its range, or there is no such strategy; the message names it.
+    """
+    terms = Terms(
+        spacing_s=spacing_s,
+        run_immediately=run_immediately,
+        enabled=enabled,
+        strategy=None if strategy is None else strategy_of(strategy),
+        jitter=jitter,
+        timeout_s=timeout_s,
+        not_before=not_before,
+        blocking=blocking,
+    )
+
+    def mark(function: Marked) -> Marked:
+        setattr(function, MARK, terms)
+        return function
+
+    return mark
+
+
+def strategy_of(word: str) -> Strategy:
+    """Return the strategy that a word names.
+
+    Raises:
+        ValueError: none has this name; the message lists them.
+    """
+    try:
+        return Strategy(word)
+    except ValueError:
+        raise ValueError(f"Scheduling strategy {word!r} must be one of {', '.join(Strategy)}.") from None
+
+
+def terms_of(call: object) -> Terms | None:
+    """Return how a marked callable is to be run, by either kind of marks; None: it is not marked."""
+    if not callable(call):
+        return None
+    terms = getattr(call, MARK, None)
+    if isinstance(terms, Terms):
+        return terms
+    if not all(hasattr(call, mark) for mark in FUTURIST_MARKS):
+        return None
+    enabled, spacing_s, run_immediately = (getattr(call, mark) for mark in FUTURIST_MARKS)
+    return Terms(spacing_s=spacing_s, run_immediately=bool(run_immediately), enabled=bool(enabled))
+
+
+def is_periodic(call: object) -> bool:
+    """Return whether something is marked as a periodic task, enabled or not."""
+    return terms_of(call) is not None
