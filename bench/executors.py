@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +56,7 @@ def measure(*, nodes: int) -> dict[str, float]:
     for mode in EngineMode:
         for executor in TaskExecutor:
             figures[f"{executor}_{mode}_step_cpu_us"] = _conducted(nodes, executor, mode)
-        figures[f"engine_{mode}_step_cpu_us"] = _cpu_us(lambda mode=mode: _stepped(mode))
+        figures[f"engine_{mode}_step_cpu_us"] = _cpu_us(partial(_stepped, mode))
     figures |= _alone()
     for mode in EngineMode:
         here, alone = figures[f"taskflow_{mode}_step_cpu_us"], figures[f"alone_{mode}_task_cpu_us"]

@@ -32,7 +32,11 @@ class World:
 
     def conductor(self, **settings: float) -> PluginProcess:
         """Return the next conductor, with the next executor."""
-        values = {"sync_power_state_interval_s": 0.0, "task_executor": next(self._executors), **settings}
+        values: dict[str, Any] = {
+            "sync_power_state_interval_s": 0.0,
+            "task_executor": next(self._executors),
+            **settings,
+        }
         return PluginProcess(self._folder / "castiron.db", f"ipc://{self._folder}/c.ipc", **values)
 
     def step(self, name: str, *, gated: bool = False) -> dict[str, Any]:

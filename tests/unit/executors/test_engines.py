@@ -32,7 +32,7 @@ class Engine:
 class World:
     """Engines, and what they have answered."""
 
-    def __init__(self, turn: Callable[[], None] = lambda: None, threads: int = 2) -> None:
+    def __init__(self, turn: Callable[[], object] = lambda: None, threads: int = 2) -> None:
         self.made: list[Engine] = []
         self.turn = turn
         self.engines = Engines(self._make, threads)
@@ -110,7 +110,7 @@ def test_no_more_turns_at_once_than_threads_and_who_waits_gets_one() -> None:
 
 def test_an_engine_that_hangs_loses_its_place_when_its_list_is_given_up() -> None:
     gate = threading.Event()
-    world = World(lambda: None if gate.is_set() else gate.wait(20) and None, threads=1)
+    world = World(lambda: gate.wait(20), threads=1)
     hung = world.ask("hangs")
     until(lambda: world.engines.counters()["running"] == 1)
     world.turn = lambda: None
@@ -128,7 +128,7 @@ def test_an_engine_that_hangs_loses_its_place_when_its_list_is_given_up() -> Non
 
 def test_beyond_so_many_that_hang_no_turn_is_taken_and_that_is_told() -> None:
     gate = threading.Event()
-    world = World(lambda: gate.wait(20) and None, threads=1)
+    world = World(lambda: gate.wait(20), threads=1)
     for number in range(MAX_LEFT_BEHIND):
         hand = world.ask(str(number))
         until(lambda: world.engines.counters()["running"] == 1)
