@@ -6,7 +6,7 @@ a store or a conductor: TaskFlow as its manual runs it, and our engine with nobo
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -124,7 +124,7 @@ def _cpu_us(run: Callable[[], None]) -> float:
 
 
 @contextmanager
-def _watch(figures: dict[str, float], name: str) -> Iterator[None]:
+def _watch(figures: dict[str, float], name: str) -> Generator[None]:
     before = time.monotonic()
     yield
     figures[name] = (time.monotonic() - before) * 1e3

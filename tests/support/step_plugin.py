@@ -167,7 +167,8 @@ def is_seen(context: StepContext, path: str, gate: str | None = None) -> bool:
 def _flow(*tasks: Any) -> Any:
     from taskflow.patterns import linear_flow  # noqa: PLC0415 - who has no TaskFlow has this plug-in, too
 
-    return linear_flow.Flow("mine").add(*tasks)
+    flow: Any = linear_flow.Flow("mine")
+    return flow.add(*tasks)
 
 
 @flow_step(interface="test", engine="serial", args=PATH)

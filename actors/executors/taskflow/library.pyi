@@ -2,8 +2,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final, Self
 
-__all__: list[str]
-
 EXECUTE: Final[str]
 FAILURE: Final[str]
 PENDING: Final[str]

@@ -4,7 +4,7 @@ TaskFlow's engine keeps where it stands in memory: after a restart the step is t
 or again if it is idempotent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
@@ -74,7 +74,7 @@ class _Reporter:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[Executor | None]:
+def _threads(count: int) -> Generator[Executor | None]:
     """Lend a pool. TaskFlow's own takes a second to end: its idle threads look up once a second."""
     if not count:
         yield None

@@ -57,7 +57,7 @@ class World:
 
 
 @pytest.fixture(
-    params=[("builtin", "builtin"), ("taskflow", "taskflow"), ("builtin", "taskflow"), ("taskflow", "builtin")],
+    params=[("builtin", "builtin"), ("taskflow", "taskflow"), ("taskflow", "builtin")],
     ids=" then ".join,
 )
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[World]:
