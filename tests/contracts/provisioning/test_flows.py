@@ -112,6 +112,20 @@ def test_what_waits_for_an_engine_leaves_its_node_untouched_and_can_be_cancelled
     until(lambda: story.client.status().queues["engines"].used == 0, timeout_s=PATIENCE_S)
 
 
+def test_a_node_is_told_to_wait_and_to_go_on_as_often_with_either_executor(begin: Begin) -> None:
+    story = begin()
+    story.node("n1")
+    request = story.move("n1", "deploy", ["wait", {"step": "wait", "name": "second"}])
+    story.client.provision.step_done("n1", story.token("n1"))
+    until(lambda: story.client.provision.steps("n1").steps[1].state == "waiting", timeout_s=PATIENCE_S)
+    story.client.provision.step_done("n1", story.token("n1"))
+    story.ended(request)
+
+    told = [one for one in story.told("n1") if one.request == request.id]
+    moves = [one.payload["provision_state"] for one in told if one.type.startswith("node.provision_set")]
+    assert moves == ["deploying", "wait call-back", "deploying", "active"]
+
+
 def test_an_executor_that_is_none_is_refused_by_name() -> None:
     with pytest.raises(SettingInvalid, match="task_executor: 'celery' is none"):
         Settings(task_executor="celery")

@@ -160,3 +160,17 @@ def test_after_the_end_nobody_takes_a_turn() -> None:
     world.ask()
 
     assert isinstance(world.told[0], CastironError)
+
+
+def test_what_is_asked_while_a_turn_is_taken_gets_the_next_one() -> None:
+    gate = threading.Semaphore(0)
+    world = World(lambda: gate.acquire(timeout=20))
+    hand = world.ask()
+    until(lambda: world.engines.counters()["running"] == 1)
+    later: list[Any] = []
+    hand.ask("k", RUN, later.append)
+
+    gate.release(2)
+
+    until(lambda: len(later) == 1)
+    assert len(world.told) == 1

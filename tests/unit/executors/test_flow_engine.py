@@ -107,3 +107,21 @@ def test_an_engine_can_be_closed_twice_and_in_the_middle() -> None:
 
     engine.close()
     engine.close()
+
+
+def test_of_independent_steps_the_one_that_began_last_is_taken_back_first_and_one_by_one() -> None:
+    run = listed(*"abc", mode=EngineMode.PARALLEL, after=(), has_revert=True)
+    engine = FlowEngine("k", run)
+    engine.moves(run)
+    for place, at in ((0, 2.0), (1, 3.0), (2, 1.0)):
+        run = run.having(place, state=StepState.SUCCESS, started_at=Instant(at))
+    run = replace(run, failure=FAILURE)
+
+    taken = list[int]()
+    while isinstance(move := engine.moves(run).moves[0], Revert):
+        taken.append(move.place)
+        assert engine.moves(run.having(move.place, state=StepState.REVERTING)).moves == ()
+        run = run.having(move.place, state=StepState.REVERTED)
+
+    assert taken == [1, 0, 2]
+    assert move == Finish()
