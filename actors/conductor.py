@@ -40,6 +40,7 @@ from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
 from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.steps.shelf import Shelf
@@ -289,6 +290,7 @@ class Conductor:
             engines=open_engines(settings, parts),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=self._open_periodics(clock, drivers),
+            runbooks=Runbooks(store.runbooks()),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
         keys = Keys(store.keys())

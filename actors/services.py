@@ -5,7 +5,7 @@ Only references live here; each part is built by the conductor and described in 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from random import Random
+from random import Random, SystemRandom
 from typing import Protocol
 
 from castiron.actors.dispatch.clock import Clock
@@ -19,6 +19,7 @@ from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.reception.gate import Gate
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.settings import Settings
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
@@ -87,6 +88,10 @@ class Services:
     """Runs the periodic tasks."""
     engines: Engines = field(default_factory=Engines)
     """Say which step is next, where the node's actor does not."""
+    runbooks: Runbooks = field(default_factory=Runbooks)
+    """Those that are stored."""
+    secret_rng: Random = field(default_factory=SystemRandom)
+    """Draws passwords."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
     crowding: Crowding = field(init=False)

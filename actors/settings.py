@@ -11,22 +11,29 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, cast
 
 from castiron.actors.periodics.strategies import Strategy
+from castiron.transport.verbs.arguments import LEAST_INTERVAL_S
 from castiron.transport.vocabulary import EngineMode, TaskExecutor
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
 DAY_S: Final = 86_400.0
 
+LEAST: Final = 0.001
+"""What is neither none nor less than this: timers are no finer; one message in 1,000 s is hardly one."""
 
-def _setting(default: float, meaning: str, *, least: float, most: float) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": least, "most": most})
+
+def _setting(default: float, meaning: str, *, least: float, most: float, above_zero: float = LEAST) -> Any:
+    """Return a number's field; a float that may be 0 may not be next to nothing: 0, or above_zero and more."""
+    is_gapped = isinstance(default, float) and least == 0
+    metadata = {"meaning": meaning, "least": least, "most": most, "above_zero": above_zero if is_gapped else None}
+    return field(default=default, metadata=metadata)
 
 
 def _switch(meaning: str, *, default: bool) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": False, "most": True})
+    return field(default=default, metadata={"meaning": meaning, "least": False, "most": True, "above_zero": None})
 
 
 def _words(meaning: str, default: str | tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": None, "most": None})
+    return field(default=default, metadata={"meaning": meaning, "least": None, "most": None, "above_zero": None})
 
 
 class SettingInvalid(ValueError):
@@ -55,7 +62,11 @@ class Settings:
         most=600.0,
     )
     sync_power_state_interval_s: float = _setting(
-        25.0, "seconds between two power checks of a machine; 0: none", least=0.0, most=DAY_S
+        25.0,
+        "seconds between two power checks of a machine; 0: none",
+        least=0.0,
+        above_zero=LEAST_INTERVAL_S,
+        most=DAY_S,
     )
     power_check_start_spread_s: float = _setting(
         10.0, "seconds over which the first checks, and logins, are spread at a start", least=0.0, most=3600.0
@@ -67,7 +78,11 @@ class Settings:
         3, "checks in a row that may fail; one more, and the node gets the fault `power failure`", least=0, most=1000
     )
     power_failure_recovery_interval_s: float = _setting(
-        300.0, "seconds between two checks of a node with the fault `power failure`; 0: none", least=0.0, most=DAY_S
+        300.0,
+        "seconds between two checks of a node with the fault `power failure`; 0: none",
+        least=0.0,
+        above_zero=LEAST_INTERVAL_S,
+        most=DAY_S,
     )
     force_power_state_during_sync: bool = _switch(
         "drive a machine that is found in another power state back to the one on record, instead of following it; "
@@ -80,22 +95,15 @@ class Settings:
     )
     max_concurrent_power: int = _setting(
         0,
-        "power actions that may run at once, of the max_running_actions; further ones wait in their node's queue; "
-        "0: no bound of their own",
+        "power actions that may run at once; further ones wait in their node's queue; 0: any",
         least=0,
         most=1_000_000,
     )
     max_concurrent_deploy: int = _setting(
-        250,
-        "nodes that may be deployed or torn down at once, those that wait included; 0: no bound of their own",
-        least=0,
-        most=1_000_000,
+        250, "nodes that may be deployed or torn down at once, waits included; 0: any number", least=0, most=1_000_000
     )
     max_concurrent_clean: int = _setting(
-        50,
-        "nodes that may be cleaned at once, those that wait included; 0: no bound of their own",
-        least=0,
-        most=1_000_000,
+        50, "nodes that may be cleaned at once, waits included; 0: any number", least=0, most=1_000_000
     )
     engine_mode: str = _words(
         "how the steps of one node run: `serial`, or `parallel` as far as their `after` lets them", "serial"
@@ -105,10 +113,9 @@ class Settings:
     )
     max_engines: int = _setting(
         250,
-        "engines of task_executor=taskflow that may be open at once, some 0.2 MB each; further moves wait in their "
-        "node's queue",
+        "engines of task_executor=taskflow open at once; further moves wait in their node's queue",
         least=1,
-        most=1_000_000,
+        most=100_000,
     )
     engine_threads: int = _setting(
         2, "threads that such engines take their turns on; what steps do runs on others", least=1, most=64
@@ -264,8 +271,7 @@ class Settings:
     def _check_executor(self) -> None:
         if self.task_executor == TaskExecutor.TASKFLOW and find_spec("taskflow") is None:
             raise SettingInvalid(
-                "task_executor: TaskFlow is not installed here. Run `pip install castiron[taskflow]`, or leave it "
-                "builtin."
+                "task_executor: TaskFlow is not installed here: `pip install castiron[taskflow]`, or leave it builtin."
             )
 
     def _check_webhooks(self) -> None:
@@ -330,9 +336,10 @@ def _check(item: "Field[Any]", value: object) -> None:
         raise SettingInvalid(f"{item.name}: {value!r} is not {kind.words}.")
     if item.metadata["least"] is None:
         return
-    least, most = item.metadata["least"], item.metadata["most"]
-    if not least <= value <= most:
-        raise SettingInvalid(f"{item.name}: {value!r} is out of bounds; it takes {least:,.15g} to {most:,.15g}.")
+    least, most, above_zero = (item.metadata[name] for name in ("least", "most", "above_zero"))
+    number = cast("float", value)
+    if not least <= number <= most or (above_zero is not None and 0 < number < above_zero):
+        raise SettingInvalid(f"{item.name}: {value!r} is out of bounds; it takes {bounds_in_words(item)}.")
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
@@ -370,6 +377,14 @@ def setting_from_text(name: str, text: str) -> Any:
         return kind.read(text)
     except (KeyError, ValueError):
         raise SettingInvalid(f"{name}: {text!r} is not {kind.words}.") from None
+
+
+def bounds_in_words(item: "Field[Any]") -> str:
+    """Return between which bounds a number may be, as a person reads it."""
+    least, most, above_zero = (item.metadata[name] for name in ("least", "most", "above_zero"))
+    if above_zero is None:
+        return f"{least:,.15g} to {most:,.15g}"
+    return f"{least:,.15g}, or {above_zero:,.15g} to {most:,.15g}"
 
 
 def default_in_words(item: "Field[Any]") -> str:

@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "periodics": "castiron.cli.conductor.periodics",
     "ping": "castiron.cli.conductor.status",
     "request": "castiron.cli.commands.request",
+    "runbook": "castiron.cli.provision.runbook",
     "serve": "castiron.cli.conductor.serve",
     "settings": "castiron.cli.conductor.settings",
     "simulate": "castiron.cli.commands.simulate",

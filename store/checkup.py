@@ -4,7 +4,7 @@ Beside SQLite's own check: the rules that hold at any moment, whatever was under
 found wrong is said in sentences; nothing is mended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,21 +17,29 @@ from castiron.store.sql import migrations, queries
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import Identity
 from castiron.store.sql.rows import Row, node_record, request_record
+from castiron.store.sql.runbooks import runbook_record
+from castiron.transport.vocabulary import ANNOUNCED, FINAL_REQUEST_STATES, RequestState
 
 _LOCKS: Final = Path("/proc/locks")
 
 MAX_TOLD: Final = 10
 """Findings of one rule that are told, and of SQLite's check: more only say the same again."""
 
-_WITH: Final = """
+
+def _values(words: Iterable[str]) -> str:
+    """Return our own words as SQL has them."""
+    return "VALUES " + ", ".join(f"('{word}')" for word in sorted(words))
+
+
+_WITH: Final = f"""
     WITH
-    waiting(state) AS (VALUES ('accepted'), ('queued'), ('running')),
-    announced(verb) AS (VALUES ('node.power.set'), ('node.boot_device.set')),
+    waiting(state) AS ({_values(set(RequestState) - FINAL_REQUEST_STATES)}),
+    announced(verb) AS ({_values(ANNOUNCED)}),
     kept AS (SELECT request_id, type FROM events UNION ALL SELECT request_id, type FROM node_history),
     told AS (
         SELECT request_id, SUM(type LIKE '%.start') AS starts, SUM(type LIKE '%.end' OR type LIKE '%.error') AS ends
         FROM kept WHERE request_id IS NOT NULL GROUP BY request_id)
-    """
+    """  # noqa: S608 - the words of two enumerations of ours
 """Words that the rules use: states before the end, verbs whose requests tell start and end in events, and of each
 request how often that was told. What has left the ring may be in a node's history, or nowhere."""
 
@@ -74,6 +82,7 @@ _COUNTS: Final[Mapping[str, str]] = {
     "nodes": "SELECT COUNT(*) FROM nodes",
     "requests": "SELECT COUNT(*) FROM requests",
     "open_requests": "SELECT COUNT(*) FROM requests WHERE state IN waiting",
+    "runbooks": "SELECT COUNT(*) FROM runbooks",
     "events": "SELECT COUNT(*) FROM events",
     "history_events": "SELECT COUNT(*) FROM node_history",
     "oldest_seq": "SELECT COALESCE(MIN(seq), 0) FROM events",
@@ -173,7 +182,11 @@ def _secrets(database: Database, identity: Identity, key_file: KeyFile) -> tuple
     sealer = Sealer(opening.key_of(identity, key_file, database.path))
     findings: list[str] = []
     read = 0
-    for query, record in ((queries.nodes(), node_record), (queries.open_requests(), request_record)):
+    for query, record in (
+        (queries.nodes(), node_record),
+        (queries.open_requests(), request_record),
+        (queries.runbooks(), runbook_record),
+    ):
         for row in database.rows(query):
             try:
                 record(row, sealer)

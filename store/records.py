@@ -27,6 +27,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
     Revision,
+    RunbookUUID,
     TraceWord,
 )
 
@@ -95,6 +96,9 @@ class NodeRecord:
     traits: tuple[str, ...] = ()
     """Sorted, no two the same."""
     lock: NodeLock | None = None
+    other_passwords: Mapping[str, Any] = field(default_factory=_empty, repr=False)
+    """Beside the one in driver_info, while the BMC's password is changed: which holds may not be known. Encrypted whole
+    at rest, and never told. Kept out of repr."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +156,13 @@ class RequestRecord:
     """How often it was asked for again, and that was taken for the same."""
     abort_by: str | None = None
     """Who wants it ended while it runs; it is on the way to its end."""
-    callbacks: tuple[str, ...] = field(default=(), repr=False)
-    """URLs that are called once it has ended, no two the same. Kept out of repr: a query may hold a token."""
+    callbacks: Mapping[str, tuple[str, ...]] = field(default_factory=_empty, repr=False)
+    """URLs that are called once it has ended, each with the identities that want it. Kept out of repr: a query may hold
+    a token."""
     trace: tuple[TraceEntry, ...] = ()
     """Its life so far, bounded; of what happened since the latest commit its owner knows more."""
+    runbook: str | None = None
+    """What the runbook was called that its steps were taken from; they stand in `arguments` and do not change."""
 
     @property
     def wanted_by(self) -> Mapping[str, Instant | None]:
@@ -278,6 +285,40 @@ class NodeRemove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookRecord:
+    """A stored list of steps as it is on disk."""
+
+    uuid: RunbookUUID
+    name: str
+    description: str | None = None
+    traits: tuple[str, ...] = ()
+    """A node needs one of them; empty: the name itself. Sorted, no two the same."""
+    steps: tuple[Mapping[str, Any], ...] = ()
+    """As the wire has them, in the order in which they are done; without the arguments that are secrets."""
+    secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=_empty, repr=False)
+    """Place of a step, as text → its arguments that are secrets; encrypted at rest as a whole. Kept out of repr."""
+    extra: Mapping[str, Any] = field(default_factory=_empty)
+    created_at: Instant
+    updated_at: Instant
+    revision: Revision = Revision(1)
+    """Counts committed changes of this record; a write must carry the next one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookPut:
+    """A runbook that is new, if its revision is 1, or replaces the one of the revision before."""
+
+    record: RunbookRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookRemove:
+    """A runbook to forget: removed only if the row still has this `record.revision`."""
+
+    record: RunbookRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What one actor wants committed: all of it, or nothing.
 
@@ -294,6 +335,7 @@ class Change:
     """Idempotency keys of those requests, or of others that are kept."""
     outbox: tuple[CallbackRecord | CallbackTried | CallbackSettled, ...] = ()
     """Calls that are owed from now on, and what became of others. One of an id that is owed already changes nothing."""
+    runbook: RunbookPut | RunbookRemove | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

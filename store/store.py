@@ -13,7 +13,16 @@ from typing import Final, NamedTuple, Self
 from castiron.store import opening
 from castiron.store.errors import SecretsUnreadable
 from castiron.store.opening import Opened
-from castiron.store.records import ALL, CallbackRecord, EventRecord, KeyRecord, NodeRecord, RequestRecord, Wanted
+from castiron.store.records import (
+    ALL,
+    CallbackRecord,
+    EventRecord,
+    KeyRecord,
+    NodeRecord,
+    RequestRecord,
+    RunbookRecord,
+    Wanted,
+)
 from castiron.store.secrets import KeyFile, Sealer
 from castiron.store.sql import queries, ring
 from castiron.store.sql.committer import Committer
@@ -21,6 +30,7 @@ from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Step
 from castiron.store.sql.queries import Query
 from castiron.store.sql.rows import callback_record, event_record, key_record, node_record, request_record
+from castiron.store.sql.runbooks import runbook_record
 from castiron.transport.vocabulary import (
     ConductorID,
     EventSeq,
@@ -230,6 +240,10 @@ class Store:
             found += self._history(node_uuid, limit - len(found), before, ring=False)
         return found
 
+    def runbooks(self) -> list[RunbookRecord]:
+        """Return all runbooks, sorted by name."""
+        return [runbook_record(row, self._sealer) for row in self._reader.rows(queries.runbooks())]
+
     def prune_requests(self, before: Instant, limit: int) -> Pruned:
         """Delete requests that ended before an instant, with their keys and the calls that are owed for them.
 
@@ -268,6 +282,14 @@ class Store:
             ring.cut(self._opened.database, rows, history_count)
             pruned += len(rows)
         return pruned
+
+    def fold_log(self) -> None:
+        """Copy the write-ahead log back into the file, while others commit. Blocks on the disk; idempotent.
+
+        Raises:
+            StoreUnwritable: the disk does not let us. Nothing is lost: a later commit does it.
+        """
+        self._reader.fold_log()
 
     def close(self) -> None:
         """Close the store and let others have it. Stop its writer first. Idempotent."""

@@ -314,7 +314,13 @@ def tell(done: Done, outcome: Outcome) -> None:
 
 def rows_of(change: Change) -> int:
     """Return how many rows a change writes."""
-    return (change.node is not None) + len(change.requests) + len(change.events) + len(change.outbox)
+    return (
+        (change.node is not None)
+        + len(change.requests)
+        + len(change.events)
+        + len(change.outbox)
+        + (change.runbook is not None)
+    )
 
 
 def check(change: Change) -> None:

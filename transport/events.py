@@ -42,8 +42,10 @@ _PROVISION: Final = (
     "previous_target_provision_state",
     "provision_state",
     "target_provision_state",
+    "runbook",
 )
-_STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt")
+_RUNBOOK: Final = ("requester", "runbook", "uuid", "revision")
+_STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt", "runbook")
 
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),
@@ -77,6 +79,9 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
+    EventType.RUNBOOK_CREATE_END: (*_RUNBOOK, "steps"),
+    EventType.RUNBOOK_UPDATE_END: (*_RUNBOOK, "changed", "changes", "previous_name"),
+    EventType.RUNBOOK_DELETE_END: _RUNBOOK,
     EventType.LIMIT_WARNING: ("what", "used", "limit", "setting", "whose"),
     EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting", "whose"),
 }

@@ -37,7 +37,7 @@ def told_changes(record: NodeRecord, changes: Mapping[str, Any]) -> dict[str, di
     left_out = 0
     for name, before, after, is_secret in _differences(record, changes, secrets):
         if len(told) < MAX_CHANGES:
-            told[name] = {"from": _value(before, is_secret=is_secret), "to": _value(after, is_secret=is_secret)}
+            told[name] = {"from": told_value(before, is_secret=is_secret), "to": told_value(after, is_secret=is_secret)}
         else:
             left_out += 1
     return told | ({"…": {"from": None, "to": f"{left_out} more"}} if left_out else {})
@@ -57,7 +57,7 @@ def _differences(
                 yield f"{field}.{key}", old, new, field == "driver_info" and key in secrets
 
 
-def _value(value: Any, *, is_secret: bool) -> Any:
+def told_value(value: Any, *, is_secret: bool) -> Any:
     """Return a value as it is told; what was not there is None."""
     if value is _ABSENT or value is None:
         return None

@@ -107,6 +107,13 @@ class CallWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawPassword:
+    """Draw a password for a BMC; it comes back as Heard with this ticket."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
 class StopWorker:
     """Ask a worker to stop, whose step nobody wants any more; its outcome may still come. Idempotent."""
 
@@ -181,6 +188,7 @@ Effect = (
     | ReleasePermit
     | CallDriver
     | CallWorker
+    | DrawPassword
     | StopWorker
     | AskExecutor
     | SetTimer

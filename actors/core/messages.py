@@ -33,6 +33,8 @@ class Submit:
     reply_to: ReplyTo
     plan: Plan = field(default_factory=dict[str, Any], repr=False)
     """The steps that it will work through, if it is of that kind."""
+    runbook: str | None = None
+    """What the runbook is called that they were taken from."""
     unless_merged: CastironError | None = None
     """Why it is refused unless it is merged: there is no room for one more request."""
 

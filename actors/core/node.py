@@ -17,6 +17,7 @@ from castiron.actors.core.audit import told_changes
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Decision, Refuse, Renew, Retire, TellFleet
 from castiron.actors.core.machines import check as checks
+from castiron.actors.core.machines.password import is_told_anew
 from castiron.actors.core.messages import (
     Amend,
     Direct,
@@ -179,6 +180,8 @@ def _amend(draft: Draft, message: Amend, settings: Settings) -> None:
     if changes:
         if "driver_info" in changes:
             draft.order(Renew())
+        if state.record.other_passwords and is_told_anew(state.record, changes):
+            draft.record(other_passwords={})
         draft.record(**changes)
         told: dict[str, Any] = {
             "changed": sorted(changes.keys() - {"secret_keys"}),

@@ -4,7 +4,7 @@ Pure; made when somebody reads, from what was published after the latest commit.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from castiron.actors.core.requests import obstacles
@@ -119,10 +119,25 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         callback_urls=[shown(url) for url in request.callbacks],
         attempts=request.attempts,
         step=None if active is None or active.request.id != request.id else active.action.step(),
+        runbook=request.runbook,
         steps=steps_of(request),
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),
     )
+
+
+def listed(request: RequestRecord, state: NodeState | None = None) -> RequestView:
+    """Return the request as lists have it: without its steps, which may be sixty-four, with a result each."""
+    error = request.error
+    if error is not None and "steps" in error.get("details", {}):
+        error = {**error, "details": _but_steps(error["details"])}
+    lean = replace(request, arguments=_but_steps(request.arguments), progress={}, error=error)
+    lean = lean if request.result is None else replace(lean, result=_but_steps(request.result))
+    return request_view(lean, state)
+
+
+def _but_steps(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != "steps"}
 
 
 def trace_steps(trace: Iterable[TraceEntry]) -> list[TraceStep]:

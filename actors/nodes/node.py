@@ -27,6 +27,7 @@ from castiron.actors.core.effects import (
     CancelTimer,
     Checked,
     Decision,
+    DrawPassword,
     Effect,
     Foretell,
     Park,
@@ -40,10 +41,11 @@ from castiron.actors.core.effects import (
 )
 from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, Reported, TimerDue
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.state import NodeState, Ticket, asks_bmc
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
-from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
+from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
+from castiron.actors.drivers.work import Secret
 from castiron.actors.executors.executor import Answer
 from castiron.actors.nodes.batch import Batch, Batches, Landed
 from castiron.actors.nodes.place import Granted, Place, classes_of
@@ -51,6 +53,7 @@ from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
 from castiron.actors.services import Services
 from castiron.actors.steps.declaring import StepContext
+from castiron.actors.steps.drawing import draw_password
 from castiron.actors.steps.tokens import StepPlace
 from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
@@ -144,9 +147,11 @@ class NodeActor(DispatchedActor):
         self._undecided = None
 
     def _is_awaited(self, heard: Heard) -> bool:
-        """Return whether anybody wants to know: a check that gave way says nothing about its BMC."""
+        """Return whether anybody wants to know of a BMC's answer: a check that gave way says nothing about its BMC."""
         active = self._state.active
-        return heard.ticket == self._state.check.call or (active is not None and heard.ticket == active.call)
+        if heard.ticket == self._state.check.call or active is None:
+            return heard.ticket == self._state.check.call
+        return heard.ticket == active.call or any(heard.ticket == lane.call for lane in active.lanes if asks_bmc(lane))
 
     def _release_landed(self) -> None:
         while (batch := self._batches.take_landed()) is not None:
@@ -179,7 +184,7 @@ class NodeActor(DispatchedActor):
                 self._place.ask_for(request_id, *classes_of(verb, target))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
-            case CallDriver() | CallWorker() | AskExecutor():
+            case CallDriver() | CallWorker() | DrawPassword() | AskExecutor():
                 self._call(effect)
             case StopWorker(ticket=ticket):
                 self._stop_job(ticket)
@@ -210,12 +215,19 @@ class NodeActor(DispatchedActor):
         if timer is not None:
             timer.cancel()
 
-    def _call(self, effect: CallDriver | CallWorker | AskExecutor) -> None:
+    def _call(self, effect: CallDriver | CallWorker | DrawPassword | AskExecutor) -> None:
         if not self._counts():
             return None  # hung in what came before; the successor looks for itself
-        if isinstance(effect, AskExecutor):
-            return self._hand.ask(effect.key, effect.run, partial(_moved, self.actor_ref, effect.ticket))
-        return self._work(effect) if isinstance(effect, CallWorker) else self._drive(effect)
+        match effect:
+            case CallDriver():
+                return self._drive(effect)
+            case CallWorker():
+                return self._work(effect)
+            case DrawPassword(ticket=ticket):
+                drawn = Secret(draw_password(self._services.secret_rng))
+                return _heard(self.actor_ref, ticket, None, Done(value=drawn))
+            case AskExecutor(ticket=ticket, key=key, run=run):
+                return self._hand.ask(key, run, partial(_moved, self.actor_ref, ticket))
 
     def _drive(self, effect: CallDriver) -> None:
         record = self._settled.record
@@ -247,7 +259,9 @@ class NodeActor(DispatchedActor):
             report=partial(_reported, self.actor_ref, effect.ticket),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
-        self._jobs[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
+        whose = (record.uuid, effect.request_id, effect.name)
+        job = Job(work=effect.work, context=context, done=heard, whose=whose)
+        self._jobs[effect.ticket] = services.workers.submit(job)
 
     def _stop_job(self, ticket: Ticket) -> None:
         stop = self._jobs.pop(ticket, None)

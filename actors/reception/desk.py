@@ -12,8 +12,9 @@ from pykka import ActorDeadError
 
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.bulk.bulks import Bulks
+from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
-from castiron.actors.core.views import node_view, request_view
+from castiron.actors.core.views import listed, node_view, request_view
 from castiron.actors.delivery import node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.fleet import CreateNode, SetNode, being_replaced
@@ -29,6 +30,8 @@ from castiron.actors.reception.foreman import Foreman
 from castiron.actors.reception.intake import Intake, request_not_found, tell_end, unanswered
 from castiron.actors.reception.timekeeper import Timekeeper
 from castiron.actors.reception.trace import trace_of_ended, trace_of_open
+from castiron.actors.runbooks.keeper import ChangeRunbook
+from castiron.actors.runbooks.reading import page, show
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
 from castiron.store.records import RequestRecord, Wanted
@@ -85,6 +88,11 @@ from castiron.transport.verbs import (
     RequestShow,
     RequestTrace,
     RequestWait,
+    RunbookCreate,
+    RunbookDelete,
+    RunbookList,
+    RunbookSet,
+    RunbookShow,
     Status,
 )
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, UUID_FORM, EventSeq, Instant, NodeUUID, RequestID
@@ -144,6 +152,12 @@ class Reception:
                 self._tell_fleet(CreateNode(verb=verb, requester=requester, asked=Asked(answer)))
             case NodeSet():
                 self._tell_fleet(SetNode(verb=verb, requester=requester, asked=Asked(answer)))
+            case RunbookCreate() | RunbookSet() | RunbookDelete():
+                self._tell_fleet(ChangeRunbook(verb=verb, requester=requester, asked=Asked(answer)))
+            case RunbookShow():
+                answer.final(*show(self._services, verb))
+            case RunbookList():
+                self._list_runbooks(verb, answer)
             case NodeList():
                 self._list_nodes(verb, answer)
             case NodeShow():
@@ -194,7 +208,7 @@ class Reception:
 
         self._ask(question, answer, self._seq)
 
-    def _tell_fleet(self, message: CreateNode | SetNode) -> None:
+    def _tell_fleet(self, message: CreateNode | SetNode | ChangeRunbook) -> None:
         try:
             self._kin.fleet.tell(message)
         except InboxFull as full:
@@ -223,6 +237,11 @@ class Reception:
 
         self._ask(question, answer, seq)
 
+    def _list_runbooks(self, verb: RunbookList, answer: Answer) -> None:
+        index, seq = self._services.runbooks.look(self._services.board)
+        traits = None if verb.node is None else self._node(verb.node).state.record.traits
+        self._ask(lambda _: page(self._services, index, verb, traits), answer, seq)
+
     def _list_steps(self, verb: NodeStepList, answer: Answer) -> None:
         published = self._node(verb.node)
         answer.final(self._foreman.steps(published.state), published.seq)
@@ -235,8 +254,14 @@ class Reception:
         return self._from_archive(request_id, answer)
 
     def _request_view(self, request: RequestRecord) -> RequestView:
+        return request_view(request, self._state_of(request))
+
+    def _listed(self, request: RequestRecord) -> RequestView:
+        return listed(request, self._state_of(request))
+
+    def _state_of(self, request: RequestRecord) -> NodeState | None:
         published = self._services.board.node(request.node_uuid)
-        return request_view(request, None if published is None else published.state)
+        return None if published is None else published.state
 
     def _from_archive(self, request_id: RequestID, answer: Answer) -> None:
         self._ask(lambda library: request_view(_known(library, request_id)), answer, self._seq)
@@ -259,7 +284,7 @@ class Reception:
             found = library.requests(wanted, limit=verb.limit + 1, before=before)
             page = found[: verb.limit]
             marker = page[-1].id if len(found) > verb.limit else None
-            return RequestListed(requests=[self._request_view(request) for request in page], next_marker=marker)
+            return RequestListed(requests=[self._listed(request) for request in page], next_marker=marker)
 
         self._ask(question, answer, self._seq)
 

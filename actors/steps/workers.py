@@ -1,15 +1,17 @@
 """Workers: threads that carry steps out which may block. So many at a time; each has its time, then it is left behind.
 
-A step that hangs keeps its thread, which cannot be ended from outside, and loses its place and its say: whatever it
-returns later, nobody listens. What a step raises, or returns that is none of the things it may return, is its failure.
+A step of a request that is begun again, as after a commit that failed, waits until its thread of before has ended, or
+has had its time: never do two do the same at once. A step that hangs keeps its thread, which cannot be ended from
+outside, and loses its place and its say: whatever it returns later, nobody listens. What a step raises, or returns that
+is none of the things it may return, is its failure.
 """
 
 import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from castiron.actors.dispatch.clock import Clock, Timer
@@ -40,6 +42,8 @@ class Job:
     context: StepContext
     done: Callable[[Outcome], None]
     """Told once how it ended, from any thread; must not block."""
+    whose: Hashable = field(default_factory=object)
+    """One of the same at a time: a step that is begun again waits for the end, or the time, of the thread before."""
 
 
 class Workers:
@@ -56,7 +60,7 @@ class Workers:
         self._limit = limit
         self._lock = threading.Lock()
         self._waiting: deque[_Errand] = deque()
-        self._running: set[_Errand] = set()
+        self._running: dict[Hashable, _Errand] = {}
         self._left_behind: set[_Errand] = set()
         self._is_open = True
 
@@ -89,15 +93,16 @@ class Workers:
         with self._lock:
             self._is_open = False
             self._waiting.clear()
-            running = list(self._running)
+            running = list(self._running.values())
         for errand in running:
             errand.job.context.cancelled.set()
 
     def let_go(self, errand: "_Errand", *, is_hung: bool) -> None:
         """Take a place back."""
         with self._lock:
-            was_running = errand in self._running
-            self._running.discard(errand)
+            was_running = self._running.get(errand.job.whose) is errand
+            if was_running:
+                del self._running[errand.job.whose]
             if is_hung and was_running:
                 self._left_behind.add(errand)
             elif not is_hung:
@@ -125,10 +130,13 @@ class Workers:
     def _begin(self) -> None:
         while True:
             with self._lock:
-                if not (self._is_open and self._waiting and len(self._running) < self._limit):
+                if not self._is_open or len(self._running) >= self._limit:
                     return
-                errand = self._waiting.popleft()
-                self._running.add(errand)
+                errand = next((one for one in self._waiting if one.job.whose not in self._running), None)
+                if errand is None:
+                    return
+                self._waiting.remove(errand)
+                self._running[errand.job.whose] = errand
             threading.Thread(target=errand.run, name=f"castiron-step-{errand.job.work.step}", daemon=True).start()
 
 

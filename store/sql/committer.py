@@ -36,6 +36,7 @@ from castiron.store.sql.rows import (
     numbered,
     request_row,
 )
+from castiron.store.sql.runbooks import RunbookWrite, runbook_write
 from castiron.transport.vocabulary import EventSeq, NodeSeq
 
 Outcome = Commit | StoreError
@@ -75,6 +76,7 @@ class _Prepared:
     keys: tuple[Row, ...]
     events: tuple[_Event, ...]
     outbox: _Outbox
+    runbook: RunbookWrite | None
 
 
 class Committer:
@@ -115,6 +117,7 @@ class Committer:
                 tuple(key_row(key) for key in change.keys),
                 _numbered(change),
                 _sorted(change),
+                None if change.runbook is None else runbook_write(change.runbook, self._sealer),
             )
         except UnstorableValue as refusal:
             return UnstorableValue(*refusal.args)
@@ -182,6 +185,9 @@ class Committer:
         ]:
             self._database.execute_many(statements.INSERT_EVENT, events)
         self._write_outbox(changes, commits)
+        for change in changes:
+            if change.runbook is not None:
+                self._write_runbook(change.runbook)
         return commits
 
     def _write_outbox(self, changes: Sequence[_Prepared], commits: Sequence[Commit]) -> None:
@@ -199,6 +205,10 @@ class Committer:
         ):
             if rows:
                 self._database.execute_many(statement, rows)
+
+    def _write_runbook(self, write: RunbookWrite) -> None:
+        if self._database.execute(write.statement, write.row) != 1:
+            raise StaleRevision(f"runbook {write.name} has been changed or removed since it was read")
 
     def _write_nodes(self, statement: str, nodes: Sequence[_NodeWrite]) -> None:
         if self._database.execute_many(statement, [node.row for node in nodes]) != len(nodes):

@@ -152,7 +152,7 @@ STEPS: Final = (
                 request_id TEXT NOT NULL)
             """,
             "CREATE INDEX keys_of_request ON request_keys (request_id)",
-            "ALTER TABLE requests ADD COLUMN callbacks TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE requests ADD COLUMN callbacks TEXT NOT NULL DEFAULT '{}'",
             """
             CREATE TABLE outbox (
                 id TEXT NOT NULL PRIMARY KEY,
@@ -192,6 +192,21 @@ STEPS: Final = (
             "ALTER TABLE nodes ADD COLUMN resource_class TEXT",
             "ALTER TABLE nodes ADD COLUMN traits TEXT NOT NULL DEFAULT '[]'",
             "ALTER TABLE nodes ADD COLUMN lock TEXT",
+            """
+            CREATE TABLE runbooks (
+                uuid TEXT NOT NULL PRIMARY KEY,
+                name TEXT NOT NULL UNIQUE,
+                description TEXT,
+                traits TEXT NOT NULL,
+                steps TEXT NOT NULL,
+                step_secrets TEXT,
+                extra TEXT NOT NULL,
+                created_at DOUBLE PRECISION NOT NULL,
+                updated_at DOUBLE PRECISION NOT NULL,
+                revision BIGINT NOT NULL)
+            """,
+            "ALTER TABLE requests ADD COLUMN runbook TEXT",
+            "ALTER TABLE nodes ADD COLUMN other_passwords TEXT",
         ),
     ),
 )

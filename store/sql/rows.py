@@ -94,6 +94,7 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         record.resource_class,
         json.dumps(record.traits) if record.traits else "[]",
         None if record.lock is None else json.dumps(asdict(record.lock)),
+        _seal(record.other_passwords, node_identity(record.uuid), sealer),
     )
 
 
@@ -108,8 +109,9 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (power_state, power_state_at, target, provision_state, provision_target, *kept) = observed
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
     (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s, *guards) = stamps
-    (protected, protected_reason, retired, retired_reason, disable_power_off, resource_class, traits, lock) = guards
-    with _Understood(node_identity(uuid)):
+    (protected, protected_reason, retired, retired_reason, disable_power_off, *labels) = guards
+    (resource_class, traits, lock, other_passwords) = labels
+    with Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
             name=name,
@@ -145,6 +147,7 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             resource_class=resource_class,
             traits=tuple(json.loads(traits)) if traits != "[]" else (),
             lock=None if lock is None else NodeLock(**json.loads(lock)),
+            other_passwords=_join("{}", other_passwords, node_identity(uuid), sealer),
         )
 
 
@@ -183,10 +186,11 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         values.dump(record.requesters),
         record.merged,
         record.abort_by,
-        json.dumps(record.callbacks) if record.callbacks else "[]",
+        json.dumps(dict(record.callbacks)) if record.callbacks else "{}",
         dump_trace(record.trace),
         None if record.error is None else record.error.get("code"),
         identity_of(record.requester),
+        record.runbook,
     )
 
 
@@ -200,8 +204,8 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
     (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
     (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
     (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, *more) = terms
-    callbacks, trace, *_ = more  # what follows is there to be found by
-    with _Understood(request_identity(request_id)):
+    callbacks, trace, _, _, runbook = more  # the two are there to be found by
+    with Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,
             key=key,
@@ -229,8 +233,9 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
             requesters=values.load(requesters),
             merged=merged,
             abort_by=abort_by,
-            callbacks=tuple(json.loads(callbacks)) if callbacks != "[]" else (),
+            callbacks={url: tuple(who) for url, who in json.loads(callbacks).items()} if callbacks != "{}" else {},
             trace=_load_trace(trace),
+            runbook=runbook,
         )
 
 
@@ -284,7 +289,7 @@ def callback_record(row: Row) -> CallbackRecord:
         StoreUnusable: the row is damaged.
     """
     (delivery_id, request_id, url, owed_since, body, attempts, seq, trace, ended_at) = row
-    with _Understood(f"outbox/{delivery_id}"):
+    with Understood(f"outbox/{delivery_id}"):
         return CallbackRecord(
             id=delivery_id,
             request_id=request_id,
@@ -314,7 +319,7 @@ def event_record(row: Row) -> EventRecord:
         StoreUnusable: the row is damaged, or holds words that this version does not know.
     """
     (seq, node_seq, event_type, at, node_uuid, node_name, request_id, payload) = row
-    with _Understood(f"events/{seq}"):
+    with Understood(f"events/{seq}"):
         draft = EventDraft(
             type=EventType(event_type),
             at=at,
@@ -326,7 +331,7 @@ def event_record(row: Row) -> EventRecord:
     return EventRecord(seq=seq, node_seq=node_seq, draft=draft)
 
 
-class _Understood:
+class Understood:
     """Turns whatever a damaged row does to its reader into the store's own error; the value is not shown."""
 
     def __init__(self, row: str) -> None:
@@ -350,7 +355,11 @@ def _split(
         return values.dump(whole), None
     public = {key: value for key, value in whole.items() if key not in secret_keys}
     secret = {key: value for key, value in whole.items() if key in secret_keys}
-    return values.dump(public), sealer.seal(identity, values.dump(secret)) if secret else None
+    return values.dump(public), _seal(secret, identity, sealer)
+
+
+def _seal(secret: Mapping[str, Any], identity: str, sealer: Sealer) -> str | None:
+    return sealer.seal(identity, values.dump(secret)) if secret else None
 
 
 def _join(public: str, sealed: str | None, identity: str, sealer: Sealer) -> Mapping[str, Any]:

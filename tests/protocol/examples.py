@@ -64,6 +64,13 @@ def of_work(world: World, peer: RawPeer, tag: str) -> Fields:
     return fields
 
 
+def book(world: World, peer: RawPeer) -> str:
+    """Return the name of a runbook that is stored."""
+    name = world.new_trait()
+    peer.ask({"verb": "runbook.create", "name": name, "steps": [{"step": "power_on"}]})
+    return name
+
+
 CHOSEN: dict[str, Fields] = {
     "node.power.set": {"target": "power on"},
     "node.boot_device.set": {"boot_device": "pxe"},
@@ -72,12 +79,24 @@ CHOSEN: dict[str, Fields] = {
 """Verb → what it cannot do without, beside a node."""
 
 
+def of_fleet(world: World, peer: RawPeer, tag: str) -> Fields:
+    """Return a message about what belongs to the fleet that is accepted."""
+    if tag == "node.create":
+        return {"verb": tag, "name": world.new_name(), "driver": "fake"}
+    if tag == "runbook.create":
+        return {"verb": tag, "name": world.new_trait(), "steps": [{"step": "power_on"}]}
+    return {
+        "verb": tag,
+        **({"node": created(world, peer)} if tag == "runbook.list" else {"runbook": book(world, peer)}),
+    }
+
+
 def example(world: World, peer: RawPeer, tag: str) -> Fields:
     """Return a message of this verb that is accepted."""
     fields: Fields = {"verb": tag}
     names = VERBS[tag].__struct_fields__
-    if tag == "node.create":
-        return {**fields, "name": world.new_name(), "driver": "fake"}
+    if tag == "node.create" or tag.startswith("runbook."):
+        return of_fleet(world, peer, tag)
     if tag.startswith(("node.step.", "node.provision.")) and tag not in CHOSEN:
         return of_work(world, peer, tag)
     if "node" in names and tag != "request.list":

@@ -1,16 +1,19 @@
 """What provokes each refusal: error → how a message that would be accepted is made one that is refused with it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from msgspec import structs
 
+from castiron.actors.core.runbooks.index import RunbookIndex
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import LockView
-from castiron.transport.vocabulary import Fault
+from castiron.transport.verbs import MAX_RUNBOOKS
+from castiron.transport.vocabulary import Fault, RunbookUUID
 from tests.protocol.conftest import World
-from tests.protocol.examples import Fields, accepted, created
+from tests.protocol.examples import Fields, accepted, book, created
 from tests.support.deadline import until
 from tests.support.raw_peer import RawPeer
 
@@ -182,6 +185,26 @@ def of_strange_token(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return {**fields, "token": "nonsense"}
 
 
+def of_unknown_runbook(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "runbook": "CUSTOM_NOWHERE"}
+
+
+def of_taken_runbook(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "name": book(world, peer)}
+
+
+def of_too_many_runbooks(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    name = book(world, peer)
+    record = world.conductor.runbooks.by_name[name]
+    many = [replace(record, uuid=RunbookUUID(f"{number}"), name=f"CUSTOM_{number}") for number in range(MAX_RUNBOOKS)]
+    world.conductor.runbooks = RunbookIndex.of(many)
+    return fields
+
+
+def of_runbook_for_others(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "runbook": book(world, peer)}
+
+
 PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]] = {
     errors.NodeNotFound: of_unknown_node,
     errors.NodeExists: of_taken_name,
@@ -214,4 +237,9 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.StepInvalid: of_unknown_step,
     errors.StepNotWaiting: of_answered_step,
     errors.StepTokenInvalid: of_strange_token,
+    errors.RunbookNotFound: of_unknown_runbook,
+    errors.RunbookExists: of_taken_runbook,
+    errors.RunbookStale: of_old_revision,
+    errors.RunbooksFull: of_too_many_runbooks,
+    errors.RunbookTraitMissing: of_runbook_for_others,
 }

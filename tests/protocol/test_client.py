@@ -282,6 +282,11 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "request.trace": client.requests.trace,
         "node.explain": client.nodes.explain,
         "node.record": client.nodes.record,
+        "runbook.create": client.runbooks.create,
+        "runbook.list": client.runbooks.list,
+        "runbook.show": client.runbooks.show,
+        "runbook.set": client.runbooks.set,
+        "runbook.delete": client.runbooks.delete,
         "request.cancel": client.requests.cancel,
         "request.abort": client.requests.abort,
     }

@@ -46,7 +46,7 @@ def test_every_refusal_that_a_verb_names_can_be_had(
     assert ("retry_after_s" in refused.error) == (refused.error["retry"] == Retry.AFTER)
 
 
-PLAUSIBLE: Fields = {"target": "power on", "boot_device": "pxe", "order": ORDER}
+PLAUSIBLE: Fields = {"target": "power on", "boot_device": "pxe", "order": ORDER, "steps": [{"step": "hold"}]}
 
 
 def plausible(tag: str, field: str) -> object:

@@ -19,6 +19,7 @@ from castiron.actors.core.effects import (
     CancelTimer,
     Checked,
     Decision,
+    DrawPassword,
     Effect,
     Foretell,
     Park,
@@ -298,7 +299,9 @@ class World:
         assert len(running) <= 1  # I1
         assert state.active is None or state.interrupted is None
         assert state.permit is None or (state.first is not None and state.permit == state.first.id)
-        live = set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake}
+        live = (
+            set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake, state.active.turn}
+        )
         for lane in () if state.active is None else state.active.lanes:
             live |= {lane.limit, lane.wake}
         if state.expiry is not None:
@@ -322,7 +325,7 @@ class World:
             run = state.active.action
             if isinstance(run, Run):
                 assert run.is_held or state.active.lanes or state.active.turn, "nobody will ever go on with it"
-                assert state.active.turn is None or state.active.limit in self.timers  # I12
+                assert state.active.turn is None or state.active.turn in self.timers  # I12
             else:
                 assert state.active.limit_at == (state.active.abort_until or run.until)
         is_moved = bool(running) and running[0].verb == PROVISION_SET
@@ -370,10 +373,9 @@ class World:
                 self.held.discard(unwanted)
             case CallDriver():
                 self._call(effect)
-            case CallWorker():
-                is_late, outcome = self.bench.carry_out(effect)
-                at = effect.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
-                self.calls[effect.ticket] = (Instant(at), outcome)
+            case CallWorker() | DrawPassword():
+                late_at, outcome = self.bench.carry_out(effect)
+                self.calls[effect.ticket] = (Instant((late_at or self.now - 0.09) + DRIVER_TICK_S), outcome)
             case AskExecutor():
                 self.executor.ask(effect, self.now)
             case SetTimer(ticket=ticket, at=at):
@@ -389,7 +391,7 @@ class World:
         gust = next(self.gusts)
         if self.now + gust.takes_s > call.deadline and gust.fate in (Fate.CARRIED_OUT, Fate.ANSWER_LOST):
             gust = gust._replace(fate=Fate.TOO_LATE)
-        outcome = self.machine.carry_out(call.operation, gust, self.now)
+        outcome = self.machine.carry_out(call.operation, gust, self.now, self.record.driver_info)
         certain = isinstance(outcome, NotDone) and outcome.applied is Applied.NO
         if isinstance(call.operation, SetPower) and self.state.active is not None and not certain:
             self.left.setdefault(self.state.active.request.id, []).append(call.operation.control)

@@ -127,6 +127,16 @@ def flaky(context: StepContext, path: str, times: int) -> None:
         raise OSError("not yet")
 
 
+SECRET: Final = {**PATH, "password": Arg(description="a new one", required=True, is_secret=True)}
+
+
+@step(interface="test", args=SECRET, idempotent=True)
+def set_password(context: StepContext, path: str, password: str) -> None:
+    """Note a secret where only a test looks for it: backwards."""
+    del context
+    note(path, password[::-1])
+
+
 def _gated(name: str, path: str, gate: str | None) -> None:
     note(path, name)
     pause = threading.Event()
@@ -238,6 +248,7 @@ STEPS: Final = [
     back,
     half_done,
     flaky,
+    set_password,
     twice,
     blind,
     seen,

@@ -25,6 +25,7 @@ from castiron.transport.clients.nodes import Nodes
 from castiron.transport.clients.periodics import Periodics
 from castiron.transport.clients.provisioning.guards import Guards
 from castiron.transport.clients.provisioning.moves import Provision
+from castiron.transport.clients.provisioning.runbooks import Runbooks
 from castiron.transport.clients.requests import Requests
 from castiron.transport.clients.stream import EventStream, wanted_events
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
@@ -61,6 +62,7 @@ class Client:
         provision: verbs that move nodes.
         guards: the locks of nodes.
         periodics: the conductor's periodic tasks.
+        runbooks: verbs about runbooks.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Client:
         )
         self.requests = Requests(self._conversation, self._delivery, timeout_s=timeout_s, now=now)
         self.guards = Guards(self._conversation, timeout_s=timeout_s)
+        self.runbooks = Runbooks(self._conversation, timeout_s=timeout_s)
         self.provision = Provision(self._conversation, self.requests, timeout_s=timeout_s)
         self.periodics = Periodics(self._conversation, timeout_s=timeout_s)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)

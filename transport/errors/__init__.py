@@ -10,11 +10,13 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
         BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid  PeriodicNotFound
+        RunbookNotFound  RunbookExists  RunbookTraitMissing
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
         NodeProtected  NodeRetired  NodeLockHeld  PowerOffDisabled
         RequestStarted  RequestEnded  RequestNotYours  RequestCancelled  RequestSuperseded  RequestExpired
         RequestAborted  RequestInterrupted  BulkStopped  NodeStateInvalid  StepNotWaiting
+        RunbookStale  RunbooksFull
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
@@ -95,6 +97,11 @@ from castiron.transport.errors.machine import (
 )
 from castiron.transport.errors.provisioning import (
     NodeStateInvalid,
+    RunbookExists,
+    RunbookNotFound,
+    RunbooksFull,
+    RunbookStale,
+    RunbookTraitMissing,
     StepFailed,
     StepInterrupted,
     StepInvalid,
@@ -159,6 +166,11 @@ __all__ = [
     "RequestStarted",
     "RequestSuperseded",
     "RevisionStale",
+    "RunbookExists",
+    "RunbookNotFound",
+    "RunbookStale",
+    "RunbookTraitMissing",
+    "RunbooksFull",
     "StepFailed",
     "StepInterrupted",
     "StepInvalid",

@@ -30,6 +30,7 @@ from castiron.transport.replies.machines import (
     StepListed,
     StepView,
 )
+from castiron.transport.replies.runbooks import RunbookDeleted, RunbookListed, RunbookSummary, RunbookView
 from castiron.transport.replies.table import PARTS, RESULTS, AnyResult
 from castiron.transport.replies.telling import (
     Explanation,
@@ -69,6 +70,10 @@ __all__ = [
     "RequestSummary",
     "RequestView",
     "RequesterUse",
+    "RunbookDeleted",
+    "RunbookListed",
+    "RunbookSummary",
+    "RunbookView",
     "StatusView",
     "StepListed",
     "StepView",

@@ -17,6 +17,7 @@ from castiron.transport.replies.machines import (
     RequestView,
     StepListed,
 )
+from castiron.transport.replies.runbooks import RunbookDeleted, RunbookListed, RunbookView
 from castiron.transport.replies.telling import (
     Explanation,
     Forecast,
@@ -43,6 +44,9 @@ AnyResult = (
     | TraceView
     | Explanation
     | RecordPage
+    | RunbookView
+    | RunbookListed
+    | RunbookDeleted
     | Forecast
 )
 """Everything that a verb can be answered with, beside failures."""
@@ -85,9 +89,14 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "request.trace": TraceView,
     "node.explain": Explanation,
     "node.record": RecordPage,
+    "runbook.create": RunbookView,
+    "runbook.list": RunbookListed,
+    "runbook.show": RunbookView,
+    "runbook.set": RunbookView,
+    "runbook.delete": RunbookDeleted,
 }
 """Verb → what answers it. A verb that becomes a request is answered with the request, in all its replies. With
-`dry_run`, a Forecast answers any verb that has it."""
+`dry_run`, a Forecast answers any verb that has it and no parts."""
 
 PARTS: Final[Mapping[str, type[Struct]]] = {"bulk.run": BulkPart}
 """Verb → what its replies of kind `part` hold; the others have none."""

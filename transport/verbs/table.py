@@ -45,6 +45,7 @@ from castiron.transport.verbs.requests import (
     RequestTrace,
     RequestWait,
 )
+from castiron.transport.verbs.runbooks import RunbookCreate, RunbookDelete, RunbookList, RunbookSet, RunbookShow
 
 AnyVerb = (
     Hello
@@ -84,6 +85,11 @@ AnyVerb = (
     | NodeHistory
     | NodeExplain
     | NodeRecording
+    | RunbookCreate
+    | RunbookList
+    | RunbookShow
+    | RunbookSet
+    | RunbookDelete
 )
 """All verbs as one type: a `match` over it that misses one does not pass the type checkers."""
 
@@ -127,6 +133,11 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodeHistory,
         NodeExplain,
         NodeRecording,
+        RunbookCreate,
+        RunbookList,
+        RunbookShow,
+        RunbookSet,
+        RunbookDelete,
     )
 }
 """Tag on the wire → Struct, in the order of the documents."""

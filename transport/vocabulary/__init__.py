@@ -5,6 +5,8 @@ enumerations and names for units, no logic and no imports of ours, because every
 """
 
 from castiron.transport.vocabulary.events import (
+    ANNOUNCED,
+    Announced,
     EventType,
 )
 from castiron.transport.vocabulary.machines import (
@@ -48,12 +50,15 @@ from castiron.transport.vocabulary.units import (
     NodeUUID,
     RequestID,
     Revision,
+    RunbookUUID,
     Seconds,
 )
 
 __all__ = [
+    "ANNOUNCED",
     "FINAL_REQUEST_STATES",
     "UUID_FORM",
+    "Announced",
     "Applied",
     "BootDevice",
     "CheckResult",
@@ -81,6 +86,7 @@ __all__ = [
     "Retry",
     "Revision",
     "Role",
+    "RunbookUUID",
     "Seconds",
     "Source",
     "StepKind",

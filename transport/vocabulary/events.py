@@ -1,6 +1,9 @@
 """What an event can tell."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 
 class EventType(StrEnum):
@@ -54,7 +57,33 @@ class EventType(StrEnum):
     """The conductor put the node aside."""
     NODE_FAULT_CLEARED = "node.fault_cleared.success"
     """The reason is gone, and the node is taken back."""
+    RUNBOOK_CREATE_END = "runbook.create.end"
+    """A runbook is stored from now on. Events of runbooks are of no node."""
+    RUNBOOK_UPDATE_END = "runbook.update.end"
+    """A runbook was changed; requests that were accepted with it are not."""
+    RUNBOOK_DELETE_END = "runbook.delete.end"
+    """A runbook is no longer stored; requests that were accepted with it go on."""
     LIMIT_WARNING = "conductor.limit.warning"
     """A bound of the conductor's is met to four fifths or more. It is of no node."""
     LIMIT_CLEARED = "conductor.limit.cleared"
     """It is met to less than seven tenths again. It is of no node."""
+
+
+class Announced(NamedTuple):
+    """The events that tell of a request's life: the first once, and then exactly one of the others."""
+
+    start: EventType
+    end: EventType
+    error: EventType
+
+
+ANNOUNCED: Final[Mapping[str, Announced]] = MappingProxyType(
+    {
+        "node.power.set": Announced(EventType.POWER_SET_START, EventType.POWER_SET_END, EventType.POWER_SET_ERROR),
+        "node.boot_device.set": Announced(
+            EventType.BOOT_DEVICE_SET_START, EventType.BOOT_DEVICE_SET_END, EventType.BOOT_DEVICE_SET_ERROR
+        ),
+    }
+)
+"""Verbs whose requests tell their start and their end themselves; those that change nothing do not, and those that work
+through steps tell of these."""

@@ -15,6 +15,9 @@ NodeName = NewType("NodeName", str)
 RequestID = NewType("RequestID", str)
 """A request's identity, RFC 9562 form, lower case."""
 
+RunbookUUID = NewType("RunbookUUID", str)
+"""A runbook's identity, RFC 9562 form, lower case; never changes and is never used again."""
+
 DeliveryID = NewType("DeliveryID", str)
 """A webhook's identity: the same in each attempt to deliver it, over restarts, too."""
 

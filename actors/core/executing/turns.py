@@ -9,11 +9,10 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from castiron.actors.core.draft import Draft
-from castiron.actors.core.effects import AskExecutor, CancelTimer
+from castiron.actors.core.effects import AskExecutor, CancelTimer, SetTimer
 from castiron.actors.core.messages import Moved
 from castiron.actors.core.provision.run import UNDER_WAY, Begin, Finish, Move, Progress, Revert, Run, Stop
 from castiron.actors.core.state import Active
-from castiron.actors.core.timing import limited
 from castiron.actors.settings import Settings
 from castiron.transport.errors import StepFailed
 from castiron.transport.vocabulary import Instant, StepState, TaskExecutor
@@ -33,9 +32,12 @@ def ask(draft: Draft, active: Active, run: Run) -> Active:
     then = before.action if before is not None and isinstance(before.action, Run) else None
     if not is_news(then, run):
         return active
+    if active.turn is not None:
+        draft.order(CancelTimer(active.turn))
     ticket = draft.ticket()
-    draft.order(AskExecutor(ticket, f"{active.request.id}/{run.stage}", run))
-    return limited(draft, replace(active, turn=ticket), Instant(draft.now + PATIENCE_S))
+    until = Instant(draft.now + PATIENCE_S)
+    draft.order(AskExecutor(ticket, f"{active.request.id}/{run.stage}", run), SetTimer(ticket, until))
+    return replace(active, turn=ticket)
 
 
 def is_news(then: Run | None, run: Run) -> bool:
@@ -53,9 +55,8 @@ def is_news(then: Run | None, run: Run) -> bool:
 
 def answered(draft: Draft, active: Active, run: Run, message: Moved) -> tuple[Active, tuple[Move, ...]]:
     """Take an answer in: return the list with it, and the moves to be made; none if the executor has failed."""
-    if active.limit is not None:
-        draft.order(CancelTimer(active.limit))
-    active = replace(active, turn=None, limit=None, limit_at=None)
+    draft.order(CancelTimer(message.ticket))
+    active = replace(active, turn=None)
     wrong = next((one for one in message.moves if not can_be_made(run, one)), None)
     error = message.error
     if error is None and wrong is not None:

@@ -84,4 +84,5 @@ def _told(draft: Draft, request: RequestRecord, event: ProvisionEvent, before: N
         "previous_target_provision_state": before.target_provision_state,
         "provision_state": record.provision_state,
         "target_provision_state": record.target_provision_state,
+        **({} if request.runbook is None else {"runbook": request.runbook}),
     }

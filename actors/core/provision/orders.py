@@ -12,6 +12,7 @@ from castiron.actors.core.effects import AnswerNode, Refuse
 from castiron.actors.core.messages import Direct, Moved, Order, Reported, StepAnswer
 from castiron.actors.core.provision import driving
 from castiron.actors.core.provision.courses import EVENTS_OF
+from castiron.actors.core.provision.lanes import waiting_lane
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.provision.states import after, events_of, held_from
 from castiron.actors.core.requests import running
@@ -61,7 +62,7 @@ def answer(draft: Draft, message: StepAnswer, settings: Settings) -> None:
     active = _work(draft)
     lane = None
     if active is not None and active.request.id == message.request_id:
-        lane = driving.waiting_lane(active, message.step, message.attempt)
+        lane = waiting_lane(active, message.step, message.attempt)
     if active is None or lane is None:
         name = draft.state.record.name
         error = StepNotWaiting(

@@ -137,8 +137,9 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         on_restart=verb.on_restart,
         deadline_at=deadline_at,
         depends_on=verdict.depends_on,
-        callbacks=() if verb.callback_url is None else (verb.callback_url,),
+        callbacks=with_callback({}, verb.callback_url, identity_of(message.requester)),
         requesters={identity_of(message.requester): deadline_at},
+        runbook=message.runbook,
         progress={"plan": message.plan} if message.plan else {},
         secret_keys=STEPS if has_secrets(message.plan) else frozenset(),
     )
@@ -158,7 +159,7 @@ def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
     verb, who, wanted = message.verb, identity_of(message.requester), dict(other.wanted_by)
     given = None if verb.deadline_at is None else Instant(verb.deadline_at)
     wanted[who] = latest((given, wanted[who])) if who in wanted else given
-    callbacks = with_callback(other, verb.callback_url)
+    callbacks = with_callback(other.callbacks, verb.callback_url, who)
     full = crowded(draft.state, max(len(wanted), len(callbacks)) - 1, MAX_REQUESTERS, what="request_sharers")
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))

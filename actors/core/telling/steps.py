@@ -25,6 +25,7 @@ def about(request: RequestRecord, run: Run, place: int, node: NodeRecord) -> dic
         "position": place + 1,
         "count": len(run.steps),
         "attempt": one.attempts,
+        **({} if request.runbook is None else {"runbook": request.runbook}),
     }
 
 

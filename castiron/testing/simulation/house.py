@@ -21,7 +21,7 @@ from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.periodics.periodics import Periodics
-from castiron.actors.pruning import Pruning
+from castiron.actors.pruning import Pruning, Reading
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
 from castiron.actors.published.checks import Checks
@@ -30,6 +30,7 @@ from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
 from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.steps.shelf import Shelf
@@ -45,6 +46,9 @@ from castiron.transport.vocabulary import CheckResult, Instant, NodeUUID
 
 PRUNING_PAUSE_S: Final = 3_600.0
 """Between two rounds that found nothing to remove: once a minute would be half of a simulated week's work."""
+
+STILL: Final = Reading(0.0, 0.0)
+"""The clocks of pruning: how long a step takes here says nothing, and would be another number each time."""
 
 
 class MortalClock:
@@ -132,6 +136,7 @@ class House:
             workers=Workers(Shelf(), self._clock, 1),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=Periodics(self._clock, ground.settings, ground.rng),
+            runbooks=Runbooks(store.runbooks()),
             conductor=store.conductor,
             clock=self._clock,
             dispatcher=self.dispatcher,
@@ -150,7 +155,16 @@ class House:
         self.kin = Kin(fleet=Seat(), supervisor=Seat())
         self._start_actors(store)
         keys = Keys(store.keys())
-        Pruning(store, archive, self._clock, ground.settings, keys.forget, pause_s=PRUNING_PAUSE_S).start()
+        pruning = Pruning(
+            store,
+            archive,
+            self._clock,
+            ground.settings,
+            keys.forget,
+            pause_s=PRUNING_PAUSE_S,
+            read_clocks=lambda: STILL,
+        )
+        pruning.start()
         self.intake = Intake(self.services, archive, keys)
         self.bulks = Bulks(self.services, self.intake, archive)
         desk = Bulletin(

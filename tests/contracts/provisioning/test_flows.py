@@ -123,7 +123,7 @@ def test_a_node_is_told_to_wait_and_to_go_on_as_often_with_either_executor(begin
 
     told = [one for one in story.told("n1") if one.request == request.id]
     moves = [one.payload["provision_state"] for one in told if one.type.startswith("node.provision_set")]
-    assert moves == ["deploying", "wait call-back", "deploying", "active"]
+    assert moves == ["deploying", "wait call-back", "deploying", "wait call-back", "deploying", "active"]
 
 
 def test_an_executor_that_is_none_is_refused_by_name() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from castiron.transport.errors import StoreUnavailable
 from tests.support.conductor_process import ROOT, ConductorProcess, opened
 from tests.support.deadline import until
 from tests.support.moving import Story, check_starts, standing
@@ -144,4 +145,25 @@ def test_what_was_held_is_held_after_a_kill(world: World) -> None:
         client.provision.unhold("n1")
         assert client.requests.wait(request.id, 30).state == "succeeded"
         story.check()
+        conductor.stop()
+
+
+def test_a_step_that_is_begun_again_after_a_failed_commit_waits_for_its_thread_of_before(world: World) -> None:
+    with world.conductor() as conductor, conductor.client() as client:
+        story = Story(client)
+        for name in ("n1", "n2"):
+            story.node(name)
+        request = story.move("n1", "deploy", [world.step("twice", gated=True)])
+        until(lambda: notes(world.trace) == ["twice"])
+        conductor.limit_files(1)
+        with pytest.raises(StoreUnavailable):
+            client.provision.hold("n1")
+        conductor.limit_files(None)
+        until(lambda: client.requests.show(request.id).view.attempts == 2)
+
+        story.ended(story.move("n2", "deploy", [world.step("blind")]))
+        assert notes(world.trace) == ["twice", "blind"], "two do the same at once"
+        world.gate.unlink()
+        story.ended(request)
+        assert notes(world.trace) == ["twice", "blind", "twice"]
         conductor.stop()

@@ -95,7 +95,13 @@ def workers(clock: VirtualClock) -> Iterator[Workers]:
 
 
 def submit(
-    workers: Workers, name: str, args: Mapping[str, Any] | None = None, *, what: str = "execute", deadline: float = 1e12
+    workers: Workers,
+    name: str,
+    args: Mapping[str, Any] | None = None,
+    *,
+    what: str = "execute",
+    deadline: float = 1e12,
+    whose: str | None = None,
 ) -> tuple[list[Outcome], Callable[[], None]]:
     told: list[Outcome] = []
     context = StepContext(
@@ -109,7 +115,7 @@ def submit(
         token="t",
     )
     work = RunStep(interface="test", step=name, args=args or {}, what=what)
-    return told, workers.submit(Job(work=work, context=context, done=told.append))
+    return told, workers.submit(Job(work=work, context=context, done=told.append, whose=whose or object()))
 
 
 def outcome(workers: Workers, name: str, args: Mapping[str, Any] | None = None, *, what: str = "execute") -> Outcome:
@@ -182,6 +188,27 @@ def test_a_step_that_hangs_loses_its_place_and_its_say(workers: Workers, clock: 
     GATE.set()
     until(lambda: workers.counters()["hung"] == 0)
     assert [len(told) for told in hung] == [1, 1]
+
+
+def test_what_is_begun_again_waits_for_its_thread_of_before(workers: Workers) -> None:
+    first, stop = submit(workers, "waits", whose="mine")
+    stop()
+    again, _ = submit(workers, "plain", whose="mine")
+
+    assert outcome(workers, "plain") == Done(value={"size": 1, "node": "n1"}), "others do not wait for it"
+    assert (workers.counters(), again) == ({"running": 1, "waiting": 1, "hung": 0}, [])
+    GATE.set()
+    until(lambda: bool(first and again))
+
+
+def test_what_is_begun_again_waits_no_longer_than_the_first_may_take(workers: Workers, clock: VirtualClock) -> None:
+    submit(workers, "waits", whose="mine", deadline=clock.now() + 5.0)
+    again, _ = submit(workers, "plain", whose="mine")
+
+    clock.advance(Seconds(6.0))
+
+    until(lambda: bool(again))
+    assert again == [Done(value={"size": 1, "node": "n1"})]
 
 
 def test_a_step_is_asked_to_stop(workers: Workers) -> None:

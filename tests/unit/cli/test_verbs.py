@@ -59,6 +59,12 @@ VERBS_OF = {
     "request show": {"request.show"},
     "request trace": {"request.trace"},
     "request wait": {"request.wait", "request.show"},
+    "runbook check": {"runbook.create", "runbook.set", "runbook.list"},
+    "runbook create": {"runbook.create"},
+    "runbook delete": {"runbook.delete"},
+    "runbook list": {"runbook.list"},
+    "runbook set": {"runbook.set"},
+    "runbook show": {"runbook.show"},
     "settings": {"status"},
     "status": {"status"},
 }
