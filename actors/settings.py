@@ -56,10 +56,7 @@ class Settings:
     )
     power_poll_max_s: float = _setting(2.0, "the same, after the wait has doubled often enough", least=0.01, most=60.0)
     unknown_outcome_settle_s: float = _setting(
-        5.0,
-        "seconds that a command of unknown outcome is given to show an effect before another one may be sent",
-        least=0.0,
-        most=600.0,
+        5.0, "seconds that a command of unknown outcome has to show an effect before another", least=0.0, most=600.0
     )
     sync_power_state_interval_s: float = _setting(
         25.0,
@@ -180,20 +177,14 @@ class Settings:
         0.5, "seconds from which on a turn of an actor counts as slow, and is told", least=0.01, most=600.0
     )
     hung_turn_s: float = _setting(
-        10.0,
-        "seconds after which a turn of an actor counts as hung and the actor is replaced; a thread is named",
-        least=0.1,
-        most=600.0,
+        10.0, "seconds after which an actor's turn counts as hung and it is replaced", least=0.1, most=600.0
     )
     restart_intensity: int = _setting(
         5, "failures of one node's actor within restart_period_s after which the node is put aside", least=1, most=1000
     )
     restart_period_s: float = _setting(60.0, "seconds that failures are counted over", least=1.0, most=DAY_S)
     restart_delay_initial_s: float = _setting(
-        0.1,
-        "seconds before the first restart of an actor; doubles with each failure in the period",
-        least=0.0,
-        most=60.0,
+        0.1, "seconds before an actor's first restart; doubles with each failure in the period", least=0.0, most=60.0
     )
     restart_delay_max_s: float = _setting(1.5, "the most that such a delay grows to", least=0.0, most=600.0)
     max_waiters: int = _setting(

@@ -95,10 +95,8 @@ class World:
         self.state = NodeState(record=self.record)
         self.requests: dict[RequestID, RequestRecord] = {}
         self.events: list[EventDraft] = []
-        self.owed: list[tuple[RequestID, str, str]] = []
-        """Calls: request, URL, and the state that is told."""
-        self.effects: list[Effect] = []
-        """Of the latest decision that was carried out."""
+        self.owed: list[tuple[RequestID, str, str]] = []  # calls: request, URL, state
+        self.effects: list[Effect] = []  # of the latest decision
         self.replies: dict[object, list[Effect | CastironError]] = {}
         self.granted: list[RequestID] = []
         """Grants that the actor has not looked at yet."""
