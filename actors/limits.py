@@ -13,6 +13,7 @@ from castiron.actors.drivers.ipmi.bmc import MAX_WAITING as MAX_BMC_CALLS
 from castiron.actors.drivers.ipmi.operations.records import MAX_RECORDS, MAX_RESERVATIONS
 from castiron.actors.drivers.ipmi.operations.sel import MAX_POLLS, MAX_TRIES
 from castiron.actors.drivers.ipmi.operations.sensors import MAX_SENSORS
+from castiron.actors.executors.engines import MAX_LEFT_BEHIND as MAX_ENGINES_LEFT_BEHIND
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
@@ -66,6 +67,11 @@ BOUNDS: Final = (
     Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
     Bound("deploy_actions", "max_concurrent_deploy", "the same for deploy and rebuild, waits included; 0: off", WAITS),
     Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
+    Bound("engines", "max_engines", "a move waits likewise, with task_executor=taskflow; others pass it", WAITS),
+    Bound("engine_turns", "engine_threads", "an engine waits for another to end its turn", WAITS, _NO),
+    Bound(
+        "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
+    ),
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
     Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),

@@ -11,6 +11,7 @@ from typing import Protocol
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.drivers.base import Driver
+from castiron.actors.executors.engines import Engines
 from castiron.actors.nodes.crowding import Crowding
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.troubles import Troubles
@@ -85,6 +86,8 @@ class Services:
     """Lets others say how a step ended."""
     periodics: Periodics
     """Runs the periodic tasks."""
+    engines: Engines = field(default_factory=Engines)
+    """Say which step is next, where the node's actor does not."""
     runbooks: Runbooks = field(default_factory=Runbooks)
     """Those that are stored."""
     secret_rng: Random = field(default_factory=SystemRandom)

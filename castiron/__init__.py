@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from castiron.actors.core.provision.catalogue import Arg
     from castiron.actors.periodics.declaring import NeverAgain, periodic
     from castiron.actors.settings import Settings
-    from castiron.actors.steps.declaring import StepContext, deferred, step
+    from castiron.actors.steps.declaring import StepContext, deferred, flow_step, step
     from castiron.transport.clients.client import Client, connect
     from castiron.transport.clients.requests import Request
     from castiron.transport.errors import (
@@ -180,6 +180,7 @@ _HOME: Final = {
     "StepContext": "castiron.actors.steps.declaring",
     "connect": "castiron.transport.clients.client",
     "deferred": "castiron.actors.steps.declaring",
+    "flow_step": "castiron.actors.steps.declaring",
     "periodic": "castiron.actors.periodics.declaring",
     "step": "castiron.actors.steps.declaring",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
@@ -269,6 +270,7 @@ __all__ = [
     "__version__",
     "connect",
     "deferred",
+    "flow_step",
     "periodic",
     "step",
 ]

@@ -7,6 +7,7 @@ Change are held back until it is on disk; so are the effects of later decisions,
 from dataclasses import dataclass
 
 from castiron.actors.core.messages import ReplyTo
+from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Operation
 from castiron.actors.drivers.work import RunStep
@@ -127,6 +128,16 @@ class StopWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class AskExecutor:
+    """Ask which steps are next; the answer comes back as Moved with this ticket."""
+
+    ticket: Ticket
+    key: str
+    """Which list it is: another key, another engine."""
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Say TimerDue with this ticket at this time, or earlier by a part of `early_s` that the shell draws."""
 
@@ -187,6 +198,7 @@ Effect = (
     | CallWorker
     | DrawPassword
     | StopWorker
+    | AskExecutor
     | SetTimer
     | CancelTimer
     | Checked

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from castiron.actors.core.provision.run import Move
 from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
@@ -239,6 +240,30 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The executor says what is to be done next of a list of steps."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    moves: tuple[Move, ...] = ()
+    flow: Mapping[str, Any] | None = None
+    """What it keeps of the list, to be committed with what follows from its moves."""
+    error: CastironError | None = None
+    """Why it cannot say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A worker says how a step gets on."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    progress: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerDue:
     """A timer's time has come."""
 
@@ -252,5 +277,5 @@ class TimerDue:
 Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer | Claim | Release
 """What somebody wants of the node."""
 
-Message = Wish | Preview | Recover | PermitGranted | Heard | TimerDue
+Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | Reported | TimerDue
 """Everything that `node.decide` takes."""

@@ -25,11 +25,13 @@ from castiron.actors.core.messages import (
     Direct,
     Heard,
     Message,
+    Moved,
     PermitGranted,
     Preview,
     Recover,
     Release,
     Remove,
+    Reported,
     SetLock,
     SetMaintenance,
     StepAnswer,
@@ -65,6 +67,10 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             _heard(draft, message, settings)
         case TimerDue():
             _timer_due(draft, message, settings)
+        case Moved():
+            orders.moved(draft, message, settings)
+        case Reported():
+            orders.reported(draft, message)
         case Recover():
             _recover(draft, message, settings)
         case _:

@@ -71,6 +71,10 @@ class Active:
     """The driver call is a last look at a machine whose action is being aborted."""
     trace: tuple[TraceEntry, ...] = ()
     """The request's life so far; the request has it as the latest commit left it."""
+    turn: Ticket | None = None
+    """The question to the executor, which step is next, whose answer it waits for, and the timer that ends the wait."""
+    is_unaided: bool = False
+    """The executor could not answer: what has been done is taken back without it."""
 
     @property
     def traced(self) -> RequestRecord:
@@ -152,7 +156,7 @@ class NodeState:
         active = self.active
         if active is None or not isinstance(active.action, Run):
             return self.first is not None
-        return any(lane.call is not None or lane.wake is not None for lane in active.lanes)
+        return active.turn is not None or any(lane.call is not None or lane.wake is not None for lane in active.lanes)
 
     @property
     def power_state_at(self) -> Instant | None:

@@ -46,6 +46,8 @@ def stop(draft: Draft, one: Active | Lane) -> None:
 def let_go(draft: Draft, one: Timed) -> None:
     """Cancel both, and ask a worker to stop that is still at it."""
     stop(draft, one)
+    if isinstance(one, Active) and one.turn is not None:
+        draft.order(CancelTimer(one.turn))
     if one.limit is not None:
         draft.order(CancelTimer(one.limit))
     awake(draft, one)

@@ -8,7 +8,7 @@ answered.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -22,6 +22,7 @@ from castiron.actors.core.effects import (
     AnswerHolding,
     AnswerNode,
     AnswerRequest,
+    AskExecutor,
     CallDriver,
     CallWorker,
     CancelTimer,
@@ -39,15 +40,16 @@ from castiron.actors.core.effects import (
     StopWorker,
     TellFleet,
 )
-from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, TimerDue
+from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, Reported, TimerDue
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket, asks_bmc
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
 from castiron.actors.drivers.work import Secret
+from castiron.actors.executors.executor import Answer
 from castiron.actors.nodes.batch import Batch, Batches, Landed
-from castiron.actors.nodes.place import Granted, Place, class_of
+from castiron.actors.nodes.place import Granted, Place, classes_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
 from castiron.actors.services import Services
@@ -58,7 +60,7 @@ from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
 from castiron.store.errors import StaleAllocation, StoreError, StoreUnwritable
 from castiron.store.records import Commit
-from castiron.transport.errors import BMCUnsupported
+from castiron.transport.errors import BMCUnsupported, CastironError
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class NodeActor(DispatchedActor):
         self._timers: dict[Ticket, Timer] = {}
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
+        self._hand = services.engines.hand()
         self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
         self._retry: Timer | None = None
         self._seq = services.board.seq
@@ -175,14 +178,16 @@ class NodeActor(DispatchedActor):
         for decision in decisions:
             for effect in decision.effects:
                 self._carry_out(effect)
+        if self._settled.active is None or self._settled.active.is_unaided:
+            self._hand.close()
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case AcquirePermit(request_id=request_id, verb=verb, target=target):
-                self._place.ask_for(request_id, class_of(verb, target))
+                self._place.ask_for(request_id, *classes_of(verb, target))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
-            case CallDriver() | CallWorker() | DrawPassword():
+            case CallDriver() | CallWorker() | DrawPassword() | AskExecutor():
                 self._call(effect)
             case StopWorker(ticket=ticket):
                 self._stop_job(ticket)
@@ -222,7 +227,7 @@ class NodeActor(DispatchedActor):
         if timer is not None:
             timer.cancel()
 
-    def _call(self, effect: CallDriver | CallWorker | DrawPassword) -> None:
+    def _call(self, effect: CallDriver | CallWorker | DrawPassword | AskExecutor) -> None:
         if not self._counts():
             return None  # hung in what came before; the successor looks for itself
         match effect:
@@ -233,6 +238,8 @@ class NodeActor(DispatchedActor):
             case DrawPassword(ticket=ticket):
                 drawn = Secret(draw_password(self._services.secret_rng))
                 return _heard(self.actor_ref, ticket, None, Done(value=drawn))
+            case AskExecutor(ticket=ticket, key=key, run=run):
+                return self._hand.ask(key, run, partial(_moved, self.actor_ref, ticket))
 
     def _drive(self, effect: CallDriver) -> None:
         record = self._settled.record
@@ -261,6 +268,7 @@ class NodeActor(DispatchedActor):
             attempt=effect.attempt,
             deadline=effect.deadline,
             token=services.tokens.give(record.uuid, place),
+            report=partial(_reported, self.actor_ref, effect.ticket),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
         whose = (record.uuid, effect.request_id, effect.name)
@@ -309,6 +317,7 @@ class NodeActor(DispatchedActor):
         self._retry = None
         for ticket in tuple(self._jobs):
             self._stop_job(ticket)
+        self._hand.close()
         self._place.give_back()
 
     def _counts(self) -> bool:
@@ -335,6 +344,16 @@ def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
 
 def _heard(ref: ActorRef[Any], ticket: Ticket, new_id: Callable[[], str] | None, outcome: Outcome) -> None:
     _tell(ref, Heard(ticket=ticket, outcome=outcome, spare_id=None if new_id is None else RequestID(new_id())))
+
+
+def _reported(ref: ActorRef[Any], ticket: Ticket, progress: Mapping[str, Any]) -> None:
+    _tell(ref, Reported(ticket=ticket, progress=progress))
+
+
+def _moved(ref: ActorRef[Any], ticket: Ticket, answer: Answer | CastironError) -> None:
+    if isinstance(answer, CastironError):
+        return _tell(ref, Moved(ticket=ticket, error=answer))
+    return _tell(ref, Moved(ticket=ticket, moves=answer.moves, flow=answer.flow))
 
 
 def _landed(ref: ActorRef[Any], reporter: Reporter, batch: Batch, outcome: Commit | StoreError) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
-from castiron.actors.nodes.place import caps_of
+from castiron.actors.nodes.place import ENGINE, caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
@@ -140,13 +140,18 @@ class Bulletin:
         services, door = self._services, self.front_door
         settings, counters, limits = services.settings, door.counters(), door.limits
         ipmi = drivers.get("ipmi", {})
+        engines = services.engines.counters()
         bulks, bulk_nodes = self._bulks.counts()
         return {
             "actions": _held(services.permits.in_use, settings.max_running_actions, "max_running_actions"),
             **{
                 f"{kind}_actions": _capped(services.permits.in_use_of(kind), cap, f"max_concurrent_{kind}")
                 for kind, cap in caps_of(settings).items()
+                if kind != ENGINE
             },
+            "engines": _capped(services.permits.in_use_of(ENGINE), caps_of(settings)[ENGINE], "max_engines"),
+            "engine_turns": _held(engines["running"], settings.engine_threads, "engine_threads"),
+            "engine_turns_waiting": Gauge(used=engines["waiting"]),
             "steps": _held(services.workers.counters()["running"], settings.max_workers, "max_workers"),
             "periodics": _held(
                 services.periodics.counters()["running"], settings.periodic_max_workers, "periodic_max_workers"

@@ -1,4 +1,4 @@
-"""Settings of nodes in tests: short times, so that lives are short."""
+"""The settings of a node's world: times that a story in virtual time gets through."""
 
 from castiron.actors.settings import Settings
 
@@ -12,3 +12,6 @@ SETTINGS = Settings(
     sync_power_state_interval_s=0.0,
 )
 """Without power checks: they have a world of their own, and hypothesis meets both."""
+RECOVERY_PAUSE_S = 1.0
+DRIVER_TICK_S = 0.1
+"""How long after its deadline a driver may take to say that there was no answer."""

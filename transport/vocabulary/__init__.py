@@ -27,6 +27,7 @@ from castiron.transport.vocabulary.provisioning import (
     ProvisionTarget,
     StepKind,
     StepState,
+    TaskExecutor,
 )
 from castiron.transport.vocabulary.requests import (
     FINAL_REQUEST_STATES,
@@ -96,6 +97,7 @@ __all__ = [
     "Source",
     "StepKind",
     "StepState",
+    "TaskExecutor",
     "TraceWord",
     "Would",
 ]

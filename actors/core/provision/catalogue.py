@@ -86,6 +86,10 @@ class Known:
     """None: the setting step_timeout_s, or what its own machine takes."""
     make: Make | None = None
     """Its machine; None: a worker carries it out."""
+    is_flow: bool = False
+    """What carries it out is a flow of TaskFlow's, which the worker runs."""
+    refusal: str | None = None
+    """Why it cannot be asked for here; None: it can."""
     make_of_node: MakeOfNode | None = None
     """The same, in its place."""
     one_of: tuple[str, ...] = ()

@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
+from castiron.actors.core.executing import turns
 from castiron.actors.core.machines.actions import verb_of
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Draw, Failed, Listen, Succeeded, Wait
-from castiron.actors.core.messages import Heard, TimerDue
+from castiron.actors.core.messages import Heard, Moved, TimerDue
 from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of, stages_of
 from castiron.actors.core.provision.lanes import (
@@ -40,7 +41,7 @@ from castiron.actors.core.telling import steps as telling
 from castiron.actors.core.timing import let_go, limited, stop
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, DeadlineExceeded, RequestAborted, from_wire
+from castiron.transport.errors import CastironError, DeadlineExceeded, RequestAborted, StepFailed, from_wire
 from castiron.transport.verbs import NodeProvisionSet
 from castiron.transport.vocabulary import (
     EngineMode,
@@ -61,6 +62,9 @@ FOUND_AS: Final = {
     "read_sensors": "sensors",
 }
 """Step of an inspection → the property that holds what it has found."""
+
+
+SILENT: Final = "The executor does not say which step is next. What was done is taken back without it."
 
 
 def begin(draft: Draft, first: RequestRecord, settings: Settings) -> None:
@@ -100,6 +104,8 @@ def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> N
 
 def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> None:
     """Go on after a step's wait, or give it up because its time is over; or the whole list, because its own is."""
+    if message.ticket == active.turn:
+        return moved(draft, active, Moved(ticket=message.ticket, error=StepFailed(SILENT)), settings)
     if message.ticket == active.limit:
         return _expire(draft, replace(active, limit=None), settings)
     lane = next(one for one in active.lanes if message.ticket in (one.wake, one.limit))
@@ -200,6 +206,8 @@ def alive(draft: Draft, active: Active, lane: Lane, progress: Mapping[str, Any],
 def go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool = False) -> None:
     """Make all moves that can be made now, then say where the node stands."""
     before = None if is_changed else draft.state.active
+    if turns.is_asked(active, settings):
+        return _settle(draft, turns.ask(draft, active, run_of(active)), before)
     while moves := run_of(active).moves():
         for one in moves:
             moved = _make(draft, active, one, settings)
@@ -207,6 +215,17 @@ def go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool 
                 return None
             active = moved
     return _settle(draft, active, before)
+
+
+def moved(draft: Draft, active: Active, message: Moved, settings: Settings) -> None:
+    """Make the moves that the executor has chosen; without it, take back what has been done."""
+    active, moves = turns.answered(draft, active, run_of(active), message)
+    for one in moves:
+        made = _make(draft, active, one, settings)
+        if made is None:
+            return None
+        active = made
+    return go_on(draft, active, settings)
 
 
 def _make(draft: Draft, active: Active, one: Move, settings: Settings) -> Active | None:
@@ -313,7 +332,7 @@ def _settle(draft: Draft, active: Active, before: Active | None) -> None:
     """Say where the node stands, and see to it that what a successor must know is on disk."""
     run = run_of(active)
     active = _bounded(draft, active)
-    if not run.is_held:
+    if not run.is_held and active.turn is None:
         _tend_wait(draft, active, run)
     if before is None or before.action != run or before.request != active.request:
         overdue_at = None if run.is_held or not active.lanes else run.until

@@ -1,6 +1,6 @@
-"""What is said about the work on a node: end it, hold it, let it go on; how one of its steps ended. Pure.
+"""What is said about the work on a node: end it, hold it, let it go on; what is next, how a step ended. Pure.
 
-Decided at once, whoever asks; the answer is the node as it is afterwards. May come in: another order. Must not: what
+Decided at once, whoever says it; the answer is the node as it is afterwards. May come in: another order. Must not: what
 follows from it for the steps (`driving`).
 """
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Refuse
-from castiron.actors.core.messages import Direct, Order, StepAnswer
+from castiron.actors.core.messages import Direct, Moved, Order, Reported, StepAnswer
 from castiron.actors.core.provision import driving
 from castiron.actors.core.provision.courses import EVENTS_OF
 from castiron.actors.core.provision.lanes import waiting_lane
@@ -20,10 +20,11 @@ from castiron.actors.core.requests import running
 from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import leaving
 from castiron.actors.core.state import Active
+from castiron.actors.core.telling import steps as telling
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError, NodeStateInvalid, StepNotWaiting
 from castiron.transport.verbs import NodeProvisionAbort, NodeProvisionHold, NodeProvisionUnhold, tag_of
-from castiron.transport.vocabulary import ProvisionEvent
+from castiron.transport.vocabulary import EventType, ProvisionEvent
 
 TAGS: Final[Mapping[Order, str]] = {
     Order.ABORT: tag_of(NodeProvisionAbort),
@@ -75,6 +76,22 @@ def answer(draft: Draft, message: StepAnswer, settings: Settings) -> None:
     else:
         driving.answered(draft, active, lane, message.outcome, settings)
     return draft.order(AnswerNode(message.reply_to))
+
+
+def moved(draft: Draft, message: Moved, settings: Settings) -> None:
+    """Take in what the executor says, if it was the latest that it was asked."""
+    active = _work(draft)
+    if active is not None and active.turn == message.ticket:
+        driving.moved(draft, active, message, settings)
+
+
+def reported(draft: Draft, message: Reported) -> None:
+    """Tell how a step gets on, if it is still at it."""
+    active = _work(draft)
+    for lane in () if active is None else active.lanes:
+        if active is not None and lane.call == message.ticket:
+            told = telling.about(active.request, _run(active), lane.place, draft.state.record)
+            draft.tell(EventType.STEP_PROGRESS, {**told, "progress": message.progress}, active.request)
 
 
 def _obstacle(draft: Draft, message: Direct) -> CastironError | None:

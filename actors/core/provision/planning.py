@@ -111,7 +111,9 @@ def steps_of(
 def _own(kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> list[Step]:
     """Return what is done if nobody chooses."""
     first = [(catalogue[own.key], own.args) for own in BY_ITSELF.get(kind, ()) if own.key in catalogue]
-    more = [known for known in catalogue.values() if kind in known.kinds and known.priority > 0]
+    more = [
+        known for known in catalogue.values() if kind in known.kinds and known.priority > 0 and known.refusal is None
+    ]
     more.sort(key=lambda known: _rank(kind, known.priority, known.interface))
     return _named(_step(known, args, step_timeout_s) for known, args in (*first, *((known, NOTHING) for known in more)))
 
@@ -126,6 +128,8 @@ def _checked(place: int, wish: StepWish, kind: StepKind | None, catalogue: Catal
     known = known_of(path, wish, catalogue)
     if kind is not None and kind not in known.kinds:
         raise _invalid(path, wish, f"It is no {kind} step.")
+    if known.refusal is not None:
+        raise _invalid(path, wish, known.refusal)
     args = _checked_args(f"{path}.args", wish, known)
     step = _step(known, args, step_timeout_s)
     secrets = [name for name in args if known.args[name].is_secret]

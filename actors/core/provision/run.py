@@ -93,6 +93,8 @@ class Run:
     is_held: bool = False
     failure: Mapping[str, Any] | None = None
     """Why it goes back, in the form of the wire."""
+    flow: Mapping[str, Any] | None = field(default=None, compare=False)
+    """What another executor keeps of it, as plain data; where it says otherwise than the steps, they count."""
 
     @property
     def observed(self) -> tuple[PowerState, Instant] | None:
@@ -128,7 +130,7 @@ class Run:
         """
         told: dict[str, Any] = {"stage": self.stage.value, "mode": self.mode.value}
         told["steps"] = [one.stored for one in self.steps]
-        for key in ("is_to_hold", "is_held", "failure"):
+        for key in ("is_to_hold", "is_held", "failure", "flow"):
             if getattr(self, key):
                 told[key] = getattr(self, key)
         return Fragment({**told, "plan": fragment(before.get("plan", {}))})
@@ -143,6 +145,7 @@ class Run:
             is_to_hold=bool(told.get("is_to_hold", False)),
             is_held=bool(told.get("is_held", False)),
             failure=told.get("failure"),
+            flow=told.get("flow"),
         )
 
     def having(self, place: int, /, **changes: Any) -> "Run":
@@ -152,16 +155,29 @@ class Run:
 
     def moves(self) -> tuple[Move, ...]:
         """Return what is to be done now, given where the steps stand; nothing, while something has to end first."""
-        busy = any(one.state in UNDER_WAY for one in self.steps)
         if self.failure is not None:
-            return () if busy else (self._back(),)
+            return () if self.is_busy else (self._back(),)
         if self.is_held:
             return ()
         if self.is_to_hold:
-            return () if busy else (Stop(),)
+            return () if self.is_busy else (Stop(),)
         if all(one.state is StepState.SUCCESS for one in self.steps):
             return (Finish(),)
         return tuple(Begin(place) for place, one in enumerate(self.steps) if self._is_ready(place, one))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step is under way."""
+        return any(one.state in UNDER_WAY for one in self.steps)
+
+    def is_to_revert(self, place: int) -> bool:
+        """Return whether a step has done something that can be taken back."""
+        one = self.steps[place]
+        return one.state in TO_REVERT and one.step.has_revert
+
+    def latest(self, places: Iterable[int]) -> int:
+        """Return which of some steps began last."""
+        return max(places, key=lambda place: (self.steps[place].started_at or 0.0, place))
 
     def name_of(self, place: int) -> str:
         """Return the name of a step."""
@@ -177,10 +193,8 @@ class Run:
         return all(other.state is StepState.SUCCESS for other in before)
 
     def _back(self) -> Move:
-        begun = [place for place, one in enumerate(self.steps) if one.state in TO_REVERT and one.step.has_revert]
-        if not begun:
-            return Finish()
-        return Revert(max(begun, key=lambda place: (self.steps[place].started_at or 0.0, place)))
+        begun = [place for place in range(len(self.steps)) if self.is_to_revert(place)]
+        return Revert(self.latest(begun)) if begun else Finish()
 
     def _next_name(self) -> str:
         return next((one.step.name for one in self.steps if one.state is StepState.PENDING), "the end")

@@ -23,15 +23,21 @@ class PluginProcess(ConductorProcess):
 class World:
     """A store, a file of notes, a gate that steps wait at, and one conductor after the other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, executors: tuple[str, str]) -> None:
         installed(folder)
+        self._executors = iter((*executors, executors[1]))
         self._folder = folder
         self.trace = folder / "trace"
         self.gate = folder / "gate"
         self.gate.touch()
 
     def conductor(self, **settings: float) -> PluginProcess:
-        values = {"sync_power_state_interval_s": 0.0, **settings}
+        """Return the next conductor, with the next executor."""
+        values: dict[str, Any] = {
+            "sync_power_state_interval_s": 0.0,
+            "task_executor": next(self._executors),
+            **settings,
+        }
         return PluginProcess(self._folder / "castiron.db", f"ipc://{self._folder}/c.ipc", **values)
 
     def step(self, name: str, *, gated: bool = False) -> dict[str, Any]:
@@ -51,9 +57,13 @@ class World:
         return request.id
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Generator[World]:
-    world = World(tmp_path)
+@pytest.fixture(
+    params=[("builtin", "builtin"), ("taskflow", "taskflow"), ("taskflow", "builtin")],
+    ids=" then ".join,
+)
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[World]:
+    """The one that is killed has the first executor, its successor the second: what either leaves, both take up."""
+    world = World(tmp_path, request.param)
     yield world
     with opened(tmp_path / "castiron.db"):
         pass  # it is whole

@@ -13,6 +13,7 @@ from castiron.actors.core.effects import Refuse
 from castiron.actors.core.messages import Amendment, Order, Recover, SetLock
 from castiron.actors.core.requests.guards import action_of_verb, guarded
 from castiron.actors.core.requests.obstacles import targets_of
+from castiron.actors.executors.taskflow.engine import FlowEngine
 from castiron.transport.errors import PowerOffDisabled, StepFailed
 from castiron.transport.verbs import AnyNodeRequest, NodePowerSet, NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import (
@@ -22,8 +23,8 @@ from castiron.transport.vocabulary import (
     PowerTarget,
     ProvisionState,
     ProvisionTarget,
+    TaskExecutor,
 )
-from tests.support.node_settings import SETTINGS
 from tests.support.node_world import World
 from tests.support.step_work import Luck
 from tests.support.weather import GUSTS, Gust, weather
@@ -75,7 +76,7 @@ class AnyWork(RuleBasedStateMachine):
     def begin(self, state: ProvisionState, every_s: float) -> None:
         self.world.record = replace(self.world.record, provision_state=state)
         self.world.state = replace(self.world.state, record=self.world.record)
-        self.world.settings = replace(SETTINGS, sync_power_state_interval_s=every_s)
+        self.world.settings = replace(self.world.settings, sync_power_state_interval_s=every_s)
         self.world.tell(Recover())
 
     @rule(
@@ -190,5 +191,24 @@ class AnyWork(RuleBasedStateMachine):
         self.world.check_ended()
 
 
+class AnyWorkOfTaskFlow(AnyWork):
+    """The same, with TaskFlow as the executor, which may fail or hang."""
+
+    @initialize()
+    def choose(self) -> None:
+        self.world.settings = replace(self.world.settings, task_executor=TaskExecutor.TASKFLOW)
+        self.world.executor.make = FlowEngine
+
+    @rule(is_lost=st.sampled_from([True, False, False]))
+    def lose_the_executor(self, is_lost: bool) -> None:
+        self.world.executor.is_lost = is_lost
+
+    def teardown(self) -> None:
+        self.world.executor.is_lost = False
+        super().teardown()
+
+
 TestAnyWork = AnyWork.TestCase
 TestAnyWork.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestAnyWorkOfTaskFlow = AnyWorkOfTaskFlow.TestCase
+TestAnyWorkOfTaskFlow.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
