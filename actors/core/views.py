@@ -3,8 +3,8 @@
 Pure; made when somebody reads, from what was published after the latest commit.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from castiron.actors.core.requests import obstacles
@@ -59,6 +59,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         disable_power_off=record.disable_power_off,
         resource_class=record.resource_class,
         traits=list(record.traits),
+        allocation_uuid=record.allocation_uuid,
+        instance_uuid=record.allocation_uuid,
         lock=_lock(record.lock),
         sensor_data_interval_s=record.sensor_data_interval_s,
         alarms=_alarms(record.alarms),
@@ -78,12 +80,10 @@ def field_of(state: NodeState, now: Instant, name: str) -> Any:
         return getattr(state.record, name)
     if name == "driver_info":
         return _masked(state.record.driver_info, state.record.secret_keys)
-    if name == "traits":
-        return list(state.record.traits)
-    if name == "lock":
-        return _lock(state.record.lock)
-    if name == "alarms":
-        return _alarms(state.record.alarms)
+    if name == "instance_uuid":
+        return state.record.allocation_uuid
+    if name in _MADE:
+        return _MADE[name](state.record)
     return getattr(node_view(state, now), name)
 
 
@@ -96,6 +96,14 @@ def _alarms(alarms: Mapping[str, NodeAlarm]) -> dict[str, AlarmView]:
 
 def _lock(lock: NodeLock | None) -> LockView | None:
     return None if lock is None else LockView(owner=lock.owner, reason=lock.reason, since=lock.since)
+
+
+_MADE: Final[Mapping[str, Callable[[NodeRecord], Any]]] = {
+    "traits": lambda record: list(record.traits),
+    "lock": lambda record: _lock(record.lock),
+    "alarms": lambda record: _alarms(record.alarms),
+}
+"""Fields of a view that are made of one of the record's."""
 
 
 def request_view(request: RequestRecord, state: NodeState | None = None) -> RequestView:
@@ -131,10 +139,25 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         callback_urls=[shown(url) for url in request.callbacks],
         attempts=request.attempts,
         step=None if active is None or active.request.id != request.id else active.action.step(),
+        runbook=request.runbook,
         steps=steps_of(request),
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),
     )
+
+
+def listed(request: RequestRecord, state: NodeState | None = None) -> RequestView:
+    """Return the request as lists have it: without its steps, which may be sixty-four, with a result each."""
+    error = request.error
+    if error is not None and "steps" in error.get("details", {}):
+        error = {**error, "details": _but_steps(error["details"])}
+    lean = replace(request, arguments=_but_steps(request.arguments), progress={}, error=error)
+    lean = lean if request.result is None else replace(lean, result=_but_steps(request.result))
+    return request_view(lean, state)
+
+
+def _but_steps(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != "steps"}
 
 
 def trace_steps(trace: Iterable[TraceEntry]) -> list[TraceStep]:

@@ -111,8 +111,8 @@ def plugged_in() -> list[Any]:
     for entry in entry_points(group=GROUP):
         try:
             loaded: Any = entry.load()
-            ones: list[Any] = loaded if isinstance(loaded, list) else [loaded]
-            found += [_made(one) for one in ones]
+            several: list[Any] = loaded if isinstance(loaded, list) else [loaded]  # pyright: ignore[reportUnknownVariableType] - a stranger's
+            found += [_made(one) for one in several]
         except Exception:
             log.exception("the periodic tasks of %s (%s) cannot be loaded; they are left out", entry.name, entry.value)
     return found

@@ -1,6 +1,7 @@
 """What the small conductor in memory tells of a request's life, and of its one periodic task."""
 
 import time
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -51,6 +52,14 @@ def sensed(node: NodeView) -> SensorListed:
         sensors=[warm, lost],
         left_out_count=1,
     )
+
+
+def merged(old: object, new: Any) -> object:
+    """Return a map with some keys set, and those removed that are nil; anything else is replaced."""
+    if not isinstance(old, dict):
+        return new
+    merged: dict[str, Any] = {**old, **new}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 class MemoryPeriodics:
