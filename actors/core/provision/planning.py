@@ -258,11 +258,14 @@ def _check_order(steps: list[Step]) -> None:
             if name not in names:
                 message = f"{step.name} is to be after {name}, and there is no such step in the list."
                 raise StepInvalid(message, details={"path": f"$.steps[{place}].after", "step": step.name})
-    left = {step.name: set(step.after or ()) for step in steps if step.after is not None}
+    before = [{other.name for other in steps[:place]} for place in range(len(steps))]
+    left = {step.name: before[place] if step.after is None else set(step.after) for place, step in enumerate(steps)}
     while left:
         ready = [name for name, after in left.items() if not after & left.keys()]
         if not ready:
-            message = f"These steps wait for each other: {', '.join(left)}."
+            message = (
+                f"These steps wait for each other: {', '.join(left)}. One without `after` waits for all before it."
+            )
             raise StepInvalid(message, details={"path": "$.steps", "step": next(iter(left))})
         for name in ready:
             del left[name]
