@@ -124,8 +124,9 @@ class Runner:
         """Take in how a run ended, on whatever thread."""
         if isinstance(ended.error, NotBegun):
             return self._put_off(task)
-        if isinstance(ended.value, Future):
-            return self._last(task, ended.value)
+        value = ended.value
+        if isinstance(value, Future):
+            return self._last(task, value)  # pyright: ignore[reportUnknownArgumentType] - a stranger's
         with self.lock:
             failure = self._conclude(task, ended)
         return self._tell(task, failure)

@@ -38,6 +38,8 @@ COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 """Word → whether a reading is beyond a threshold."""
 
+WORDS: Final = tuple(COMPARISONS)
+
 SEVERITIES: Final = ("low", "moderate", "critical")
 
 
@@ -86,16 +88,15 @@ class AlarmRule:
         return -item[1] if self.comparison_operator in {"lt", "le"} else float(self.is_beyond(item[1]))
 
     def _checks(self) -> tuple[tuple[str, bool, str], ...]:
-        number, periods = _is_number(self.threshold), self.evaluation_periods
+        said: dict[str, Any] = {name: getattr(self, name) for name in FIELDS}
+        sensor, periods = said["sensor"], said["evaluation_periods"]
         is_count = isinstance(periods, int) and not isinstance(periods, bool) and 1 <= periods <= MAX_PERIODS
-        is_text = isinstance(self.sensor, str) and bool(self.sensor)
-        words = ", ".join(COMPARISONS)
         return (
-            ("sensor", is_text, "a pattern of sensors' names, as 'CPU*'"),
-            ("comparison_operator", self.comparison_operator in tuple(COMPARISONS), f"one of {words}"),
-            ("threshold", number, f"a number within {MAX_THRESHOLD:g}"),
+            ("sensor", isinstance(sensor, str) and bool(sensor), "a pattern of sensors' names, as 'CPU*'"),
+            ("comparison_operator", said["comparison_operator"] in WORDS, f"one of {', '.join(WORDS)}"),
+            ("threshold", _is_number(said["threshold"]), f"a number within {MAX_THRESHOLD:g}"),
             ("evaluation_periods", is_count, f"a whole number from 1 to {MAX_PERIODS}"),
-            ("severity", self.severity in SEVERITIES, f"one of {', '.join(SEVERITIES)}"),
+            ("severity", said["severity"] in SEVERITIES, f"one of {', '.join(SEVERITIES)}"),
         )
 
 

@@ -31,8 +31,10 @@ class Inline:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.is_full = False
+        self.submitted = 0
 
     def submit(self, call: Callable[[], Any], done: Callable[[Ended], None], **_: Any) -> Callable[[], None]:
+        self.submitted += 1
         if self.is_full:
             done(Ended(error=NotBegun("full")))
             return lambda: None
@@ -169,7 +171,7 @@ def test_all_are_stopped_and_started_as_one_and_stay_spread(world: World) -> Non
     world.worker.stop_task("look")
     assert watcher.stand.value == "stopped"
     world.advance(SPACING_S * 2)
-    assert world.runs == []
+    assert (world.runs, world.pool.submitted) == ([], 0)
     world.worker.start_task("look")
     world.advance(SPACING_S)
     assert len(world.runs) == 50

@@ -14,7 +14,7 @@ from castiron.actors.periodics.roll import context_of
 from castiron.actors.periodics.runner import PASSED
 from castiron.actors.sensors.sensing import MAX_PASSED, SILENT, Sensing, passed_over, to_pass
 from castiron.transport.errors import BMCUnreachable
-from castiron.transport.vocabulary import EventType, Fault, Seconds
+from castiron.transport.vocabulary import EventType, Fault, NodeUUID, Seconds
 from tests.support.conductor_sim import Simulation
 
 HOT = AlarmRule(name="hot", sensor="*", comparison_operator="gt", threshold=80.0)
@@ -129,6 +129,23 @@ def test_a_node_that_goes_while_it_is_read_leaves_nothing_behind() -> None:
     services = scene.sim.services
     assert (len(services.readings), services.sensor_places.in_use) == (0, 0)
     assert scene.sim.driver.counters()["machines"] == 0, uuid
+
+
+def test_a_bmc_that_is_asked_just_after_its_node_has_gone_is_let_go() -> None:
+    scene = Scene(1)
+    uuid, sim = scene.uuid("n0"), scene.sim
+
+    def leave(_: object) -> None:
+        """The node goes between the look at it and the call."""
+        sim.driver.bugs.clear()
+        sim.services.board.remove(NodeUUID(uuid), sim.services.board.seq)
+        sim.driver.forget(NodeUUID(uuid))
+
+    sim.driver.bugs[uuid] = leave
+    future = scene.due("n0")
+    scene.live(10.0)
+    assert future.done()
+    assert sim.driver.counters()["machines"] == 0
 
 
 def test_what_was_read_reaches_the_nodes_actor_and_is_told_once() -> None:

@@ -166,8 +166,9 @@ happenings = st.lists(
 @given(happenings, st.integers(1, 3))
 def test_each_change_is_told_once_whatever_happens(what: list[float | str | None], periods: int) -> None:
     """Against a model that keeps all readings since its owner began, and looks at the last few."""
-    world, asked = started(), rule(periods)
-    state, expected, seen = UNKNOWN, [], list[AlarmState]()
+    world, asked, state = started(), rule(periods), UNKNOWN
+    expected: list[tuple[str, str]] = []
+    seen: list[AlarmState] = []
     is_known = False
     for one in what:
         if one == CRASH:
