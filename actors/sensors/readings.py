@@ -7,8 +7,8 @@ import json
 import threading
 import zlib
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 from castiron.actors.drivers.findings import Health, SensorReading, Sensors
 from castiron.transport.errors import CastironError
@@ -84,13 +84,27 @@ class Readings:
 
 
 def _packed(sensors: Sensors) -> bytes:
-    return zlib.compress(json.dumps(asdict(sensors)).encode(), level=1)
+    # Rows, not maps by name: 0.1 ms for 100 sensors instead of 1.3, on the thread of all BMCs.
+    rows = [
+        (one.number, one.name, one.kind, one.value, one.units, one.states, one.health, one.is_available)
+        for one in sensors.readings
+    ]
+    return zlib.compress(json.dumps((sensors.left_out_count, rows)).encode(), level=1)
 
 
 def _unpacked(packed: bytes) -> Sensors:
-    told: dict[str, Any] = json.loads(zlib.decompress(packed))
+    left_out_count, rows = json.loads(zlib.decompress(packed))
     readings = (
-        SensorReading(**one | {"states": tuple(one["states"]), "health": Health(one["health"])})
-        for one in told["readings"]
+        SensorReading(
+            number=number,
+            name=name,
+            kind=kind,
+            value=value,
+            units=units,
+            states=tuple(states),
+            health=Health(health),
+            is_available=is_available,
+        )
+        for number, name, kind, value, units, states, health, is_available in rows
     )
-    return Sensors(readings=tuple(readings), left_out_count=told["left_out_count"])
+    return Sensors(readings=tuple(readings), left_out_count=left_out_count)

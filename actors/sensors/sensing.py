@@ -144,11 +144,15 @@ FAILING: Final = "failing"
 OFF: Final = "off"
 
 
+LEAST_S: Final = 1.0
+"""From one reading of a node to the next, whatever the node says: each is some hundreds of exchanges."""
+
+
 def spacing_s(settings: Settings, published: Published) -> float:
     """Return the seconds from one reading of a node's sensors to the next; 0.0: they are not read. Pure."""
     own_s = published.state.record.sensor_data_interval_s
     if own_s is not None:
-        return own_s
+        return max(own_s, LEAST_S) if own_s else 0.0
     return settings.sensor_data_interval_s if settings.send_sensor_data else 0.0
 
 
@@ -158,9 +162,9 @@ def passed_over(*, maintenance: bool, fault: Fault | None, failed_checks: int) -
     A node in maintenance by hand is somebody's who works on it: what its sensors say is no news. One whose BMC does not
     answer is known to be silent, and would hold a place for nothing.
     """
-    if fault is not None or failed_checks:
-        return SILENT
-    return MAINTENANCE if maintenance else None
+    if maintenance and fault is None:
+        return MAINTENANCE
+    return SILENT if fault is not None or failed_checks else None
 
 
 def to_pass(failures: int) -> int:

@@ -133,6 +133,7 @@ def test_an_alarm_is_raised_once_survives_a_restart_and_is_over_once(farm: BMCFa
         assert alarms_of(client, "n1") == [], "that all is well at first sight is no news"
         bmc.keeps.set_sensors(*warm)
         until(lambda: state(client)["hot"] == "alarm")
+        assert [one.name for one in client.nodes.list(where=["alarms.hot.state=alarm"])] == ["n1"]
         shown = command(conductor, "alarms")
         assert shown.exit_code == 0
         assert [word in shown.stdout for word in ("n1", "hot", "alarm", "Inlet Temp", "44")] == [True] * 5

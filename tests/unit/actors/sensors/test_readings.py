@@ -85,6 +85,7 @@ def test_a_node_says_for_itself_whether_it_is_read() -> None:
     assert listed(shown(sensor_data_interval_s=60.0), Readings(), Settings(), Instant(0.0)).interval_s == 60.0
     assert listed(shown(sensor_data_interval_s=0.0), Readings(), ON, Instant(0.0)).passed_over == "off"
     assert listed(shown(), Readings(), ON, Instant(0.0)).interval_s == 600.0
+    assert listed(shown(sensor_data_interval_s=0.01), Readings(), ON, Instant(0.0)).interval_s == 1.0
 
 
 def test_one_that_fails_again_and_again_says_so() -> None:

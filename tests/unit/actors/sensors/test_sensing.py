@@ -109,7 +109,7 @@ def test_how_many_intervals_are_passed_over(failures: int, passed: int) -> None:
         (True, None, 0, "maintenance"),
         (True, Fault.POWER_FAILURE, 0, SILENT),
         (True, Fault.ACTOR_FAILURE, 0, SILENT),
-        (True, None, 2, SILENT),
+        (True, None, 2, "maintenance"),
     ],
 )
 def test_who_is_passed_over(maintenance: bool, fault: Fault | None, failed_checks: int, why: str | None) -> None:
