@@ -25,7 +25,7 @@ RETRY_S: Final = (0.9, 1.1)
 """A run that could not begin is tried again after a time between these."""
 
 LOG_EVERY: Final = 100
-"""Of failures in a row the first is logged, then each of so many; of those for nodes, of all."""
+"""Of failures in a row the first is logged, then each of so many; of those for nodes, of all nodes' together."""
 
 PASSED: Final = object()
 """Returned by a run that had nothing to do: it counts for nothing."""
@@ -219,9 +219,18 @@ class Runner:
 
 
 def _logged(watcher: Watcher, failure: BaseException) -> None:
-    times = watcher.failures_in_a_row if watcher.node is None else watcher.failures
+    name, every_s = watcher.work.name, watcher.spacing_s
+    if watcher.node is not None:
+        if watcher.failures % LOG_EVERY == 1:
+            told = "the periodic task %s failed for node %s, number %d of its failures (it runs every %g s)"
+            log.error(told, name, watcher.node, watcher.failures, every_s, exc_info=failure)
+        return
+    times = watcher.failures_in_a_row
     if times == 1 or times % LOG_EVERY == 0:
-        told = "the periodic task %s failed%s, %d times %s (it runs every %g s)"
-        where = "" if watcher.node is None else f" for node {watcher.node}"
-        all_in = "in a row" if watcher.node is None else "for all nodes"
-        log.error(told, watcher.work.name, where, times, all_in, watcher.spacing_s, exc_info=failure)
+        log.error(
+            "the periodic task %s failed, %d times in a row (it runs every %g s)",
+            name,
+            times,
+            every_s,
+            exc_info=failure,
+        )

@@ -76,4 +76,4 @@ def _remarks(listed: SensorListed, now: float) -> Iterator[str]:
     if listed.error is not None:
         yield f"the latest reading failed {age(listed.tried_at, now)}: {listed.error['message']}".rstrip(".")
     elif listed.read_at is None and listed.interval_s and listed.passed_over is None:
-        yield f"its sensors have not been read yet; they are every {length(listed.interval_s)}"
+        yield f"its sensors have not been read yet; they are read every {length(listed.interval_s)}"
