@@ -9,6 +9,7 @@ from castiron.transport.vocabulary.events import (
 )
 from castiron.transport.vocabulary.machines import (
     BootDevice,
+    BootMode,
     CheckResult,
     Fault,
     PowerControl,
@@ -55,6 +56,7 @@ __all__ = [
     "UUID_FORM",
     "Applied",
     "BootDevice",
+    "BootMode",
     "CheckResult",
     "ConductorID",
     "DeliveryID",
