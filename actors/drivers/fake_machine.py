@@ -24,12 +24,12 @@ from castiron.actors.drivers.findings import (
 from castiron.actors.drivers.operations import (
     CheckUserPassword,
     ClearSEL,
+    GetBootMode,
     GetDeviceID,
     GetSELInfo,
     GetSystemGUID,
     Identify,
     ReadFRU,
-    GetBootMode,
     ReadSensors,
     ResetBMC,
     SetBootMode,

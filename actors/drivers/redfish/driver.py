@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from castiron.actors.dispatch.bulkhead import Bulkhead, Ended
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.drivers.base import Call, DriverInfo, NotDone, Outcome, Target
+from castiron.actors.drivers.base import Call, DriverInfo, Outcome, Target
 from castiron.actors.drivers.generations import Generations, superseded
 from castiron.actors.drivers.operations import VerifyCredentials
 from castiron.actors.drivers.redfish.counters import Tally
@@ -21,7 +21,7 @@ from castiron.actors.drivers.redfish.settings import Settings, check, read_setti
 from castiron.actors.drivers.redfish.wire.session import Session, World
 from castiron.actors.drivers.redfish.wire.tls import Contexts
 from castiron.transport.errors import ArgumentInvalid, BMCBusy, BMCError, BMCFault, BMCUnreachable
-from castiron.transport.vocabulary import Applied, NodeUUID
+from castiron.transport.vocabulary import NodeUUID
 
 DEFAULT_MAX_CALLS: Final = 16
 """Quick calls at once: at 10 ms each, 1,600 a second."""
