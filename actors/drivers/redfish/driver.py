@@ -1,4 +1,4 @@
-"""The `redfish` driver: calls come from any thread, block on threads of a bulkhead, and end in time whatever a BMC does.
+"""The `redfish` driver: calls come from any thread, block on threads of a bulkhead, and end in time in any case.
 
 It knows which lane a call goes to, and when a session is over; what is waited for, and for how long, is the lane's.
 """

@@ -47,6 +47,7 @@ def verify(session: Session, _: object) -> None:
 
 
 def _account(session: Session, user: str) -> Resource:
+    read_system(session)  # whoever may not look at the machine is told so, whatever else the BMC has
     service = session.get(needed(session.get(ROOT), "AccountService"))
     accounts = session.get(needed(service, "Accounts"))
     found = [each for path in links(accounts, "Members") if text(each := session.get(path), "UserName") == user]

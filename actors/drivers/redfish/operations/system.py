@@ -161,10 +161,10 @@ def identify(session: Session, operation: Identify) -> None:
     Raises:
         BMCUnsupported: for so many seconds, which Redfish does not have; or there is no lamp.
     """
+    system = read_system(session)
     if operation.duration_s:
         raise BMCUnsupported("Redfish lights the lamp until it is put out; it knows no seconds but 0.")
     is_lit = operation.duration_s is None
-    system = read_system(session)
     if "LocationIndicatorActive" in system:
         _patch(session, system, {"LocationIndicatorActive": is_lit})
     elif "IndicatorLED" in system:

@@ -9,7 +9,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -102,7 +102,8 @@ class Line:
         """Send a request over the connection that is open, and return its answer. Blocks.
 
         Raises:
-            Broken: the connection ended, or nothing came in time; it is closed.
+            Broken: the connection ended; it is closed.
+            BMCUnreachable: nothing came in time; the connection is closed.
             BMCFault: the answer is no HTTP, or too large; the connection is closed.
         """
         connection, stream = self._connection, self._socket
@@ -114,6 +115,8 @@ class Line:
             self._tally.add("asked")
             connection.request(method, path, body, dict(headers))
             answer, is_kept = self._read(connection.getresponse())
+        except TimeoutError:  # silence is no end: to ask again would only take more time
+            raise self._silent() from None
         except (http.client.RemoteDisconnected, http.client.IncompleteRead, OSError):
             self._tally.add("broken")
             raise Broken from None
@@ -158,7 +161,8 @@ class Line:
         self._tally.add("connected")
 
     def _read(self, response: http.client.HTTPResponse) -> tuple[Answer, bool]:
-        body = response.read(MAX_BODY_BYTES + 1)
+        with closing(response):  # it holds the socket for as long as there is more of it
+            body = response.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             raise BMCFault(f"{self._settings.address} answers with more than {MAX_BODY_BYTES // 1024**2} MB.")
         if response.length:

@@ -178,7 +178,8 @@ class Session:
             self._forget_token()
             self._log_in()
             answer = self._exchange(method, path, body, headers, acts=acts)
-        self._note(answer)
+        if path != ROOT:  # which is open to anybody
+            self._note(answer)
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's refusals
             raise self._refused(answer, f"{method} {path}", in_doubt=acts and answer.status in IN_DOUBT)
         return answer
