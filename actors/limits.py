@@ -62,6 +62,8 @@ BOUNDS: Final = (
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
     Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
+    Bound("redfish_calls", "redfish_max_calls", "a call to another Redfish BMC waits for one to end", WAITS, _NO),
+    Bound("redfish_slow_calls", "redfish_max_slow_calls", "the same, of those that take long", WAITS, _NO),
     Bound("waiters", "max_waiters", "clients that wait for ends: one more is refused; poll instead", BUSY),
     Bound("fleet", "fleet_mailbox_limit", "creations and changes of nodes that wait; also while it is replaced", BUSY),
     Bound("archive", MAX_QUESTIONS, "questions to the store that wait: one more is refused", BUSY),

@@ -23,7 +23,8 @@ from castiron.actors.drivers.redfish import RedfishDriver
 from castiron.testing import BMCFarm, Event
 from castiron.transport.vocabulary import NodeUUID, PowerState
 from tests.support.ipmi_sim import IPMISim
-from tests.support.redfish_bmc import RESET, RedfishBMC, refusal, status
+from tests.support.redfish_bmc import RESET, RedfishBMC, refusal
+from tests.support.redfish_faults import status
 from tests.support.sushy import SushyEmulator
 
 Info = Mapping[str, Any]

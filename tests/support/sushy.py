@@ -109,11 +109,17 @@ class SushyEmulator:
     @property
     def power(self) -> PowerState:
         """The machine's power, as any other client sees it."""
+        return PowerState.ON if self.system["PowerState"] == "On" else PowerState.OFF
+
+    @property
+    def system(self) -> dict[str, Any]:
+        """The machine's resource, as any other client sees it."""
         verify = ssl.create_default_context(cafile=str(self.certificate.path))
         found = httpx.get(
             f"https://127.0.0.1:{self.port}/redfish/v1/Systems/{UUID}", auth=(USERNAME, PASSWORD), verify=verify
         )
-        return PowerState.ON if found.json()["PowerState"] == "On" else PowerState.OFF
+        system: dict[str, Any] = found.json()
+        return system
 
     @property
     def resets(self) -> int:

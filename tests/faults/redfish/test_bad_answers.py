@@ -19,22 +19,8 @@ from castiron.transport.errors import (
 from castiron.transport.vocabulary import Applied, PowerControl, PowerState
 from tests.support.certificates import make_certificate
 from tests.support.driver_calls import Caller
-from tests.support.redfish_bmc import (
-    RESET,
-    SESSIONS,
-    SYSTEM,
-    Fault,
-    RedfishBMC,
-    cut,
-    drip,
-    endless,
-    hang,
-    hang_inside,
-    lost,
-    refusal,
-    status,
-    truncated,
-)
+from tests.support.redfish_bmc import RESET, SESSIONS, SYSTEM, Fault, RedfishBMC, refusal
+from tests.support.redfish_faults import cut, drip, endless, hang, hang_inside, lost, status, truncated
 
 ON = SetPower(PowerControl.ON)
 

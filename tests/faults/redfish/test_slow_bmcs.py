@@ -13,7 +13,8 @@ from castiron.transport.errors import BMCBusy, BMCUnreachable, DeadlineExceeded
 from castiron.transport.vocabulary import Instant, PowerControl, PowerState
 from tests.support.deadline import until
 from tests.support.driver_calls import Caller, Ticket
-from tests.support.redfish_bmc import SYSTEM, RedfishBMC, hang, running_redfish_bmc
+from tests.support.redfish_bmc import SYSTEM, RedfishBMC, running_redfish_bmc
+from tests.support.redfish_faults import hang
 
 DEAD = 12
 """Six times as many as have a place."""
