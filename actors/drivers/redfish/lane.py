@@ -249,10 +249,11 @@ class Lane:
         if isinstance(raised, NotBegun):
             return self._not_begun(raised, call)
         self.session.abort()
-        if isinstance(raised, Overdue):
+        if isinstance(raised, Overdue):  # its thread still has the connection, and closes it
             self._keeper.count_late()
             message = f"{self._where['address']} did not answer in time. Check its address and the network."
             return BMCUnreachable(message, details=self._where)
+        self.session.close_line()
         _log.error("The Redfish driver failed at one BMC.", exc_info=raised)
         return BMCFault("castiron failed at this BMC; its log says how.", details=self._where)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.drivers.base import GetPower, NotDone, SetPower
+from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, NotDone, SetBootDevice, SetPower
 from castiron.actors.drivers.redfish import RedfishDriver
 from castiron.transport.errors import (
     BMCBusy,
@@ -16,7 +16,7 @@ from castiron.transport.errors import (
     BMCUnsupported,
     CastironError,
 )
-from castiron.transport.vocabulary import Applied, PowerControl, PowerState
+from castiron.transport.vocabulary import Applied, BootDevice, PowerControl, PowerState
 from tests.support.certificates import make_certificate
 from tests.support.driver_calls import Caller
 from tests.support.redfish_bmc import RESET, SESSIONS, SYSTEM, Fault, RedfishBMC, refusal
@@ -146,6 +146,17 @@ class TestActing:
 
         assert isinstance(failure.error, BMCFault)
         assert failure.applied is Applied.NO
+
+    def test_a_tag_that_a_bmc_does_not_take_back_hinders_no_change(self, bmc: RedfishBMC, caller: Caller) -> None:
+        target = caller.target(bmc.driver_info)
+        setting = BootSetting(BootDevice.CDROM, uefi=True)
+        bmc.next(status(412, refusal("PreconditionFailed")), "PATCH")
+
+        assert caller.submit(target, SetBootDevice(setting)).value() is None
+        assert caller.submit(target, GetBootDevice()).value() == setting
+        bmc.next(status(412, refusal("PreconditionFailed")), "PATCH", count=2)
+        failure = caller.submit(target, SetBootDevice(setting)).failure()
+        assert (type(failure.error), failure.applied) == (BMCBusy, Applied.NO)
 
     def test_an_idle_connection_that_ended_costs_no_reset(self, bmc: RedfishBMC, caller: Caller) -> None:
         target = caller.target(bmc.driver_info)

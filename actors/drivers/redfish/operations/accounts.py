@@ -6,7 +6,7 @@ from dataclasses import replace
 from castiron.actors.drivers.findings import PasswordCheck
 from castiron.actors.drivers.operations import CheckUserPassword, SetUserPassword
 from castiron.actors.drivers.redfish.operations.resources import link, links, needed, text
-from castiron.actors.drivers.redfish.operations.system import if_match, read_system
+from castiron.actors.drivers.redfish.operations.system import patch, read_system
 from castiron.actors.drivers.redfish.wire.session import ROOT, Resource, Session
 from castiron.transport.errors import BMCCredentials, BMCUnsupported
 
@@ -21,7 +21,7 @@ def set_password(session: Session, operation: SetUserPassword) -> None:
     path = link(account)
     if path is None:
         raise BMCUnsupported(f"The BMC does not tell where the user {operation.user!r} is kept.")
-    session.send("PATCH", path, {"Password": operation.password}, if_match(account))
+    patch(session, path, account, {"Password": operation.password})
 
 
 def check_password(session: Session, operation: CheckUserPassword) -> PasswordCheck:

@@ -1,6 +1,7 @@
 """A machine itself, as Redfish has it: power, where it boots from, its lamp, its GUID and inventory (DSP0268)."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from castiron.actors.drivers.findings import FRU, FRUChassis, FRUProduct, System
 from castiron.actors.drivers.operations import Identify, SetBootMode
 from castiron.actors.drivers.redfish.operations.resources import link, links, needed, text, the_only, words
 from castiron.actors.drivers.redfish.wire.session import ROOT, Resource, Session
-from castiron.transport.errors import BMCFault, BMCUnsupported
+from castiron.transport.errors import BMCBusy, BMCFault, BMCUnsupported
 from castiron.transport.vocabulary import BootDevice, BootMode, PowerControl, PowerState
 
 POWERS: Final[Mapping[str, PowerState]] = {
@@ -145,14 +146,22 @@ def _mode_of(boot: Any) -> BootMode | None:
 
 
 def _patch(session: Session, resource: Resource, change: Mapping[str, Any]) -> None:
-    path = link(resource) or system_path(session)
-    session.send("PATCH", path, change, if_match(resource))
+    patch(session, link(resource) or system_path(session), resource, change)
 
 
-def if_match(resource: Resource) -> Mapping[str, str]:
-    """Return the header that lets a change through only if nobody else has changed the resource meanwhile."""
+def patch(session: Session, path: str, resource: Resource, change: Mapping[str, Any]) -> None:
+    """Change a resource that was just read, if nobody else has changed it meanwhile.
+
+    Some BMCs tell tags that they do not take back themselves. What they refuse for the tag's sake was not done, and is
+    sent once more to whatever there is now.
+    """
     tag = text(resource, "@odata.etag")
-    return {} if tag is None else {"If-Match": tag}
+    try:
+        session.send("PATCH", path, change, {} if tag is None else {"If-Match": tag})
+    except BMCBusy as error:
+        if tag is None or error.details.get("http_status") != HTTPStatus.PRECONDITION_FAILED:
+            raise
+        session.send("PATCH", path, change, {"If-Match": "*"})
 
 
 def identify(session: Session, operation: Identify) -> None:

@@ -284,6 +284,7 @@ class Session:
     def _see_that_it_is_wanted(self, *, acts: bool) -> None:
         with self._sending:
             if self._has_ended:
+                self._line.close()
                 raise self._silent()
             if self._is_unwanted:
                 raise BMCBusy("Another call came first.", details=self.where)
