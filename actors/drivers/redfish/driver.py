@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from castiron.actors.dispatch.bulkhead import Bulkhead, Ended
 from castiron.actors.dispatch.clock import Clock
@@ -16,8 +17,9 @@ from castiron.actors.drivers.base import Call, DriverInfo, Outcome, Target
 from castiron.actors.drivers.generations import Generations, superseded
 from castiron.actors.drivers.operations import VerifyCredentials
 from castiron.actors.drivers.redfish.counters import Tally
-from castiron.actors.drivers.redfish.lane import Lane, Pending, Todo
+from castiron.actors.drivers.redfish.lane import Lane, Pending
 from castiron.actors.drivers.redfish.settings import Settings, check, read_settings
+from castiron.actors.drivers.redfish.turns import Todo, Turns
 from castiron.actors.drivers.redfish.wire.session import Session, World
 from castiron.actors.drivers.redfish.wire.tls import Contexts
 from castiron.transport.errors import ArgumentInvalid, BMCBusy, BMCError, BMCFault, BMCUnreachable
@@ -75,6 +77,8 @@ class RedfishDriver:
         """Lanes that end their last call, or log out."""
         self._kept: OrderedDict[Lane, None] = OrderedDict()
         """Lanes that keep a connection while nothing is asked, the one that was asked longest ago first."""
+        self._turns: WeakValueDictionary[str, Turns] = WeakValueDictionary()
+        """By the BMCs' addresses, for as long as a lane needs them."""
         self._is_stopping = False
 
     def check(self, driver_info: Mapping[str, Any]) -> DriverInfo:
@@ -214,7 +218,8 @@ class RedfishDriver:
             return owned.lane
         if owned is not None:
             self._retire(owned.lane, superseded(target), todo)
-        lane = self._make_lane(target.node, settings)
+        turns = self._turns.setdefault(settings.address, Turns())
+        lane = self._make_lane(target.node, settings, turns)
         self._owned[target.node] = _Owned(target, settings, lane)
         return lane
 
@@ -226,14 +231,14 @@ class RedfishDriver:
         if before is not None and not before.is_quiet:
             busy = BMCBusy("Other credentials are being tried at this BMC.", details={"node": node})
             return pending.fail(busy, todo)
-        visitor = self._visitors[node] = self._make_lane(node, settings)
+        visitor = self._visitors[node] = self._make_lane(node, settings, Turns())
         self._leaving[visitor] = None
         visitor.submit(pending, todo)
         return visitor.leave(todo)
 
-    def _make_lane(self, node: NodeUUID, settings: Settings) -> Lane:
+    def _make_lane(self, node: NodeUUID, settings: Settings, turns: Turns) -> Lane:
         where = {"node": node, "address": settings.address}
-        return Lane(self, Session(settings, self._world, where), where)
+        return Lane(self, Session(settings, self._world, where), where, turns)
 
     def _retire(self, lane: Lane, error: BMCError, todo: Todo) -> None:
         self._leaving[lane] = None

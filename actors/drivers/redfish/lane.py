@@ -16,6 +16,7 @@ from castiron.actors.dispatch.bulkhead import LONG_S, Ended, Forgo, NotBegun, Ov
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.drivers.base import Call, Done, NotDone, Outcome
 from castiron.actors.drivers.redfish.operations.table import LONG, carry_out
+from castiron.actors.drivers.redfish.turns import Todo, Turns
 from castiron.actors.drivers.redfish.wire.session import Session
 from castiron.transport.errors import BMCBusy, BMCError, BMCFault, BMCUnreachable, CastironError, DeadlineExceeded
 from castiron.transport.vocabulary import Applied, Instant
@@ -25,9 +26,6 @@ MAX_WAITING: Final = 32
 
 LOGOUT_S: Final = 3.0
 """For the deletion of a session: a BMC that is there answers sooner; the others end it by themselves."""
-
-Todo = list[Callable[[], object]]
-"""What is done once the driver's lock is free: told, begun, or taken back."""
 
 _log = logging.getLogger(__name__)
 
@@ -102,16 +100,18 @@ class Lane:
         keeper: the driver.
         session: how the BMC is asked.
         where: details of errors: node, address.
+        turns: those of the BMC, which other machines may share.
 
     Attributes:
         current: the call that has a place, or waits for one.
     """
 
-    def __init__(self, keeper: Keeper, session: Session, where: Mapping[str, Any]) -> None:
+    def __init__(self, keeper: Keeper, session: Session, where: Mapping[str, Any], turns: Turns) -> None:
         self.session = session
         self.current: Pending | None = None
         self._keeper = keeper
         self._where = where
+        self._turns = turns
         self._calls: deque[Pending] = deque()
         self._is_slow = False
         self._is_retired = False
@@ -136,7 +136,7 @@ class Lane:
             self._make_way(todo)
         pending.timer = self._keeper.clock.call_at(pending.call.deadline, partial(self._keeper.late, self, pending))
         self._calls.append(pending)
-        return self._go_on(todo)
+        return self.go_on(todo)
 
     def late(self, pending: Pending, todo: Todo) -> None:
         """End a call that still waits for another of its BMC; the bulkhead sees to the one that does not."""
@@ -155,7 +155,8 @@ class Lane:
             error = self._error(ended.error, pending.call)
             pending.fail(error, todo, self._applied())
         self.current = None
-        self._go_on(todo)
+        self._turns.give(self, todo)
+        self.go_on(todo)
 
     def refuse_waiting(self, error: BMCError, todo: Todo) -> None:
         """End the calls that wait."""
@@ -170,18 +171,20 @@ class Lane:
             self.session.abort()
             self.current.fail(error, todo, self._applied())
             todo.append(self.current.withdraw)
-        self._go_on(todo)
+        self.go_on(todo)
 
     def leave(self, todo: Todo) -> None:
         """Be retired when the calls that there are have ended."""
         self._is_retired = True
-        self._go_on(todo)
+        self.go_on(todo)
 
-    def _go_on(self, todo: Todo) -> None:
+    def go_on(self, todo: Todo) -> None:
+        """Begin the next call, if it is the machine's turn; log out, if there is none and it was retired."""
         if self.current is not None:
             return
         if self._calls:
-            self._start(self._calls.popleft(), todo)
+            if self._turns.take(self):
+                self._start(self._calls.popleft(), todo)
         elif self._is_retired and not self._is_leaving:
             self._is_leaving = True
             todo.append(self._log_out)

@@ -72,6 +72,28 @@ def test_a_bmc_has_one_place_however_many_calls_wait_for_it(
         assert slow.most_at_once == 1
 
 
+def test_machines_that_share_a_bmc_take_turns(bmc: RedfishBMC, caller: Caller) -> None:
+    targets = [
+        caller.target({**bmc.driver_info, **more}, name)
+        for name, more in (("n1", {}), ("n2", {"redfish_system_id": SYSTEM}), ("n3", {"redfish_auth_type": "basic"}))
+    ]
+    bmc.next(hang)
+    first = caller.submit(targets[0], GetPower(), 30)
+    until(lambda: bmc.count("GET", SYSTEM) == 1)
+    late = caller.submit(targets[1], GetPower(), 0.2)
+    others = [caller.submit(target, SetPower(PowerControl.ON), 30) for target in (*targets, *targets)]
+
+    assert isinstance(late.failure().error, DeadlineExceeded)
+    caller.driver.forget(targets[2].node)
+    assert isinstance(others[2].failure().error, BMCUnreachable)
+    assert not any(ticket.outcomes for ticket in (first, others[0], others[1]))
+    bmc.released.set()
+
+    assert first.value() is PowerState.OFF
+    assert [others[place].value() for place in (0, 1, 3, 4)] == [None] * 4
+    assert bmc.most_at_once == 1
+
+
 def test_an_order_for_a_slow_bmc_does_not_wait_behind_checks_of_dead_ones(
     caller: Caller, clock: SystemClock, dead: str, bmc: RedfishBMC
 ) -> None:
