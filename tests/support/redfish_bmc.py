@@ -150,6 +150,11 @@ class RedfishBMC:
         with self._lock:
             self._wrongs += [Wrong(method, path, fault)] * count
 
+    def forgive(self) -> None:
+        """Take back every fault that is still in line."""
+        with self._lock:
+            self._wrongs.clear()
+
     def drop_connections(self) -> None:
         """End every connection, as a BMC does with idle ones."""
         with self._lock:

@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import BootSetting, GetBootDevice, GetPower, NotDone, SetBootDevice, SetPower
+from castiron.actors.drivers.operations import ClearSEL
 from castiron.actors.drivers.redfish import RedfishDriver
+from castiron.actors.drivers.redfish.counters import Tally
+from castiron.actors.drivers.redfish.settings import read_settings
+from castiron.actors.drivers.redfish.wire.session import Session, World
+from castiron.actors.drivers.redfish.wire.tls import Contexts
 from castiron.transport.errors import (
     BMCBusy,
     BMCCertificate,
@@ -16,10 +22,10 @@ from castiron.transport.errors import (
     BMCUnsupported,
     CastironError,
 )
-from castiron.transport.vocabulary import Applied, BootDevice, PowerControl, PowerState
+from castiron.transport.vocabulary import Applied, BootDevice, Instant, PowerControl, PowerState
 from tests.support.certificates import make_certificate
 from tests.support.driver_calls import Caller
-from tests.support.redfish_bmc import RESET, SESSIONS, SYSTEM, Fault, RedfishBMC, refusal
+from tests.support.redfish_bmc import ENTRIES, MANAGER, RESET, SESSIONS, SYSTEM, Fault, RedfishBMC, refusal
 from tests.support.redfish_faults import cut, drip, endless, hang, hang_inside, lost, status, truncated
 
 ON = SetPower(PowerControl.ON)
@@ -83,6 +89,26 @@ def test_what_only_reads_is_asked_once_more_over_a_new_connection(bmc: RedfishBM
     assert (bmc.connections, bmc.logins) == (2, 1)
 
 
+def test_an_answer_has_an_end(bmc: RedfishBMC, caller: Caller) -> None:
+    bmc.next(endless)
+
+    assert "more than 4 MB" in str(caller.submit(caller.target(bmc.driver_info), GetPower()).failure().error)
+
+
+def test_silence_is_not_asked_again(bmc: RedfishBMC, clock: SystemClock) -> None:
+    session = Session(read_settings(bmc.driver_info), World(clock, Contexts(), Tally()), {})
+    session.begin(Instant(clock.now() + 10))
+    session.get(SYSTEM)
+    bmc.next(hang)
+
+    session.begin(Instant(clock.now() + 0.2))
+    with pytest.raises(BMCUnreachable):
+        session.get(SYSTEM)
+
+    assert bmc.count("GET", SYSTEM) == 2
+    session.close_line()
+
+
 def test_a_wait_that_the_bmc_asks_for_is_passed_on(bmc: RedfishBMC, caller: Caller) -> None:
     bmc.next(status(503, refusal("ServiceTemporarilyUnavailable"), Retry_After="7"))
 
@@ -138,6 +164,23 @@ class TestActing:
         # What was known of one call is not known of the next.
         bmc.next(hang)
         assert caller.submit(target, GetPower(), 0.3).failure().applied is Applied.NO
+
+    def test_what_was_done_before_a_refusal_stays_in_doubt(self, bmc: RedfishBMC, caller: Caller) -> None:
+        target = caller.target(bmc.driver_info)
+        bmc.events = 3
+        bmc.next(lambda _: False, path=ENTRIES)
+        bmc.next(status(503), path=ENTRIES)
+
+        assert caller.submit(target, ClearSEL()).failure().applied is Applied.UNKNOWN
+
+    def test_a_log_that_is_not_cleared_is_told(self, bmc: RedfishBMC, caller: Caller) -> None:
+        bmc.events = 3
+        bmc.next(status(204), "POST", f"{MANAGER}/LogServices/SEL/Actions/LogService.ClearLog")
+
+        failure = caller.submit(caller.target(bmc.driver_info), ClearSEL()).failure()
+
+        assert isinstance(failure.error, BMCFault)
+        assert failure.applied is Applied.UNKNOWN
 
     def test_a_redirected_reset_is_not_sent_elsewhere(self, bmc: RedfishBMC, caller: Caller) -> None:
         bmc.next(ELSEWHERE, "POST", RESET)

@@ -181,7 +181,9 @@ class Session:
         if path != ROOT:  # which is open to anybody
             self._note(answer)
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's refusals
-            raise self._refused(answer, f"{method} {path}", in_doubt=acts and answer.status in IN_DOUBT)
+            if acts:
+                self.acted = answer.status in IN_DOUBT
+            raise self._refused(answer, f"{method} {path}")
         return answer
 
     def log_out(self) -> None:
@@ -334,8 +336,7 @@ class Session:
             raise BMCFault(message, details=self.where)
         return parts.path
 
-    def _refused(self, answer: Answer, asked: str, *, in_doubt: bool = False) -> BMCError:
-        self.acted = self.acted and in_doubt
+    def _refused(self, answer: Answer, asked: str) -> BMCError:
         return error_of(answer, asked, self.where)
 
     def _silent(self) -> BMCUnreachable:
