@@ -22,10 +22,11 @@ DEAD = 12
 
 
 @pytest.fixture
-def dead() -> Iterator[str]:
-    """Where connections are taken and nothing is said, as many as come."""
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as deaf:
-        yield f"127.0.0.1:{deaf.getsockname()[1]}"
+def dead() -> Iterator[list[dict[str, str]]]:
+    """BMCs that take connections and say nothing."""
+    with ExitStack() as stack:
+        deaf = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(DEAD)]
+        yield [{"redfish_address": f"127.0.0.1:{each.getsockname()[1]}"} for each in deaf]
 
 
 def check(caller: Caller, clock: SystemClock, info: dict[str, str], node: str, deadline_s: float) -> Ticket:
@@ -43,15 +44,14 @@ def meets_silence(caller: Caller, clock: SystemClock, info: dict[str, str], node
 
 
 def test_healthy_bmcs_are_asked_while_dead_ones_hold_every_place(
-    bmc: RedfishBMC, caller: Caller, driver: RedfishDriver, clock: SystemClock, dead: str
+    bmc: RedfishBMC, caller: Caller, driver: RedfishDriver, clock: SystemClock, dead: list[dict[str, str]]
 ) -> None:
     bmc.max_sessions = 64
-    info = {"redfish_address": dead}
-    for index in range(DEAD):
+    for index, info in enumerate(dead):
         until(partial(meets_silence, caller, clock, info, f"dead{index}"))
 
     # Whoever was met as silent waits among its like from now on.
-    again = [check(caller, clock, info, f"dead{index}", 30) for index in range(DEAD)]
+    again = [check(caller, clock, info, f"dead{index}", 30) for index, info in enumerate(dead)]
     healthy = [caller.submit(caller.target(bmc.driver_info, f"n{index}"), GetPower(), 30) for index in range(20)]
 
     assert [ticket.value() for ticket in healthy] == [PowerState.OFF] * 20
@@ -103,16 +103,15 @@ def test_machines_that_share_a_bmc_take_turns(bmc: RedfishBMC, caller: Caller) -
 
 
 def test_an_order_for_a_slow_bmc_does_not_wait_behind_checks_of_dead_ones(
-    caller: Caller, clock: SystemClock, dead: str, bmc: RedfishBMC
+    caller: Caller, clock: SystemClock, dead: list[dict[str, str]], bmc: RedfishBMC
 ) -> None:
-    info = {"redfish_address": dead}
-    for index in range(4):
+    for index, info in enumerate(dead[:4]):
         until(partial(meets_silence, caller, clock, info, f"dead{index}"))
     bmc.next(hang, count=100)
     until(partial(meets_silence, caller, clock, bmc.driver_info, "n1"))
     bmc.forgive()
 
-    hanging = [check(caller, clock, info, f"dead{index}", 30) for index in range(4)]
+    hanging = [check(caller, clock, info, f"dead{index}", 30) for index, info in enumerate(dead[:4])]
     order = caller.submit(caller.target(bmc.driver_info, "n1"), SetPower(PowerControl.ON), 30)
 
     assert order.value() is None
