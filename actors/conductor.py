@@ -24,6 +24,7 @@ from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
+from castiron.actors.executors.opening import open_engines
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
@@ -39,6 +40,7 @@ from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
 from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
 from castiron.actors.steps.shelf import Shelf
@@ -57,7 +59,7 @@ from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
-from castiron.transport.vocabulary import ConductorID
+from castiron.transport.vocabulary import ConductorID, TaskExecutor
 
 log = logging.getLogger(__name__)
 
@@ -285,8 +287,10 @@ class Conductor:
             checks=Checks(clock.now),
             load=archive.load,
             workers=self._open_workers(clock),
+            engines=open_engines(settings, parts),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=self._open_periodics(clock, drivers),
+            runbooks=Runbooks(store.runbooks()),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
         keys = Keys(store.keys())
@@ -363,7 +367,11 @@ class Conductor:
         return guard
 
     def _open_workers(self, clock: Clock) -> Workers:
-        workers = Workers(Shelf.stocked(), clock, self._settings.max_workers)
+        workers = Workers(
+            Shelf.stocked(has_flows=self._settings.task_executor == TaskExecutor.TASKFLOW),
+            clock,
+            self._settings.max_workers,
+        )
         self._parts.add(workers.stop)
         return workers
 

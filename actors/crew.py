@@ -9,6 +9,7 @@ from functools import partial
 
 from pykka import Timeout
 
+from castiron.actors.allocations.succession import seat_keeper
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.parts import Parts
 from castiron.actors.services import Services
@@ -23,7 +24,7 @@ from castiron.transport.vocabulary import NodeUUID
 def start_actors(
     services: Services, kin: Kin, tally: Tally, store: Store, *, parts: Parts, fail: Callable[[str], None]
 ) -> None:
-    """Start the supervisor, an actor for each node in the store with what was under way, and the fleet's.
+    """Start the supervisor, an actor for each node in the store with what was under way, the fleet's, and the keeper.
 
     Args:
         parts: where their ends are noted.
@@ -32,6 +33,7 @@ def start_actors(
     nursery = Nursery(services, kin)
     parts.add(partial(_stop_nodes, services))
     parts.add(kin.fleet.close)
+    parts.add(kin.keeper.close)
     parts.add(kin.supervisor.close)
     kin.supervisor.take(SupervisorActor.start(services, kin, nursery, tally, fail))
     open_requests: dict[NodeUUID, list[RequestRecord]] = {}
@@ -41,6 +43,7 @@ def start_actors(
         state = state_from_store(record, open_requests.get(record.uuid, []), services.settings.node_queue_limit)
         nursery.raise_node(state, services.board.seq)
     seat_fleet(services, nursery, kin.fleet, tally, fail)
+    seat_keeper(services, kin.keeper, tally, fail, store.allocations())
 
 
 def _stop_nodes(services: Services, timeout_s: float) -> None:

@@ -15,17 +15,24 @@ from typing import Any, Final
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
 from castiron.actors.core.provision.catalogue import BUILT_IN, RESERVED, Arg
 from castiron.actors.core.provision.courses import EVENTS_OF, stages_of
-from castiron.actors.core.provision.planning import BY_ITSELF
+from castiron.actors.core.provision.planning import BY_ITSELF, Own
 from castiron.actors.core.provision.states import ABORTS, after
 from castiron.actors.core.provision.states import TARGETS as PROVISION_TARGETS
 from castiron.actors.core.provision.states import TRANSITIONS as PROVISIONS
 from castiron.actors.core.provision.takeover import TAKEOVER, Nature
-from castiron.actors.core.requests.compatibility import ADMITTANCE, HINDRANCES, MEETINGS, POLICIES, Condition
+from castiron.actors.core.requests.compatibility import (
+    ADMITTANCE,
+    HINDRANCES,
+    MEETINGS,
+    POLICIES,
+    Condition,
+    displacing,
+)
 from castiron.actors.core.requests.guards import GUARDS
-from castiron.actors.core.requests.obstacles import targets_of
+from castiron.actors.core.requests.obstacles import UNDER_WAY, targets_of
 from castiron.actors.diagram import kind_of
 from castiron.actors.limits import BOUNDS, REPLACED
-from castiron.actors.settings import Settings, default_in_words
+from castiron.actors.settings import Settings, bounds_in_words, default_in_words
 from castiron.transport.vocabulary import CheckResult, ProvisionEvent, ProvisionState, ProvisionTarget
 
 PHASES: Final[Mapping[Phase, str]] = {
@@ -122,6 +129,13 @@ def checks() -> str:
 def results() -> str:
     """Return what a power check can come to."""
     return _table(("result", "what it means"), ((f"`{result}`", RESULTS[result]) for result in CheckResult))
+
+
+def displacements() -> str:
+    """Return which moves end the one of a node that waits."""
+    waiting = [state for state in PROVISION_TARGETS if displacing(state) and state in UNDER_WAY]
+    rows = ((f"`{state}`", ", ".join(f"`{target}`" for target in displacing(state))) for state in waiting)
+    return _table(("the node is", "what ends its move, and begins"), rows)
 
 
 def meetings() -> str:
@@ -269,7 +283,13 @@ def _leading(state: ProvisionState, event: ProvisionEvent) -> str:
 
 def _done_first(target: ProvisionTarget) -> str:
     first = (BY_ITSELF.get(kind, ()) for kind in stages_of(target))
-    return ", ".join(f"`{step if i == RESERVED else f'{i}.{step}'}`" for steps in first for i, step in steps)
+    return ", ".join(f"`{_written(own)}`" for steps in first for own in steps)
+
+
+def _written(own: Own) -> str:
+    """Return a step as it is typed after --step."""
+    name = own.step if own.interface == RESERVED else f"{own.interface}.{own.step}"
+    return f"{name}:{','.join(f'{key}={value}' for key, value in own.args.items())}" if own.args else name
 
 
 def _takes(arg: Arg) -> str:
@@ -283,8 +303,7 @@ def _bounds_and_unit(item: "Field[Any]") -> tuple[str, str]:
         return "true, false", ""
     if item.metadata["least"] is None:
         return "text" if isinstance(item.default, str) else "list of texts", ""
-    bounds = f"{item.metadata['least']:,.15g} to {item.metadata['most']:,.15g}"
-    return bounds, _unit(item.name)
+    return bounds_in_words(item), _unit(item.name)
 
 
 def _unit(name: str) -> str:
@@ -306,6 +325,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "checks": checks,
     "results": results,
     "meetings": meetings,
+    "displacements": displacements,
     "policies": policies,
     "hindrances": hindrances,
     "admittance": admittance,

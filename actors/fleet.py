@@ -24,6 +24,7 @@ from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S
+from castiron.actors.runbooks.keeper import ChangeRunbook, RunbookKeeper, RunbookWritten
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import AmendEnded, NodeGone, Seat
 from castiron.actors.supervision.nursery import Nursery
@@ -81,9 +82,16 @@ class Created:
     record: NodeRecord
     asked: Asked
     outcome: Commit | StoreError
+    is_raised: bool = False
+    """The node has its actor."""
+    is_again: bool = False
+    """A predecessor failed at it."""
 
 
-FleetMessage = CreateNode | SetNode | Created | AmendEnded | NodeGone
+FleetMessage = CreateNode | SetNode | Created | AmendEnded | NodeGone | ChangeRunbook | RunbookWritten
+
+ASKED: Final = (CreateNode, SetNode, ChangeRunbook)
+"""What users ask of the fleet."""
 
 Underway = Mapping[NodeUUID, Identity]
 """What nodes are about to be called, and where their BMCs are about to be: creations and changes without an end yet."""
@@ -108,6 +116,7 @@ class FleetActor(DispatchedActor):
         self._seat = seat
         self._failed = failed
         self._index = FleetIndex()
+        self._runbooks = RunbookKeeper(services, seat)
         self._underway = dict(underway)
         self._in_hand: FleetMessage | None = None
         for published in services.board.nodes():
@@ -123,8 +132,10 @@ class FleetActor(DispatchedActor):
         """Decide about a message. Runs on a dispatcher thread; never blocks."""
         self._in_hand = message
         match message:
-            case CreateNode(asked=asked) | SetNode(asked=asked):
+            case CreateNode(asked=asked) | SetNode(asked=asked) | ChangeRunbook(asked=asked):
                 self._judge(message, asked)
+            case RunbookWritten():
+                self._runbooks.written(message)
             case Created():
                 self._created(message)
             case AmendEnded(uuid=uuid, applied=applied):
@@ -143,10 +154,14 @@ class FleetActor(DispatchedActor):
     ) -> None:
         """Answer whoever asked for what it failed at, and hand everything else over to a successor."""
         del traceback
-        reason = failure_text(exception_type, exception_value)
-        self._failed(reason, self._underway, leftovers_of(self.actor_ref))
-        if isinstance(self._in_hand, (CreateNode, SetNode, Created)):  # answered last: who asks again finds a successor
-            self._give_up(self._in_hand.asked, reason)
+        reason, in_hand = failure_text(exception_type, exception_value), self._in_hand
+        leftovers = leftovers_of(self.actor_ref)
+        if isinstance(in_hand, Created) and not in_hand.is_again:  # it is on disk, and must not be unseen for that
+            return self._failed(reason, self._underway, [replace(in_hand, is_again=True), *leftovers])
+        self._failed(reason, self._underway, leftovers)
+        if isinstance(in_hand, (*ASKED, Created, RunbookWritten)):  # answered last: who asks again finds a successor
+            self._give_up(in_hand.asked, reason)
+        return None
 
     def on_stop(self) -> None:
         """Hand everything over."""
@@ -158,12 +173,15 @@ class FleetActor(DispatchedActor):
         message = "The fleet's actor failed at this message and is replaced; the conductor's log says why."
         asked.refused(InternalError(message, applied=Applied.UNKNOWN, error_id=error_id), self._services.board.seq)
 
-    def _judge(self, message: CreateNode | SetNode, asked: Asked) -> None:
+    def _judge(self, message: CreateNode | SetNode | ChangeRunbook, asked: Asked) -> None:
         try:
-            if isinstance(message, CreateNode):
-                self._create(message)
-            else:
-                self._set(message)
+            match message:
+                case CreateNode():
+                    self._create(message)
+                case SetNode():
+                    self._set(message)
+                case ChangeRunbook():
+                    self._runbooks.change(message)
         except CastironError as error:
             asked.refused(error, self._services.board.seq)
 
@@ -192,7 +210,9 @@ class FleetActor(DispatchedActor):
         record, outcome = message.record, message.outcome
         if isinstance(outcome, Commit):
             state = NodeState(record=record, queue_limit=self._services.settings.node_queue_limit)
-            self._nursery.raise_node(state, outcome.seq, check_within_s=FIRST_CHECK_WITHIN_S)
+            if not message.is_raised:
+                self._nursery.raise_node(state, outcome.seq, check_within_s=FIRST_CHECK_WITHIN_S)
+                self._in_hand = replace(message, is_raised=True)
             self._underway.pop(record.uuid, None)
             return message.asked.answer.final(node_view(state, self._services.clock.now()), outcome.seq)
         self._underway.pop(record.uuid, None)
@@ -280,7 +300,7 @@ def _hand_on(services: Services, ref: ActorRef[FleetActor], seat: Seat, message:
     try:
         ref.tell(message)
     except (ActorDeadError, InboxFull):  # ended at once, or asked by its predecessor and others for too much
-        if isinstance(message, (CreateNode, SetNode)):
+        if isinstance(message, ASKED):
             message.asked.refused(being_replaced(), services.board.seq)
         else:
             seat.tell(message)

@@ -6,19 +6,27 @@ come in: a new bound. Must not: the code that keeps it.
 
 from typing import Final, NamedTuple
 
+from castiron.actors.allocations.keeper import MAX_PENDING
+from castiron.actors.core.machines.password import MAX_SETS
 from castiron.actors.core.requests.submission import MAX_REQUESTERS
+from castiron.actors.drivers.ipmi.bmc import MAX_WAITING as MAX_BMC_CALLS
+from castiron.actors.drivers.ipmi.operations.records import MAX_RECORDS, MAX_RESERVATIONS
+from castiron.actors.drivers.ipmi.operations.sel import MAX_POLLS, MAX_TRIES
+from castiron.actors.drivers.ipmi.operations.sensors import MAX_SENSORS
+from castiron.actors.executors.engines import MAX_LEFT_BEHIND as MAX_ENGINES_LEFT_BEHIND
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
 from castiron.actors.settings import Settings
-from castiron.actors.steps.workers import MAX_LEFT_BEHIND
+from castiron.actors.steps.workers import MAX_LEFT_BEHIND, MAX_RESULT_BYTES
 from castiron.store.writer import MAX_BACKLOG
 from castiron.transport.doors.answers import MAX_LARGE_BYTES
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.doors.unread import MAX_UNREAD_BYTES
 from castiron.transport.frames import MAX_MESSAGE_BYTES
 from castiron.transport.session import DEFAULT_LIMITS
-from castiron.transport.verbs import MAX_LIST
+from castiron.transport.verbs import MAX_LIST, MAX_RUNBOOK_BYTES, MAX_RUNBOOKS
+from castiron.transport.verbs.provisioning import MAX_STEPS
 
 BUSY: Final = "conductor.overloaded"
 WAITS: Final = "none: it waits"
@@ -59,13 +67,38 @@ BOUNDS: Final = (
     Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
     Bound("deploy_actions", "max_concurrent_deploy", "the same for deploy and rebuild, waits included; 0: off", WAITS),
     Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
+    Bound("engines", "max_engines", "a move waits likewise, with task_executor=taskflow; others pass it", WAITS),
+    Bound("engine_turns", "engine_threads", "an engine waits for another to end its turn", WAITS, _NO),
+    Bound(
+        "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
+    ),
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
     Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
     Bound("redfish_calls", "redfish_max_calls", "a call to another Redfish BMC waits for one to end", WAITS, _NO),
     Bound("redfish_slow_calls", "redfish_max_slow_calls", "the same, of those that take long", WAITS, _NO),
+    Bound("step_list", MAX_STEPS, "a list of steps has no more", "argument.invalid", _NO),
+    Bound("step_result_bytes", MAX_RESULT_BYTES, "bytes of what a step returns: it has failed", "step.failed", _NO),
+    Bound("password_sets", MAX_SETS, "times that a silent BMC is told its new password", "bmc.unreachable", _NO),
+    Bound("bmc_calls", MAX_BMC_CALLS, "calls that wait for one BMC: one more is refused", "bmc.busy", _NO),
+    Bound(
+        "sensor_records",
+        MAX_RECORDS,
+        "of a BMC's sensor records, the others are left out, and that is told",
+        "none",
+        _NO,
+    ),
+    Bound("sensors", MAX_SENSORS, "of a BMC's sensors, the others are left out, and their count is told", "none", _NO),
+    Bound("reservations", MAX_RESERVATIONS, "of one walk over the records, which others end", "bmc.busy", _NO),
+    Bound("erasures", MAX_TRIES, "of an event log that are begun, where others end them", "bmc.busy", _NO),
+    Bound(
+        "erasure_looks", MAX_POLLS, "at an erasure, twice a second; then it is not known to be done", "bmc.fault", _NO
+    ),
     Bound("waiters", "max_waiters", "clients that wait for ends: one more is refused; poll instead", BUSY),
     Bound("fleet", "fleet_mailbox_limit", "creations and changes of nodes that wait; also while it is replaced", BUSY),
+    Bound("allocations", "max_allocations", "allocations that there may be, failed ones included", BUSY),
+    Bound("allocation_changes", "fleet_mailbox_limit", "what is asked of the keeper of allocations, and waits", BUSY),
+    Bound("allocation_changes", MAX_PENDING, "the same, of one allocation for which something is under way", BUSY),
     Bound("archive", MAX_QUESTIONS, "questions to the store that wait: one more is refused", BUSY),
     Bound("writer", MAX_BACKLOG, "changes that wait for the disk: one more is refused", "store.unavailable"),
     Bound("in_flight", DEFAULT_LIMITS.in_flight, "messages without a last reply: one more is refused", BUSY),
@@ -82,6 +115,9 @@ BOUNDS: Final = (
     ),
     Bound("bulk_nodes", "max_bulk_nodes", "nodes of all bulks under way: one more bulk is refused", BUSY),
     Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "frame.too_large", _NO),
+    Bound("runbooks", MAX_RUNBOOKS, "runbooks that are stored: a new one is refused", "runbook.too_many", _NO),
+    Bound("runbook_bytes", MAX_RUNBOOK_BYTES, "steps and extra of one runbook, as JSON", "argument.invalid", _NO),
+    Bound("list_steps", MAX_STEPS, "steps of one request, or of one runbook", "argument.invalid", _NO),
     Bound("list", MAX_LIST, "a page has no more; the next follows its marker", "argument.invalid", _NO),
     Bound("rate_buckets", MAX_BUCKETS, "the identity heard of least lately is forgotten: its bucket is full", "none"),
     Bound("ended", MAX_ENDED, "ended requests in memory; older ones come from the store", "none", _NO),
@@ -101,6 +137,7 @@ BOUNDS: Final = (
 
 REPLACED: Final = {
     "node actor": "the node's actor is being replaced",
+    "keeper": "the keeper of allocations is being replaced",
     "supervisor": "the supervisor has too much to do",
 }
 """What else is busy, for a moment, without a bound of its own → why."""

@@ -5,12 +5,13 @@ Only references live here; each part is built by the conductor and described in 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from random import Random
+from random import Random, SystemRandom
 from typing import Protocol
 
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.drivers.base import Driver
+from castiron.actors.executors.engines import Engines
 from castiron.actors.nodes.crowding import Crowding
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.troubles import Troubles
@@ -18,6 +19,7 @@ from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.reception.gate import Gate
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.settings import Settings
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
@@ -84,6 +86,12 @@ class Services:
     """Lets others say how a step ended."""
     periodics: Periodics
     """Runs the periodic tasks."""
+    engines: Engines = field(default_factory=Engines)
+    """Say which step is next, where the node's actor does not."""
+    runbooks: Runbooks = field(default_factory=Runbooks)
+    """Those that are stored."""
+    secret_rng: Random = field(default_factory=SystemRandom)
+    """Draws passwords."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
     crowding: Crowding = field(init=False)

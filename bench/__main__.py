@@ -18,7 +18,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 Measure = Callable[..., dict[str, float]]
 
 PARTS: Final = (
-    *("store", "requests", "start", "power", "provisioning", "api", "accepting"),
+    *("store", "requests", "start", "power", "provisioning", "executors", "allocating", "api", "accepting"),
     *("transport", "ipmi_engine", "checks", "dispatch", "periodics", "farm"),
 )
 """Modules with a `measure`, in the order in which they run; loaded one by one, as spawned processes load this file."""
@@ -72,8 +72,10 @@ def measured(part: str, *, nodes: int, seconds: float, idle_s: float, is_full: b
     sized: dict[str, Measure] = {
         "store": partial(measure, nodes=nodes),
         "start": partial(measure, nodes=nodes),
+        "executors": partial(measure, nodes=nodes),
         "power": partial(measure, nodes=nodes, idle_s=idle_s),
         "provisioning": partial(measure, nodes=nodes, is_full=is_full),
+        "allocating": partial(measure, nodes=nodes),
         "checks": partial(measure, nodes=nodes, is_full=is_full),
         "api": partial(measure, nodes=nodes, seconds=seconds),
         "accepting": partial(measure, nodes=nodes, seconds=seconds),

@@ -24,8 +24,9 @@ Socket = zmq.Socket[bytes]
 WINDOW: Final = 100
 """In flight for each client of a burst: below the conductor's limit for a peer."""
 
-SILENCE_MS: Final = 60_000
-"""After so much of it something is wrong."""
+SILENCE_MS: Final = 300_000
+"""After so much of it something is wrong: on a crowded machine, a conductor that deploys 250 nodes at once, ten steps
+each, has nothing to say for a minute."""
 
 
 class Pace(NamedTuple):
@@ -134,12 +135,19 @@ class _Surf:
             for socket, share in shares.items():
                 self._send_next(socket, share)
         while self.sent_at:
-            for socket in _ready(poller):
+            for socket in self._ready(poller):
                 while self._receive(socket):
                     self._send_next(socket, shares[socket])
         if self.bad:
             raise RuntimeError(f"{len(self.bad)} answers were not as wished, the first: {self.bad[0]!r}")
         return Wave(time.perf_counter() - began, self.accepted_at - began, self.accepted_s, self.final_s)
+
+    def _ready(self, poller: zmq.Poller) -> list[Socket]:
+        try:
+            return _ready(poller)
+        except TimeoutError as silence:
+            accepted, ended, open_count = len(self.accepted_s), len(self.final_s), len(self.sent_at)
+            raise TimeoutError(f"{silence}: {accepted} accepted, {ended} ended, {open_count} in flight") from None
 
     def _send_next(self, socket: Socket, share: deque[tuple[int, bytes]]) -> None:
         """Send one more of the client's share, if there is one."""

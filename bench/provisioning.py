@@ -68,14 +68,15 @@ def _deployed(prefix: str, nodes: int) -> dict[str, float]:
         fill(store, imagined(nodes), **offered, provision_state=ProvisionState.AVAILABLE)
         with conductor(store) as server:
             for name, course in LISTS.items():
-                wave = _drive(server, clients, store, nodes, course)
+                wave = drive(server, clients, store, nodes, course)
                 figures |= {f"{prefix}{name}_{figure}": value for figure, value in wave.items()}
     return figures
 
 
-def _drive(
+def drive(
     server: Apart, clients: Apart, store: Path, nodes: int, course: tuple[ProvisionTarget, StepWish]
 ) -> dict[str, float]:
+    """Have all nodes do a step so many times on their way; return what that took."""
     target, wish = course
     steps = [wish] * STEPS
     verbs = (NodeProvisionSet(node=node, target=target, steps=steps, replies=ReplyWish.BOTH) for node in names(nodes))

@@ -1,7 +1,8 @@
 """What 100,000 finished requests in the store cost: showing one, listing pages, pruning them while others commit.
 
 On a file, with traces as long as those of reboots that went well. Percentiles of many reads; of pruning, how long
-a step holds the writer up, and commits while it goes on beside commits without it: the disk is part of both.
+a step holds the writer up and how much of that is our own work (CPU), and commits while it goes on beside commits
+without it: the disk is part of both.
 """
 
 import tempfile
@@ -16,7 +17,7 @@ from typing import Final
 from uuid import UUID
 
 from bench.scene import fill, imagined
-from castiron.actors.pruning import STEP
+from castiron.actors.pruning import Reading, Stride, read_clocks
 from castiron.store.records import (
     ALL,
     Change,
@@ -39,6 +40,8 @@ GROUP: Final = 10
 READS: Final = 200
 COMMITS: Final = 200
 PAGE: Final = 100
+PAUSE_S: Final = 0.01
+"""No step may hold the writer longer."""
 PATIENCE_S: Final = 60.0
 BEGAN_AT: Final = 1_700_000_000.0
 
@@ -135,15 +138,19 @@ def _percentiles(name: str, read: Callable[[], object], count: int = READS) -> d
 
 def _pruning(store: Store, nodes: Sequence[NodeRecord]) -> dict[str, float]:
     quiet = _commit_times(store, nodes[:COMMITS], 1)
-    done, steps = threading.Event(), list[float]()
+    done, steps = threading.Event(), list[tuple[int, Reading, Reading]]()
 
     def prune() -> None:
         """Remove everything, in steps as the conductor's, but without its pauses between them."""
-        count = STEP
-        while count == STEP:
-            began = time.perf_counter()
-            count = store.prune_requests(Instant(BEGAN_AT + FINISHED * 2), STEP).requests
-            steps.append((time.perf_counter() - began) * 1e3)
+        stride, count = Stride(), 0
+        while count < FINISHED:
+            began = read_clocks()
+            rows = store.prune_requests(Instant(BEGAN_AT + FINISHED * 2), stride.rows).requests
+            ended = read_clocks()
+            store.fold_log()
+            steps.append((rows, began, ended))
+            stride.note(began, ended)
+            count += rows
         done.set()
 
     thread = threading.Thread(target=prune)
@@ -155,12 +162,25 @@ def _pruning(store: Store, nodes: Sequence[NodeRecord]) -> dict[str, float]:
         busy += _commit_times(store, nodes[:COMMITS], turn)
     thread.join()
     return {
-        "prune_step_p50_ms": sorted(steps)[len(steps) // 2],
-        "prune_step_p99_ms": sorted(steps)[int(len(steps) * 0.99)],
+        **_held("prune_step", [ended.wall_s - began.wall_s for _, began, ended in steps]),
+        **_held("prune_step_cpu", [ended.cpu_s - began.cpu_s for _, began, ended in steps]),
+        "prune_step_rows_p50": float(sorted(rows for rows, _, _ in steps)[len(steps) // 2]),
+        "prune_steps_over_10_ms": float(sum(ended.wall_s - began.wall_s > PAUSE_S for _, began, ended in steps)),
+        "prune_steps": float(len(steps)),
         "commit_p50_ms": quiet[len(quiet) // 2],
         "commit_p99_ms": quiet[int(len(quiet) * 0.99)],
         "commit_while_pruning_p50_ms": sorted(busy)[len(busy) // 2],
         "commit_while_pruning_p99_ms": sorted(busy)[int(len(busy) * 0.99)],
+    }
+
+
+def _held(name: str, times_s: Sequence[float]) -> dict[str, float]:
+    """Return how long the writer's other users were held, in milliseconds."""
+    ordered = [time_s * 1e3 for time_s in sorted(times_s)]
+    return {
+        f"{name}_p50_ms": ordered[len(ordered) // 2],
+        f"{name}_p99_ms": ordered[int(len(ordered) * 0.99)],
+        f"{name}_max_ms": ordered[-1],
     }
 
 

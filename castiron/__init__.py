@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from castiron.actors.core.provision.catalogue import Arg
     from castiron.actors.periodics.declaring import NeverAgain, periodic
     from castiron.actors.settings import Settings
-    from castiron.actors.steps.declaring import StepContext, deferred, step
+    from castiron.actors.steps.declaring import StepContext, deferred, flow_step, step
     from castiron.transport.clients.client import Client, connect
     from castiron.transport.clients.requests import Request
     from castiron.transport.errors import (
+        AllocationExists,
+        AllocationFailed,
+        AllocationNotFound,
+        AllocationNotYours,
         ArgumentInvalid,
         BMCAddressTaken,
         BMCBusy,
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
         KeyRefused,
         KeyUnusable,
         MailboxFull,
+        NodeAllocated,
         NodeExists,
         NodeInMaintenance,
         NodeLocked,
@@ -71,6 +76,11 @@ if TYPE_CHECKING:
         RequestStarted,
         RequestSuperseded,
         RevisionStale,
+        RunbookExists,
+        RunbookNotFound,
+        RunbooksFull,
+        RunbookStale,
+        RunbookTraitMissing,
         StepFailed,
         StepInterrupted,
         StepInvalid,
@@ -86,6 +96,10 @@ if TYPE_CHECKING:
 __version__: Final = "0.1.0"
 
 _ERRORS: Final = (
+    "AllocationExists",
+    "AllocationFailed",
+    "AllocationNotFound",
+    "AllocationNotYours",
     "ArgumentInvalid",
     "BMCAddressTaken",
     "BMCBusy",
@@ -114,6 +128,7 @@ _ERRORS: Final = (
     "KeyRefused",
     "KeyUnusable",
     "MailboxFull",
+    "NodeAllocated",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",
@@ -140,6 +155,11 @@ _ERRORS: Final = (
     "RequestStarted",
     "RequestSuperseded",
     "RevisionStale",
+    "RunbookExists",
+    "RunbookNotFound",
+    "RunbookStale",
+    "RunbookTraitMissing",
+    "RunbooksFull",
     "StepFailed",
     "StepInterrupted",
     "StepInvalid",
@@ -162,12 +182,17 @@ _HOME: Final = {
     "StepContext": "castiron.actors.steps.declaring",
     "connect": "castiron.transport.clients.client",
     "deferred": "castiron.actors.steps.declaring",
+    "flow_step": "castiron.actors.steps.declaring",
     "periodic": "castiron.actors.periodics.declaring",
     "step": "castiron.actors.steps.declaring",
     **dict.fromkeys(_ERRORS, "castiron.transport.errors"),
 }
 
 __all__ = [
+    "AllocationExists",
+    "AllocationFailed",
+    "AllocationNotFound",
+    "AllocationNotYours",
     "Arg",
     "ArgumentInvalid",
     "BMCAddressTaken",
@@ -200,6 +225,7 @@ __all__ = [
     "KeyUnusable",
     "MailboxFull",
     "NeverAgain",
+    "NodeAllocated",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",
@@ -227,6 +253,11 @@ __all__ = [
     "RequestStarted",
     "RequestSuperseded",
     "RevisionStale",
+    "RunbookExists",
+    "RunbookNotFound",
+    "RunbookStale",
+    "RunbookTraitMissing",
+    "RunbooksFull",
     "Settings",
     "StepContext",
     "StepFailed",
@@ -242,6 +273,7 @@ __all__ = [
     "__version__",
     "connect",
     "deferred",
+    "flow_step",
     "periodic",
     "step",
 ]

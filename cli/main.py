@@ -24,6 +24,7 @@ from castiron.cli.output.faults import Stop, stop_code, tell, tell_error, tell_s
 from castiron.transport.errors import CastironError
 
 _COMMANDS: Final = {
+    "allocation": "castiron.cli.provision.allocation",
     "demo": "castiron.cli.commands.demo",
     "docs": "castiron.cli.commands.docs",
     "events": "castiron.cli.commands.events",
@@ -33,6 +34,7 @@ _COMMANDS: Final = {
     "periodics": "castiron.cli.conductor.periodics",
     "ping": "castiron.cli.conductor.status",
     "request": "castiron.cli.commands.request",
+    "runbook": "castiron.cli.provision.runbook",
     "serve": "castiron.cli.conductor.serve",
     "settings": "castiron.cli.conductor.settings",
     "simulate": "castiron.cli.commands.simulate",

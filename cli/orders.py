@@ -10,7 +10,6 @@ import click
 
 from castiron.cli.bulk import Outcome, Summary, conclude, folded, names_of, send
 from castiron.cli.nodes.pacing import Pace, confirm
-from castiron.cli.nodes.selection import choose
 from castiron.cli.options import Shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
@@ -56,31 +55,31 @@ def carry_out(
     """
     if selected.range_ is None and not selected.where:
         raise click.UsageError("Name nodes with a RANGE, or choose them with --where.")
-    if request.dry_run:
-        outcomes = _foretell(request, selected, given)
-        conclude(outcomes, _accepted_text(len(outcomes)), given)
-        return
     names = None if selected.range_ is None else names_of(selected.range_)
     is_one = names is not None and len(names) == 1 and not selected.where
     if names is not None and is_one and pace.is_plain and request.key is None:  # a node's key is the same in any range
         outcomes, summary = _ask_one(request, names[0], wait=wait, given=given), None
+    elif request.dry_run:
+        outcomes, summary = _foretell(request, selected, pace=pace, given=given), None
     else:
         outcomes, summary = _ask_many(request, selected, wait=wait, pace=pace, given=given)
     conclude(outcomes, reached if wait else _accepted_text(len(outcomes)), given, summary=summary or Summary())
 
 
-def _foretell(request: AnyNodeRequest, selected: Selected, given: Shared) -> list[Outcome]:
-    """Ask each node what would become of it: what is only foretold is no bulk, and has no end."""
-    chosen = choose(selected.range_, selected.where, given)
+def _foretell(request: AnyNodeRequest, selected: Selected, *, pace: Pace, given: Shared) -> list[Outcome]:
+    """Have the bulk rehearsed. Nobody is asked whether so many are meant: nothing is done to them."""
     with connect(given) as client:
-        return send(client, [(one.name, addressed(request, one.ref, None)) for one in chosen])
+        try:
+            return _run(client, request, selected, None, wait=False, pace=pace, given=given)[0]
+        except NodeNotFound as error:
+            raise _none(selected) if error.details.get("node") is None else error from None
 
 
 def _ask_one(request: AnyNodeRequest, node: str, *, wait: bool, given: Shared) -> list[Outcome]:
-    verb = addressed(request, node, request.key)
+    verb = addressed(request, node, request.key, dry_run=request.dry_run)
     with connect(given, timeout_s=_answer_s(given, wait=wait)) as client:
         (outcome,) = send(client, [(node, verb)])
-    if not wait or outcome.error is not None:
+    if not wait or outcome.error is not None or request.dry_run:
         return [outcome]
     waiting = wait_for([outcome.result], given)
     (view,) = waiting.views.values()
@@ -153,7 +152,7 @@ def _outcome(bulk: Bulk, name: str, lost: CastironError | None) -> Outcome:
     outcome = bulk.outcomes.get(name)
     if outcome is None:
         return Outcome(name, error=lost)
-    return Outcome(name, result=outcome.request, error=error_of(outcome))
+    return Outcome(name, result=outcome.forecast or outcome.request, error=error_of(outcome))
 
 
 def _given_up(bulk: Bulk, error: CastironError, given: Shared) -> CastironError:
@@ -169,7 +168,7 @@ def _given_up(bulk: Bulk, error: CastironError, given: Shared) -> CastironError:
 
 def _interrupted(bulk: Bulk) -> str:
     try:
-        view = bulk.cancel() or bulk.summary
+        view = bulk.cancel(leave=True) or bulk.summary
     except CastironError as error:
         return f"Interrupted, and the rest could not be cancelled: {error.message}"
     ended = view.succeeded + view.failed

@@ -4,7 +4,7 @@ Beside SQLite's own check: the rules that hold at any moment, whatever was under
 found wrong is said in sentences; nothing is mended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,23 +17,31 @@ from castiron.store.sql import migrations, queries
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import Identity
 from castiron.store.sql.rows import Row, node_record, request_record
+from castiron.store.sql.runbooks import runbook_record
+from castiron.transport.vocabulary import ANNOUNCED, FINAL_REQUEST_STATES, RequestState
 
 _LOCKS: Final = Path("/proc/locks")
 
 MAX_TOLD: Final = 10
 """Findings of one rule that are told, and of SQLite's check: more only say the same again."""
 
-_WITH: Final = """
+
+def _values(words: Iterable[str]) -> str:
+    """Return our own words as SQL has them."""
+    return "VALUES " + ", ".join(f"('{word}')" for word in sorted(words))
+
+
+_WITH: Final = f"""
     WITH
-    waiting(state) AS (VALUES ('accepted'), ('queued'), ('running')),
-    announced(verb) AS (VALUES ('node.power.set'), ('node.boot_device.set')),
+    waiting(state) AS ({_values(set(RequestState) - FINAL_REQUEST_STATES)}),
+    announced(verb) AS ({_values(ANNOUNCED)}),
     kept AS (SELECT request_id, type FROM events UNION ALL SELECT request_id, type FROM node_history),
     told AS (
         SELECT request_id, SUM(type LIKE '%.start') AS starts, SUM(type LIKE '%.end' OR type LIKE '%.error') AS ends
-        FROM kept WHERE request_id IS NOT NULL GROUP BY request_id)
-    """
+        FROM kept WHERE request_id IS NOT NULL AND type NOT LIKE 'node.step.%' GROUP BY request_id)
+    """  # noqa: S608 - the words of two enumerations of ours
 """Words that the rules use: states before the end, verbs whose requests tell start and end in events, and of each
-request how often that was told. What has left the ring may be in a node's history, or nowhere."""
+request how often that was told, its steps aside. What has left the ring may be in a node's history, or nowhere."""
 
 RULES: Final[Mapping[str, str]] = {
     "the numbers of events have a hole between {0} and {1}": """
@@ -70,10 +78,29 @@ RULES: Final[Mapping[str, str]] = {
 }
 """What is wrong, in words → what finds it, with the words of `_WITH`."""
 
+HELD_SINCE: Final = 4
+"""The schema version that brought allocations."""
+
+HELD_RULES: Final[Mapping[str, str]] = {
+    "node {0} names allocation {1}, which does not name it": """
+        SELECT nodes.name, allocation_uuid FROM nodes LEFT JOIN allocations ON allocations.node_uuid = nodes.uuid
+        WHERE allocation_uuid IS NOT NULL AND (allocations.uuid IS NULL OR allocations.uuid != allocation_uuid)
+        """,
+    "allocation {0} names node {1}, which does not name it": """
+        SELECT allocations.uuid, node_uuid FROM allocations LEFT JOIN nodes ON nodes.uuid = node_uuid
+        WHERE node_uuid IS NOT NULL AND (allocation_uuid IS NULL OR allocation_uuid != allocations.uuid)
+        """,
+    "allocation {0} is {1}, and its node is {2}": """
+        SELECT uuid, state, COALESCE(node_uuid, 'none') FROM allocations WHERE (state = 'active') = (node_uuid IS NULL)
+        """,
+}
+"""The same, of allocations and the nodes that they hold."""
+
 _COUNTS: Final[Mapping[str, str]] = {
     "nodes": "SELECT COUNT(*) FROM nodes",
     "requests": "SELECT COUNT(*) FROM requests",
     "open_requests": "SELECT COUNT(*) FROM requests WHERE state IN waiting",
+    "runbooks": "SELECT COUNT(*) FROM runbooks",
     "events": "SELECT COUNT(*) FROM events",
     "history_events": "SELECT COUNT(*) FROM node_history",
     "oldest_seq": "SELECT COALESCE(MIN(seq), 0) FROM events",
@@ -111,7 +138,7 @@ def check(store: Path, key_path: Path | None) -> Checkup:
             if findings:
                 return Checkup(findings=findings, secrets_read=None)
             identity = migrations.found(database)
-            findings = _broken_rules(database)
+            findings = _broken_rules(database, identity)
             if key_path is None and not key_file.exists():
                 return Checkup(findings=findings, secrets_read=None)
             read, unreadable = _secrets(database, identity, key_file)
@@ -162,9 +189,10 @@ def _damage(database: Database) -> list[str]:
     return [] if told == ["ok"] else [line for line in told if line != "ok"]
 
 
-def _broken_rules(database: Database) -> list[str]:
+def _broken_rules(database: Database, identity: Identity) -> list[str]:
     findings: list[str] = []
-    for words, sql in RULES.items():
+    rules = {**RULES, **(HELD_RULES if identity.schema_version >= HELD_SINCE else {})}
+    for words, sql in rules.items():
         findings += [words.format(*row) for row in _ask(database, sql)[:MAX_TOLD]]
     return findings
 
@@ -173,7 +201,11 @@ def _secrets(database: Database, identity: Identity, key_file: KeyFile) -> tuple
     sealer = Sealer(opening.key_of(identity, key_file, database.path))
     findings: list[str] = []
     read = 0
-    for query, record in ((queries.nodes(), node_record), (queries.open_requests(), request_record)):
+    for query, record in (
+        (queries.nodes(), node_record),
+        (queries.open_requests(), request_record),
+        (queries.runbooks(), runbook_record),
+    ):
         for row in database.rows(query):
             try:
                 record(row, sealer)

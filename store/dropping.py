@@ -9,19 +9,22 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from castiron.store.errors import StoreError, StoreUnusable
 from castiron.store.files import is_store
 from castiron.store.records import Change, EventDraft, NodeRecord, NodeUpdate, RequestRecord
 from castiron.store.store import Store
-from castiron.transport.vocabulary import Applied, EventType, Instant, NodeSeq, NodeUUID, RequestState, Revision
-
-ERRORS: Final[Mapping[str, EventType]] = MappingProxyType(
-    {"node.power.set": EventType.POWER_SET_ERROR, "node.boot_device.set": EventType.BOOT_DEVICE_SET_ERROR}
+from castiron.transport.vocabulary import (
+    ANNOUNCED,
+    Applied,
+    EventType,
+    Instant,
+    NodeSeq,
+    NodeUUID,
+    RequestState,
+    Revision,
 )
-"""Verbs whose requests are announced → how it is told that one has failed."""
 
 _BOOT_WORDS: Final = ("boot_device", "persistent", "uefi")
 
@@ -76,7 +79,9 @@ def drop_requests(
 
 def _change(node: NodeRecord, requests: Sequence[RequestRecord], now: Instant, why: Why) -> Change:
     ended = tuple(_ended(request, now, why) for request in requests)
-    events = tuple(_told(request, node, now) for request in ended if not request.started_at or request.verb in ERRORS)
+    events = tuple(
+        _told(request, node, now) for request in ended if not request.started_at or request.verb in ANNOUNCED
+    )
     record = replace(
         node,
         target_power_state=None,
@@ -89,7 +94,7 @@ def _change(node: NodeRecord, requests: Sequence[RequestRecord], now: Instant, w
 
 def _ended(request: RequestRecord, now: Instant, why: Why) -> RequestRecord:
     begun = request.started_at is not None
-    applied = Applied.UNKNOWN if begun and request.verb in ERRORS else Applied.NO
+    applied = Applied.UNKNOWN if begun and request.verb in ANNOUNCED else Applied.NO
     return replace(
         request,
         state=RequestState.FAILED if begun else RequestState.CANCELLED,
@@ -104,7 +109,7 @@ def _told(request: RequestRecord, node: NodeRecord, now: Instant) -> EventDraft:
     of_power = {"to_power": node.target_power_state, "power_state": node.power_state}
     of_boot = {word: request.arguments.get(word) for word in _BOOT_WORDS}
     of_waiting = {"verb": request.verb, "state": request.state.value}
-    event = EventType.REQUEST_END if request.started_at is None else ERRORS[request.verb]
+    event = EventType.REQUEST_END if request.started_at is None else ANNOUNCED[request.verb].error
     kinds: dict[EventType, dict[str, Any]] = {EventType.REQUEST_END: of_waiting, EventType.POWER_SET_ERROR: of_power}
     of_what = kinds.get(event, of_boot)
     return EventDraft(

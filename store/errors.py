@@ -24,6 +24,14 @@ class DuplicateNode(StoreError):
     """A node with that uuid or name exists; nothing of this change was written."""
 
 
+class StaleAllocation(StoreError):
+    """The allocation has been changed or removed since it was read; nothing of this change was written."""
+
+
+class DuplicateAllocation(StoreError):
+    """An allocation with that uuid or name exists, or another has the node; nothing of this change was written."""
+
+
 class UnstorableValue(StoreError):
     """The change holds a value that no store could keep (a type that is not the wire's); nothing of it was written."""
 

@@ -20,6 +20,7 @@ from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS
 from castiron.store.sql.queries import Query
 from castiron.store.sql.rows import node_identity, request_identity
+from castiron.store.sql.runbooks import runbook_identity
 
 _PAGE: Final = 1_000
 """Rows in memory at a time."""
@@ -36,12 +37,14 @@ class _Secrets:
 
 _SECRETS: Final = (
     _Secrets(queries.node_secrets, node_identity, "UPDATE nodes SET driver_secrets = ? WHERE uuid = ?"),
+    _Secrets(queries.node_passwords, node_identity, "UPDATE nodes SET other_passwords = ? WHERE uuid = ?"),
     _Secrets(queries.request_secrets, request_identity, "UPDATE requests SET argument_secrets = ? WHERE id = ?"),
+    _Secrets(queries.runbook_secrets, runbook_identity, "UPDATE runbooks SET step_secrets = ? WHERE uuid = ?"),
 )
 
 
 def rotate(store_path: Path, key_path: Path | None, *, new_id: Callable[[], str]) -> int:
-    """Give the store a new key and return how many rows were encrypted anew. Blocks until it is on disk.
+    """Give the store a new key and return how many secrets were encrypted anew. Blocks until it is on disk.
 
     Args:
         store_path: the store.

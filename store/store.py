@@ -13,14 +13,27 @@ from typing import Final, NamedTuple, Self
 from castiron.store import opening
 from castiron.store.errors import SecretsUnreadable
 from castiron.store.opening import Opened
-from castiron.store.records import ALL, CallbackRecord, EventRecord, KeyRecord, NodeRecord, RequestRecord, Wanted
+from castiron.store.records import (
+    ALL,
+    AllocationRecord,
+    CallbackRecord,
+    EventRecord,
+    KeyRecord,
+    NodeRecord,
+    RequestRecord,
+    RunbookRecord,
+    Wanted,
+)
 from castiron.store.secrets import KeyFile, Sealer
 from castiron.store.sql import queries, ring
+from castiron.store.sql.allocations import allocation_record
 from castiron.store.sql.committer import Committer
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Step
+from castiron.store.sql.outbox import callback_record
 from castiron.store.sql.queries import Query
-from castiron.store.sql.rows import callback_record, event_record, key_record, node_record, request_record
+from castiron.store.sql.rows import event_record, key_record, node_record, request_record
+from castiron.store.sql.runbooks import runbook_record
 from castiron.transport.vocabulary import (
     ConductorID,
     EventSeq,
@@ -137,6 +150,10 @@ class Store:
         """Return a node; None: there is none of that uuid."""
         return next(iter(self._nodes(queries.node(uuid))), None)
 
+    def allocations(self) -> list[AllocationRecord]:
+        """Return all allocations, the oldest first."""
+        return [allocation_record(row) for row in self._reader.rows(queries.allocations())]
+
     def open_requests(self) -> list[RequestRecord]:
         """Return the requests that have not ended, the oldest first."""
         return self._requests(queries.open_requests())
@@ -230,6 +247,10 @@ class Store:
             found += self._history(node_uuid, limit - len(found), before, ring=False)
         return found
 
+    def runbooks(self) -> list[RunbookRecord]:
+        """Return all runbooks, sorted by name."""
+        return [runbook_record(row, self._sealer) for row in self._reader.rows(queries.runbooks())]
+
     def prune_requests(self, before: Instant, limit: int) -> Pruned:
         """Delete requests that ended before an instant, with their keys and the calls that are owed for them.
 
@@ -268,6 +289,14 @@ class Store:
             ring.cut(self._opened.database, rows, history_count)
             pruned += len(rows)
         return pruned
+
+    def fold_log(self) -> None:
+        """Copy the write-ahead log back into the file, while others commit. Blocks on the disk; idempotent.
+
+        Raises:
+            StoreUnwritable: the disk does not let us. Nothing is lost: a later commit does it.
+        """
+        self._reader.fold_log()
 
     def close(self) -> None:
         """Close the store and let others have it. Stop its writer first. Idempotent."""

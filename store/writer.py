@@ -65,9 +65,10 @@ class Writer(Protocol):
         """Hand in a change; never blocks on the disk unless the writer is inline. Not idempotent.
 
         `done` is called exactly once, in the order of submission, when the change is on disk or never will be: with a
-        Commit, or with StaleRevision, DuplicateNode or UnstorableValue (this change is wrong), or StoreUnwritable (the
-        disk). Two outcomes come at once, on the calling thread, before `submit` returns and ahead of changes that still
-        wait: StoreUnwritable when MAX_BACKLOG changes wait, StoreClosed after `stop`. Nothing was written then.
+        Commit, or with StaleRevision, DuplicateNode, their like of allocations, or UnstorableValue (this change is
+        wrong), or StoreUnwritable (the disk). Two outcomes come at once, on the calling thread, before `submit`
+        returns and ahead of changes that still wait: StoreUnwritable when MAX_BACKLOG changes wait, StoreClosed after
+        `stop`. Nothing was written then.
 
         Raises:
             ValueError: the change contradicts itself, which is a mistake of the caller's; `done` is not called.
@@ -314,7 +315,13 @@ def tell(done: Done, outcome: Outcome) -> None:
 
 def rows_of(change: Change) -> int:
     """Return how many rows a change writes."""
-    return (change.node is not None) + len(change.requests) + len(change.events) + len(change.outbox)
+    return (
+        (change.node is not None)
+        + len(change.requests)
+        + len(change.events)
+        + len(change.outbox)
+        + (change.runbook is not None)
+    )
 
 
 def check(change: Change) -> None:

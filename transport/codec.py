@@ -150,7 +150,8 @@ def decode_heartbeat(body: bytes) -> Heartbeat:
 
 def result_of(verb: Verb) -> type[Struct]:
     """Return the Struct that answers a verb."""
-    return Forecast if getattr(verb, "dry_run", False) else RESULTS[tag_of(verb)]
+    is_foretold = getattr(verb, "dry_run", False) and not has_parts(verb)  # what has parts is foretold in them
+    return Forecast if is_foretold else RESULTS[tag_of(verb)]
 
 
 def has_parts(verb: Verb) -> bool:

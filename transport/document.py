@@ -84,7 +84,8 @@ def _verbs() -> Iterator[str]:
 
 
 def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
-    forecast = f"; with `dry_run`, {_link(replies.Forecast)}" if "dry_run" in verb.__struct_fields__ else ""
+    is_foretold = "dry_run" in verb.__struct_fields__ and tag not in replies.PARTS
+    forecast = f"; with `dry_run`, {_link(replies.Forecast)}" if is_foretold else ""
     part = f" Parts: {_link(replies.PARTS[tag])}." if tag in replies.PARTS else ""
     yield f"- Since {verb.version}. Result: {_link(replies.RESULTS[tag])}{forecast}.{part}"
     facts = [
@@ -127,6 +128,7 @@ def _results() -> Iterator[str]:
         replies.TraceStep,
         replies.Finding,
         replies.RecordHeader,
+        replies.RunbookSummary,
         replies.Forecast,
         replies.Gauge,
         EventView,

@@ -42,8 +42,21 @@ _PROVISION: Final = (
     "previous_target_provision_state",
     "provision_state",
     "target_provision_state",
+    "runbook",
 )
-_STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt")
+_RUNBOOK: Final = ("requester", "runbook", "uuid", "revision")
+_STEP: Final = ("requester", "provision_state", "interface", "step", "name", "position", "count", "attempt", "runbook")
+_ALLOCATION: Final = (
+    "requester",
+    "allocation",
+    "name",
+    "state",
+    "resource_class",
+    "traits",
+    "candidate_nodes",
+    "owner",
+    "node_uuid",
+)
 
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),
@@ -73,10 +86,18 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
         "previous_fault",
     ),
     EventType.LOCK_SET_END: ("requester", "owner", "reason", "previous_owner", "previous_reason"),
+    EventType.ALLOCATION_CREATE_START: (*_ALLOCATION, "deadline_at"),
+    EventType.ALLOCATION_CREATE_END: _ALLOCATION,
+    EventType.ALLOCATION_CREATE_ERROR: (*_ALLOCATION, "error"),
+    EventType.ALLOCATION_UPDATE_END: (*_ALLOCATION, "changed", "changes"),
+    EventType.ALLOCATION_DELETE_END: ("requester", "allocation", "node_uuid", "reason"),
     EventType.REQUEST_END: ("requester", "verb", "state", "error"),
     EventType.WEBHOOK_ERROR: ("node", "node_uuid", "verb", "state", "delivery", "url", "attempts", "reason"),
     EventType.NODE_FAULT_SET: ("fault", "reason", "from_power", "power_state", "error", "error_id"),
     EventType.NODE_FAULT_CLEARED: ("fault", "power_state"),
+    EventType.RUNBOOK_CREATE_END: (*_RUNBOOK, "steps"),
+    EventType.RUNBOOK_UPDATE_END: (*_RUNBOOK, "changed", "changes", "previous_name"),
+    EventType.RUNBOOK_DELETE_END: _RUNBOOK,
     EventType.LIMIT_WARNING: ("what", "used", "limit", "setting", "whose"),
     EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting", "whose"),
 }

@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -21,24 +22,25 @@ from castiron.actors.bulk.messages import (
     BulkMessage,
     Cancel,
     Ended,
+    Foretold,
     GoOn,
     Reason,
     Refused,
     Stop,
     Taken,
 )
-from castiron.actors.bulk.share import Share
+from castiron.actors.bulk.share import Nobody, Share
 from castiron.actors.bulk.telling import Outcome, Telling
 from castiron.actors.core.bulk.pacing import Pacing, Terms
+from castiron.actors.core.bulk.rehearsal import paced, sent_after_s
 from castiron.actors.delivery import node_not_found
 from castiron.actors.dispatch.clock import Timer
-from castiron.actors.dispatch.pooled import DispatchedActor
+from castiron.actors.dispatch.pooled import DispatchedActor, abandon, failure_text
 from castiron.actors.published.archive import Asking
 from castiron.actors.reception.intake import Intake
 from castiron.actors.services import Services
-from castiron.transport.doors.slip import Slip, arrived
 from castiron.transport.errors import BulkStopped, BulkTooLarge, CastironError, InternalError
-from castiron.transport.replies import AnyResult, BulkView
+from castiron.transport.replies import BulkView
 from castiron.transport.verbs import BulkRun, RequestCancel
 from castiron.transport.verbs.bulk import addressed, order_of
 from castiron.transport.vocabulary import Applied, EventSeq, Instant, RequestState
@@ -100,6 +102,8 @@ class BulkActor(DispatchedActor):
         self._order = order_of(verb.order)
         self._nodes: list[Chosen] = []
         self._pacing = Pacing((), Terms())
+        self._after_s: list[float | None] = []
+        """Of a rehearsal: when each node would be asked."""
         self._telling = Telling(assignment.answer, assignment.id)
         self._ids: dict[int, str] = {}
         """Requests that have not ended, by their nodes."""
@@ -107,7 +111,9 @@ class BulkActor(DispatchedActor):
         self._on_way = 0
         self._stopped: Reason | None = None
         self._timer: Timer | None = None
-        self._has_begun = self._is_cancelled = self._is_done = self._will_go_on = False
+        self._has_end = Lock()
+        """Taken, for good, by whoever tells the last word."""
+        self._has_begun = self._is_cancelled = self._is_left = self._is_done = self._will_go_on = False
 
     def on_receive(self, message: BulkMessage) -> None:
         """Take a message in, and go on as far as may be. Runs on a dispatcher thread; never blocks."""
@@ -128,8 +134,18 @@ class BulkActor(DispatchedActor):
     ) -> None:
         """Tell the client that it cannot go on; what was accepted does."""
         del traceback
+        self._fail(failure_text(exception_type, exception_value))
+
+    def end_hung(self, reason: str) -> None:
+        """End it, and tell the client, because a turn of it hangs. Any thread; never blocks. Idempotent.
+
+        If that turn ever goes on, it asks nobody any more and tells nothing.
+        """
+        abandon(self.actor_ref)
+        self._fail(reason)
+
+    def _fail(self, reason: str) -> None:
         error_id = self._services.new_id()
-        reason = f"{getattr(exception_type, '__name__', 'unknown')}: {exception_value}"
         log.error("%s: bulk %s has failed: %s", error_id, self._given.id, reason, extra={"error_id": error_id})
         text = "The bulk failed. What was accepted goes on; send it again with its key. The conductor's log says why."
         self._end(InternalError(text, applied=Applied.UNKNOWN, error_id=error_id))
@@ -151,7 +167,10 @@ class BulkActor(DispatchedActor):
             self._end(error)
             self.stop()
             return False
-        self._pacing = Pacing([node.group for node in self._nodes], terms_of(verb))
+        groups, terms = [node.group for node in self._nodes], terms_of(verb)
+        if verb.dry_run:  # to be told takes no time that anything would have to be spread over
+            self._after_s, terms = sent_after_s(groups, terms), Terms()
+        self._pacing = Pacing(groups, terms)
         given.answer.accepted(self._view(with_nodes=True), self._seq)
         given.answer.when_gone(lambda: self._tell(Stop(Reason.GONE)))
         return True
@@ -172,6 +191,10 @@ class BulkActor(DispatchedActor):
                 self._on_way -= number not in self._ids
                 self._ids.pop(number, None)
                 self._refused(number, error)
+            case Foretold(number=number, forecast=forecast):
+                self._on_way -= 1
+                self._pacing.end(number, is_failure=False)
+                self._telling.ended(Outcome(self._nodes[number], paced(forecast, self._after_s[number])))
             case Stop(reason=reason):
                 self._halt(reason)
             case Cancel():
@@ -192,6 +215,9 @@ class BulkActor(DispatchedActor):
         self._telling.ended(Outcome(self._nodes[number], error))
 
     def _cancel(self, message: Cancel) -> None:
+        if message.leave:
+            self._is_left = True
+            self._telling.mute()
         self._halt(Reason.CANCELLED)
         self._is_cancelled = True
         self._withdrawing.extend(self._ids.values())
@@ -239,12 +265,14 @@ class BulkActor(DispatchedActor):
         return len(taken) == SLICE
 
     def _submit(self, number: int) -> None:
+        if self._is_done:
+            return None  # it was given up as hanging, in this very turn
         node = self._nodes[number]
         published = self._services.board.node(node.uuid)
         if published is None:
             return self._refused(number, node_not_found(node.name))
         given = self._given
-        verb = addressed(self._order, node.uuid, given.verb.key)
+        verb = addressed(self._order, node.uuid, given.verb.key, dry_run=given.verb.dry_run)
         share = Share(number, self._tell, self._services.board, given.archive)
         self._on_way += 1
         try:
@@ -256,7 +284,7 @@ class BulkActor(DispatchedActor):
         """Withdraw the next of the requests that wait in line; return whether there are more."""
         for _ in range(min(SLICE, len(self._withdrawing))):
             verb = RequestCancel(request=self._withdrawing.popleft())
-            nobody = _Nobody()
+            nobody = Nobody()
             with suppress(CastironError):  # it has ended; how, is told as of any other
                 self._given.intake.withdraw(verb, self._given.requester, nobody)
         return bool(self._withdrawing)
@@ -272,7 +300,7 @@ class BulkActor(DispatchedActor):
     def _is_over(self) -> bool:
         if self._on_way or self._withdrawing:
             return False
-        if self._given.verb.wait:
+        if self._given.verb.wait and not self._is_left:
             return self._pacing.is_over
         return self._pacing.waiting == 0 or self._pacing.is_stopped
 
@@ -284,6 +312,8 @@ class BulkActor(DispatchedActor):
         self.stop()
 
     def _end(self, error: CastironError | None) -> None:
+        if not self._has_end.acquire(blocking=False):
+            return  # it was given up as hanging
         self._leave()
         if error is None:
             self._given.answer.final(self._view(), self._seq)
@@ -328,27 +358,6 @@ class BulkActor(DispatchedActor):
         """Tell this very actor. Any thread."""
         with suppress(ActorDeadError):
             self.actor_ref.tell(message)
-
-
-class _Nobody:
-    """Whoever withdraws a bulk's requests hears of their ends as the bulk; see asking.Answer."""
-
-    def accepted(self, result: AnyResult, seq: EventSeq) -> None:
-        """Hear nothing."""
-
-    def part(self, result: AnyResult, seq: EventSeq) -> Slip:
-        """Hear nothing."""
-        del result, seq
-        return arrived()
-
-    def final(self, result: AnyResult, seq: EventSeq) -> None:
-        """Hear nothing."""
-
-    def fail(self, error: CastironError, seq: EventSeq) -> None:
-        """Hear nothing: it has started, or others want it as well, and it goes on."""
-
-    def when_gone(self, call: object) -> None:
-        """Stay."""
 
 
 def terms_of(verb: BulkRun) -> Terms:

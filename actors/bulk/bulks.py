@@ -46,12 +46,14 @@ class Bulks:
     def run(self, verb: BulkRun, requester: str, answer: Answer) -> None:
         """Begin a bulk. One of the same key that is under way is stopped: its client has lost it, and sends it again.
 
+        One that is only rehearsed stops nobody.
+
         Raises:
             ConductorOverloaded: as many are under way as may.
             ConductorDraining: the conductor stops.
         """
         bulk_id = self._services.new_id()
-        repeated = self._reserve(bulk_id, verb.key)
+        repeated = self._reserve(bulk_id, None if verb.dry_run else verb.key)
         if repeated is not None:
             _tell(repeated, Stop(Reason.REPEATED))
         assignment = Assignment(
@@ -80,7 +82,7 @@ class Bulks:
         """
         with self._lock:
             found = self._under_way.get(verb.bulk) or self._of_key(verb.bulk)
-        if found is None or found.ref is None or not _tell(found.ref, Cancel(answer)):
+        if found is None or found.ref is None or not _tell(found.ref, Cancel(answer, verb.leave)):
             raise BulkNotFound(
                 f"No bulk {verb.bulk!r} is under way; it never was, or has ended.", details={"bulk": verb.bulk}
             )

@@ -7,7 +7,7 @@ from typing import ClassVar
 from castiron.actors.asking import Answer
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError
-from castiron.transport.replies import RequestView
+from castiron.transport.replies import Forecast, RequestView
 
 
 class Reason(StrEnum):
@@ -64,6 +64,16 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Foretold:
+    """A node has said what it would do."""
+
+    is_control: ClassVar[bool] = True
+
+    number: int
+    forecast: Forecast
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """No further nodes are to be started."""
 
@@ -79,7 +89,9 @@ class Cancel:
     is_control: ClassVar[bool] = True
 
     answer: Answer
+    leave: bool = False
+    """Nobody listens to it any more."""
 
 
-BulkMessage = GoOn | Taken | Ended | Refused | Stop | Cancel
+BulkMessage = GoOn | Taken | Ended | Refused | Foretold | Stop | Cancel
 """Everything that a bulk's actor takes."""

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 
-from castiron.actors.bulk.messages import BulkMessage, Ended, Refused, Taken
+from castiron.actors.bulk.messages import BulkMessage, Ended, Foretold, Refused, Taken
 from castiron.actors.published.archive import Asking, Library
 from castiron.actors.published.board import Board
 from castiron.actors.reception.intake import request_not_found
 from castiron.store.records import RequestRecord
 from castiron.transport.doors.slip import Slip, arrived
 from castiron.transport.errors import CastironError
-from castiron.transport.replies import AnyResult, RequestView
+from castiron.transport.replies import AnyResult, Forecast, RequestView
 from castiron.transport.vocabulary import EventSeq, RequestID
 
 Tell = Callable[[BulkMessage], None]
@@ -44,7 +44,10 @@ class Share:
         return arrived()
 
     def final(self, result: AnyResult, seq: EventSeq) -> None:
-        """Hear nothing: how it has ended is heard from the board."""
+        """Tell what would become of it, if that was asked; how a request has ended is heard from the board."""
+        del seq
+        if isinstance(result, Forecast):
+            self._tell(Foretold(self._number, result))
 
     def fail(self, error: CastironError, seq: EventSeq) -> None:
         """Tell that it was not accepted."""
@@ -70,3 +73,24 @@ class Share:
             self._tell(Refused(self._number, request_not_found(request_id)))
         else:
             self._tell(Ended(self._number, request))
+
+
+class Nobody:
+    """Whoever withdraws a bulk's requests hears of their ends as the bulk; see asking.Answer."""
+
+    def accepted(self, result: AnyResult, seq: EventSeq) -> None:
+        """Hear nothing."""
+
+    def part(self, result: AnyResult, seq: EventSeq) -> Slip:
+        """Hear nothing."""
+        del result, seq
+        return arrived()
+
+    def final(self, result: AnyResult, seq: EventSeq) -> None:
+        """Hear nothing."""
+
+    def fail(self, error: CastironError, seq: EventSeq) -> None:
+        """Hear nothing: it has started, or others want it as well, and it goes on."""
+
+    def when_gone(self, call: object) -> None:
+        """Stay."""

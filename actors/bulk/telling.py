@@ -13,7 +13,7 @@ from castiron.actors.core.views import request_view
 from castiron.store.records import RequestRecord
 from castiron.transport.doors.slip import Slip
 from castiron.transport.errors import CastironError
-from castiron.transport.replies import BulkOutcome, BulkPart, RequestView
+from castiron.transport.replies import BulkOutcome, BulkPart, Forecast, RequestView
 from castiron.transport.vocabulary import EventSeq
 
 PACE_S: Final = 0.02
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
     """What became of one node."""
 
     node: Chosen
-    what: RequestRecord | RequestView | CastironError
+    what: RequestRecord | RequestView | Forecast | CastironError
 
 
 class _Sent(NamedTuple):
@@ -117,5 +117,7 @@ def _view(outcome: Outcome) -> BulkOutcome:
     node, what = outcome
     if isinstance(what, CastironError):
         return BulkOutcome(node=node.name, node_uuid=node.uuid, error=what.to_wire())
+    if isinstance(what, Forecast):
+        return BulkOutcome(node=node.name, node_uuid=node.uuid, forecast=what)
     view = request_view(what) if isinstance(what, RequestRecord) else what
     return BulkOutcome(node=node.name, node_uuid=node.uuid, request=view)

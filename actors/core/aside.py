@@ -1,26 +1,24 @@
 """What is written when a node is put aside because its actor keeps failing, and when it is taken back.
 
 The node says so, what was under way or waiting ends as failed, and for each start that was announced there is an error.
-Maintenance that was set by hand stays what it was. Pure.
+A node that was moving is in the state of a move that failed, with where its steps stood; nothing is taken back, as
+nobody is there to do it. Maintenance that was set by hand stays what it was. Pure.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from castiron.actors.core.machines.actions import EVENTS, about
-from castiron.actors.core.requests.callbacks import callbacks_of
-from castiron.store.records import Change, EventDraft, NodeRecord, NodeUpdate, RequestRecord
+from castiron.actors.core.draft import Draft
+from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET, about
+from castiron.actors.core.provision.inheriting import lose
+from castiron.actors.core.requests.closing import close
+from castiron.actors.core.requests.obstacles import UNDER_WAY
+from castiron.actors.core.state import NodeState
+from castiron.actors.core.telling.steps import summaries
+from castiron.store.records import Change, NodeRecord, RequestRecord
 from castiron.transport.errors import InternalError
-from castiron.transport.vocabulary import (
-    Applied,
-    EventType,
-    Fault,
-    Instant,
-    NodeSeq,
-    RequestState,
-    Revision,
-)
+from castiron.transport.vocabulary import Applied, EventType, Fault, Instant, RequestState
 
 
 def put_aside(
@@ -35,25 +33,23 @@ def put_aside(
         error_id: under which the log says why; it is in the event and in the errors of the requests.
     """
     reason = f"Its actor failed {failures} times in a short time; the conductor's log says why."
-    ended = tuple(_ended(request, reason, now, error_id) for request in requests)
-    events = [_told(record, request, now) for request in ended if request.started_at is None or request.verb in EVENTS]
-    fault = {"fault": Fault.ACTOR_FAILURE.value, "reason": reason, "error_id": error_id}
-    events.append(
-        EventDraft(type=EventType.NODE_FAULT_SET, at=now, node_uuid=record.uuid, node_name=record.name, payload=fault)
-    )
-    aside = replace(
-        record,
+    draft = Draft(NodeState(record=record), now)
+    for request in requests:
+        error = InternalError(
+            f"The node was put aside. {reason}", details={"node": request.node_name}, error_id=error_id
+        )
+        _end(draft, request, error)
+    draft.record(
         maintenance=True,
         maintenance_reason=record.maintenance_reason if _by_hand(record) else reason,
         fault=Fault.ACTOR_FAILURE,
         target_power_state=None,
         last_error=reason,
-        updated_at=now,
-        revision=Revision(record.revision + 1),
-        node_seq=NodeSeq(record.node_seq + len(events)),
     )
-    outbox = callbacks_of(ended, aside)
-    return Change(node=NodeUpdate(record=aside), requests=ended, events=tuple(events), outbox=outbox)
+    draft.tell(EventType.NODE_FAULT_SET, {"fault": Fault.ACTOR_FAILURE.value, "reason": reason, "error_id": error_id})
+    change = draft.finish().change
+    assert change is not None  # noqa: S101 - the record has changed
+    return change
 
 
 def taken_back(record: NodeRecord) -> Mapping[str, Any]:
@@ -71,27 +67,37 @@ def _by_hand(record: NodeRecord) -> bool:
     return record.maintenance and not is_ours and record.fault is not Fault.POWER_FAILURE
 
 
-def _was_announced(request: RequestRecord) -> bool:
-    return request.started_at is not None and request.verb in EVENTS
-
-
-def _ended(request: RequestRecord, reason: str, now: Instant, error_id: str) -> RequestRecord:
-    applied = Applied.UNKNOWN if _was_announced(request) else Applied.NO
-    message, details = f"The node was put aside. {reason}", {"node": request.node_name}
-    error = InternalError(message, details=details, applied=applied, error_id=error_id)
-    return replace(
-        request, state=RequestState.FAILED, ended_at=now, error=error.to_wire(), applied=applied, progress={}
+def _end(draft: Draft, request: RequestRecord, error: InternalError) -> None:
+    """End a request: with the error that follows its start, if that was told, and with where its steps stand."""
+    is_moving = request.verb == PROVISION_SET and request.started_at is not None
+    if is_moving and draft.state.record.provision_state in UNDER_WAY:
+        _lose(draft, request, error)
+        return close(draft, request, error)
+    events = None if request.started_at is None else EVENTS.get(request.verb)
+    error.applied = Applied.UNKNOWN if events is not None else Applied.NO
+    ended = replace(
+        request,
+        state=RequestState.FAILED,
+        ended_at=draft.now,
+        error=error.to_wire(),
+        applied=error.applied,
+        progress={},
     )
+    draft.keep(ended)
+    if request.started_at is None:
+        told = {"requester": request.requester, "verb": request.verb, "state": ended.state.value}
+        draft.tell(EventType.REQUEST_END, {**told, "error": ended.error}, ended)
+    elif events is not None:
+        draft.tell(events.error, {**about(ended, draft.state.record), "error": ended.error}, ended)
+    return None
 
 
-def _told(record: NodeRecord, request: RequestRecord, now: Instant) -> EventDraft:
-    """Return the event of a request's end: the error that follows its start, or that it ended without one."""
-    unstarted = {"requester": request.requester, "verb": request.verb, "state": request.state.value}
-    return EventDraft(
-        type=EventType.REQUEST_END if request.started_at is None else EVENTS[request.verb].error,
-        at=now,
-        node_uuid=record.uuid,
-        node_name=record.name,
-        request_id=request.id,
-        payload={**(unstarted if request.started_at is None else about(request, record)), "error": request.error},
-    )
+def _lose(draft: Draft, request: RequestRecord, error: InternalError) -> None:
+    """Say where the steps of a request stand, if that can be read: it may be what its actor failed at."""
+    error.applied = Applied.UNKNOWN
+    try:
+        run = lose(draft, request, error)
+    except (KeyError, TypeError, ValueError):
+        return
+    error.applied = run.applied()
+    error.details["steps"] = summaries(run)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from castiron.store.records import NodeRecord
+from castiron.store.records import AllocationRecord, NodeRecord
 from castiron.transport.replies import MASK
 
 MAX_CHANGES: Final = 64
@@ -23,28 +23,29 @@ _MAPS: Final = ("driver_info", "properties", "extra")
 _ABSENT: Final = object()
 
 
-def told_changes(record: NodeRecord, changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def told_changes(record: NodeRecord | AllocationRecord, changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what is changed, as field → {"from", "to"}; a key of a map is told as "driver_info.ipmi_address".
 
     A secret is told as MASK, so that it shows that it was changed, and what is too long or too much is cut and told so.
 
     Args:
-        record: the node before.
+        record: the node, or the allocation, before.
         changes: its fields that become other ones → their new values.
     """
-    secrets = record.secret_keys | frozenset(changes.get("secret_keys", ()))
+    known = record.secret_keys if isinstance(record, NodeRecord) else frozenset[str]()
+    secrets = known | frozenset(changes.get("secret_keys", ()))
     told: dict[str, dict[str, Any]] = {}
     left_out = 0
     for name, before, after, is_secret in _differences(record, changes, secrets):
         if len(told) < MAX_CHANGES:
-            told[name] = {"from": _value(before, is_secret=is_secret), "to": _value(after, is_secret=is_secret)}
+            told[name] = {"from": told_value(before, is_secret=is_secret), "to": told_value(after, is_secret=is_secret)}
         else:
             left_out += 1
     return told | ({"…": {"from": None, "to": f"{left_out} more"}} if left_out else {})
 
 
 def _differences(
-    record: NodeRecord, changes: Mapping[str, Any], secrets: frozenset[str]
+    record: NodeRecord | AllocationRecord, changes: Mapping[str, Any], secrets: frozenset[str]
 ) -> Iterator[tuple[str, Any, Any, bool]]:
     for field in sorted(changes.keys() - DERIVED):
         before, after = getattr(record, field), changes[field]
@@ -57,7 +58,7 @@ def _differences(
                 yield f"{field}.{key}", old, new, field == "driver_info" and key in secrets
 
 
-def _value(value: Any, *, is_secret: bool) -> Any:
+def told_value(value: Any, *, is_secret: bool) -> Any:
     """Return a value as it is told; what was not there is None."""
     if value is _ABSENT or value is None:
         return None

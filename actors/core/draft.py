@@ -10,7 +10,7 @@ from typing import Any, Final
 from castiron.actors.core.effects import AcquirePermit, Decision, Effect, ReleasePermit
 from castiron.actors.core.requests.callbacks import callbacks_of
 from castiron.actors.core.state import NodeState, Ticket
-from castiron.store.records import Change, EventDraft, KeyRecord, NodeRemove, NodeUpdate, RequestRecord
+from castiron.store.records import AllocationWrite, Change, EventDraft, KeyRecord, NodeRemove, NodeUpdate, RequestRecord
 from castiron.transport.verbs import NodeProvisionSet, tag_of
 from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, Revision
 
@@ -30,6 +30,7 @@ class Draft:
         self._requests: dict[RequestID, RequestRecord] = {}
         self._events: list[EventDraft] = []
         self._keys: list[KeyRecord] = []
+        self._allocations: list[AllocationWrite] = []
         self._commit = False
         self._removed = False
 
@@ -78,6 +79,11 @@ class Draft:
         self._keys.append(key)
         self._commit = True
 
+    def hold(self, allocation: AllocationWrite) -> None:
+        """See to it that what becomes of the node's allocation is committed with it."""
+        self._allocations.append(allocation)
+        self._commit = True
+
     def remove(self) -> None:
         """See to it that the node is removed from the store."""
         self._commit = self._removed = True
@@ -99,9 +105,9 @@ class Draft:
 
     def finish(self) -> Decision:
         """Return the decision: one change at the most, with the record's counters moved on."""
-        if self.check is not self.state.check or self._tickets != self.state.tickets:
-            self.state = replace(self.state, check=self.check, tickets=self._tickets)
         if not self._commit:
+            if self.check is not self.state.check or self._tickets != self.state.tickets:
+                self.state = replace(self.state, check=self.check, tickets=self._tickets)
             return Decision(self.state, tuple(self._effects))
         record = self.state.record
         numbered = replace(
@@ -110,13 +116,14 @@ class Draft:
             node_seq=NodeSeq(record.node_seq + len(self._events)),
             updated_at=self.now,
         )
-        self.state = replace(self.state, record=numbered)
+        self.state = replace(self.state, record=numbered, check=self.check, tickets=self._tickets)
         change = Change(
             node=NodeRemove(record=numbered) if self._removed else NodeUpdate(record=numbered),
             requests=tuple(self._requests.values()),
             events=tuple(self._events),
             keys=tuple(self._keys),
             outbox=callbacks_of(self._requests.values(), numbered),
+            allocations=tuple(self._allocations),
         )
         return Decision(self.state, tuple(self._effects), change)
 

@@ -7,6 +7,7 @@ Change are held back until it is on disk; so are the effects of later decisions,
 from dataclasses import dataclass
 
 from castiron.actors.core.messages import ReplyTo
+from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Operation
 from castiron.actors.drivers.work import RunStep
@@ -54,6 +55,13 @@ class AnswerRequest:
     request: RequestRecord
     is_final: bool
     """It is all there is to say; otherwise whoever asked waits for the request's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHolding:
+    """Tell the keeper of allocations that the node was claimed, or given back, as it wanted."""
+
+    reply_to: ReplyTo
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +114,27 @@ class CallWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawPassword:
+    """Draw a password for a BMC; it comes back as Heard with this ticket."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
 class StopWorker:
     """Ask a worker to stop, whose step nobody wants any more; its outcome may still come. Idempotent."""
 
     ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class AskExecutor:
+    """Ask which steps are next; the answer comes back as Moved with this ticket."""
+
+    ticket: Ticket
+    key: str
+    """Which list it is: another key, another engine."""
+    run: Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +190,15 @@ Effect = (
     | Park
     | AnswerNode
     | AnswerRequest
+    | AnswerHolding
     | Foretell
     | AcquirePermit
     | ReleasePermit
     | CallDriver
     | CallWorker
+    | DrawPassword
     | StopWorker
+    | AskExecutor
     | SetTimer
     | CancelTimer
     | Checked

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from castiron.actors.core.provision.run import Move
 from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
-from castiron.store.records import NodeRecord
+from castiron.store.records import AllocationRecord, NodeRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest
-from castiron.transport.vocabulary import Instant, NodeName, RequestID
+from castiron.transport.vocabulary import AllocationUUID, Instant, NodeName, RequestID
 
 ReplyTo = Any
 """Whom to answer; the core only passes it on."""
@@ -32,6 +33,8 @@ class Submit:
     reply_to: ReplyTo
     plan: Plan = field(default_factory=dict[str, Any], repr=False)
     """The steps that it will work through, if it is of that kind."""
+    runbook: str | None = None
+    """What the runbook is called that they were taken from."""
     unless_merged: CastironError | None = None
     """Why it is refused unless it is merged: there is no room for one more request."""
 
@@ -167,6 +170,33 @@ class StepAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Somebody is to have the node, if it can be had. From the keeper of allocations."""
+
+    is_control: ClassVar[bool] = False
+
+    allocation: AllocationRecord
+    """As it is on disk: it is allocating."""
+    reply_to: ReplyTo
+
+    @property
+    def requester(self) -> str:
+        """Who wants it."""
+        return self.allocation.requester
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Somebody is to have the node no more. From the keeper of allocations."""
+
+    is_control: ClassVar[bool] = False
+
+    allocation_uuid: AllocationUUID
+    requester: str
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """A user wants to know what a message would do. It is decided, and the decision thrown away."""
 
@@ -210,6 +240,30 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The executor says what is to be done next of a list of steps."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    moves: tuple[Move, ...] = ()
+    flow: Mapping[str, Any] | None = None
+    """What it keeps of the list, to be committed with what follows from its moves."""
+    error: CastironError | None = None
+    """Why it cannot say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """A worker says how a step gets on."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    progress: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerDue:
     """A timer's time has come."""
 
@@ -220,8 +274,8 @@ class TimerDue:
     """When it was to come."""
 
 
-Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer
+Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer | Claim | Release
 """What somebody wants of the node."""
 
-Message = Wish | Preview | Recover | PermitGranted | Heard | TimerDue
+Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | Reported | TimerDue
 """Everything that `node.decide` takes."""

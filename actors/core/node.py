@@ -12,20 +12,26 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from castiron.actors.core import maintenance
+from castiron.actors.core.allocations import holding
 from castiron.actors.core.aside import taken_back
 from castiron.actors.core.audit import told_changes
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Decision, Refuse, Renew, Retire, TellFleet
 from castiron.actors.core.machines import check as checks
+from castiron.actors.core.machines.password import is_told_anew
 from castiron.actors.core.messages import (
     Amend,
+    Claim,
     Direct,
     Heard,
     Message,
+    Moved,
     PermitGranted,
     Preview,
     Recover,
+    Release,
     Remove,
+    Reported,
     SetLock,
     SetMaintenance,
     StepAnswer,
@@ -39,7 +45,7 @@ from castiron.actors.core.provision.moving import free_stuck
 from castiron.actors.core.requests import deadlines, ending, guarding, running, submission
 from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.guards import guarded
-from castiron.actors.core.requests.obstacles import UNDER_WAY, hindered, leaving, stale
+from castiron.actors.core.requests.obstacles import UNDER_WAY, held, hindered, leaving, stale
 from castiron.actors.core.requests.withdrawal import withdraw
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import foretold
@@ -61,6 +67,10 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             _heard(draft, message, settings)
         case TimerDue():
             _timer_due(draft, message, settings)
+        case Moved():
+            orders.moved(draft, message, settings)
+        case Reported():
+            orders.reported(draft, message)
         case Recover():
             _recover(draft, message, settings)
         case _:
@@ -99,6 +109,10 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
             orders.answer(draft, message, settings)
         case Amend() | Remove() | SetMaintenance() | SetLock():
             _change(draft, message, settings)
+        case Claim():
+            holding.claim(draft, message)
+        case Release():
+            holding.release(draft, message)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(message)
 
@@ -173,6 +187,8 @@ def _amend(draft: Draft, message: Amend, settings: Settings) -> None:
     if changes:
         if "driver_info" in changes:
             draft.order(Renew())
+        if state.record.other_passwords and is_told_anew(state.record, changes):
+            draft.record(other_passwords={})
         draft.record(**changes)
         told: dict[str, Any] = {
             "changed": sorted(changes.keys() - {"secret_keys"}),
@@ -203,6 +219,7 @@ def _remove(draft: Draft, message: Remove) -> None:
         leaving(state)
         or stale(state.record, message.revision)
         or guarded(state.record, verb, message.requester)
+        or (None if message.force else held(state))
         or hindered(state, verb, draft.now)
     )
     if obstacle is not None:
@@ -211,6 +228,7 @@ def _remove(draft: Draft, message: Remove) -> None:
     running.cut_short(
         draft, lambda applied: ending.removed(state.record, message.requester, applied, running.ADVICE[applied])
     )
+    holding.give_back(draft, message.requester, "node deleted")
     draft.remove()
     draft.state = replace(draft.state, leaving=True)
     submission.turn_away(draft)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.exchange import ExchangeAction
 from castiron.actors.core.machines.job import JobAction
+from castiron.actors.core.machines.password import PasswordAction
 from castiron.actors.core.machines.pause import CallBackAction, PauseAction
 from castiron.actors.core.machines.power import PowerAction
 from castiron.actors.core.provision.run import Run
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Action = PowerAction | BootAction
 """What can be under way; the classes have the same methods."""
 
-StepAction = Action | ExchangeAction | PauseAction | CallBackAction | JobAction
+StepAction = Action | ExchangeAction | PasswordAction | PauseAction | CallBackAction | JobAction
 """What can be under way for a step; the classes have the same methods."""
 
 Ticket = NewType("Ticket", int)
@@ -42,6 +43,11 @@ class Lane:
     wake: Ticket | None = None
     limit: Ticket | None = None
     limit_at: Instant | None = None
+
+
+def asks_bmc(lane: Lane) -> bool:
+    """Return whether what a step waits for tells how its BMC does: no worker's word, nor a password that is tried."""
+    return not isinstance(lane.action, JobAction | PasswordAction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,10 @@ class Active:
     """The driver call is a last look at a machine whose action is being aborted."""
     trace: tuple[TraceEntry, ...] = ()
     """The request's life so far; the request has it as the latest commit left it."""
+    turn: Ticket | None = None
+    """The question to the executor, which step is next, whose answer it waits for, and the timer that ends the wait."""
+    is_unaided: bool = False
+    """The executor could not answer: what has been done is taken back without it."""
 
     @property
     def traced(self) -> RequestRecord:
@@ -146,7 +156,7 @@ class NodeState:
         active = self.active
         if active is None or not isinstance(active.action, Run):
             return self.first is not None
-        return any(lane.call is not None or lane.wake is not None for lane in active.lanes)
+        return active.turn is not None or any(lane.call is not None or lane.wake is not None for lane in active.lanes)
 
     @property
     def power_state_at(self) -> Instant | None:

@@ -20,8 +20,9 @@ Timed = TypeVar("Timed", Active, Lane)
 
 def awake(draft: Draft, one: Timed) -> Timed:
     """Cancel the timer that would end its wait."""
-    if one.wake is not None:
-        draft.order(CancelTimer(one.wake))
+    if one.wake is None:
+        return one
+    draft.order(CancelTimer(one.wake))
     return replace(one, wake=None)
 
 
@@ -45,6 +46,8 @@ def stop(draft: Draft, one: Active | Lane) -> None:
 def let_go(draft: Draft, one: Timed) -> None:
     """Cancel both, and ask a worker to stop that is still at it."""
     stop(draft, one)
+    if isinstance(one, Active) and one.turn is not None:
+        draft.order(CancelTimer(one.turn))
     if one.limit is not None:
         draft.order(CancelTimer(one.limit))
     awake(draft, one)

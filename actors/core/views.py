@@ -4,7 +4,7 @@ Pure; made when somebody reads, from what was published after the latest commit.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from castiron.actors.core.requests import obstacles
@@ -58,6 +58,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         disable_power_off=record.disable_power_off,
         resource_class=record.resource_class,
         traits=list(record.traits),
+        allocation_uuid=record.allocation_uuid,
+        instance_uuid=record.allocation_uuid,
         lock=_lock(record.lock),
         active_request=None if state.running is None else _summary(state.running, step=_step(state)),
         queued_requests=[_summary(request, position=place) for place, request in enumerate(state.queue, start=1)],
@@ -75,6 +77,8 @@ def field_of(state: NodeState, now: Instant, name: str) -> Any:
         return getattr(state.record, name)
     if name == "driver_info":
         return _masked(state.record.driver_info, state.record.secret_keys)
+    if name == "instance_uuid":
+        return state.record.allocation_uuid
     if name == "traits":
         return list(state.record.traits)
     if name == "lock":
@@ -119,10 +123,25 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         callback_urls=[shown(url) for url in request.callbacks],
         attempts=request.attempts,
         step=None if active is None or active.request.id != request.id else active.action.step(),
+        runbook=request.runbook,
         steps=steps_of(request),
         result=None if request.result is None else dict(request.result),
         error=None if request.error is None else dict(request.error),
     )
+
+
+def listed(request: RequestRecord, state: NodeState | None = None) -> RequestView:
+    """Return the request as lists have it: without its steps, which may be sixty-four, with a result each."""
+    error = request.error
+    if error is not None and "steps" in error.get("details", {}):
+        error = {**error, "details": _but_steps(error["details"])}
+    lean = replace(request, arguments=_but_steps(request.arguments), progress={}, error=error)
+    lean = lean if request.result is None else replace(lean, result=_but_steps(request.result))
+    return request_view(lean, state)
+
+
+def _but_steps(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != "steps"}
 
 
 def trace_steps(trace: Iterable[TraceEntry]) -> list[TraceStep]:

@@ -24,7 +24,7 @@ from castiron.actors.drivers.operations import (
     SetUserPassword,
     VerifyCredentials,
 )
-from castiron.actors.drivers.work import Deferred
+from castiron.actors.drivers.work import Deferred, Secret
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import Applied, BootDevice, BootMode, Instant, NodeUUID, PowerControl, PowerState
 
@@ -82,8 +82,8 @@ Extra = (
 Operation = GetPower | SetPower | GetBootDevice | SetBootDevice | Extra
 """What a driver can be asked to do. Reads may be repeated by it, SetPower and ResetBMC never."""
 
-Value = PowerState | BootSetting | BootMode | Finding | Mapping[str, Any] | Deferred | bool | None
-"""What a successful operation gives back: a driver's, or a worker's."""
+Value = PowerState | BootSetting | BootMode | Finding | Mapping[str, Any] | Deferred | Secret | bool | None
+"""What a successful operation gives back: a driver's, a worker's, or the shell's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,15 +6,35 @@ each outcome stands with each. Those that read may be repeated by a driver. Secr
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from castiron.transport.vocabulary import BootMode
 
 MAX_PASSWORD_BYTES: Final = 20
 """IPMI v2.0, 22.30 Set User Password."""
 
+SHORT_PASSWORD_BYTES: Final = 16
+"""What IPMI 1.5 has room for, and some BMCs keep of a longer one."""
+
 MAX_IDENTIFY_S: Final = 255
 """One byte (IPMI v2.0, 28.5 Chassis Identify)."""
+
+
+class Credentials(NamedTuple):
+    """Where a driver's driver_info has its user and password."""
+
+    user: str
+    password: str
+
+
+CREDENTIALS: Final[Mapping[str, Credentials]] = {
+    "ipmi": Credentials("ipmi_username", "ipmi_password"),
+    "fake": Credentials("fake_username", "fake_password"),
+}
+"""Driver → where its driver_info has them, for those that can change a password."""
+
+NO_CREDENTIALS: Final = Credentials("", "")
+"""Of a driver that cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +214,11 @@ WORDS: Final[Mapping[type, str]] = {
 """Operation → its words in a trace."""
 
 
+def is_password(text: str) -> bool:
+    """Return whether a BMC can keep it as a password."""
+    return 0 < len(text.encode()) <= MAX_PASSWORD_BYTES and "\0" not in text
+
+
 def _check_password(password: str) -> None:
-    if not 0 < len(password.encode()) <= MAX_PASSWORD_BYTES or "\0" in password:
+    if not is_password(password):
         raise ValueError(f"a BMC's password has 1 to {MAX_PASSWORD_BYTES} bytes, and no NUL")

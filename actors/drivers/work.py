@@ -1,6 +1,7 @@
 """What a worker can be asked: a step, to be carried out, verified or taken back. Words only.
 
-A worker is no driver: what it does may block, and is written by anybody. It answers as drivers do, with an Outcome.
+A worker is no driver: what it does may block, and is written by anybody. It answers as drivers do, with an Outcome; so
+does the shell, where a decision needs randomness.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,13 @@ class RunStep:
     args: Mapping[str, Any] = field(repr=False)
     what: str
     """"execute", "revert" or "verify"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A password that was drawn."""
+
+    text: str = field(repr=False)
 
 
 class Deferred(NamedTuple):

@@ -8,7 +8,7 @@ answered.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -19,13 +19,16 @@ from pykka import ActorDeadError, ActorRef
 from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
+    AnswerHolding,
     AnswerNode,
     AnswerRequest,
+    AskExecutor,
     CallDriver,
     CallWorker,
     CancelTimer,
     Checked,
     Decision,
+    DrawPassword,
     Effect,
     Foretell,
     Park,
@@ -37,24 +40,27 @@ from castiron.actors.core.effects import (
     StopWorker,
     TellFleet,
 )
-from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, TimerDue
+from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, Reported, TimerDue
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.state import NodeState, Ticket, asks_bmc
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
-from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
+from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
+from castiron.actors.drivers.work import Secret
+from castiron.actors.executors.executor import Answer
 from castiron.actors.nodes.batch import Batch, Batches, Landed
-from castiron.actors.nodes.place import Granted, Place, class_of
+from castiron.actors.nodes.place import Granted, Place, classes_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
 from castiron.actors.services import Services
 from castiron.actors.steps.declaring import StepContext
+from castiron.actors.steps.drawing import draw_password
 from castiron.actors.steps.tokens import StepPlace
 from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
-from castiron.store.errors import StoreError, StoreUnwritable
+from castiron.store.errors import StaleAllocation, StoreError, StoreUnwritable
 from castiron.store.records import Commit
-from castiron.transport.errors import BMCUnsupported
+from castiron.transport.errors import BMCUnsupported, CastironError
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
@@ -75,6 +81,7 @@ class NodeActor(DispatchedActor):
         self._timers: dict[Ticket, Timer] = {}
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
+        self._hand = services.engines.hand()
         self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
         self._retry: Timer | None = None
         self._seq = services.board.seq
@@ -141,9 +148,11 @@ class NodeActor(DispatchedActor):
         self._undecided = None
 
     def _is_awaited(self, heard: Heard) -> bool:
-        """Return whether anybody wants to know: a check that gave way says nothing about its BMC."""
+        """Return whether anybody wants to know of a BMC's answer: a check that gave way says nothing about its BMC."""
         active = self._state.active
-        return heard.ticket == self._state.check.call or (active is not None and heard.ticket == active.call)
+        if heard.ticket == self._state.check.call or active is None:
+            return heard.ticket == self._state.check.call
+        return heard.ticket == active.call or any(heard.ticket == lane.call for lane in active.lanes if asks_bmc(lane))
 
     def _release_landed(self) -> None:
         while (batch := self._batches.take_landed()) is not None:
@@ -161,20 +170,24 @@ class NodeActor(DispatchedActor):
         for decision in decisions:
             self._settled = decision.state
             self._services.crowding.queued(decision.state)
-            requests = () if decision.change is None else decision.change.requests
-            self._board.publish(decision.state, self._seq, requests, generation=self._generation)
+            requests, held = (
+                ((), ()) if decision.change is None else (decision.change.requests, decision.change.allocations)
+            )
+            self._board.publish(decision.state, self._seq, requests, held, generation=self._generation)
             self._reporter.tell(decision, self._seq)
         for decision in decisions:
             for effect in decision.effects:
                 self._carry_out(effect)
+        if self._settled.active is None or self._settled.active.is_unaided:
+            self._hand.close()
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case AcquirePermit(request_id=request_id, verb=verb, target=target):
-                self._place.ask_for(request_id, class_of(verb, target))
+                self._place.ask_for(request_id, *classes_of(verb, target))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
-            case CallDriver() | CallWorker():
+            case CallDriver() | CallWorker() | DrawPassword() | AskExecutor():
                 self._call(effect)
             case StopWorker(ticket=ticket):
                 self._stop_job(ticket)
@@ -187,7 +200,16 @@ class NodeActor(DispatchedActor):
             case Retire():
                 self.stop()
                 self._forget()
-            case Accept() | Refuse() | Park() | AnswerNode() | AnswerRequest() | Foretell() | TellFleet():
+            case (
+                Accept()
+                | Refuse()
+                | Park()
+                | AnswerNode()
+                | AnswerRequest()
+                | AnswerHolding()
+                | Foretell()
+                | TellFleet()
+            ):
                 pass  # told already
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
@@ -205,10 +227,19 @@ class NodeActor(DispatchedActor):
         if timer is not None:
             timer.cancel()
 
-    def _call(self, effect: CallDriver | CallWorker) -> None:
+    def _call(self, effect: CallDriver | CallWorker | DrawPassword | AskExecutor) -> None:
         if not self._counts():
             return None  # hung in what came before; the successor looks for itself
-        return self._work(effect) if isinstance(effect, CallWorker) else self._drive(effect)
+        match effect:
+            case CallDriver():
+                return self._drive(effect)
+            case CallWorker():
+                return self._work(effect)
+            case DrawPassword(ticket=ticket):
+                drawn = Secret(draw_password(self._services.secret_rng))
+                return _heard(self.actor_ref, ticket, None, Done(value=drawn))
+            case AskExecutor(ticket=ticket, key=key, run=run):
+                return self._hand.ask(key, run, partial(_moved, self.actor_ref, ticket))
 
     def _drive(self, effect: CallDriver) -> None:
         record = self._settled.record
@@ -237,9 +268,12 @@ class NodeActor(DispatchedActor):
             attempt=effect.attempt,
             deadline=effect.deadline,
             token=services.tokens.give(record.uuid, place),
+            report=partial(_reported, self.actor_ref, effect.ticket),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
-        self._jobs[effect.ticket] = services.workers.submit(Job(work=effect.work, context=context, done=heard))
+        whose = (record.uuid, effect.request_id, effect.name)
+        job = Job(work=effect.work, context=context, done=heard, whose=whose)
+        self._jobs[effect.ticket] = services.workers.submit(job)
 
     def _stop_job(self, ticket: Ticket) -> None:
         stop = self._jobs.pop(ticket, None)
@@ -254,7 +288,7 @@ class NodeActor(DispatchedActor):
         """Go back to what is on disk after a commit that failed, tell who asked, and try to go on in a while."""
         for batch in self._batches.take_all():  # made on top of it, so they fail as well
             self._reporter.report_outcome(batch, error)
-        if not isinstance(error, StoreUnwritable):
+        if not isinstance(error, (StoreUnwritable, StaleAllocation)):
             raise error
         self._let_go()
         self._state = replace(suspend(self._settled), tickets=self._state.tickets)
@@ -283,6 +317,7 @@ class NodeActor(DispatchedActor):
         self._retry = None
         for ticket in tuple(self._jobs):
             self._stop_job(ticket)
+        self._hand.close()
         self._place.give_back()
 
     def _counts(self) -> bool:
@@ -309,6 +344,16 @@ def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
 
 def _heard(ref: ActorRef[Any], ticket: Ticket, new_id: Callable[[], str] | None, outcome: Outcome) -> None:
     _tell(ref, Heard(ticket=ticket, outcome=outcome, spare_id=None if new_id is None else RequestID(new_id())))
+
+
+def _reported(ref: ActorRef[Any], ticket: Ticket, progress: Mapping[str, Any]) -> None:
+    _tell(ref, Reported(ticket=ticket, progress=progress))
+
+
+def _moved(ref: ActorRef[Any], ticket: Ticket, answer: Answer | CastironError) -> None:
+    if isinstance(answer, CastironError):
+        return _tell(ref, Moved(ticket=ticket, error=answer))
+    return _tell(ref, Moved(ticket=ticket, moves=answer.moves, flow=answer.flow))
 
 
 def _landed(ref: ActorRef[Any], reporter: Reporter, batch: Batch, outcome: Commit | StoreError) -> None:

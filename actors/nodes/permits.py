@@ -1,20 +1,21 @@
 """How many actions may run at once, of all and of each class, and who is next: fair, exact bounds.
 
 A permit is asked for with a function to call when it is there, so nobody waits in a thread. Pure bookkeeping under one
-lock; the functions are called outside of it. Each class has a line of its own, so one that has as many permits as it
-may holds nobody else up; among those that may, whoever asked first is next. What a permit is for does not live here.
+lock; the functions are called outside of it. What a permit counts for may be several classes at once. Each such set has
+a line of its own, so a class that has as many permits as it may holds nobody else up; among those that may, whoever
+asked first is next. What a permit is for does not live here.
 """
 
 import logging
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 log = logging.getLogger(__name__)
 
-ANY: Final = ""
-"""The class of those that only the bound of all concerns."""
+Kinds = tuple[str, ...]
+"""The classes with a bound that a permit counts for; none: only the bound of all concerns it."""
 
 
 class PermitMisused(Exception):
@@ -40,10 +41,10 @@ class Permits:
         self._limit = limit
         self._caps = {kind: cap for kind, cap in (caps or {}).items() if cap}
         self._lock = threading.Lock()
-        self._holders: dict[Hashable, str] = {}
+        self._holders: dict[Hashable, Kinds] = {}
         self._held: Counter[str] = Counter()
-        self._lines: dict[str, OrderedDict[Hashable, _Wish]] = {kind: OrderedDict() for kind in (ANY, *self._caps)}
-        self._waits: dict[Hashable, str] = {}
+        self._lines: dict[Kinds, OrderedDict[Hashable, _Wish]] = {}  # as many as there are sets of classes
+        self._waits: dict[Hashable, Kinds] = {}
         self._wishes = 0
 
     @property
@@ -65,7 +66,7 @@ class Permits:
         """Return how many of a class that has a bound are held."""
         return self._held[kind]
 
-    def acquire(self, owner: Hashable, granted: Callable[[], None], kind: str = ANY) -> None:
+    def acquire(self, owner: Hashable, granted: Callable[[], None], *wanted: str) -> None:
         """Stand in line for a permit; hold it when `granted` is called. Not idempotent.
 
         Args:
@@ -74,18 +75,18 @@ class Permits:
                 nobody else is next, else on the thread that makes room. Must not block, nor call back into Permits.
                 If it raises, that is logged and the permit goes to the next in line. It may still come after a
                 `withdraw` on another thread that crossed it.
-            kind: the class that it counts for.
+            wanted: the classes that it counts for.
 
         Raises:
             PermitMisused: the owner holds one or stands in line already.
         """
-        kind = kind if kind in self._caps else ANY
+        kinds = tuple(kind for kind in wanted if kind in self._caps)
         with self._lock:
             if owner in self._holders or owner in self._waits:
                 raise PermitMisused(f"{owner!r} holds a permit or waits for one already")
             self._wishes += 1
-            self._lines[kind][owner] = _Wish(self._wishes, granted)
-            self._waits[owner] = kind
+            self._lines.setdefault(kinds, OrderedDict())[owner] = _Wish(self._wishes, granted)
+            self._waits[owner] = kinds
         self._serve()
 
     def release(self, owner: Hashable) -> None:
@@ -103,15 +104,14 @@ class Permits:
     def withdraw(self, owner: Hashable) -> None:
         """Leave the line, or give the permit back, or neither. Idempotent: for the successor of an owner that died."""
         with self._lock:
-            kind = self._waits.pop(owner, None)
-            if kind is not None:
-                del self._lines[kind][owner]
+            kinds = self._waits.pop(owner, None)
+            if kinds is not None:
+                del self._lines[kinds][owner]
             self._give_back(owner)
         self._serve()
 
     def _give_back(self, owner: Hashable) -> None:
-        kind = self._holders.pop(owner, None)
-        if kind is not None:
+        for kind in self._holders.pop(owner, ()):
             self._held[kind] -= 1
 
     def _serve(self) -> None:
@@ -125,22 +125,22 @@ class Permits:
                     self._give_back(owner)
 
     def _admit(self) -> tuple[Hashable, Callable[[], None]] | None:
-        """Let whoever is next in, if there is room. O(classes)."""
+        """Let whoever is next in, if there is room. O(sets of classes)."""
         with self._lock:
             if len(self._holders) >= self._limit:
                 return None
             heads = [
-                (next(iter(line.values())).number, kind) for kind, line in self._lines.items() if self._has_room(kind)
+                (next(iter(line.values())).number, kinds) for kinds, line in self._lines.items() if self._may(kinds)
             ]
             if not heads:
                 return None
-            kind = min(heads)[1]
-            owner, wish = self._lines[kind].popitem(last=False)
+            kinds = min(heads)[1]
+            owner, wish = self._lines[kinds].popitem(last=False)
             del self._waits[owner]
-            self._holders[owner] = kind
-            self._held[kind] += 1
+            self._holders[owner] = kinds
+            self._held.update(kinds)
             return owner, wish.granted
 
-    def _has_room(self, kind: str) -> bool:
-        """Return whether somebody of a class waits and may come in, as far as its own bound goes."""
-        return bool(self._lines[kind]) and self._held[kind] < self._caps.get(kind, self._limit)
+    def _may(self, kinds: Kinds) -> bool:
+        """Return whether somebody waits for just these classes, and may come in as far as their bounds go."""
+        return bool(self._lines[kinds]) and all(self._held[kind] < self._caps[kind] for kind in kinds)

@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from castiron.actors.nodes.permits import ANY, Permits
+from castiron.actors.nodes.permits import Permits
 from castiron.actors.settings import Settings
 from castiron.transport.verbs import NodePowerSet, NodeProvisionSet, tag_of
-from castiron.transport.vocabulary import NodeUUID, ProvisionTarget, RequestID
+from castiron.transport.vocabulary import NodeUUID, ProvisionTarget, RequestID, TaskExecutor
 
 POWER: Final = "power"
 DEPLOY: Final = "deploy"
 CLEAN: Final = "clean"
+ENGINE: Final = "engine"
+"""An executor's engine is open for it, where the node's actor is not its own."""
 
 PROVISION: Final[Mapping[str, str]] = {
     ProvisionTarget.DEPLOY: DEPLOY,
@@ -28,19 +30,24 @@ PROVISION: Final[Mapping[str, str]] = {
 """Target of a move → the class of permits that its requests take, from their start to their end."""
 
 
-def class_of(verb: str, target: str | None) -> str:
-    """Return the class of permits that a request takes: ANY, unless it has a bound of its own."""
+def classes_of(verb: str, target: str | None) -> tuple[str, ...]:
+    """Return the classes of permits that a request counts for."""
     if verb == tag_of(NodePowerSet):
-        return POWER
-    return PROVISION.get(target or "", ANY) if verb == tag_of(NodeProvisionSet) else ANY
+        return (POWER,)
+    if verb != tag_of(NodeProvisionSet):
+        return ()
+    kind = PROVISION.get(target or "")
+    return (ENGINE,) if kind is None else (kind, ENGINE)
 
 
 def caps_of(settings: Settings) -> dict[str, int]:
     """Return how many of each class may run at once; 0: no bound of their own."""
+    is_others = settings.task_executor != TaskExecutor.BUILTIN
     return {
         POWER: settings.max_concurrent_power,
         DEPLOY: settings.max_concurrent_deploy,
         CLEAN: settings.max_concurrent_clean,
+        ENGINE: settings.max_engines if is_others else 0,
     }
 
 
@@ -67,7 +74,7 @@ class Place:
         self._request_id: RequestID | None = None
         self._wishes = 0
 
-    def ask_for(self, request_id: RequestID, kind: str) -> None:
+    def ask_for(self, request_id: RequestID, *kinds: str) -> None:
         """Stand in line for the request; `tell` hears of it. Idempotent; another request's place is given back."""
         if self._request_id == request_id:
             return
@@ -76,7 +83,7 @@ class Place:
         self._request_id = request_id
         self._wishes += 1
         granted = Granted(request_id, self._wishes)
-        self._permits.acquire(self._owner, lambda: self._tell(granted), kind)
+        self._permits.acquire(self._owner, lambda: self._tell(granted), *kinds)
 
     def is_granted(self, granted: Granted) -> bool:
         """Return whether a grant is the answer to the present wish."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from castiron.actors.core.effects import (
     Accept,
+    AnswerHolding,
     AnswerNode,
     AnswerRequest,
     Decision,
@@ -70,8 +71,8 @@ class Reporter:
                 self._break_off(decision, outcome)
                 continue
             requests = () if decision.change is None else decision.change.requests
-            state = suspend(decision.state)
-            self._services.board.publish(state, outcome.seq, requests, generation=self._generation)
+            state, held = suspend(decision.state), () if decision.change is None else decision.change.allocations
+            self._services.board.publish(state, outcome.seq, requests, held, generation=self._generation)
             self.tell(decision, outcome.seq)
         for effect in (effect for decision in decisions for effect in decision.effects):
             if isinstance(effect, Park):  # nobody looks at the machine for it any more; told last, if not told yet
@@ -118,6 +119,8 @@ class Reporter:
                 asked.taken(request, seq)
             case AnswerRequest(reply_to=asked, request=request, is_final=True):
                 asked.answered(request_view(request), seq)
+            case AnswerHolding(reply_to=asked):
+                asked.held(seq)
             case Refuse(reply_to=asked, error=error):
                 asked.refused(error, seq)
             case Foretell(reply_to=asked, forecast=forecast):
@@ -142,6 +145,7 @@ class Reporter:
             match effect:
                 case (
                     Accept(reply_to=asked)
+                    | AnswerHolding(reply_to=asked)
                     | AnswerNode(reply_to=asked)
                     | AnswerRequest(reply_to=asked)
                     | Foretell(reply_to=asked)

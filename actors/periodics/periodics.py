@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 from random import Random
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
@@ -68,7 +68,8 @@ def plugged_in() -> list[Any]:
     for entry in entry_points(group=GROUP):
         try:
             loaded: Any = entry.load()
-            found += [_made(one) for one in (cast("list[Any]", loaded) if isinstance(loaded, list) else [loaded])]
+            several: list[Any] = loaded if isinstance(loaded, list) else [loaded]  # pyright: ignore[reportUnknownVariableType] - a stranger's
+            found += [_made(one) for one in several]
         except Exception:
             log.exception("the periodic tasks of %s (%s) cannot be loaded; they are left out", entry.name, entry.value)
     return found

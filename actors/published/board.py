@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from castiron.actors.allocations.market import Market
+from castiron.actors.allocations.register import Register
 from castiron.actors.core.state import NodeState
 from castiron.actors.published.watermark import Watermark
-from castiron.store.records import Commit, RequestRecord
+from castiron.store.records import AllocationWrite, Commit, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, NodeName, NodeUUID, RequestID, RequestState
@@ -40,7 +42,12 @@ class Published:
 
 
 class Board:
-    """Any thread may use any method. Reading a node or a request is O(1) and takes no lock."""
+    """Any thread may use any method. Reading a node or a request is O(1) and takes no lock.
+
+    Attributes:
+        market: the nodes that can be had, by what they are.
+        allocations: which nodes are held, and for whom.
+    """
 
     def __init__(self, *, max_waiters: int, seq: EventSeq) -> None:
         self._lock = threading.Lock()
@@ -57,6 +64,8 @@ class Board:
         self._waiting = 0
         self._tickets = 0
         self._max_waiters = max_waiters
+        self.market: Final = Market()
+        self.allocations: Final = Register(max_waiters=max_waiters)
         self._mark = Watermark(seq)
 
     @property
@@ -71,6 +80,8 @@ class Board:
         """Note what is on disk and will be shown; in the order of the numbers, before anybody is told of it."""
         with self._lock:
             for commit in commits:
+                if commit.events[0].draft.node_uuid is None:  # with a node's commit they are shown as the node is
+                    self.allocations.show(commit.allocations)
                 first, last = commit.events[0], commit.events[-1]
                 self._mark.land(first.draft.node_uuid, first.seq, last.seq)
 
@@ -81,27 +92,35 @@ class Board:
 
         What that owner has published meanwhile is newer and stays.
         """
+        is_wanted = False
         with self._lock:
             before = self._nodes.get(state.record.uuid)
             if before is None or before.generation < generation:
-                self._show(Published(state, seq, generation))
-        for request in requests:
-            self.publish_request(request, seq)
+                is_wanted = self._show(Published(state, seq, generation))
+        self._tell_all(state, seq, requests, is_wanted=is_wanted)
 
     def publish(
-        self, state: NodeState, seq: EventSeq, requests: Iterable[RequestRecord] = (), *, generation: int
+        self,
+        state: NodeState,
+        seq: EventSeq,
+        requests: Iterable[RequestRecord] = (),
+        allocations: Iterable[AllocationWrite] = (),
+        *,
+        generation: int,
     ) -> None:
         """Show a node as it is after a commit, and the requests that the commit changed; tell who waited for them.
 
         The node of an owner who has been replaced, or a node that is gone, is not shown; what is on disk of its
-        requests is.
+        requests, and of its allocation, is.
         """
+        is_wanted = False
         with self._lock:
             before = self._nodes.get(state.record.uuid)
             if before is not None and before.generation <= generation:
-                self._show(Published(state, seq, generation))
-        for request in requests:
-            self.publish_request(request, seq)
+                is_wanted = self._show(Published(state, seq, generation), allocations)
+            else:
+                self.allocations.show(allocations)
+        self._tell_all(state, seq, requests, is_wanted=is_wanted)
 
     def publish_request(self, request: RequestRecord, seq: EventSeq) -> None:
         """Show a request as it is after a commit; if it has ended, tell who waited for it. One that has ended stays."""
@@ -131,6 +150,7 @@ class Board:
         with self._lock:
             gone = self._nodes.pop(uuid, None)
             self._forget_name(gone)
+            self.market.drop(uuid)
             self._mark.show(uuid, seq)
 
     def node(self, name_or_uuid: str) -> Published | None:
@@ -235,7 +255,15 @@ class Board:
         if not self._openers[identity]:
             del self._openers[identity]
 
-    def _show(self, published: Published) -> None:
+    def _tell_all(self, state: NodeState, seq: EventSeq, requests: Iterable[RequestRecord], *, is_wanted: bool) -> None:
+        """Tell whoever waits; without the lock."""
+        if is_wanted:
+            self.market.announce(state.record.uuid)
+        for request in requests:
+            self.publish_request(request, seq)
+
+    def _show(self, published: Published, allocations: Iterable[AllocationWrite] = ()) -> bool:
+        """Show a node, then what holds it, then up to where all is shown; return whether somebody waits for it."""
         record = published.state.record
         before = self._nodes.get(record.uuid)
         if before is None or before.state.record.name != record.name:
@@ -243,7 +271,10 @@ class Board:
             insort(self._sorted, record.name)
         self._nodes[record.uuid] = published
         self._names[record.name] = record.uuid
+        self.allocations.show(allocations)
+        is_wanted = self.market.show(published.state)
         self._mark.show(record.uuid, published.seq)
+        return is_wanted
 
     def _forget_name(self, gone: Published | None) -> None:
         if gone is None:

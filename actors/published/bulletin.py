@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
-from castiron.actors.nodes.place import caps_of
+from castiron.actors.nodes.place import ENGINE, caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
@@ -140,13 +140,18 @@ class Bulletin:
         services, door = self._services, self.front_door
         settings, counters, limits = services.settings, door.counters(), door.limits
         ipmi = drivers.get("ipmi", {})
+        engines = services.engines.counters()
         bulks, bulk_nodes = self._bulks.counts()
         return {
             "actions": _held(services.permits.in_use, settings.max_running_actions, "max_running_actions"),
             **{
                 f"{kind}_actions": _capped(services.permits.in_use_of(kind), cap, f"max_concurrent_{kind}")
                 for kind, cap in caps_of(settings).items()
+                if kind != ENGINE
             },
+            "engines": _capped(services.permits.in_use_of(ENGINE), caps_of(settings)[ENGINE], "max_engines"),
+            "engine_turns": _held(engines["running"], settings.engine_threads, "engine_threads"),
+            "engine_turns_waiting": Gauge(used=engines["waiting"]),
             "steps": _held(services.workers.counters()["running"], settings.max_workers, "max_workers"),
             "periodics": _held(
                 services.periodics.counters()["running"], settings.periodic_max_workers, "periodic_max_workers"
@@ -159,6 +164,10 @@ class Bulletin:
             "logins": _held(ipmi.get("logging_in", 0), settings.ipmi_max_logins, "ipmi_max_logins"),
             "logins_waiting": Gauge(used=ipmi.get("login_queue", 0)),
             "fleet": _held(self._kin.fleet.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"),
+            "allocation_changes": _held(
+                self._kin.keeper.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"
+            ),
+            "allocations": _held(len(services.board.allocations), settings.max_allocations, "max_allocations"),
             "writer": Gauge(used=self._writer.backlog(), limit=MAX_BACKLOG),
             "archive": Gauge(used=self._archive.waiting(), limit=MAX_QUESTIONS),
             "peers": Gauge(used=counters["peers"], limit=limits.peers),

@@ -91,7 +91,8 @@ def line_of(event: EventView) -> str:
     payload = event.payload
     error = _error(payload)
     parts = [f"{error.get('code')}: {error.get('message')}"] if error else []
-    parts += [f"{key} {payload[key]}" for key in _SAID if payload.get(key) is not None]
+    way = _way(payload)
+    parts += way or [f"{key} {payload[key]}" for key in _SAID if payload.get(key) is not None]
     parts += [f"changed {', '.join(payload['changes'])}"] if payload.get("changes") else []
     parts += [f"by {payload['requester']}"] if payload.get("requester") else []
     return f"{event.node or 'conductor'}: {event.type}" + (f": {', '.join(parts)}" if parts else "")
@@ -106,6 +107,13 @@ def extra_of(event: EventView) -> dict[str, Any]:
         "request": event.request,
         "error_id": event.payload.get("error_id") or _error(event.payload).get("error_id"),
     }
+
+
+def _way(payload: Mapping[str, Any]) -> list[str]:
+    """Return which step an event tells of, or from where to where the node has moved; nothing, if of neither."""
+    if "previous_provision_state" in payload:
+        return [f"{payload['previous_provision_state']} -> {payload['provision_state']}"]
+    return [f"{payload['name']}, {payload['position']} of {payload['count']}"] if "position" in payload else []
 
 
 def _error(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
-from castiron.actors.core.requests.compatibility import essence, is_same
+from castiron.actors.core.requests.compatibility import wish_of
 from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, RequestReused
 from castiron.transport.verbs import AnyNodeRequest, arguments_of, tag_of
@@ -108,7 +108,8 @@ def judge_known(wanted: Wanted, request: RequestRecord) -> None:
         RequestReused: it is another request. How it is to be treated (policy, deadline, …) may differ.
     """
     tag, arguments = tag_of(wanted.verb), arguments_of(wanted.verb)
-    if request.node_uuid != wanted.node_uuid or not is_same(request, tag, arguments):
+    is_same = request.verb == tag and wish_of(request.arguments) == wish_of(arguments)
+    if request.node_uuid != wanted.node_uuid or not is_same:
         raise reused(wanted.key, request)
 
 
@@ -127,10 +128,10 @@ def reused(key: str, request: RequestRecord | None) -> RequestReused:
 
 
 def _is_one(one: Wanted, other: Wanted) -> bool:
-    return (one.node_uuid, tag_of(one.verb), essence(arguments_of(one.verb))) == (
+    return (one.node_uuid, tag_of(one.verb), wish_of(arguments_of(one.verb))) == (
         other.node_uuid,
         tag_of(other.verb),
-        essence(arguments_of(other.verb)),
+        wish_of(arguments_of(other.verb)),
     )
 
 

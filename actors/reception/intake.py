@@ -13,8 +13,8 @@ from typing import Final
 from castiron.actors.asking import Answer, Asked
 from castiron.actors.core.messages import Direct, Preview, Remove, SetLock, SetMaintenance, Submit, Withdraw
 from castiron.actors.core.provision.planning import plan
-from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.requests.compatibility import Merge, judge
+from castiron.actors.core.runbooks.using import expanded, of_runbook
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import same_request
 from castiron.actors.core.views import request_view
@@ -121,9 +121,7 @@ class Intake:
         """
         self.check_callback(verb.callback_url)
         request_id = RequestID(self._services.new_id())
-        message = Submit(
-            request_id=request_id, verb=verb, requester=requester, reply_to=None, plan=self._planned(verb, node)
-        )
+        message = self._prepared(Submit(request_id=request_id, verb=verb, requester=requester, reply_to=None), node)
         if verb.dry_run:
             return self._foretell(node, message, answer)
         submission = Submission(self, answer, request_id)
@@ -136,17 +134,34 @@ class Intake:
         except CastironError as error:
             return submission.refused(error, self._seq)
 
-    def _planned(self, verb: AnyNodeRequest, node: NodeState) -> Plan:
-        """Return the steps that a request will work through.
+    def _prepared(self, message: Submit, node: NodeState) -> Submit:
+        """Return a request with the steps that it will work through.
+
+        One whose key the store knows has them: if it could not be made today, whoever sends it again is told of it.
 
         Raises:
             StepInvalid: it wants steps that there are not, or not so.
+            RunbookNotFound, RunbookTraitMissing: it wants those of a runbook that there is not, or not for the node.
             PowerOffDisabled: it wants steps that power a machine off that must stay on.
         """
-        if not isinstance(verb, NodeProvisionSet):
-            return {}
-        catalogue, step_timeout_s = self._services.workers.shelf.catalogue, self._services.settings.step_timeout_s
-        return plan(verb, catalogue, step_timeout_s, keep_on=node.record.disable_power_off)
+        if not isinstance(message.verb, NodeProvisionSet):
+            return message
+        try:
+            return self._planned(message, message.verb, node)
+        except CastironError as error:
+            if message.verb.key is None or not self.keys.is_known(message.verb.key):
+                raise
+            return replace(message, unless_merged=error)
+
+    def _planned(self, message: Submit, asked: NodeProvisionSet, node: NodeState) -> Submit:
+        services = self._services
+        verb, runbook = expanded(services.runbooks.look(services.board)[0], asked, node.record)
+        catalogue, step_timeout_s = services.workers.shelf.catalogue, services.settings.step_timeout_s
+        try:
+            planned = plan(verb, catalogue, step_timeout_s, keep_on=node.record.disable_power_off)
+        except CastironError as error:
+            raise of_runbook(error, runbook) from None
+        return replace(message, verb=verb, runbook=runbook, plan=planned)
 
     def check_callback(self, url: str | None, path: str = "$.callback_url") -> None:
         """Refuse a URL that may not be called.
@@ -190,7 +205,7 @@ class Intake:
             raise has_ended(request)
         is_abort = isinstance(verb, RequestAbort)
         waits = is_abort and not verb.dry_run
-        asked = _Aborting(answer, self._wait(request_id, answer)) if waits else Asked(answer)
+        asked = _Withdrawing(self, request_id, answer, self._wait(request_id, answer) if waits else None)
         message = Withdraw(
             request_id=request_id, is_abort=is_abort, force=verb.force, requester=requester, reply_to=asked
         )
@@ -198,6 +213,16 @@ class Intake:
             return deliver(self._services, published.state, previewed(message) if verb.dry_run else message)
         except CastironError as error:
             return asked.refused(error, self._seq)
+
+    def tell_ended(self, request_id: RequestID, answer: Answer, seq: EventSeq) -> None:
+        """Refuse what came too late for a request, and say how that has ended: its node has forgotten."""
+        request = self._services.board.request(request_id)
+        if request is not None and request.state in FINAL_REQUEST_STATES:
+            return answer.fail(has_ended(request), seq)
+        try:
+            return self._archive.ask(partial(self._tell_why_not, request_id, answer))
+        except CastironError as error:
+            return answer.fail(error, seq)
 
     @property
     def _seq(self) -> EventSeq:
@@ -281,22 +306,31 @@ class Intake:
         return answer.fail(request_not_found(request_id) if request is None else has_ended(request), seq)
 
 
-class _Aborting:
-    """Whoever aborts a request is answered by its end, or by what comes first; see `asking.Asked`."""
+class _Withdrawing:
+    """Whoever takes a request back: answered by what comes of that, or by its end if it waits; see `asking.Asked`."""
 
-    def __init__(self, answer: Answer, wait: Wait) -> None:
+    def __init__(self, intake: Intake, request_id: RequestID, answer: Answer, wait: Wait | None) -> None:
         self.answer = answer
+        self._intake = intake
+        self._request_id = request_id
         self._wait = wait
 
     def answered(self, result: AnyResult, seq: EventSeq) -> None:
-        """Give the result: the request goes on for others."""
-        if self._wait.withdraw():
+        """Give the result: the request has ended, or goes on for others."""
+        if self._is_first():
             self.answer.final(result, seq)
 
     def refused(self, error: CastironError, seq: EventSeq) -> None:
         """Say why not."""
-        if self._wait.withdraw():
+        if not self._is_first():
+            return
+        if isinstance(error, RequestEnded):
+            self._intake.tell_ended(self._request_id, self.answer, seq)
+        else:
             self.answer.fail(error, seq)
+
+    def _is_first(self) -> bool:
+        return self._wait is None or self._wait.withdraw()
 
 
 def previewed(message: Withdraw | Remove | SetMaintenance | SetLock | Direct) -> Preview:

@@ -3,6 +3,6 @@
 May come in: how a step is carried out. Must not: which step is next, or what follows from its end (`core.provision`).
 """
 
-from castiron.actors.steps.declaring import StepContext, deferred, step
+from castiron.actors.steps.declaring import StepContext, deferred, flow_step, step
 
-__all__ = ["StepContext", "deferred", "step"]
+__all__ = ["StepContext", "deferred", "flow_step", "step"]

@@ -14,11 +14,16 @@ token. It has no way into the state machine. It may block, for as long as its ti
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import wraps
+from typing import Any, Final
 
 from castiron.actors.core.provision.catalogue import Arg, Known
 from castiron.actors.drivers.work import Deferred
 from castiron.transport.vocabulary import Instant, StepKind
+
+
+def _unheard(progress: Mapping[str, Any]) -> None:
+    del progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +42,15 @@ class StepContext:
     """When nobody waits for it any more."""
     token: str = field(repr=False)
     """For whoever says how it ended, if it is deferred."""
+    report: Callable[[Mapping[str, Any]], None] = _unheard
+    """Tells of its progress; what a flow's tasks do is told by itself."""
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
     """Set when nobody wants the step any more: look at it wherever it may end."""
 
+
+ENGINES: Final = ("serial", "parallel")
+MAX_FLOW_WORKERS: Final = 64
+"""Threads of one flow."""
 
 Body = Callable[..., Mapping[str, Any] | Deferred | None]
 
@@ -127,6 +138,41 @@ def step(
             timeout_s=timeout_s,
         )
         return DeclaredStep(known, body)
+
+    return declare
+
+
+def flow_step(
+    *,
+    interface: str,
+    engine: str = "parallel",
+    max_workers: int = 4,
+    **terms: Any,
+) -> Callable[[Callable[..., Any]], DeclaredStep]:
+    """Declare a step whose function returns a flow of TaskFlow's: linear, unordered, a graph, or flows of flows.
+
+    A worker runs it with an engine of its own. What its tasks provide is the step's result, what they raise is its
+    failure, once the flow has taken back what it had done; each change of a task is told as `node.step.progress`. An
+    abort, or the step's time-out, ends it between two tasks. It needs the setting task_executor = taskflow.
+
+    Args:
+        interface: as for `step`.
+        engine: TaskFlow's "serial" or "parallel" one.
+        max_workers: how many tasks of the parallel one run at once, 1 to 64.
+        terms: as for `step`.
+    """
+    if engine not in ENGINES or not 1 <= max_workers <= MAX_FLOW_WORKERS:
+        raise ValueError(f"engine is one of {', '.join(ENGINES)}, max_workers 1 to {MAX_FLOW_WORKERS}")
+
+    def declare(body: Callable[..., Any]) -> DeclaredStep:
+        @wraps(body)
+        def run(context: StepContext, **args: Any) -> Mapping[str, Any]:
+            from castiron.actors.executors.taskflow.own import run_flow  # noqa: PLC0415 - only who has one needs it
+
+            return run_flow(body(context, **args), context, engine=engine, max_workers=max_workers)
+
+        declared = step(interface=interface, **terms)(run)
+        return DeclaredStep(replace(declared.known, is_flow=True), run)
 
     return declare
 

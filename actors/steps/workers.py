@@ -1,15 +1,17 @@
 """Workers: threads that carry steps out which may block. So many at a time; each has its time, then it is left behind.
 
-A step that hangs keeps its thread, which cannot be ended from outside, and loses its place and its say: whatever it
-returns later, nobody listens. What a step raises, or returns that is none of the things it may return, is its failure.
+A step of a request that is begun again, as after a commit that failed, waits until its thread of before has ended, or
+has had its time: never do two do the same at once. A step that hangs keeps its thread, which cannot be ended from
+outside, and loses its place and its say: whatever it returns later, nobody listens. What a step raises, or returns that
+is none of the things it may return, is its failure.
 """
 
 import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from castiron.actors.dispatch.clock import Clock, Timer
@@ -40,6 +42,17 @@ class Job:
     context: StepContext
     done: Callable[[Outcome], None]
     """Told once how it ended, from any thread; must not block."""
+    whose: Hashable = field(default_factory=object)
+    """One of the same at a time: a step that is begun again waits for the end, or the time, of the thread before."""
+
+
+Start = Callable[[Callable[[], None], Job], None]
+"""Has a step carried out: calls what it is given, once, and not on its caller's thread."""
+
+
+def on_a_thread(run: Callable[[], None], job: Job) -> None:
+    """Carry a step out on a thread of its own."""
+    threading.Thread(target=run, name=f"castiron-step-{job.work.step}", daemon=True).start()
 
 
 class Workers:
@@ -47,16 +60,18 @@ class Workers:
 
     Args:
         limit: how many steps run at once.
+        start: has a step carried out; by default on a thread of its own.
     """
 
-    def __init__(self, shelf: Shelf, clock: Clock, limit: int) -> None:
+    def __init__(self, shelf: Shelf, clock: Clock, limit: int, *, start: Start = on_a_thread) -> None:
         self.shelf: Final = shelf
         """The steps that there are."""
         self._clock = clock
         self._limit = limit
+        self._start = start
         self._lock = threading.Lock()
         self._waiting: deque[_Errand] = deque()
-        self._running: set[_Errand] = set()
+        self._running: dict[Hashable, _Errand] = {}
         self._left_behind: set[_Errand] = set()
         self._is_open = True
 
@@ -89,15 +104,16 @@ class Workers:
         with self._lock:
             self._is_open = False
             self._waiting.clear()
-            running = list(self._running)
+            running = list(self._running.values())
         for errand in running:
             errand.job.context.cancelled.set()
 
     def let_go(self, errand: "_Errand", *, is_hung: bool) -> None:
         """Take a place back."""
         with self._lock:
-            was_running = errand in self._running
-            self._running.discard(errand)
+            was_running = self._running.get(errand.job.whose) is errand
+            if was_running:
+                del self._running[errand.job.whose]
             if is_hung and was_running:
                 self._left_behind.add(errand)
             elif not is_hung:
@@ -125,11 +141,14 @@ class Workers:
     def _begin(self) -> None:
         while True:
             with self._lock:
-                if not (self._is_open and self._waiting and len(self._running) < self._limit):
+                if not self._is_open or len(self._running) >= self._limit:
                     return
-                errand = self._waiting.popleft()
-                self._running.add(errand)
-            threading.Thread(target=errand.run, name=f"castiron-step-{errand.job.work.step}", daemon=True).start()
+                errand = next((one for one in self._waiting if one.job.whose not in self._running), None)
+                if errand is None:
+                    return
+                self._waiting.remove(errand)
+                self._running[errand.job.whose] = errand
+            self._start(errand.run, errand.job)
 
 
 class _Errand:
@@ -183,12 +202,12 @@ class _Errand:
         except BaseException as error:
             log.exception("%s: the step %s has failed", job.context.node, name)
             return _failed(f"{name} raised {type(error).__name__}: {str(error)[:MAX_SAID]}")
-        return _told(name, value)
+        return _looked(name, value) if job.work.what == "verify" else _told(name, value)
 
 
 def _told(name: str, value: object) -> Outcome:
     """Return what a step returned, as a copy that can be stored and told; nothing of it is the step's any more."""
-    if value is None or isinstance(value, Deferred | bool):
+    if value is None or isinstance(value, Deferred):
         return Done(value={} if value is None else value)
     if not isinstance(value, Mapping):
         return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
@@ -199,6 +218,13 @@ def _told(name: str, value: object) -> Outcome:
     if len(text) > MAX_RESULT_BYTES:
         return _failed(f"{name} returned {len(text)} bytes; there is room for {MAX_RESULT_BYTES}. Keep it elsewhere.")
     return Done(value=json.loads(text))
+
+
+def _looked(name: str, value: object) -> Outcome:
+    """Return whether a step was done; who forgets to say so has not said that it was."""
+    if not isinstance(value, bool):
+        return _failed(f"{name} was asked whether it was done, and returned {type(value).__name__}; it takes a bool.")
+    return Done(value=value)
 
 
 def _failed(message: str) -> NotDone:

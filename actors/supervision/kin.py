@@ -6,7 +6,7 @@ Messages and seats only; whoever gets a message decides what it means.
 import threading
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 from pykka import ActorDeadError, ActorRef, Timeout
@@ -91,10 +91,11 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kin:
-    """The two actors that a node's actor reports to."""
+    """The two actors that a node's actor reports to, and the one that keeps allocations."""
 
     fleet: Seat
     supervisor: Seat
+    keeper: Seat = field(default_factory=Seat)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,6 +99,8 @@ class Tally:
     """Nodes that are put aside now; written by the supervisor alone."""
     fleet_restarts: int = 0
     """Of the fleet's actor; written by whoever seats it."""
+    keeper_restarts: int = 0
+    """Of whoever keeps allocations; written by whoever seats it."""
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -1,17 +1,17 @@
 """The conductor's own watch: are its threads alive, do they come back, and does a turn of an actor last too long?
 
 One thread, once a second. A slow turn is named; a pool thread that died is replaced; a node's actor that hangs is
-reported to the supervisor and its thread's place filled. Any other thread that hangs is named with where it stands; one
-that has died, or hangs for good though it waits for nobody, cannot be rebuilt while the conductor runs, so the
-conductor is told to fail with a clear reason, which loses nothing: what was accepted is on disk. Looks only; decides
-nothing about nodes.
+reported to the supervisor and its thread's place filled; an actor that works for a single client ends. Any other thread
+that hangs is named with where it stands; one that has died, or hangs for good though it waits for nobody, cannot be
+rebuilt while the conductor runs, so the conductor is told to fail with a clear reason, which loses nothing: what was
+accepted is on disk. Looks only; decides nothing about nodes.
 """
 
 import logging
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from castiron.actors.dispatch.dispatcher import SlowTurn
 from castiron.actors.dispatch.pool import PoolDispatcher
@@ -39,6 +39,15 @@ class Watched(Protocol):
 
     def is_alive(self) -> bool:
         """Return whether it does its work. Any thread."""
+        ...
+
+
+@runtime_checkable
+class Expendable(Protocol):
+    """An actor that works for one client, and that nobody replaces."""
+
+    def end_hung(self, reason: str) -> None:
+        """End it, and tell its client: its turn does not end. Any thread; never blocks. Idempotent."""
         ...
 
 
@@ -155,11 +164,13 @@ class Watch:
     def _report(self, turn: SlowTurn) -> None:
         if not self._dispatcher.replace_hung(turn):
             return
-        log.error("%s hangs in %s for %.1f s; it is replaced", turn.actor, turn.message, turn.lasts_s)
+        log.error("%s hangs in %s for %.1f s; its thread is replaced", turn.actor, turn.message, turn.lasts_s)
         if isinstance(turn.runnable, NodeActor):
             reason = f"hung for {turn.lasts_s:.1f} s in {turn.message}"
             node = turn.runnable
             self._supervisor.tell(Hung(uuid=node.uuid, generation=node.generation, reason=reason))
+        elif isinstance(turn.runnable, Expendable):
+            turn.runnable.end_hung(f"hung for {turn.lasts_s:.1f} s in {turn.message}")
         else:
             self._give_up(f"{turn.actor} hangs in {turn.message}")
 

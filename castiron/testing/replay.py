@@ -1,9 +1,10 @@
 """A node's record, lived through again: the pure core is told the same messages and outcomes, and must decide alike.
 
 What `castiron node record` writes is read here. A request can be lived through if its trace has every exchange: it has
-started and ended, its owner did not change, nothing was omitted. Not recorded, and so not compared: what was refused,
-the bytes of an exchange, the instants of polls that were folded into one entry, and the conductor's settings, which are
-given here. Pure but for reading lines.
+started and ended, its owner did not change, nothing was omitted; and if all steps of one that moved its node are
+castiron's own, and nobody else ended one. Not recorded, and so not compared: what was refused, an exchange's bytes, the
+instants of polls that were folded into one entry, and the conductor's settings, which are given here. Pure but for
+reading lines.
 """
 
 import json
@@ -12,14 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from castiron.actors.core.effects import CallDriver, CancelTimer, SetTimer
-from castiron.actors.core.machines.actions import EVENTS
+from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET
 from castiron.actors.core.messages import Heard, Message, PermitGranted, Recover, Submit, TimerDue, Withdraw
 from castiron.actors.core.node import decide
+from castiron.actors.core.provision.run import Run
 from castiron.actors.core.requests import tracing
-from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.state import Active, Lane, NodeState, Ticket
 from castiron.actors.drivers.base import BootSetting, Done, NotDone, Operation, Outcome
 from castiron.actors.settings import Settings
 from castiron.store.records import NodeRecord, RequestRecord
+from castiron.testing.recorded import planned, results_of, why_steps_are_lacking
 from castiron.transport.errors import from_wire
 from castiron.transport.verbs import from_arguments
 from castiron.transport.vocabulary import (
@@ -27,10 +30,12 @@ from castiron.transport.vocabulary import (
     Applied,
     BootDevice,
     ConductorID,
+    EventType,
     Instant,
     NodeName,
     NodeUUID,
     PowerState,
+    ProvisionState,
     RequestID,
     TraceWord,
 )
@@ -39,6 +44,9 @@ FORMAT: Final = "castiron node record 1"
 
 INCOMPLETE: Final = frozenset({TraceWord.UNKNOWN, TraceWord.OMITTED, TraceWord.RESUMED})
 """A trace with one of these does not have every exchange."""
+
+
+MOVE_ENDS: Final = (EventType.PROVISION_SET_END, EventType.PROVISION_SET_ERROR)
 
 
 class NoRecord(Exception):
@@ -87,7 +95,7 @@ def replay(lines: Iterable[str], settings: Settings) -> Replay:
             outcome.skipped[request["id"]] = why
             continue
         own = [event for event in reversed(events) if event.get("request") == request["id"]]
-        if EVENTS.get(request["verb"]) and len(own) != len(("start", "end")):
+        if not _is_whole(request, own):
             outcome.skipped[request["id"]] = "its events are kept no more"
             continue
         outcome.compared.append(request["id"])
@@ -111,7 +119,8 @@ class _Life:
         self._state = NodeState(record=_node(header, request, events))
         self._now = Instant(0.0)
         self._timers: dict[Ticket, Instant] = {}
-        self._asked: tuple[Ticket, Operation] | None = None
+        self._asked: dict[str | None, tuple[Ticket, Operation]] = {}
+        """Step, or None: of a request without steps → what is asked for."""
         self._told: list[str] = []
         self._ended: RequestRecord | None = None
         self._differences: list[str] = []
@@ -122,10 +131,12 @@ class _Life:
         terms = {name: request[name] for name in ("policy", "hold", "on_restart")}
         verb = from_arguments(request["verb"], {**request["arguments"], "node": request["node"], **terms})
         request_id = RequestID(request["id"])
+        plan = planned(request, self._settings.step_timeout_s)
+        asked = Submit(request_id=request_id, verb=verb, requester=request["requester"], reply_to=None, plan=plan)
         self._tell(Recover(), at)
-        self._tell(Submit(request_id=request_id, verb=verb, requester=request["requester"], reply_to=None), at)
+        self._tell(asked, at)
         self._tell(PermitGranted(request_id=request_id), at)
-        for told in _story(request["trace"]):
+        for told in _story(request["trace"], results_of(request)):
             self._live_until(self._next_wake(told.at) if told.is_soon else told.at)
             self._hear(told, request_id)
         self._live_until(Instant(request["ended_at"]))
@@ -136,10 +147,11 @@ class _Life:
         if isinstance(told.what, str):
             abort = Withdraw(request_id=request_id, is_abort=True, force=True, requester=told.what, reply_to=None)
             return self._tell(abort, told.at)
-        if self._asked is None:
+        step = told.asked.get("step")
+        if step not in self._asked:
             return self._differ(f"it was asked to {told.asked['asked']}, and now nothing is asked")
-        (ticket, operation), self._asked = self._asked, None
-        now_asked = tracing.asked((), operation, told.at)[0].details
+        ticket, operation = self._asked.pop(step)
+        now_asked = tracing.asked((), operation, told.at, step=step)[0].details
         if now_asked != told.asked:
             self._differ(f"it was asked to {told.asked['asked']}, and now to {now_asked['asked']}")
         return self._tell(Heard(ticket=ticket, outcome=told.what), max(told.at, self._now))
@@ -147,8 +159,9 @@ class _Life:
     def _next_wake(self, at: Instant) -> Instant:
         """Return when something is asked for next, if nothing is now."""
         active = self._state.active
-        wakes = [] if active is None or active.wake is None else [self._timers[active.wake]]
-        return at if self._asked is not None else max((at, *wakes))
+        waiting: tuple[Active | Lane, ...] = () if active is None else (active, *active.lanes)
+        wakes = [self._timers[one.wake] for one in waiting if one.wake is not None]
+        return at if self._asked else max((at, *wakes))
 
     def _live_until(self, at: Instant) -> None:
         """Let the timers come that are due by then; those that are due later have been in nobody's way."""
@@ -170,7 +183,7 @@ class _Life:
         for effect in decision.effects:
             match effect:
                 case CallDriver(ticket=ticket, operation=operation):
-                    self._asked = (ticket, operation)
+                    self._asked[_step_of(self._state.active, ticket)] = (ticket, operation)
                 case SetTimer(ticket=ticket, at=due):
                     self._timers[ticket] = due
                 case CancelTimer(ticket=ticket):
@@ -216,19 +229,26 @@ def _why_not(request: Mapping[str, Any]) -> str | None:
     words = {entry["word"] for entry in request["trace"]}
     if words & INCOMPLETE:
         return "its trace does not have every exchange"
+    lacking = why_steps_are_lacking(request)
+    if lacking is not None:
+        return lacking
     return None if TraceWord.ENDED in words else "its trace has no end"
 
 
 def _node(header: Mapping[str, Any], request: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> NodeRecord:
     """Return the node as it was when the request started, as far as a decision looks at it."""
     node = header["node"]
-    seen = events[0]["payload"].get("power_state") if events else None
+    before: Mapping[str, Any] = events[0]["payload"] if events else {}
+    seen = before.get("power_state")
+    stood, meant = (before.get(f"previous_{name}provision_state") for name in ("", "target_"))
     at = Instant(request["started_at"])
     return NodeRecord(
         uuid=NodeUUID(node["uuid"]),
         name=NodeName(request["node"]),
         driver=node["driver"],
         power_state=None if seen is None else PowerState(seen),
+        provision_state=ProvisionState.ENROLL if stood is None else ProvisionState(stood),
+        target_provision_state=None if meant is None else ProvisionState(meant),
         power_state_change_timeout_s=node["power_state_change_timeout_s"],
         soft_power_off_timeout_s=node["soft_power_off_timeout_s"],
         created_at=at,
@@ -237,15 +257,34 @@ def _node(header: Mapping[str, Any], request: Mapping[str, Any], events: Sequenc
     )
 
 
-def _story(trace: Iterable[Mapping[str, Any]]) -> list[Told]:
-    """Return what was heard, in its order; polls that were folded are heard as soon as they were asked."""
+def _is_whole(request: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether all that was told of a request is there."""
+    if request["verb"] == PROVISION_SET:
+        told = [event["type"] for event in events]
+        return bool(told) and told[0] == EventType.PROVISION_SET_START and told[-1] in MOVE_ENDS
+    return EVENTS.get(request["verb"]) is None or len(events) == len(("start", "end"))
+
+
+def _step_of(active: Active | None, ticket: Ticket) -> str | None:
+    """Return for which step something is asked; None: for a request without steps."""
+    if active is None or not isinstance(active.action, Run):
+        return None
+    return next(active.action.name_of(lane.place) for lane in active.lanes if lane.call == ticket)
+
+
+def _story(trace: Iterable[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> list[Told]:
+    """Return what was heard, in its order; polls that were folded are heard as soon as they were asked.
+
+    Args:
+        results: what steps came to, by their names.
+    """
     story: list[Told] = []
     for entry in trace:
         details = dict(entry["details"])
         if entry["word"] == TraceWord.ABORT:
             story.append(Told(Instant(entry["at"]), details["requester"]))
         elif entry["word"] == TraceWord.EXCHANGE and entry["until"] is not None:
-            outcome = _outcome(details)
+            outcome = _outcome(details, results.get(details.get("step", ""), {}))
             asked = {name: value for name, value in details.items() if name not in {"answer", "error", "applied"}}
             begun, over = Instant(entry["at"]), Instant(entry["until"])
             story += [Told(begun, outcome, asked, is_soon=True)] * (entry["count"] - 1)
@@ -253,7 +292,7 @@ def _story(trace: Iterable[Mapping[str, Any]]) -> list[Told]:
     return sorted(story, key=lambda told: told.at)
 
 
-def _outcome(details: Mapping[str, Any]) -> Outcome:
+def _outcome(details: Mapping[str, Any], result: Mapping[str, Any]) -> Outcome:
     if "error" in details:
         error: Any = from_wire({"code": details["error"], "message": "as recorded"})
         return NotDone(error=error, applied=Applied(details["applied"]))
@@ -264,9 +303,13 @@ def _outcome(details: Mapping[str, Any]) -> Outcome:
         setting = cast("Mapping[str, Any]", answer)
         device = BootDevice(setting["boot_device"])
         return Done(value=BootSetting(device, persistent=setting["persistent"], uefi=setting["uefi"]))
-    return Done(value=PowerState(answer))
+    is_power = answer in {state.value for state in PowerState}
+    return Done(value=PowerState(answer) if is_power else result)  # what was found is in the step's result
 
 
-def _lasting(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _lasting(result: Any) -> Any:
     """Return a result without the instants in it."""
-    return None if result is None else {name: value for name, value in result.items() if not name.endswith("_at")}
+    if isinstance(result, Mapping):
+        told = cast("Mapping[str, Any]", result)
+        return {name: _lasting(value) for name, value in told.items() if not name.endswith("_at")}
+    return [*map(_lasting, result)] if isinstance(result, list) else result  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - JSON

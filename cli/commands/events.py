@@ -111,7 +111,10 @@ def details(payload: dict[str, Any]) -> str:
     for keys, told in ((_MOVE, _move), (_STEP, _step)):
         if keys <= payload.keys():
             parts.append(told(payload))
-            payload = {key: value for key, value in payload.items() if key not in keys and value not in (None, {})}
+            told_already = keys | {"power_state"}  # on every event of a move, for programs
+            payload = {
+                key: value for key, value in payload.items() if key not in told_already and value not in (None, {})
+            }
     changes = cast("dict[str, dict[str, Any]]", payload.get("changes") or {})
     parts += [f"{name}: {word(one.get('from'))} -> {word(one.get('to'))}" for name, one in changes.items()]
     said = _SAID_ELSEWHERE | _SAID_BY_CHANGES if changes else _SAID_ELSEWHERE

@@ -7,7 +7,7 @@ import logging
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,24 +35,44 @@ SEEDS = 2**32
     help="So many machines speak IPMI packet by packet, which takes time; the others its commands without packets.",
 )
 @click.option(
+    "--rollout", is_flag=True, help="Another story: deploy all machines at once, and let some of their steps go wrong."
+)
+@click.option(
+    "--trouble-percent",
+    type=click.FloatRange(0, 100),
+    metavar="P",
+    help="With --rollout: of the steps, so many fail, hang or return rubbish. [default: 5]",
+)
+@click.option(
     "--events", "log", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write all events there."
 )
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def simulate(
-    *, seed: int | None, nodes: int, days: float, ipmi_nodes: int | None, log: Path | None, shape: str
+    *,
+    seed: int | None,
+    nodes: int,
+    days: float,
+    ipmi_nodes: int | None,
+    rollout: bool,
+    trouble_percent: float | None,
+    log: Path | None,
+    shape: str,
 ) -> None:
     """Run a conductor in virtual time among machines, users and trouble, all drawn from a seed, and judge it.
 
-    BMCs die, stammer, lie and forget; actors fail, the conductor is killed, its disk is full. The same seed gives the
-    same events, byte for byte. Ends with 0 only if every invariant held; else it says which did not, and the command
-    that runs it again.
+    BMCs die, stammer, lie and forget; actors fail, the conductor is killed, its disk is full. With --rollout, all
+    machines are deployed at once instead, while steps fail and hang, call-backs are late, and the conductor dies with
+    some of them. The same seed gives the same events, byte for byte. Ends with 0 only if every invariant held; else it
+    says which did not, and the command that runs it again.
     """
     from castiron.testing import Plan, log_lines  # noqa: PLC0415 - loads a conductor, which other commands must not
     from castiron.testing import simulate as run  # noqa: PLC0415 - as above
 
     logging.getLogger().addHandler(logging.NullHandler())  # what fails in a simulation is meant to
     seed = secrets.randbelow(SEEDS) if seed is None else seed
-    plan = Plan(seed=seed, nodes=nodes, days=days, **({} if ipmi_nodes is None else {"ipmi_nodes": ipmi_nodes}))
+    asked = {"ipmi_nodes": 0 if rollout and ipmi_nodes is None else ipmi_nodes, "trouble_percent": trouble_percent}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    plan = Plan(seed=seed, nodes=nodes, days=days, rollout=rollout, **given)
     report, evidence = run(plan)
     if log is not None:
         _write(log, "".join(log_lines(evidence.events)))

@@ -248,4 +248,4 @@ def _rotate(store: Path | None, key_file: Path | None) -> None:
     if shared().is_json:
         show_json({"store": str(path), "encrypted_anew": count})
     else:
-        click.echo(f"{path}: a new key; {count} rows encrypted anew")
+        click.echo(f"{path}: a new key; {count} secrets encrypted anew")

@@ -75,6 +75,7 @@ def node_lines(view: NodeView, now: float) -> dict[str, str]:
         "lock": "-" if view.lock is None else _lock(view.lock, now),
         "resource_class": word(view.resource_class),
         "traits": ", ".join(view.traits) or "-",
+        "allocation_uuid": word(view.allocation_uuid),
         "fault": word(view.fault),
         "last_error": word(view.last_error),
         "driver": view.driver,

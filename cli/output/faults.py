@@ -70,7 +70,9 @@ def error_text(error: CastironError) -> str:
     """Return a failure in words: its message, and whether something was done all the same."""
     applied = "" if error.applied is None else _APPLIED[error.applied]
     found = f" (error {error.error_id})" if error.error_id else ""
-    return f"{error.message or code_of(error)}{applied}{found}"
+    said = error.message or code_of(error)
+    stop = "." if applied and said[-1] not in ".!?" else ""  # what a step raises, or an agent says, need not have one
+    return f"{said}{stop}{applied}{found}"
 
 
 def sentence(error: Exception) -> str:

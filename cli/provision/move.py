@@ -37,10 +37,23 @@ def _command(target: ProvisionTarget) -> click.Command:
     @bulk_selection
     @steps_options
     @click.option(
+        "--runbook",
+        metavar="RUNBOOK",
+        help="Take the steps of this runbook, by name or uuid; the nodes need its name, or one of its traits, among "
+        "theirs.",
+    )
+    @click.option(
         "--engine-mode",
         type=click.Choice([mode.value for mode in EngineMode]),
         help="The steps of one node one after the other, or side by side where their `after` lets them. [default: the "
         "conductor's]",
+    )
+    @click.option(
+        "--move-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="How long each node may take for all of it, waits and holds included; then what can be taken back is, and "
+        "it has failed. [default: as long as its steps]",
     )
     @dry_run_option
     @click.option("--wait", is_flag=True, help="Wait until it is done, or has failed, and show how it goes.")
@@ -52,17 +65,24 @@ def _command(target: ProvisionTarget) -> click.Command:
         *,
         typed: tuple[str, ...],
         path: str | None,
+        runbook: str | None,
         engine_mode: str | None,
+        move_timeout: float | None,
         wait: bool,
         dry_run: bool,
         terms: Terms,
         pace: Pace,
     ) -> None:
+        steps = wanted(typed, path)
+        if steps is not None and runbook is not None:
+            raise click.UsageError("Name a runbook, or steps, not both.")
         request = NodeProvisionSet(
             node="",
             target=target,
-            steps=wanted(typed, path),
+            steps=steps,
+            runbook=runbook,
             engine_mode=cast("EngineMode | None", engine_mode),  # click has checked the word
+            timeout_s=move_timeout,
             dry_run=dry_run,
         )
         carry_out(

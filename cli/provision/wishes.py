@@ -3,23 +3,18 @@
 An argument of a step may be a secret, so no message here ever repeats one.
 """
 
-import json
 import re
-import sys
-import tomllib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import click
 
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
-from castiron.cli.pairs import MAX_FILE_BYTES, json_pairs
+from castiron.cli.pairs import json_pairs
+from castiron.cli.provision.documents import read_document
 from castiron.transport.clients.provisioning.moves import AnyStep, step_of
 from castiron.transport.verbs import StepWish
-
-STDIN: Final = "-"
 
 _NEXT_ARGUMENT: Final = re.compile(r",(?=[A-Za-z0-9_.-]+=)")
 """A comma that another KEY= follows; others are part of a value."""
@@ -71,37 +66,8 @@ def _typed(text: str) -> StepWish:
 
 
 def _listed(path: str) -> list[AnyStep]:
-    text = _text(path)
-    try:
-        read = tomllib.loads(text) if path.endswith(".toml") else json.loads(text)
-    except (ValueError, RecursionError) as failure:
-        what = "TOML" if path.endswith(".toml") else "JSON"
-        raise Stop(f"{path} is not {what}: {_place(failure)}.", Exit.BAD_DATA) from None
+    read = read_document(path).content
     steps = cast("dict[str, Any]", read).get("steps") if isinstance(read, dict) else read
     if not isinstance(steps, list) or not all(isinstance(one, dict | str) for one in cast("list[object]", steps)):
         raise Stop(f"{path}: steps are a list; each is an object, or the name of a step.", Exit.BAD_DATA)
     return cast("list[AnyStep]", steps)
-
-
-def _text(path: str) -> str:
-    try:
-        if path == STDIN:
-            text = sys.stdin.read(MAX_FILE_BYTES + 1)
-        else:
-            with Path(path).open(encoding="utf-8") as file:
-                text = file.read(MAX_FILE_BYTES + 1)
-    except OSError as failure:
-        raise Stop(f"Cannot read {path}: {failure.strerror}.", Exit.NOT_FOUND) from None
-    except UnicodeDecodeError:
-        raise Stop(f"{path} is not text in UTF-8.", Exit.BAD_DATA) from None
-    if len(text) > MAX_FILE_BYTES:
-        raise Stop(f"{path} is larger than {MAX_FILE_BYTES} bytes.", Exit.BAD_DATA)
-    return text
-
-
-def _place(failure: Exception) -> str:
-    """Return where reading failed, without what stands there."""
-    if isinstance(failure, json.JSONDecodeError):
-        return f"line {failure.lineno}, column {failure.colno}"
-    found = re.search(r"\(at (line \d+, column \d+)\)", str(failure))
-    return found[1] if found else "its end, or too deeply nested"

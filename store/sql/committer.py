@@ -11,8 +11,16 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from castiron.store.errors import DuplicateNode, StaleRevision, StoreError, UnstorableValue
+from castiron.store.errors import (
+    DuplicateAllocation,
+    DuplicateNode,
+    StaleAllocation,
+    StaleRevision,
+    StoreError,
+    UnstorableValue,
+)
 from castiron.store.records import (
+    AllocationWrite,
     CallbackRecord,
     CallbackSettled,
     CallbackTried,
@@ -24,24 +32,24 @@ from castiron.store.records import (
     NodeUpdate,
 )
 from castiron.store.secrets import Sealer
-from castiron.store.sql import statements
+from castiron.store.sql import allocations, statements
 from castiron.store.sql.database import Database
+from castiron.store.sql.outbox import callback_row, numbered
 from castiron.store.sql.rows import (
     Row,
-    callback_row,
     dump_trace,
     event_row,
     key_row,
     node_row,
-    numbered,
     request_row,
 )
+from castiron.store.sql.runbooks import RunbookWrite, runbook_write
 from castiron.transport.vocabulary import EventSeq, NodeSeq
 
 Outcome = Commit | StoreError
 """What became of a change."""
 
-_REFUSALS: Final = (StaleRevision, DuplicateNode, UnstorableValue)
+_REFUSALS: Final = (StaleRevision, DuplicateNode, StaleAllocation, DuplicateAllocation, UnstorableValue)
 """What is wrong with one change; any other error is the disk's, and hits the whole group."""
 
 
@@ -75,6 +83,10 @@ class _Prepared:
     keys: tuple[Row, ...]
     events: tuple[_Event, ...]
     outbox: _Outbox
+    runbook: RunbookWrite | None
+    allocations: tuple[allocations.Write, ...]
+    told: tuple[AllocationWrite, ...]
+    """What has become of allocations, to be told with the commit."""
 
 
 class Committer:
@@ -94,7 +106,7 @@ class Committer:
     def commit(self, changes: Sequence[Change]) -> list[Outcome]:
         """Write the changes in one transaction, in order, and return what became of each, in the same order.
 
-        Blocks until they are on disk. A StaleRevision, DuplicateNode or UnstorableValue concerns its own change; any
+        Blocks until they are on disk. What _REFUSALS names concerns its own change; any
         other error is the same for all changes that had nothing wrong, and nothing was written. If the disk fails at
         the very end of a commit, after its last byte was handed over, a power cut may still find the group written: all
         of it.
@@ -115,6 +127,9 @@ class Committer:
                 tuple(key_row(key) for key in change.keys),
                 _numbered(change),
                 _sorted(change),
+                None if change.runbook is None else runbook_write(change.runbook, self._sealer),
+                tuple(map(allocations.write_of, change.allocations)),
+                change.allocations,
             )
         except UnstorableValue as refusal:
             return UnstorableValue(*refusal.args)
@@ -170,6 +185,7 @@ class Committer:
         nodes = (change.node for change in changes if change.node is not None)
         for statement, run in groupby(nodes, key=lambda node: node.statement):
             self._write_nodes(statement, list(run))
+        self._write_allocations([write for change in changes for write in change.allocations])
         if requests := [row for change in changes for row in change.requests]:
             self._database.execute_many(statements.PUT_REQUEST, requests)
         if keys := [row for change in changes for row in change.keys]:
@@ -182,6 +198,9 @@ class Committer:
         ]:
             self._database.execute_many(statements.INSERT_EVENT, events)
         self._write_outbox(changes, commits)
+        for change in changes:
+            if change.runbook is not None:
+                self._write_runbook(change.runbook)
         return commits
 
     def _write_outbox(self, changes: Sequence[_Prepared], commits: Sequence[Commit]) -> None:
@@ -199,6 +218,18 @@ class Committer:
         ):
             if rows:
                 self._database.execute_many(statement, rows)
+
+    def _write_runbook(self, write: RunbookWrite) -> None:
+        if self._database.execute(write.statement, write.row) != 1:
+            raise StaleRevision(f"runbook {write.name} has been changed or removed since it was read")
+
+    def _write_allocations(self, writes: Sequence[allocations.Write]) -> None:
+        for statement, run in groupby(writes, key=lambda write: write.statement):
+            rows = list(run)
+            changed = self._database.execute_many(statement, [write.row for write in rows])
+            if statement != allocations.RELEASE and changed != len(rows):
+                uuids = rows[0].uuid if len(rows) == 1 else f"one of {len(rows)}"
+                raise StaleAllocation(f"allocation {uuids} has been changed or removed since it was read")
 
     def _write_nodes(self, statement: str, nodes: Sequence[_NodeWrite]) -> None:
         if self._database.execute_many(statement, [node.row for node in nodes]) != len(nodes):
@@ -239,5 +270,5 @@ def _commits(changes: Sequence[_Prepared], seq: EventSeq) -> list[Commit]:
             seq = EventSeq(seq + 1)
             records.append(EventRecord(seq=seq, node_seq=event.node_seq, draft=event.draft))
         callbacks = tuple(replace(one, seq=seq) for one, _ in change.outbox.owed)
-        commits.append(Commit(events=tuple(records), seq=seq, callbacks=callbacks))
+        commits.append(Commit(events=tuple(records), seq=seq, callbacks=callbacks, allocations=change.told))
     return commits

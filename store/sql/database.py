@@ -15,7 +15,10 @@ from typing import Any, Final, cast
 import peewee
 
 from castiron.store.errors import (
+    DuplicateAllocation,
     DuplicateNode,
+    StaleAllocation,
+    StaleRevision,
     StoreClosed,
     StoreError,
     StoreUnusable,
@@ -85,6 +88,7 @@ class Database:
             self._peewee.connect()
         except peewee.DatabaseError as error:
             raise self._unusable(error) from None
+        self._file: Final = _file_at(path)
 
     def rows(self, query: peewee.BaseQuery) -> list[Row]:
         """Return what the query finds, as tuples.
@@ -111,6 +115,7 @@ class Database:
         """
         with self.lock:
             self._check_open()
+            self._check_there()
             try:
                 with self._peewee.atomic("IMMEDIATE"):
                     yield
@@ -198,6 +203,8 @@ class Database:
 
         Raises:
             DuplicateNode: a node's uuid or name is taken.
+            StaleRevision: a runbook's is.
+            DuplicateAllocation: an allocation's uuid or name is taken, or another has its node.
             UnstorableValue: a value is not of a type that the database takes.
             StoreUnwritable: the disk or the file does not let us.
             StoreClosed: the connection is closed.
@@ -205,19 +212,35 @@ class Database:
         return self._changed("executemany", sql, rows)
 
     def size_bytes(self) -> int:
-        """Return what the database takes: file and write-ahead log, or memory."""
+        """Return what the database takes: file and write-ahead log, or memory; 0: the file is not there any more."""
         if self.path is None:
             return int(self.pragma("page_count") * self.pragma("page_size"))
-        return self.path.stat().st_size + self.wal_bytes()
+        return _bytes_at(self.path) + self.wal_bytes()
 
     def wal_bytes(self) -> int:
         """Return what the write-ahead log takes; 0 in memory, where there is none."""
         if self.path is None:
             return 0
-        try:
-            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
-        except FileNotFoundError:
-            return 0
+        return _bytes_at(self.path.with_name(f"{self.path.name}-wal"))
+
+    def fold_log(self) -> None:
+        """Copy the write-ahead log back into the file, as far as nobody reads it; nobody waits for that. Idempotent.
+
+        Otherwise the commit that finds 1,000 pages in the log does so while it holds the connection: 55 ms at worst
+        where a thousand rows are being removed, on a machine with nothing else to do. Nothing to do in memory.
+
+        Raises:
+            StoreClosed: the connection is closed.
+            StoreUnwritable: the disk does not let us. Nothing is lost: a later commit does it.
+        """
+        if self.path is None:
+            return
+        with self.lock:
+            self._check_open()
+            try:
+                self._peewee.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except _UNREADABLE as error:
+                raise self._unwritable(error) from None
 
     def pragma(self, name: str, value: int | str | None = None) -> Any:
         """Return a setting of SQLite's, after changing it to `value` if there is one.
@@ -251,9 +274,23 @@ class Database:
         if self._peewee.is_closed():
             raise StoreClosed("the store is closed")
 
+    def _check_there(self) -> None:
+        """Refuse to write into a file that nobody can find any more: SQLite would, and it would be gone at the end."""
+        if self._file is not None and _file_at(self.path) != self._file:
+            raise StoreUnwritable(
+                f"{self._name()} is not there any more: it was removed, moved or replaced. Put it back as it was, or "
+                "restore it from a backup and restart the conductor"
+            )
+
     def _refused(self, error: Exception) -> StoreError:
+        if "UNIQUE constraint failed: nodes.allocation_uuid" in str(error):
+            return StaleAllocation("the allocation has another node")
         if "UNIQUE constraint failed: nodes." in str(error):
             return DuplicateNode("a node with that uuid or name exists")
+        if "UNIQUE constraint failed: runbooks." in str(error):
+            return StaleRevision("a runbook with that uuid or name exists")
+        if "UNIQUE constraint failed: allocations." in str(error):
+            return DuplicateAllocation("an allocation with that uuid, name or node exists")
         if isinstance(error, _UNSTORABLE) or "NOT NULL constraint" in str(error):
             return UnstorableValue(f"a value cannot be stored: {error}")
         return self._unwritable(error)
@@ -272,6 +309,26 @@ class Database:
 
     def _name(self) -> str:
         return "the store in memory" if self.path is None else str(self.path)
+
+
+def _bytes_at(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def _file_at(path: Path | None) -> tuple[int, int] | None:
+    """Return which file is there, whatever it is called; (0, 0): none. None: in memory, or the system does not say."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0, 0
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def error_text(error: Exception) -> str:

@@ -152,7 +152,7 @@ STEPS: Final = (
                 request_id TEXT NOT NULL)
             """,
             "CREATE INDEX keys_of_request ON request_keys (request_id)",
-            "ALTER TABLE requests ADD COLUMN callbacks TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE requests ADD COLUMN callbacks TEXT NOT NULL DEFAULT '{}'",
             """
             CREATE TABLE outbox (
                 id TEXT NOT NULL PRIMARY KEY,
@@ -192,6 +192,42 @@ STEPS: Final = (
             "ALTER TABLE nodes ADD COLUMN resource_class TEXT",
             "ALTER TABLE nodes ADD COLUMN traits TEXT NOT NULL DEFAULT '[]'",
             "ALTER TABLE nodes ADD COLUMN lock TEXT",
+            """
+            CREATE TABLE runbooks (
+                uuid TEXT NOT NULL PRIMARY KEY,
+                name TEXT NOT NULL UNIQUE,
+                description TEXT,
+                traits TEXT NOT NULL,
+                steps TEXT NOT NULL,
+                step_secrets TEXT,
+                extra TEXT NOT NULL,
+                created_at DOUBLE PRECISION NOT NULL,
+                updated_at DOUBLE PRECISION NOT NULL,
+                revision BIGINT NOT NULL)
+            """,
+            "ALTER TABLE requests ADD COLUMN runbook TEXT",
+            "ALTER TABLE nodes ADD COLUMN other_passwords TEXT",
+            "ALTER TABLE nodes ADD COLUMN allocation_uuid TEXT",
+            # Each names the other, in one commit: two nodes cannot have one allocation, nor two allocations one node.
+            "CREATE UNIQUE INDEX nodes_allocated ON nodes (allocation_uuid) WHERE allocation_uuid IS NOT NULL",
+            """
+            CREATE TABLE allocations (
+                uuid TEXT NOT NULL PRIMARY KEY,
+                name TEXT UNIQUE,
+                state TEXT NOT NULL,
+                resource_class TEXT NOT NULL,
+                traits TEXT NOT NULL,
+                candidate_nodes TEXT NOT NULL,
+                owner TEXT NOT NULL,
+                requester TEXT NOT NULL,
+                extra TEXT NOT NULL,
+                node_uuid TEXT UNIQUE,
+                error TEXT,
+                deadline_at DOUBLE PRECISION,
+                created_at DOUBLE PRECISION NOT NULL,
+                updated_at DOUBLE PRECISION NOT NULL,
+                revision BIGINT NOT NULL)
+            """,
         ),
     ),
 )

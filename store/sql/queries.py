@@ -27,9 +27,11 @@ Query = Any
 
 _INFO: Final[Any] = tables.StoreInfo
 _NODE: Final[Any] = tables.Node
+_ALLOCATION: Final[Any] = tables.Allocation
 _REQUEST: Final[Any] = tables.Request
 _KEY: Final[Any] = tables.RequestKey
 _CALLBACK: Final[Any] = tables.Callback
+_RUNBOOK: Final[Any] = tables.Runbook
 _EVENT: Final[Any] = tables.Event
 _HISTORY: Final[Any] = tables.HistoryEvent
 
@@ -53,6 +55,11 @@ def nodes() -> Query:
 def node(uuid: NodeUUID) -> Query:
     """One node."""
     return _NODE.select().where(_NODE.uuid == uuid)
+
+
+def allocations() -> Query:
+    """All allocations, the oldest first."""
+    return _ALLOCATION.select().order_by(_ALLOCATION.created_at, _ALLOCATION.uuid)
 
 
 def request(request_id: RequestID) -> Query:
@@ -163,6 +170,11 @@ def history(node_uuid: NodeUUID, limit: int, before: NodeSeq | None, *, ring: bo
     return query if before is None else query.where(table.node_seq < before)
 
 
+def runbooks() -> Query:
+    """All runbooks, sorted by name."""
+    return _RUNBOOK.select().order_by(_RUNBOOK.name)
+
+
 def oldest_seq() -> Query:
     """The lowest event number, or None."""
     return _EVENT.select(fn.MIN(_EVENT.seq))
@@ -188,9 +200,19 @@ def node_secrets(after_uuid: str, limit: int) -> Query:
     return _sealed(_NODE, _NODE.uuid, _NODE.driver_secrets, after_uuid, limit)
 
 
+def node_passwords(after_uuid: str, limit: int) -> Query:
+    """Uuids and sealed other passwords of the next nodes that have some."""
+    return _sealed(_NODE, _NODE.uuid, _NODE.other_passwords, after_uuid, limit)
+
+
 def request_secrets(after_id: str, limit: int) -> Query:
     """Ids and sealed secrets of the next requests that have some."""
     return _sealed(_REQUEST, _REQUEST.id, _REQUEST.argument_secrets, after_id, limit)
+
+
+def runbook_secrets(after_uuid: str, limit: int) -> Query:
+    """Uuids and sealed secrets of the next runbooks that have some."""
+    return _sealed(_RUNBOOK, _RUNBOOK.uuid, _RUNBOOK.step_secrets, after_uuid, limit)
 
 
 def _sealed(table: Any, row_id: Any, secrets: Any, after_id: str, limit: int) -> Query:

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from castiron.store.errors import StoreUnusable
 from castiron.store.records import (
-    CallbackRecord,
     EventDraft,
     EventRecord,
     KeyRecord,
@@ -26,7 +25,6 @@ from castiron.store.secrets import Sealer
 from castiron.store.sql import values
 from castiron.transport.vocabulary import (
     Applied,
-    EventSeq,
     EventType,
     Fault,
     OnRestart,
@@ -94,6 +92,8 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         record.resource_class,
         json.dumps(record.traits) if record.traits else "[]",
         None if record.lock is None else json.dumps(asdict(record.lock)),
+        _seal(record.other_passwords, node_identity(record.uuid), sealer),
+        record.allocation_uuid,
     )
 
 
@@ -108,8 +108,9 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (power_state, power_state_at, target, provision_state, provision_target, *kept) = observed
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
     (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s, *guards) = stamps
-    (protected, protected_reason, retired, retired_reason, disable_power_off, resource_class, traits, lock) = guards
-    with _Understood(node_identity(uuid)):
+    (protected, protected_reason, retired, retired_reason, disable_power_off, *labels) = guards
+    (resource_class, traits, lock, other_passwords, allocation_uuid) = labels
+    with Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
             name=name,
@@ -145,6 +146,8 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             resource_class=resource_class,
             traits=tuple(json.loads(traits)) if traits != "[]" else (),
             lock=None if lock is None else NodeLock(**json.loads(lock)),
+            other_passwords=_join("{}", other_passwords, node_identity(uuid), sealer),
+            allocation_uuid=allocation_uuid,
         )
 
 
@@ -183,10 +186,11 @@ def request_row(record: RequestRecord, sealer: Sealer) -> Row:
         values.dump(record.requesters),
         record.merged,
         record.abort_by,
-        json.dumps(record.callbacks) if record.callbacks else "[]",
+        json.dumps(dict(record.callbacks)) if record.callbacks else "{}",
         dump_trace(record.trace),
         None if record.error is None else record.error.get("code"),
         identity_of(record.requester),
+        record.runbook,
     )
 
 
@@ -200,8 +204,8 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
     (request_id, key, node_uuid, node_name, verb, public, sealed, secret_keys, requester, state, *life) = row
     (accepted_at, started_at, ended_at, overdue_at, attempts, progress, result, error, applied, *terms) = life
     (policy, hold, on_restart, deadline_at, depends_on, requesters, merged, abort_by, *more) = terms
-    callbacks, trace, *_ = more  # what follows is there to be found by
-    with _Understood(request_identity(request_id)):
+    callbacks, trace, _, _, runbook = more  # the two are there to be found by
+    with Understood(request_identity(request_id)):
         return RequestRecord(
             id=request_id,
             key=key,
@@ -229,8 +233,9 @@ def request_record(row: Row, sealer: Sealer) -> RequestRecord:
             requesters=values.load(requesters),
             merged=merged,
             abort_by=abort_by,
-            callbacks=tuple(json.loads(callbacks)) if callbacks != "[]" else (),
-            trace=_load_trace(trace),
+            callbacks={url: tuple(who) for url, who in json.loads(callbacks).items()} if callbacks != "{}" else {},
+            trace=load_trace(trace),
+            runbook=runbook,
         )
 
 
@@ -251,53 +256,6 @@ def key_record(row: Row) -> KeyRecord:
     return KeyRecord(key=key, request_id=request_id)
 
 
-def callback_row(record: CallbackRecord) -> Row:
-    """Return the row of `tables.Callback`; the event number is the writer's, who puts it in with `numbered`.
-
-    Raises:
-        UnstorableValue: the body holds what cannot be stored.
-    """
-    url, body = record.url, values.dump(record.body)
-    trace = dump_trace(record.trace)
-    return (
-        record.id,
-        record.request_id,
-        url,
-        record.owed_since,
-        body,
-        record.attempts,
-        record.seq,
-        trace,
-        record.ended_at,
-    )
-
-
-def numbered(row: Row, seq: EventSeq) -> Row:
-    """Return the row of a callback with the event number of its commit."""
-    return (*row[:6], seq, *row[7:])
-
-
-def callback_record(row: Row) -> CallbackRecord:
-    """Return the record that `callback_row` made the row from.
-
-    Raises:
-        StoreUnusable: the row is damaged.
-    """
-    (delivery_id, request_id, url, owed_since, body, attempts, seq, trace, ended_at) = row
-    with _Understood(f"outbox/{delivery_id}"):
-        return CallbackRecord(
-            id=delivery_id,
-            request_id=request_id,
-            url=url,
-            owed_since=owed_since,
-            body=values.load(body),
-            attempts=attempts,
-            seq=seq,
-            trace=_load_trace(trace),
-            ended_at=ended_at,
-        )
-
-
 def event_row(draft: EventDraft) -> Row:
     """Return the row of `tables.Event` without its first two fields, which the writer numbers.
 
@@ -314,7 +272,7 @@ def event_record(row: Row) -> EventRecord:
         StoreUnusable: the row is damaged, or holds words that this version does not know.
     """
     (seq, node_seq, event_type, at, node_uuid, node_name, request_id, payload) = row
-    with _Understood(f"events/{seq}"):
+    with Understood(f"events/{seq}"):
         draft = EventDraft(
             type=EventType(event_type),
             at=at,
@@ -326,7 +284,7 @@ def event_record(row: Row) -> EventRecord:
     return EventRecord(seq=seq, node_seq=node_seq, draft=draft)
 
 
-class _Understood:
+class Understood:
     """Turns whatever a damaged row does to its reader into the store's own error; the value is not shown."""
 
     def __init__(self, row: str) -> None:
@@ -350,7 +308,11 @@ def _split(
         return values.dump(whole), None
     public = {key: value for key, value in whole.items() if key not in secret_keys}
     secret = {key: value for key, value in whole.items() if key in secret_keys}
-    return values.dump(public), sealer.seal(identity, values.dump(secret)) if secret else None
+    return values.dump(public), _seal(secret, identity, sealer)
+
+
+def _seal(secret: Mapping[str, Any], identity: str, sealer: Sealer) -> str | None:
+    return sealer.seal(identity, values.dump(secret)) if secret else None
 
 
 def _join(public: str, sealed: str | None, identity: str, sealer: Sealer) -> Mapping[str, Any]:
@@ -374,13 +336,18 @@ def _if_known(make: Callable[[str], T], value: str | None) -> T | None:
 def dump_trace(trace: tuple[TraceEntry, ...]) -> str:
     """Return a trace as it is stored: a list of lists, which is a third of what maps with names would take."""
     entries = [
-        f'["{entry.word}",{entry.at!r},{json.dumps(entry.until)},{entry.count},{values.dump(entry.details)}]'
+        f'["{entry.word}",{entry.at!r},{_number(entry.until)},{entry.count},{values.dump(entry.details)}]'
         for entry in trace
     ]
     return f"[{','.join(entries)}]"
 
 
-def _load_trace(text: str) -> tuple[TraceEntry, ...]:
+def _number(value: float | None) -> str:
+    return "null" if value is None else repr(value)
+
+
+def load_trace(text: str) -> tuple[TraceEntry, ...]:
+    """Return the trace that `dump_trace` made the text from."""
     return tuple(
         TraceEntry(word=TraceWord(word), at=at, until=until, count=count, details=MappingProxyType(details))
         for word, at, until, count, details in json.loads(text)

@@ -19,7 +19,8 @@ def columns(model: type[peewee.Model]) -> tuple[str, ...]:
     return tuple(field.column_name for field in meta.sorted_fields)
 
 
-def _insert(table: str, names: tuple[str, ...]) -> str:
+def inserting(table: str, names: tuple[str, ...]) -> str:
+    """Return the statement that puts a row into a table."""
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own words
 
 
@@ -27,7 +28,7 @@ _NODE: Final = columns(Node)
 _REQUEST: Final = columns(Request)
 _EVENT: Final = columns(Event)
 
-INSERT_NODE: Final = _insert("nodes", _NODE)
+INSERT_NODE: Final = inserting("nodes", _NODE)
 
 UPDATE_NODE: Final = (
     f"UPDATE nodes SET {', '.join(f'{name} = ?' for name in _NODE[1:])} "  # noqa: S608 - our own words
@@ -37,14 +38,14 @@ UPDATE_NODE: Final = (
 REMOVE_NODE: Final = "DELETE FROM nodes WHERE uuid = ? AND epoch = ? AND revision = ?"
 
 PUT_REQUEST: Final = (
-    f"{_insert('requests', _REQUEST)} ON CONFLICT (id) DO UPDATE SET "
+    f"{inserting('requests', _REQUEST)} ON CONFLICT (id) DO UPDATE SET "
     f"{', '.join(f'{name} = excluded.{name}' for name in _REQUEST[1:])}"
 )
 
-PUT_KEY: Final = f"{_insert('request_keys', columns(RequestKey))} ON CONFLICT (key) DO NOTHING"
+PUT_KEY: Final = f"{inserting('request_keys', columns(RequestKey))} ON CONFLICT (key) DO NOTHING"
 """Only one request is admitted with a key; a key comes twice if a change is submitted anew after it was told lost."""
 
-OWE_CALLBACK: Final = f"{_insert('outbox', columns(Callback))} ON CONFLICT (id) DO NOTHING"
+OWE_CALLBACK: Final = f"{inserting('outbox', columns(Callback))} ON CONFLICT (id) DO NOTHING"
 """As with a key: a change may be submitted anew after it was told lost."""
 
 COUNT_CALLBACK: Final = "UPDATE outbox SET attempts = ?, trace = ? WHERE id = ? AND ended_at IS NULL"
@@ -52,7 +53,7 @@ COUNT_CALLBACK: Final = "UPDATE outbox SET attempts = ?, trace = ? WHERE id = ? 
 SETTLE_CALLBACK: Final = "UPDATE outbox SET ended_at = ?, trace = ?, body = '{}' WHERE id = ? AND ended_at IS NULL"
 """Its trace stays for as long as its request."""
 
-INSERT_EVENT: Final = _insert("events", _EVENT)
+INSERT_EVENT: Final = inserting("events", _EVENT)
 
 KEEP_AS_HISTORY: Final = (
     f"INSERT INTO node_history ({', '.join(_EVENT)}) SELECT {', '.join(f'events.{name}' for name in _EVENT)} "  # noqa: S608 - our own words

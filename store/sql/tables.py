@@ -24,7 +24,10 @@ class StoreInfo(Model):
 
 
 class Node(Model):
-    """records.NodeRecord; `driver_secrets` holds, encrypted, what `driver_info` leaves out."""
+    """records.NodeRecord; `driver_secrets` holds, encrypted, what `driver_info` leaves out.
+
+    `other_passwords` is encrypted whole.
+    """
 
     uuid = TextField(primary_key=True)
     name = TextField(unique=True)
@@ -61,9 +64,34 @@ class Node(Model):
     resource_class = TextField(null=True)
     traits = TextField()
     lock = TextField(null=True)
+    other_passwords = TextField(null=True)
+    allocation_uuid = TextField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "nodes"
+
+
+class Allocation(Model):
+    """records.AllocationRecord."""
+
+    uuid = TextField(primary_key=True)
+    name = TextField(null=True, unique=True)
+    state = TextField()
+    resource_class = TextField()
+    traits = TextField()
+    candidate_nodes = TextField()
+    owner = TextField()
+    requester = TextField()
+    extra = TextField()
+    node_uuid = TextField(null=True, unique=True)
+    error = TextField(null=True)
+    deadline_at = DoubleField(null=True)
+    created_at = DoubleField()
+    updated_at = DoubleField()
+    revision = BigIntegerField()
+
+    class Meta:  # noqa: D106 - where peewee looks for the name
+        table_name = "allocations"
 
 
 class Request(Model):
@@ -101,6 +129,7 @@ class Request(Model):
     error_code = TextField(null=True)
     identity = TextField()
     """Of `requester`, without what the peer called itself."""
+    runbook = TextField(null=True)
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "requests"
@@ -131,6 +160,24 @@ class Callback(Model):
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "outbox"
+
+
+class Runbook(Model):
+    """records.RunbookRecord; `step_secrets` holds, encrypted, its `secrets`."""
+
+    uuid = TextField(primary_key=True)
+    name = TextField(unique=True)
+    description = TextField(null=True)
+    traits = TextField()
+    steps = TextField()
+    step_secrets = TextField(null=True)
+    extra = TextField()
+    created_at = DoubleField()
+    updated_at = DoubleField()
+    revision = BigIntegerField()
+
+    class Meta:  # noqa: D106 - where peewee looks for the name
+        table_name = "runbooks"
 
 
 class _Happening(Model):

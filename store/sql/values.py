@@ -12,12 +12,15 @@ from types import MappingProxyType, NoneType
 from typing import Any, Final
 
 from castiron.store.errors import UnstorableValue
-from castiron.store.records import EMPTY
+from castiron.store.records import EMPTY, Fragment
 
 _BYTES: Final = "$bytes"
 _PAIRS: Final = "$map"
 _MARK: Final = '"$'
 _SCALARS: Final = (str, int, float, bool, NoneType)
+
+_USUAL: Final = frozenset(_SCALARS)
+"""Looked for first: to ask for a subclass costs more than the rest of it."""
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -28,7 +31,13 @@ def dump(values: Mapping[Any, Any]) -> str:
     Raises:
         UnstorableValue: a value or a key is of a type that the wire cannot carry. Says the type, never the value.
     """
-    return _encode(_plain(values)) if values else "{}"
+    if not values:
+        return "{}"
+    if not isinstance(values, Fragment):
+        return _encode(_plain(values))
+    if values.text is None:
+        values.text = _composed(values)
+    return values.text
 
 
 def load(text: str) -> Mapping[str, Any]:
@@ -43,9 +52,31 @@ def load(text: str) -> Mapping[str, Any]:
     return MappingProxyType(json.loads(text, object_hook=_revive if _MARK in text else None))
 
 
+def _composed(values: Fragment) -> str:
+    """Return a fragment's text: what is plain in it in one go, then the parts whose texts are kept."""
+    kept = {key: value for key, value in values.items() if _is_kept(value)}
+    if not kept or not _is_plain(values):
+        return _encode(_plain(values))
+    plain = _encode(_plain({key: value for key, value in values.items() if key not in kept}))
+    parts = [f"{_encode(key)}:{_kept(value)}" for key, value in kept.items()]
+    return f"{{{','.join(([plain[1:-1]] if len(kept) < len(values) else []) + parts)}}}"
+
+
+def _is_kept(value: Any) -> bool:
+    match value:
+        case Fragment() | [Fragment(), *_]:
+            return True
+        case _:
+            return False
+
+
+def _kept(value: Fragment | list[Fragment]) -> str:
+    return dump(value) if isinstance(value, Fragment) else f"[{','.join([dump(one) for one in value])}]"
+
+
 def _plain(value: Any) -> Any:
     kind: type[Any] = value.__class__
-    if issubclass(kind, _SCALARS):
+    if kind in _USUAL or issubclass(kind, _SCALARS):
         return value
     if issubclass(kind, Mapping):
         return _plain_map(value)
@@ -57,12 +88,19 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_map(values: Mapping[Any, Any]) -> Any:
-    if all(isinstance(key, str) and not key.startswith("$") for key in values):
+    if _is_plain(values):
         return {key: _plain(value) for key, value in values.items()}
     for key in values:
         if not isinstance(key, (*_SCALARS, bytes)):
             raise UnstorableValue(f"a key of type {type(key).__name__} cannot be stored")
     return {_PAIRS: [[_plain(key), _plain(value)] for key, value in values.items()]}
+
+
+def _is_plain(values: Mapping[Any, Any]) -> bool:
+    for key in values:  # noqa: SIM110 - a generator for `all` costs twice as much, and an event is mostly this
+        if not isinstance(key, str) or key[:1] == "$":
+            return False
+    return True
 
 
 def _revive(found: dict[str, Any]) -> Any:

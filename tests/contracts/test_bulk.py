@@ -22,6 +22,7 @@ from castiron.transport.errors import (
     BulkTooLarge,
     ConductorOverloaded,
     NodeNotFound,
+    PowerOffDisabled,
 )
 from castiron.transport.frames import ACCEPTED, FINAL, PART
 from castiron.transport.replies import BulkView
@@ -114,11 +115,32 @@ def test_one_unknown_name_refuses_all_and_each_is_named(client: Client) -> None:
         list(client.nodes.bulk(ON, "n[0-2]", at_most=2))
     with pytest.raises(ArgumentInvalid):
         list(client.nodes.bulk({"verb": "node.power.set", "target": "on"}, "n[0-2]"))
-    with pytest.raises(ArgumentInvalid, match="never a rehearsal"):
-        client.nodes.bulk(NodePowerSet(node="", target=PowerTarget.ON, dry_run=True), "n[0-2]")
+    with pytest.raises(ArgumentInvalid, match=r"an empty list names no node, at \$.nodes. Name some, or leave it out"):
+        client.nodes.bulk(ON, [])
 
     assert refused.value.details == {"count": 3, "limit": 2, "what": "at_most"}
     assert client.requests.list() == []
+
+
+def test_a_rehearsal_says_what_each_node_would_do_and_does_nothing(client: Client) -> None:
+    make(client, 5)
+    client.nodes.set("n3", disable_power_off=True)
+    rehearsal = NodePowerSet(node="", target=PowerTarget.OFF, dry_run=True)
+
+    with client.nodes.bulk(rehearsal, "n[0-4]", batch=2, stagger_s=300.0, key="my-key-1") as bulk:
+        list(bulk)
+
+    texts = {name: None if one.forecast is None else one.forecast.text for name, one in bulk.outcomes.items()}
+    assert texts == {
+        "n0": "It would start at once.",
+        "n1": "After 300 s at the earliest: it would start at once.",
+        **dict.fromkeys(("n2", "n4"), "Once others of the bulk have ended: it would start at once."),
+        "n3": None,
+    }
+    assert isinstance(error_of(bulk.outcomes["n3"]), PowerOffDisabled)
+    assert (bulk.summary.succeeded, bulk.summary.failed, bulk.summary.total) == (4, 1, 5)
+    assert client.requests.list() == []
+    assert [one.error for one in client.nodes.bulk(ON, "n0", key="my-key-1")] == [None]  # the key was not used up
 
 
 def test_the_same_bulk_again_has_the_same_requests(client: Client) -> None:
@@ -151,6 +173,26 @@ def test_whoever_leaves_a_bulk_early_cancels_it(client: Client, conductor: Condu
 
     until(lambda: client.status().queues["bulks"].used == 0)
     assert len(client.requests.list()) < 6
+
+
+def test_who_leaves_frees_the_place_at_once_and_what_runs_goes_on(client: Client, conductor: Conductor) -> None:
+    make(client, 4, lambda _: {"fake_power_delay_s": "30"})
+    with conductor.client() as other:
+        bulk = other.nodes.bulk(ON, "n[0-3]", batch=2)
+        waiting = threading.Thread(target=lambda: list(bulk), daemon=True)
+        waiting.start()
+        until(lambda: len(client.requests.list(states=["running"])) == 2)
+
+        ((_, left),) = client.send_many([BulkCancel(bulk=bulk.key, leave=True)])
+
+        assert isinstance(left, BulkView)
+        assert (left.running, left.not_sent) == (2, 2)
+
+        until(lambda: client.status().queues["bulks"].used == 0)
+        assert sorted(request.view.node for request in client.requests.list(states=["running"])) == ["n0", "n1"]
+        assert len(client.requests.list()) == 2
+        waiting.join(10)
+        assert not waiting.is_alive()
 
 
 def test_limits_are_published_and_beyond_them_it_is_busy() -> None:

@@ -265,7 +265,7 @@ def test_keys_are_rotated_between_two_lives_of_a_conductor(shell: Shell, farm: B
 
     code, out, _ = shell.run("keys", "rotate", "--store", str(shell.store))
 
-    assert (code, out) == (0, f"{shell.store}: a new key; 4 rows encrypted anew\n")
+    assert (code, out) == (0, f"{shell.store}: a new key; 4 secrets encrypted anew\n")
     assert (shell.folder / "store.db.key").read_bytes() != key_before
     shell.serve()
     assert shell.run("node", "power", "on", "n1", "--wait")[:2] == (0, "n1: power on\n")

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -143,6 +145,50 @@ def test_a_record_can_be_lived_through_again_and_holds_no_secret(client: Client,
     assert outcome.differences == []
     assert outcome.skipped == {}
     assert len(outcome.compared) == 6
+
+
+def in_state(client: Client, request_id: str, state: str) -> bool:
+    return client.requests.show(request_id).state == state
+
+
+def test_moves_can_be_lived_through_again_with_all_that_their_steps_ask(client: Client, farm: BMCFarm) -> None:
+    everything: list[Any] = [
+        {"interface": "management", "step": "identify", "args": {"duration_s": 1}},
+        "management.clear_sel",
+        {"interface": "management", "step": "set_boot_device", "args": {"boot_device": "pxe"}},
+        "reboot",
+        {"step": "wait", "args": {"seconds": 0.2}},
+        *(f"inspect.read_{what}" for what in ("device_id", "guid", "fru", "sensors")),
+        {"interface": "power", "step": "check_power_state", "args": {"power_state": "power on"}},
+        "management.reset_bmc",
+    ]
+    moves: list[tuple[str, list[Any] | None]] = [
+        ("manage", None),
+        ("inspect", None),
+        ("clean", everything),
+        ("clean", [{"step": "wait", "args": {"seconds": 0}}, "management.check_bmc"]),
+        ("provide", None),
+        ("deploy", ["power_off"]),
+        ("undeploy", None),
+    ]
+    for target, steps in moves:
+        move = client.provision.set("n1", target, steps=steps, engine_mode="parallel" if steps else None)
+        until(partial(in_state, client, move.id, "succeeded"), timeout_s=LONG_S)
+    request = client.provision.set("n1", "deploy", steps=["wait"])
+    until(lambda: any(step.token for step in client.provision.steps("n1").steps), timeout_s=LONG_S)
+    client.provision.step_done("n1", client.provision.steps("n1").steps[0].token or "", error="no disk")
+    client.requests.wait(request.id, LONG_S)
+    farm[0].set_faults(Faults(silent=True))
+    client.provision.set("n1", "deploy", steps=[{"step": "power_on", "timeout_s": 1.5}]).wait(LONG_S)
+
+    lines = [json.dumps(line) for line in client.nodes.record("n1")]
+    outcome = replay(lines, SETTINGS)
+
+    assert outcome.differences == []
+    assert outcome.skipped == {request.id: "somebody else ended a step, or was told a secret"}
+    assert len(outcome.compared) == len(moves) + 1
+    told = [line.replace('"asked": "identify"', '"asked": "reset bmc"') for line in lines]
+    assert any("now to identify" in text for text in replay(told, SETTINGS).differences)
 
 
 def test_a_record_that_was_tampered_with_is_found_out(client: Client) -> None:

@@ -28,6 +28,8 @@ SETTINGS = Settings(
     node_queue_limit=5,
     node_mailbox_limit=5,
     max_concurrent_power=5,
+    task_executor="taskflow",
+    max_engines=5,
 )
 
 

@@ -35,6 +35,9 @@ STEPS: Final[tuple[dict[str, Any], ...]] = (
 )
 """None that waits for somebody: nobody would call."""
 
+RUNBOOKS: Final = tuple(f"CUSTOM_BOOK_{number}" for number in range(1, 5))
+"""The names of runbooks that valid messages use."""
+
 DRIVER_INFO: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"fake_latency_s": "0.001"},
@@ -60,14 +63,19 @@ def of_field(name: str, dice: Dice, number: int) -> Any:
     """Return a value for a field whose name says more than its type; KeyError if it does not."""
     choose: Mapping[str, Callable[[], Any]] = {
         "node": lambda: dice.choice(NODES),
-        "name": lambda: dice.choice(NODES),
+        "name": lambda: dice.choice([*NODES, *RUNBOOKS]),
+        "runbook": lambda: dice.choice(RUNBOOKS),
         "nodes": lambda: dice.choice([dice.sample(NODES, dice.randrange(1, 4)), ["n[1-4]"], ["n[2-9/2]", "n1"]]),
         "request": lambda: request_id(dice.randrange(1, number + 2)),
         "driver": lambda: "fake",
         "driver_info": lambda: dict(dice.choice(DRIVER_INFO)),
         "timeout_s": lambda: dice.choice(BRIEF_S),
         "revision": lambda: dice.randrange(1, 9),
-        "traits": lambda: dice.choice([[], ["HW_CPU_X86_VMX"], ["CUSTOM_RACK_7", "HW_NIC_SRIOV"]]),
+        "resource_class": lambda: dice.choice(["baremetal", "gpu"]),
+        "candidate_nodes": lambda: dice.sample(NODES, dice.randrange(1, 4)),
+        "allocation": lambda: request_id(dice.randrange(1, number + 2)),
+        "uuid": lambda: request_id(number),
+        "traits": lambda: dice.choice([[], ["HW_CPU_X86_VMX"], ["CUSTOM_RACK_7", "HW_NIC_SRIOV"], list(RUNBOOKS)]),
         "order": lambda: {"verb": "node.power.set", "target": dice.choice(["power on", "power off"]), "again": True},
         "bulk": lambda: request_id(dice.randrange(1, number + 2)),
         "steps": lambda: deepcopy(dice.sample(STEPS, dice.randrange(1, 4))),

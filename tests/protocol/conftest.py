@@ -139,6 +139,9 @@ class World:
     def new_name(self) -> str:
         return next(self._names)
 
+    def new_trait(self) -> str:
+        return f"CUSTOM_{self.new_name().replace('-', '_').upper()}"
+
     def new_address(self) -> str:
         return f"127.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
 

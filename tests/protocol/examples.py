@@ -30,6 +30,11 @@ def waiting(world: World, peer: RawPeer) -> Fields:
     return peer.ask({"verb": "node.power.set", "node": name, "target": "power on", "hold": True}).result
 
 
+def allocated(peer: RawPeer, **fields: Any) -> Fields:
+    """Return an allocation as it was made; no node is of its class."""
+    return peer.ask({"verb": "allocation.create", "resource_class": "nobody-has-it", **fields}).result
+
+
 ORDER: Fields = {"verb": "node.power.set", "target": "power on"}
 
 
@@ -64,7 +69,17 @@ def of_work(world: World, peer: RawPeer, tag: str) -> Fields:
     return fields
 
 
+def book(world: World, peer: RawPeer) -> str:
+    """Return the name of a runbook that is stored."""
+    name = world.new_trait()
+    peer.ask({"verb": "runbook.create", "name": name, "steps": [{"step": "power_on"}]})
+    return name
+
+
 CHOSEN: dict[str, Fields] = {
+    "allocation.create": {"resource_class": "baremetal"},
+    "periodic.stop": {"periodic": PERIODIC},
+    "periodic.start": {"periodic": PERIODIC},
     "node.power.set": {"target": "power on"},
     "node.boot_device.set": {"boot_device": "pxe"},
     "node.provision.set": {"target": "manage"},
@@ -72,18 +87,30 @@ CHOSEN: dict[str, Fields] = {
 """Verb → what it cannot do without, beside a node."""
 
 
+def of_fleet(world: World, peer: RawPeer, tag: str) -> Fields:
+    """Return a message about what belongs to the fleet that is accepted."""
+    if tag == "node.create":
+        return {"verb": tag, "name": world.new_name(), "driver": "fake"}
+    if tag == "runbook.create":
+        return {"verb": tag, "name": world.new_trait(), "steps": [{"step": "power_on"}]}
+    return {
+        "verb": tag,
+        **({"node": created(world, peer)} if tag == "runbook.list" else {"runbook": book(world, peer)}),
+    }
+
+
 def example(world: World, peer: RawPeer, tag: str) -> Fields:
     """Return a message of this verb that is accepted."""
     fields: Fields = {"verb": tag}
     names = VERBS[tag].__struct_fields__
-    if tag == "node.create":
-        return {**fields, "name": world.new_name(), "driver": "fake"}
+    if tag == "node.create" or tag.startswith("runbook."):
+        return of_fleet(world, peer, tag)
     if tag.startswith(("node.step.", "node.provision.")) and tag not in CHOSEN:
         return of_work(world, peer, tag)
     if "node" in names and tag != "request.list":
         fields["node"] = created(world, peer)
-    if tag in {"periodic.stop", "periodic.start"}:
-        return {**fields, "periodic": PERIODIC}
+    if "allocation" in names:
+        fields["allocation"] = allocated(peer)["uuid"]
     if tag == "bulk.run":
         return {**fields, "nodes": [created(world, peer)], "order": ORDER}
     if tag == "bulk.cancel":

@@ -1,16 +1,19 @@
 """What provokes each refusal: error → how a message that would be accepted is made one that is refused with it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from msgspec import structs
 
+from castiron.actors.core.runbooks.index import RunbookIndex
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import LockView
-from castiron.transport.vocabulary import Fault
+from castiron.transport.verbs import MAX_RUNBOOKS
+from castiron.transport.vocabulary import Fault, ProvisionState, RunbookUUID
 from tests.protocol.conftest import World
-from tests.protocol.examples import Fields, accepted, created
+from tests.protocol.examples import Fields, accepted, allocated, book, created
 from tests.support.deadline import until
 from tests.support.raw_peer import RawPeer
 
@@ -18,8 +21,9 @@ from tests.support.raw_peer import RawPeer
 
 
 def of_unknown_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    key = "nodes" if fields["verb"] in {"node.list", "event.list", "bulk.run"} else "node"
-    return {**fields, key: ["nobody"] if key == "nodes" else "nobody"}
+    keys = {"node.list": "nodes", "event.list": "nodes", "bulk.run": "nodes", "allocation.create": "candidate_nodes"}
+    key = keys.get(fields["verb"], "node")
+    return {**fields, key: "nobody" if key == "node" else ["nobody"]}
 
 
 def of_taken_name(world: World, peer: RawPeer, fields: Fields) -> Fields:
@@ -58,13 +62,24 @@ def of_old_revision(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return {**fields, "revision": 99}
 
 
+def held_node(world: World, peer: RawPeer, fields: Fields) -> str:
+    """Return the name of the node that a message is about; an allocation is given one."""
+    conductor = world.conductor
+    if "allocation" not in fields:
+        return str(fields["node"] if "node" in fields else conductor.requests[fields["request"]].node)
+    name = created(world, peer)
+    conductor.hold(fields["allocation"], next(one for one in conductor.nodes.values() if one.name == name))
+    return name
+
+
 def of_full_mailbox(world: World, peer: RawPeer, fields: Fields) -> Fields:
-    world.conductor.full.add(fields["node"] if "node" in fields else world.conductor.requests[fields["request"]].node)
+    world.conductor.full.add(held_node(world, peer, fields))
     return fields
 
 
 def of_node_in_maintenance(world: World, peer: RawPeer, fields: Fields) -> Fields:
     conductor = world.conductor
+    held_node(world, peer, fields)
     for node in list(conductor.nodes.values()):
         conductor.nodes[node.uuid] = structs.replace(node, maintenance=True, fault=Fault.ACTOR_FAILURE)
     return fields
@@ -148,7 +163,7 @@ def of_guarded_node(**guards: Any) -> Callable[[World, RawPeer, Fields], Fields]
 
     def provoke(world: World, peer: RawPeer, fields: Fields) -> Fields:
         nodes = world.conductor.nodes
-        name = fields.get("node") or world.conductor.requests[fields["request"]].node
+        name = held_node(world, peer, fields)
         node = next(one for one in nodes.values() if one.name == name)
         nodes[node.uuid] = structs.replace(node, **guards)
         return {**fields, **({} if "lock" in guards else targets.get(fields["verb"], {}))}
@@ -166,6 +181,8 @@ def of_machine_that_stays_on(world: World, peer: RawPeer, fields: Fields) -> Fie
 def of_misplaced_node(world: World, peer: RawPeer, fields: Fields) -> Fields:
     if fields["verb"] == "node.set":
         return {**fields, "protected": True}
+    if fields["verb"] == "allocation.delete":
+        return of_guarded_node(provision_state=ProvisionState.ACTIVE)(world, peer, fields)
     return {**fields, **({"target": "unrescue"} if "target" in fields else {"node": created(world, peer)})}
 
 
@@ -180,6 +197,43 @@ def of_answered_step(world: World, peer: RawPeer, fields: Fields) -> Fields:
 
 def of_strange_token(world: World, peer: RawPeer, fields: Fields) -> Fields:
     return {**fields, "token": "nonsense"}
+
+
+def of_unknown_runbook(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "runbook": "CUSTOM_NOWHERE"}
+
+
+def of_taken_runbook(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "name": book(world, peer)}
+
+
+def of_too_many_runbooks(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    name = book(world, peer)
+    record = world.conductor.runbooks.by_name[name]
+    many = [replace(record, uuid=RunbookUUID(f"{number}"), name=f"CUSTOM_{number}") for number in range(MAX_RUNBOOKS)]
+    world.conductor.runbooks = RunbookIndex.of(many)
+    return fields
+
+
+def of_runbook_for_others(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    return {**fields, "runbook": book(world, peer)}
+
+
+def of_unknown_allocation(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    key = "marker" if fields["verb"] == "allocation.list" else "allocation"
+    return {**fields, key: "nobody"}
+
+
+def of_known_allocation(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    name = world.new_name()
+    allocated(peer, name=name)
+    return {**fields, "name": name}
+
+
+def of_strangers_allocation(world: World, peer: RawPeer, fields: Fields) -> Fields:
+    allocations, uuid = world.conductor.allocations, fields["allocation"]
+    allocations[uuid] = structs.replace(allocations[uuid], owner="ipc:uid=4711")
+    return fields
 
 
 PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]] = {
@@ -207,6 +261,10 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.BMCFault: of_faulty_bmc("broken"),
     errors.BMCUnsupported: of_faulty_bmc("unsupported"),
     errors.DeadlineExceeded: of_late_look,
+    errors.NodeAllocated: of_guarded_node(allocation_uuid="00000000-0000-7000-8000-000000000000"),
+    errors.AllocationNotFound: of_unknown_allocation,
+    errors.AllocationExists: of_known_allocation,
+    errors.AllocationNotYours: of_strangers_allocation,
     errors.NodeProtected: of_guarded_node(protected=True),
     errors.NodeRetired: of_guarded_node(retired=True),
     errors.NodeLockHeld: of_guarded_node(lock=LockView(owner="ipc:uid=4711", reason="fan", since=1.0)),
@@ -215,4 +273,9 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.StepInvalid: of_unknown_step,
     errors.StepNotWaiting: of_answered_step,
     errors.StepTokenInvalid: of_strange_token,
+    errors.RunbookNotFound: of_unknown_runbook,
+    errors.RunbookExists: of_taken_runbook,
+    errors.RunbookStale: of_old_revision,
+    errors.RunbooksFull: of_too_many_runbooks,
+    errors.RunbookTraitMissing: of_runbook_for_others,
 }

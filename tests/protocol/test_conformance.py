@@ -46,7 +46,7 @@ def test_every_refusal_that_a_verb_names_can_be_had(
     assert ("retry_after_s" in refused.error) == (refused.error["retry"] == Retry.AFTER)
 
 
-PLAUSIBLE: Fields = {"target": "power on", "boot_device": "pxe", "order": ORDER}
+PLAUSIBLE: Fields = {"target": "power on", "boot_device": "pxe", "order": ORDER, "steps": [{"step": "hold"}]}
 
 
 def plausible(tag: str, field: str) -> object:
@@ -232,5 +232,16 @@ def test_nodes_are_listed_in_pages(world: World, peer: RawPeer) -> None:
 def test_every_code_of_the_table_is_provoked_somewhere_here() -> None:
     provoked = {error.code for _, error in REFUSALS + FAILURES} | {error.code for error in verbs.COMMON_ERRORS}
     provoked.add(errors.BulkStopped.code)  # by test_bulk.py
+    provoked.add(errors.AllocationFailed.code)  # below: it is no refusal, but what an allocation ends with
 
     assert provoked == set(WIRE_ERRORS)
+
+
+def test_an_allocation_that_gets_no_node_says_so_in_the_form_of_the_wire(peer: RawPeer) -> None:
+    made = peer.ask({"verb": "allocation.create", "resource_class": "nobody-has-it"}).result
+
+    ended = peer.ask({"verb": "allocation.wait", "allocation": made["uuid"]}).result
+
+    assert (ended["state"], ended["node_uuid"]) == ("error", None)
+    assert ended["error"]["code"] == errors.AllocationFailed.code
+    assert ended["last_error"] == ended["error"]["message"]

@@ -120,6 +120,10 @@ ARGUMENTS: dict[str, Any] = {
     "order": {"verb": "node.boot_device.get"},
     "bulk": "none",
     "periodic": "none",
+    "runbook": "none",
+    "steps": [{"step": "power_on"}],
+    "allocation": "none",
+    "resource_class": "none",
     "token": "none",
 }
 """Of verbs that nothing is known about: a node and a request that do not exist."""

@@ -45,6 +45,7 @@ def test_a_week_of_a_hundred_nodes() -> None:
     must_hold(report)
     judged = {verdict.name: verdict.judged_count for verdict in report.invariants}
     rare = {"I4", "I11"}  # keys are not wished for yet; busy is, now and then
+    rare |= {"R3-1", "R3-2", "R3-3", "R3-4", "steps", "bounded", "once"}  # nobody is moved in a week: see test_rollout
     assert [name for name, count in judged.items() if not count and name not in rare] == []
     assert report.work["checks: agreed"] > 40_000
     assert report.work["ipmi: logins"] > 1_000

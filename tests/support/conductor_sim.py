@@ -22,6 +22,8 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import CreateNode, FleetActor, SetNode, being_replaced
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
+from castiron.actors.steps.shelf import Shelf
+from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.supervisor import Tally
 from castiron.store.store import Store
@@ -92,6 +94,7 @@ class Simulation:
             new_id=self._new_id,
             settings=replace(SETTINGS, restart_intensity=restart_intensity),
             drivers=self._drivers,
+            workers=lambda clock, settings: Workers(Shelf(), clock, settings.max_workers),
             stream=self,
             lateness=Counter(),
         )

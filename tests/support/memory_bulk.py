@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from castiron.actors.core.bulk.pacing import Pacing, Terms
+from castiron.actors.core.bulk.rehearsal import paced, sent_after_s
 from castiron.transport import errors, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.doors.slip import Slip, arrived
 from castiron.transport.errors import CastironError
 from castiron.transport.ranges import fold, named, natural_order
-from castiron.transport.replies import BulkOutcome, BulkPart, BulkView, NodeView, RequestView
+from castiron.transport.replies import BulkOutcome, BulkPart, BulkView, Forecast, NodeView, RequestView
 from castiron.transport.selection.conditions import check
 from castiron.transport.selection.fields import kind_of
 from castiron.transport.verbs.bulk import addressed, order_of
@@ -42,7 +43,7 @@ class MemoryBulks(MemoryMoves):
         bulk = next((one for one in self.bulks.values() if verb.bulk in {one.id, one.verb.key}), None)
         if bulk is None:
             raise errors.BulkNotFound("It has ended.", details={"bulk": verb.bulk})
-        bulk.cancel()
+        bulk.cancel(leave=verb.leave)
         answer.final(bulk.view(), self.events.seq)
 
     def _chosen(self, verb: verbs.BulkRun) -> list[NodeView]:
@@ -78,15 +79,14 @@ class MemoryBulk:
         self._ids: list[str] = []
         self._on_way = 0
         groups = ["-" if verb.per is None else repr(looked_up(view, verb.per)) for view in nodes]
-        self._pacing = Pacing(
-            groups,
-            Terms(
-                batch=verb.batch,
-                stagger_s=verb.stagger_s,
-                per_limit=None if verb.per is None else verb.per_limit,
-                stop_after_failures=verb.stop_after_failures,
-            ),
+        terms = Terms(
+            batch=verb.batch,
+            stagger_s=verb.stagger_s,
+            per_limit=None if verb.per is None else verb.per_limit,
+            stop_after_failures=verb.stop_after_failures,
         )
+        self._after_s = sent_after_s(groups, terms)
+        self._pacing = Pacing(groups, Terms() if verb.dry_run else terms)
 
     def begin(self) -> None:
         self._answer.accepted(self.view([node.name for node in self._nodes]), self._conductor.events.seq)
@@ -109,11 +109,13 @@ class MemoryBulk:
             del self._conductor.bulks[self.id]
             self._answer.final(self.view(), self._conductor.events.seq)
 
-    def cancel(self) -> None:
+    def cancel(self, *, leave: bool) -> None:
         self._stop("it was cancelled")
         for request_id in self._ids:
             with contextlib.suppress(CastironError):  # it has started, or ended
                 self._conductor.take_back(verbs.RequestCancel(request=request_id), self._who, Nobody())  # type: ignore[arg-type]  # as much of an answer as is used
+        if leave:
+            self._conductor.bulks.pop(self.id, None)
         self.go_on()
 
     def view(self, names: list[str] | None = None) -> BulkView:
@@ -143,10 +145,15 @@ class MemoryBulk:
         self._pacing.end(number, is_failure=is_failure)
         self._conductor.later(0, self.go_on)
 
+    def foretold(self, number: int, forecast: Forecast) -> None:
+        self._tell(number, forecast=paced(forecast, self._after_s[number]))
+        self._pacing.end(number, is_failure=False)
+        self._conductor.later(0, self.go_on)
+
     def _submit(self, number: int) -> None:
         node = self._nodes[number]
         share = Share(self, number)
-        verb = addressed(self._order, node.uuid, self.verb.key)
+        verb = addressed(self._order, node.uuid, self.verb.key, dry_run=self.verb.dry_run)
         try:
             self._conductor.submit(verb, self._who, share)  # type: ignore[arg-type]  # as much of an answer as is used
         except CastironError as error:
@@ -185,9 +192,11 @@ class Share:
         del result, seq
         return arrived()
 
-    def final(self, result: RequestView, seq: int) -> None:
+    def final(self, result: RequestView | Forecast, seq: int) -> None:
         del seq
-        self._bulk.ended(self._number, result, None)
+        if isinstance(result, Forecast):
+            return self._bulk.foretold(self._number, result)
+        return self._bulk.ended(self._number, result, None)
 
     def fail(self, error: CastironError, seq: int) -> None:
         del seq

@@ -31,13 +31,15 @@ from castiron.transport.vocabulary import (
     RequestState,
     Would,
 )
-from tests.support.memory_bulk import MemoryBulk, MemoryBulks
+from tests.support.memory_allocations import MemoryAllocations
+from tests.support.memory_bulk import MemoryBulk
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
+from tests.support.memory_runbooks import AnyRunbookVerb
 from tests.support.memory_telling import MemoryPeriodics, traced
 
 
-class MemoryConductor(MemoryBulks):
+class MemoryConductor(MemoryAllocations):
     """Handles every verb. `stop()` ends its worker."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, boot_id: str | None = None) -> None:
@@ -68,7 +70,8 @@ class MemoryConductor(MemoryBulks):
             self.requesters.append(peer)
             self.asked.append(verb)
             try:
-                if getattr(verb, "dry_run", False):
+                is_own = isinstance(verb, verbs.BulkRun | verbs.AnyRunbookChange)
+                if getattr(verb, "dry_run", False) and not is_own:
                     return self._foretell(verb, answer)
                 return self._do(verb, answer)
             except CastironError as error:
@@ -76,7 +79,7 @@ class MemoryConductor(MemoryBulks):
 
     @singledispatchmethod
     def _do(self, verb: verbs.Verb, answer: Answer) -> None:
-        raise NotImplementedError(verb)
+        self.allocate(verb, self.requesters[-1], answer)
 
     @_do.register
     def _hello(self, _: verbs.Hello, answer: Answer) -> None:
@@ -160,12 +163,9 @@ class MemoryConductor(MemoryBulks):
         answer.final(listed(list(views), verb), self._seq)
 
     @_do.register
-    def _set_maintenance(self, verb: verbs.NodeMaintenanceSet, answer: Answer) -> None:
-        self._maintain(verb.node, verb.reason, answer, maintenance=True)
-
-    @_do.register
-    def _unset_maintenance(self, verb: verbs.NodeMaintenanceUnset, answer: Answer) -> None:
-        self._maintain(verb.node, None, answer, maintenance=False)
+    def _set_maintenance(self, verb: verbs.NodeMaintenanceSet | verbs.NodeMaintenanceUnset, answer: Answer) -> None:
+        reason = verb.reason if isinstance(verb, verbs.NodeMaintenanceSet) else None
+        self._maintain(verb.node, reason, answer, maintenance=isinstance(verb, verbs.NodeMaintenanceSet))
 
     def _maintain(self, name: str, reason: str | None, answer: Answer, *, maintenance: bool) -> None:
         node = self._reachable(name)
@@ -268,12 +268,14 @@ class MemoryConductor(MemoryBulks):
         return self.list_steps(verb, answer) if isinstance(verb, verbs.NodeStepList) else self.take_in(verb, answer)
 
     @_do.register
-    def _bulk(self, verb: verbs.BulkRun, answer: Answer) -> None:
-        self.run_bulk(verb, self.requesters[-1], answer)
+    def _runbooks(self, verb: AnyRunbookVerb, answer: Answer) -> None:
+        self.of_runbooks(verb, self.requesters[-1], answer)
 
     @_do.register
-    def _cancel_bulk(self, verb: verbs.BulkCancel, answer: Answer) -> None:
-        self.cancel_bulk(verb, answer)
+    def _bulk(self, verb: verbs.BulkRun | verbs.BulkCancel, answer: Answer) -> None:
+        if isinstance(verb, verbs.BulkRun):
+            return self.run_bulk(verb, self.requesters[-1], answer)
+        return self.cancel_bulk(verb, answer)
 
     @_do.register(verbs.RequestCancel)
     @_do.register(verbs.RequestAbort)

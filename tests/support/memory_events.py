@@ -23,16 +23,17 @@ class MemoryEvents:
         """Numbers of events that are not published: as if they had been lost on the way."""
         self._node_seqs: Counter[str] = Counter()
 
-    def happen(self, type_: EventType, node: NodeView, request: str | None = None, **payload: Any) -> None:
+    def happen(self, type_: EventType, node: NodeView | None, request: str | None = None, **payload: Any) -> None:
         self.seq += 1
-        self._node_seqs[node.uuid] += 1
+        if node is not None:
+            self._node_seqs[node.uuid] += 1
         event = EventView(
             seq=self.seq,
-            node_seq=self._node_seqs[node.uuid],
+            node_seq=None if node is None else self._node_seqs[node.uuid],
             type=type_.value,
             at=time.time(),
-            node=node.name,
-            node_uuid=node.uuid,
+            node=None if node is None else node.name,
+            node_uuid=None if node is None else node.uuid,
             request=request,
             payload=payload,
         )

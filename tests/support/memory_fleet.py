@@ -70,6 +70,8 @@ class MemoryFleet:
         for guard, (stands, error) in standing.items():
             if stands and not GUARDS[guard, action][0]:
                 raise error(f"It is {guard}.", details={"node": node.name})
+        if action == "node.delete" and node.allocation_uuid is not None:
+            raise errors.NodeAllocated("It is held.", details={"node": node.name, "allocation": node.allocation_uuid})
 
     def _check_new(self, name: str, driver_info: dict[str, Any], force: bool, mine: NodeView | None) -> None:
         others = [node for node in self.nodes.values() if mine is None or node.uuid != mine.uuid]

@@ -24,13 +24,13 @@ from castiron.transport.vocabulary import (
     RequestState,
     StepState,
 )
-from tests.support.memory_requests import MemoryRequests
+from tests.support.memory_runbooks import MemoryRunbooks
 
 PROVISION: Final = verbs.tag_of(verbs.NodeProvisionSet)
 KNOWN: Final = frozenset({"power_on", "power_off", "reboot", "wait", "hold", "check_bmc", "set_boot_device"})
 
 
-class MemoryMoves(MemoryRequests):
+class MemoryMoves(MemoryRunbooks):
     """Moves nodes. Whoever calls holds the conductor's lock."""
 
     def token_of(self, name: str) -> str:
@@ -83,6 +83,7 @@ class MemoryMoves(MemoryRequests):
     def _judged(self, verb: verbs.AnyNodeRequest, node: NodeView, who: PeerInfo) -> RequestView:
         if not isinstance(verb, verbs.NodeProvisionSet):
             return super()._judged(verb, node, who)
+        verb, runbook = self._expanded(verb, node)
         for place, wish in enumerate(verb.steps or ()):
             if wish.step not in KNOWN:
                 details = {"path": f"$.steps[{place}]", "interface": wish.interface, "step": wish.step}
@@ -95,7 +96,9 @@ class MemoryMoves(MemoryRequests):
             raise self._misplaced(node, verb.target)
         if verb.steps and verb.steps[-1].step == "wait" and "seconds" not in verb.steps[-1].args:
             self.slow.add(node.name)
-        return super()._judged(verb, node, who)
+        request = replace(super()._judged(verb, node, who), runbook=runbook)
+        self.requests[request.id] = request
+        return request
 
     def _enqueue(
         self, verb: verbs.AnyNodeRequest, node: NodeView, who: PeerInfo, depends_on: str | None

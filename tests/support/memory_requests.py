@@ -11,13 +11,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from castiron.actors.core.requests.compatibility import MEETINGS, POLICIES, Meeting, Turn, essence
+from castiron.actors.core.requests.compatibility import MEETINGS, POLICIES, Meeting, Turn, wish_of
 from castiron.actors.core.requests.guards import action_of_verb
 from castiron.transport import errors, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.errors import CastironError
-from castiron.transport.replies import NodeView, RequestView
-from castiron.transport.vocabulary import FINAL_REQUEST_STATES, Applied, EventType, Fault, Policy, RequestState
+from castiron.transport.replies import Forecast, NodeView, RequestView
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, Applied, EventType, Fault, Policy, RequestState, Would
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_machines import MemoryMachines
 
@@ -69,6 +69,10 @@ class MemoryRequests(MemoryMachines):
     def submit(self, verb: verbs.AnyNodeRequest, who: PeerInfo, answer: Answer) -> None:
         node = self._reachable(verb.node)
         self._check_guards(node, action_of_verb(verb), who)
+        if verb.dry_run:  # of a bulk's node
+            forecast = Forecast(would=Would.START, text="It would start at once.", node=node.name)
+            answer.final(forecast, self.events.seq)
+            return
         request = self._of_key(verb, node) or self._judged(verb, node, who)
         if verb.key is not None:
             self.keys[verb.key] = request.id
@@ -207,4 +211,4 @@ class MemoryRequests(MemoryMachines):
 def _asks(request: RequestView, verb: verbs.AnyNodeRequest) -> bool:
     """Return whether a request asks for this, of the same node."""
     arguments = verbs.arguments_of(verb)
-    return request.verb == verbs.tag_of(verb) and essence(request.arguments) == essence(arguments)
+    return request.verb == verbs.tag_of(verb) and wish_of(request.arguments) == wish_of(arguments)

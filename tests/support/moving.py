@@ -100,7 +100,8 @@ def rebuilt(events: Sequence[EventView]) -> dict[str, tuple[str, str | None]]:
     """Return where each node stands, by its events alone."""
     stood: dict[str, tuple[str, str | None]] = {}
     for event in events:
-        assert event.node_uuid is not None
+        if event.node_uuid is None:
+            continue  # the conductor's own, such as a limit that is near
         if event.type == EventType.NODE_CREATE_END:
             stood[event.node_uuid] = (ProvisionState.ENROLL, None)
         elif event.type == EventType.NODE_DELETE_END:

@@ -1,7 +1,6 @@
 """One node in virtual time: a disk, a permit, timers and a driver around `decide`, held to the shell's contract.
 
-Every decision is checked as it is made: what may be committed, what may be ordered, and in which order. The driver is a
-`weather.Machine`, so any outcome can come of any call.
+Every decision is checked as it is made. The driver is a `weather.Machine`, so any outcome can come of any call.
 """
 
 from collections.abc import Iterator
@@ -11,13 +10,16 @@ from typing import Any
 from castiron.actors.core.effects import (
     Accept,
     AcquirePermit,
+    AnswerHolding,
     AnswerNode,
     AnswerRequest,
+    AskExecutor,
     CallDriver,
     CallWorker,
     CancelTimer,
     Checked,
     Decision,
+    DrawPassword,
     Effect,
     Foretell,
     Park,
@@ -38,6 +40,7 @@ from castiron.actors.core.messages import (
     Order,
     PermitGranted,
     Recover,
+    SetLock,
     SetMaintenance,
     Submit,
     TimerDue,
@@ -64,25 +67,15 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
 )
-from tests.support.step_work import CATALOGUE, LIST_ENDS, Bench, answer_for, check_steps, is_others
+from tests.support.engine_bench import EngineBench
+from tests.support.node_settings import DRIVER_TICK_S, RECOVERY_PAUSE_S, SETTINGS
+from tests.support.node_timers import timers_of
+from tests.support.step_work import CATALOGUE, LIST_ENDS, POISON, Bench, answer_for, check_moves, check_steps, is_others
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import Fate, Gust, Machine, weather
 
-SETTINGS = Settings(
-    power_state_change_timeout_s=10.0,
-    soft_power_off_timeout_s=30.0,
-    command_timeout_s=4.0,
-    power_poll_initial_s=0.5,
-    power_poll_max_s=2.0,
-    unknown_outcome_settle_s=3.0,
-    sync_power_state_interval_s=0.0,
-)
-"""Without power checks: they have a world of their own, and hypothesis meets both."""
 STARTS = {events.start for events in EVENTS.values()} | {EventType.PROVISION_SET_START}
 ENDS = {event for events in EVENTS.values() for event in events} - STARTS | LIST_ENDS
-RECOVERY_PAUSE_S = 1.0
-DRIVER_TICK_S = 0.1
-"""How long after its deadline a driver may take to say that there was no answer."""
 
 
 @dataclass
@@ -98,15 +91,14 @@ class World:
     settings: Settings = SETTINGS
     is_removed: bool = False
     writes_fail: bool = False
+    executor: EngineBench = field(default_factory=EngineBench)
 
     def __post_init__(self) -> None:
         self.state = NodeState(record=self.record)
         self.requests: dict[RequestID, RequestRecord] = {}
         self.events: list[EventDraft] = []
-        self.owed: list[tuple[RequestID, str, str]] = []
-        """Calls: request, URL, and the state that is told."""
-        self.effects: list[Effect] = []
-        """Of the latest decision that was carried out."""
+        self.owed: list[tuple[RequestID, str, str]] = []  # calls: request, URL, state
+        self.effects: list[Effect] = []  # of the latest decision
         self.replies: dict[object, list[Effect | CastironError]] = {}
         self.granted: list[RequestID] = []
         """Grants that the actor has not looked at yet."""
@@ -129,11 +121,11 @@ class World:
         self.tell(Submit(request_id=new, verb=verb, requester=requester, reply_to=new, plan=steps))
         return new
 
-    def direct(self, order: Order) -> str:
+    def direct(self, order: Order, requester: str = "ipc") -> str:
         """Say something about the work that goes on; the answer is in `replies` under what is returned."""
         self._asked += 1
         asked = f"order {self._asked}"
-        self.tell(Direct(order=order, requester="ipc", reply_to=asked))
+        self.tell(Direct(order=order, requester=requester, reply_to=asked))
         return asked
 
     def answer(self, outcome: dict[str, Any] | CastironError | None) -> bool:
@@ -177,7 +169,8 @@ class World:
     def advance(self, *, timers_first: bool = False) -> bool:
         """Go on to what is due next; return whether there was anything."""
         timers = [(at, 0 if timers_first else 1, ticket) for ticket, at in self.timers.items()]
-        calls = [(at, 1 if timers_first else 0, ticket) for ticket, (at, _) in self.calls.items()]
+        answers = {**self.calls, **self.executor.answers}
+        calls = [(at, 1 if timers_first else 0, ticket) for ticket, (at, _) in answers.items()]
         due = min((*timers, *calls), default=None)
         if self.recover_at is not None and (due is None or self.recover_at < due[0]):
             self.now, self.recover_at = max(self.now, self.recover_at), None
@@ -187,7 +180,9 @@ class World:
             return False
         at, _, ticket = due
         self.now = max(self.now, at)
-        if ticket in self.timers:
+        if ticket in self.executor.answers:
+            self.tell(self.executor.answers.pop(ticket)[1])
+        elif ticket in self.timers:
             due_at = self.timers.pop(ticket)
             self.tell(TimerDue(ticket=ticket, at=due_at))
         else:
@@ -213,6 +208,7 @@ class World:
         self.now = Instant(self.now + down_s)
         for gone in (self.granted, self.held, self.timers, self.calls):
             gone.clear()
+        self.executor.close()
         self.recover_at = None
         waiting = [request for request in self.requests.values() if request.state not in FINAL_REQUEST_STATES]
         running = [request for request in waiting if request.state is RequestState.RUNNING]
@@ -226,6 +222,7 @@ class World:
         self.settings = replace(self.settings, sync_power_state_interval_s=0.0, power_failure_recovery_interval_s=0.0)
         if not self.is_removed:
             self.tell(Recover())
+            self.tell(SetLock(is_locked=False, force=True, requester="ipc", reply_to="drain"))
         for _ in range(2000):
             if self.granted:
                 self.grant()
@@ -251,7 +248,7 @@ class World:
         assert self.state.first is None
         assert self.state.permit is None
         assert self.record.target_power_state is None
-        assert [*self.held, *self.timers, *self.calls] == []
+        assert [*self.held, *self.timers, *self.calls, *self.executor.answers] == []
         for request in self.requests.values():
             assert request.state in FINAL_REQUEST_STATES
             assert request.ended_at is not None
@@ -290,6 +287,9 @@ class World:
                     assert place["sent"][-1] == effect.operation.control
             if isinstance(effect, (Accept, Retire)) or (isinstance(effect, AnswerRequest) and effect.is_final):
                 assert change is not None, "something was said that is not on disk"
+        told = () if change is None else change.events
+        check_moves(before.record.provision_state, decision.state.record.provision_state, told)  # R3-5
+        assert decision.state.record.last_error != POISON["last_error"]
         if change is None:
             assert decision.state.record == replace(
                 before.record,
@@ -303,14 +303,10 @@ class World:
         assert len(running) <= 1  # I1
         assert state.active is None or state.interrupted is None
         assert state.permit is None or (state.first is not None and state.permit == state.first.id)
-        live = set[Ticket | None]() if state.active is None else {state.active.limit, state.active.wake}
-        for lane in () if state.active is None else state.active.lanes:
-            live |= {lane.limit, lane.wake}
+        live = timers_of(state)
         if state.expiry is not None:
-            live.add(state.expiry.ticket)
             assert self.timers[state.expiry.ticket] == state.expiry.at
         if state.check.is_begun:
-            live.add(state.check.timer)
             is_checked = bool(interval_s(state, state.check.failures, self.settings)) or bool(state.parked)
             assert is_checked == (state.check.timer in self.timers or bool(state.check.call))
             assert state.check.timer is None or state.check.call is None
@@ -324,8 +320,12 @@ class World:
                 assert self.timers[one.limit] == one.limit_at + LAST_WORD_S  # I12
                 waits = [one.call is not None, one.wake in self.timers, is_others(state.active, one)]
                 assert waits.count(True) == 1
-            if not isinstance(state.active.action, Run):
-                assert state.active.limit_at == (state.active.abort_until or state.active.action.until)
+            run = state.active.action
+            if isinstance(run, Run):
+                assert run.is_held or state.active.lanes or state.active.turn, "nobody will ever go on with it"
+                assert state.active.turn is None or state.active.turn in self.timers  # I12
+            else:
+                assert state.active.limit_at == (state.active.abort_until or run.until)
         is_moved = bool(running) and running[0].verb == PROVISION_SET
         assert (self.record.provision_state in UNDER_WAY) == is_moved
         check_steps([] if self.is_removed else self.events)
@@ -357,6 +357,7 @@ class World:
                 self.replies.setdefault(effect.reply_to, []).append(CastironError("not written"))
         self.state = replace(suspend(settled), tickets=decision.state.tickets)
         self.timers.clear()
+        self.executor.close()
         self.held.clear()  # grants that are in the mailbox stay there
         self.recover_at = Instant(self.now + RECOVERY_PAUSE_S)
 
@@ -370,26 +371,25 @@ class World:
                 self.held.discard(unwanted)
             case CallDriver():
                 self._call(effect)
-            case CallWorker():
-                is_late, outcome = self.bench.carry_out(effect)
-                at = effect.deadline + DRIVER_TICK_S if is_late else self.now + 0.01
-                self.calls[effect.ticket] = (Instant(at), outcome)
+            case CallWorker() | DrawPassword():
+                late_at, outcome = self.bench.carry_out(effect)
+                self.calls[effect.ticket] = (Instant((late_at or self.now - 0.09) + DRIVER_TICK_S), outcome)
+            case AskExecutor():
+                self.executor.ask(effect, self.now)
             case SetTimer(ticket=ticket, at=at):
                 self.timers[ticket] = at
             case CancelTimer(ticket=ticket):
                 self.timers.pop(ticket, None)
-            case Accept(reply_to=reply_to) | Refuse(reply_to=reply_to) | AnswerNode(reply_to=reply_to):
-                self.replies.setdefault(reply_to, []).append(effect)
-            case Retire(reply_to=reply_to) | AnswerRequest(reply_to=reply_to) | Foretell(reply_to=reply_to):
-                self.replies.setdefault(reply_to, []).append(effect)
-            case Renew() | TellFleet() | Checked() | Park() | StopWorker():
-                pass  # a worker need not heed it
+            case Accept() | Refuse() | AnswerNode() | Retire() | AnswerRequest() | Foretell():
+                self.replies.setdefault(effect.reply_to, []).append(effect)
+            case _:  # a worker need not heed its stop; the others change nothing here
+                assert isinstance(effect, Renew | TellFleet | Checked | Park | StopWorker | AnswerHolding), effect
 
     def _call(self, call: CallDriver) -> None:
         gust = next(self.gusts)
         if self.now + gust.takes_s > call.deadline and gust.fate in (Fate.CARRIED_OUT, Fate.ANSWER_LOST):
             gust = gust._replace(fate=Fate.TOO_LATE)
-        outcome = self.machine.carry_out(call.operation, gust, self.now)
+        outcome = self.machine.carry_out(call.operation, gust, self.now, self.record.driver_info)
         certain = isinstance(outcome, NotDone) and outcome.applied is Applied.NO
         if isinstance(call.operation, SetPower) and self.state.active is not None and not certain:
             self.left.setdefault(self.state.active.request.id, []).append(call.operation.control)

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from castiron.actors.core.provision.catalogue import Arg
 from castiron.actors.drivers.work import Deferred
-from castiron.actors.steps import StepContext, deferred, step
+from castiron.actors.steps import StepContext, deferred, flow_step, step
 
 HANGS_S: Final = 60.0
 """Longer than any test waits; threads that hang end with their process at the latest."""
@@ -127,6 +127,16 @@ def flaky(context: StepContext, path: str, times: int) -> None:
         raise OSError("not yet")
 
 
+SECRET: Final = {**PATH, "password": Arg(description="a new one", required=True, is_secret=True)}
+
+
+@step(interface="test", args=SECRET, idempotent=True)
+def set_password(context: StepContext, path: str, password: str) -> None:
+    """Note a secret where only a test looks for it: backwards."""
+    del context
+    note(path, password[::-1])
+
+
 def _gated(name: str, path: str, gate: str | None) -> None:
     note(path, name)
     pause = threading.Event()
@@ -164,6 +174,67 @@ def is_seen(context: StepContext, path: str, gate: str | None = None) -> bool:
     return was_done
 
 
+def _flow(*tasks: Any) -> Any:
+    from taskflow.patterns import linear_flow  # noqa: PLC0415 - who has no TaskFlow has this plug-in, too
+
+    flow: Any = linear_flow.Flow("mine")
+    return flow.add(*tasks)
+
+
+@flow_step(interface="test", engine="serial", args=PATH)
+def two_tasks(context: StepContext, path: str) -> Any:
+    """Do two things, one after the other, the second with what the first provides."""
+    from taskflow.task import FunctorTask  # noqa: PLC0415 - as above
+
+    def first() -> str:
+        note(path, "first")
+        return context.node
+
+    def second(name: str) -> str:
+        note(path, f"second-{name}")
+        return name.upper()
+
+    return _flow(FunctorTask(first, name="first", provides="name"), FunctorTask(second, name="second", provides="loud"))
+
+
+@flow_step(interface="test", max_workers=2, args=PATH)
+def fails_halfway(context: StepContext, path: str) -> Any:
+    """Fail at the second of two things, and take the first back."""
+    from taskflow.task import FunctorTask  # noqa: PLC0415 - as above
+
+    def first() -> None:
+        note(path, "done")
+
+    def undo(**_: object) -> None:
+        note(path, "undone")
+
+    def second() -> None:
+        raise ValueError(f"no disk in {context.node}")
+
+    return _flow(FunctorTask(first, name="first", revert=undo), FunctorTask(second, name="second"))
+
+
+@flow_step(interface="test", engine="serial")
+def long_flow(context: StepContext) -> Any:
+    """Have a task that lasts until nobody wants it, and one after it that must not begin."""
+    from taskflow.task import FunctorTask  # noqa: PLC0415 - as above
+
+    def first() -> None:
+        context.cancelled.wait(HANGS_S)
+
+    def second() -> None:
+        raise AssertionError("nobody wants it")
+
+    return _flow(FunctorTask(first, name="first"), FunctorTask(second, name="second"))
+
+
+@flow_step(interface="test")
+def no_flow(context: StepContext) -> Any:
+    """Return what is no flow."""
+    del context
+    return {"a": 1}
+
+
 STEPS: Final = [
     nap,
     long_nap,
@@ -177,9 +248,14 @@ STEPS: Final = [
     back,
     half_done,
     flaky,
+    set_password,
     twice,
     blind,
     seen,
+    two_tasks,
+    fails_halfway,
+    long_flow,
+    no_flow,
 ]
 
 

@@ -6,16 +6,26 @@ from enum import StrEnum
 from itertools import repeat
 from typing import Any
 
-from castiron.actors.core.effects import CallWorker
+from castiron.actors.core.effects import CallWorker, DrawPassword
 from castiron.actors.core.messages import StepAnswer
 from castiron.actors.core.provision.catalogue import BUILT_IN, Known, catalogue_of
 from castiron.actors.core.provision.run import Run
+from castiron.actors.core.provision.states import WORKING
+from castiron.actors.core.provision.states import after as led_to
 from castiron.actors.core.state import Active, Lane
 from castiron.actors.drivers.base import Done, NotDone, Outcome
-from castiron.actors.drivers.work import Deferred
+from castiron.actors.drivers.work import Deferred, Secret
 from castiron.store.records import EventDraft
 from castiron.transport.errors import CastironError, StepFailed, StepTimeout
-from castiron.transport.vocabulary import Applied, EventType, RequestID, StepState
+from castiron.transport.vocabulary import (
+    Applied,
+    EventType,
+    Instant,
+    ProvisionEvent,
+    ProvisionState,
+    RequestID,
+    StepState,
+)
 
 BLIND = Known(interface="test", step="blind", description="Nobody knows whether it was done.", is_blocking=True)
 TWICE = Known(interface="test", step="twice", description="Does no harm twice.", is_blocking=True, idempotent=True)
@@ -36,7 +46,17 @@ CATALOGUE = catalogue_of(BUILT_IN, OWN_STEPS)
 
 
 STEP_ENDS = {EventType.STEP_END, EventType.STEP_ERROR}
+MOVES = {
+    EventType.PROVISION_SET_START,
+    EventType.PROVISION_SET_SUCCESS,
+    EventType.PROVISION_SET_END,
+    EventType.PROVISION_SET_ERROR,
+}
 LIST_ENDS = {EventType.PROVISION_SET_END, EventType.PROVISION_SET_ERROR}
+
+
+POISON = {"provision_state": "active", "target_provision_state": "rescue", "event": "done", "last_error": "poison"}
+"""What every step returns beside its result: words of the state machine, which must stay a result's."""
 
 
 class Luck(StrEnum):
@@ -57,19 +77,21 @@ class Bench:
     done: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """(what, name of the step), for each call that had an effect."""
 
-    def carry_out(self, call: CallWorker) -> tuple[bool, Outcome]:
-        """Do what luck lets through; return whether it is told at the deadline only, and what is told."""
+    def carry_out(self, call: CallWorker | DrawPassword) -> tuple[Instant | None, Outcome]:
+        """Do what luck lets through; return until when nothing is told of it, if it hangs, and what is told."""
+        if isinstance(call, DrawPassword):
+            return None, Done(value=Secret(f"drawn {call.ticket}"))
         luck = next(self.luck)
         if call.work.what == "verify":
-            return False, Done(value=("execute", call.name) in self.done)
+            return None, Done(value=("execute", call.name) in self.done)
         if luck is Luck.FAILS:
-            return False, NotDone(error=StepFailed("It did not work."), applied=Applied.UNKNOWN)
+            return None, NotDone(error=StepFailed("It did not work."), applied=Applied.UNKNOWN)
         self.done.append((call.work.what, call.name))
         if luck is Luck.HANGS:
-            return True, NotDone(error=StepTimeout("It was left behind."), applied=Applied.UNKNOWN)
+            return call.deadline, NotDone(error=StepTimeout("It was left behind."), applied=Applied.UNKNOWN)
         if luck is Luck.DEFERRED and call.work.what == "execute":
-            return False, Done(value=Deferred(20.0))
-        return False, Done(value={"did": call.name})
+            return None, Done(value=Deferred(20.0))
+        return None, Done(value={"did": call.name, **POISON})
 
 
 def answer_for(active: Active | None, outcome: dict[str, Any] | CastironError | None) -> StepAnswer | None:
@@ -97,12 +119,26 @@ def check_steps(events: Sequence[EventDraft]) -> None:
         step = (event.request_id, event.payload.get("name", ""))
         if event.type is EventType.STEP_START:
             assert step not in begun
+            assert event.payload["provision_state"] in WORKING, "nobody waits while a step begins"
             begun.add(step)
         elif event.type in STEP_ENDS:
             assert step in begun
             begun.remove(step)
         elif event.type in LIST_ENDS:
             assert all(request != event.request_id for request, _ in begun)
+
+
+def check_moves(before: ProvisionState, after: ProvisionState, events: Sequence[EventDraft]) -> None:
+    """Each move of one decision is told, and is a row of the table: steps have no other way into the state machine."""
+    at = before
+    for event in events:
+        if event.type in MOVES:
+            assert event.payload["previous_provision_state"] == at
+            to = ProvisionState(event.payload["provision_state"])
+            is_end_at_rest = event.type is EventType.PROVISION_SET_END and at is to
+            assert is_end_at_rest or led_to(at, ProvisionEvent(event.payload["event"])) is to
+            at = to
+    assert at is after, "it moved, and nothing was told"
 
 
 def is_others(active: Active, one: Active | Lane) -> bool:

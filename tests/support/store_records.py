@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from castiron.store.records import (
+    AllocationRecord,
     CallbackRecord,
     Change,
     EventDraft,
@@ -14,9 +15,12 @@ from castiron.store.records import (
     NodeRecord,
     NodeUpdate,
     RequestRecord,
+    RunbookRecord,
     TraceEntry,
 )
 from castiron.transport.vocabulary import (
+    AllocationState,
+    AllocationUUID,
     Applied,
     ConductorID,
     DeliveryID,
@@ -34,6 +38,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
     Revision,
+    RunbookUUID,
     TraceWord,
 )
 
@@ -54,6 +59,10 @@ def node_uuid(number: int) -> NodeUUID:
 
 def request_id(number: int) -> RequestID:
     return RequestID(f"22222222-0000-4000-8000-{number:012d}")
+
+
+def allocation_uuid(number: int) -> AllocationUUID:
+    return AllocationUUID(f"33333333-0000-4000-8000-{number:012d}")
 
 
 def plain_node(number: int = 1, **changes: Any) -> NodeRecord:
@@ -99,6 +108,35 @@ def full_node(number: int = 1) -> NodeRecord:
         resource_class="baremetal",
         traits=("CUSTOM_RACK_7", "HW_CPU_X86_VMX"),
         lock=NodeLock(owner="curve:ann", reason=None, since=Instant(1700000000.25)),
+        other_passwords={"candidate": "n3w-secret"},
+        allocation_uuid=allocation_uuid(number),
+    )
+
+
+def plain_allocation(number: int = 1, **changes: Any) -> AllocationRecord:
+    record = AllocationRecord(
+        uuid=allocation_uuid(number),
+        resource_class="baremetal",
+        owner="ipc:uid=7",
+        requester="ipc:uid=7 (castiron)",
+        created_at=Instant(4000.0 + number),
+        updated_at=Instant(4000.0 + number),
+    )
+    return replace(record, **changes)
+
+
+def full_allocation(number: int = 1) -> AllocationRecord:
+    return plain_allocation(
+        number,
+        name=f"a{number}",
+        state=AllocationState.ACTIVE,
+        traits=("CUSTOM_RACK_7", "HW_CPU_X86_VMX"),
+        candidate_nodes=(node_uuid(1), node_uuid(2)),
+        extra={"bytes": b"\0\xff", "deep": {"é": "\ud800", "n": [1, None]}},
+        node_uuid=node_uuid(number),
+        error={"code": "allocation.failed", "details": {"matched": {"resource_class": 3}}},
+        deadline_at=Instant(9000.25),
+        revision=Revision(1),
     )
 
 
@@ -152,12 +190,35 @@ def full_request(number: int = 1) -> RequestRecord:
         requesters={"ipc": None, "tcp:127.0.0.1": Instant(2050.5)},
         merged=2,
         abort_by="ipc",
-        callbacks=("https://a.example/hooks?token=hush", "https://b.example/é\ud800"),
+        callbacks={
+            "https://a.example/hooks?token=hush": ("ipc:uid=7", "é"),
+            "https://b.example/é\ud800": ("ipc:uid=8",),
+        },
         trace=(
             TraceEntry(word=TraceWord.ACCEPTED, at=Instant(2001.0), details={"requester": "ipc", "policy": "after"}),
             TraceEntry(word=TraceWord.EXCHANGE, at=Instant(2001.25), until=Instant(2001.5), count=3),
         ),
+        runbook="CUSTOM_BOOK_1",
     )
+
+
+def full_runbook(number: int = 1, **changes: Any) -> RunbookRecord:
+    steps = (
+        {"step": "power_off", "order": 1},
+        {"interface": "bios", "step": "set_password", "args": {"profile": "é\ud800"}, "after": ["power_off"]},
+    )
+    record = RunbookRecord(
+        uuid=RunbookUUID(f"00000000-0000-4000-b000-{number:012}"),
+        name=f"CUSTOM_BOOK_{number}",
+        description="what it is for",
+        traits=("CUSTOM_A", "CUSTOM_B"),
+        steps=steps,
+        secrets={"1": {"password": PASSWORD}},
+        extra={"owner": "ops", "$bytes": b"x"},
+        created_at=Instant(1000.0),
+        updated_at=Instant(1001.5),
+    )
+    return replace(record, **changes)
 
 
 def event_of(node: NodeRecord, event_type: EventType = EventType.NODE_UPDATE_END) -> EventDraft:

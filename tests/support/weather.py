@@ -3,10 +3,11 @@
 The machine keeps the truth (what was applied, what it reported), so that tests can hold a decision's claims against it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from castiron.actors.drivers.base import (
     SetBootDevice,
     SetPower,
 )
+from castiron.actors.drivers.operations import SetUserPassword, VerifyCredentials
 from castiron.transport.errors import (
     BMCBusy,
     BMCCredentials,
@@ -102,6 +104,13 @@ class Machine:
     arrived: list[PowerControl] = field(default_factory=list[PowerControl])
     """Power controls that it took, in order."""
     boot_set_count: int = 0
+    password: str | None = None
+    """What lets in; None: anything does."""
+    kept_bytes: int = 20
+    """Of a password that it is told."""
+    is_deaf: bool = False
+    """It acknowledges a new one, and goes on with the old."""
+    refused_logins: int = 0
     _changes: list[tuple[float, PowerState]] = field(default_factory=list[tuple[float, PowerState]])
 
     def settle(self, now: float) -> None:
@@ -111,9 +120,15 @@ class Machine:
         for _, power in due:
             self.power = power
 
-    def carry_out(self, operation: Operation, gust: Gust, now: float) -> Outcome:
-        """Do what the weather lets through; return what the driver would say, `takes_s` later."""
-        refusal = REFUSALS.get(gust.fate)
+    def carry_out(
+        self, operation: Operation, gust: Gust, now: float, info: Mapping[str, Any] = MappingProxyType({})
+    ) -> Outcome:
+        """Do what the weather lets through; return what the driver would say, `takes_s` later.
+
+        Args:
+            info: what the node is logged in to with; sessions that are open stay open.
+        """
+        refusal = REFUSALS.get(gust.fate) or (BMCCredentials if self._refuses(operation, info) else None)
         if refusal is not None:
             return NotDone(error=refusal(f"{gust.fate}."), applied=Applied.NO)
         if gust.fate is Fate.LOST:
@@ -141,10 +156,24 @@ class Machine:
                 self.boot_set_count += 1
                 self.boot = setting
                 return None
+            case SetUserPassword(password=password):
+                self.password = self.password if self.is_deaf else password[: self.kept_bytes]
+                return None
+            case VerifyCredentials():
+                return None
             case _:
                 raise NotImplementedError(operation)
 
+    def _refuses(self, operation: Operation, info: Mapping[str, Any]) -> bool:
+        """Return whether it lets nobody in for an operation."""
+        if self.password is None or not isinstance(operation, SetUserPassword | VerifyCredentials):
+            return False
+        told = operation.info if isinstance(operation, VerifyCredentials) else info
+        is_refused = bool(told.get("ipmi_password") != self.password)
+        self.refused_logins += is_refused
+        return is_refused
+
 
 def _unanswered(operation: Operation, error: BMCUnreachable | DeadlineExceeded) -> NotDone:
-    changes = isinstance(operation, (SetPower, SetBootDevice))
+    changes = isinstance(operation, (SetPower, SetBootDevice, SetUserPassword))
     return NotDone(error=error, applied=Applied.UNKNOWN if changes else Applied.NO)

@@ -1,6 +1,7 @@
 """The page of limits names every bound that the code has."""
 
 import ast
+import importlib
 from dataclasses import fields
 from pathlib import Path
 
@@ -59,3 +60,12 @@ def test_every_setting_that_bounds_a_number_is_on_the_page() -> None:
     }
 
     assert bounds <= {one.limit for one in BOUNDS}
+
+
+def test_every_bound_of_what_is_asked_of_a_bmc_is_on_the_page() -> None:
+    fixed = {one.limit for one in BOUNDS}
+
+    for path in (ROOT / "actors/drivers/ipmi/operations").glob("*.py"):
+        module = importlib.import_module(f"castiron.actors.drivers.ipmi.operations.{path.stem}")
+        own = {name: value for name, value in vars(module).items() if name.startswith("MAX_")}
+        assert {name: value for name, value in own.items() if value not in fixed} == {}, path.stem

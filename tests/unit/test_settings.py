@@ -36,6 +36,32 @@ def test_a_setting_holds_its_own_bounds(name: str) -> None:
             settings_from({name: beyond})
 
 
+@pytest.mark.parametrize("name", [name for name in ALL if type(getattr(Settings(), name)) is float])
+@pytest.mark.parametrize("value", [5e-324, 1e-320, 1e-9, -0.1, 1e10, 1e308, -1e308])
+def test_no_time_and_no_rate_may_be_next_to_nothing_or_without_end(name: str, value: float) -> None:
+    with pytest.raises(SettingInvalid, match=f"^{name}: .* is out of bounds; it takes "):
+        settings_from({name: value})
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if type(getattr(Settings(), name)) is float])
+def test_a_time_or_a_rate_takes_each_of_its_bounds(name: str) -> None:
+    item = next(item for item in fields(Settings) if item.name == name)
+    at_its_ends = {item.metadata[bound] for bound in ("least", "most", "above_zero")} - {None}
+
+    for value in at_its_ends:
+        assert getattr(settings_from({**dict.fromkeys(_fellows(name, value), value), name: value}), name) == value
+
+
+def _fellows(name: str, value: float) -> list[str]:
+    """Return the settings that must move along, where one is not to be more than another."""
+    return [a if b == name else b for a, b in ORDERED if name in {a, b} and not _fits(a, b, name, value)]
+
+
+def _fits(smaller: str, larger: str, name: str, value: float) -> bool:
+    values = {smaller: getattr(Settings(), smaller), larger: getattr(Settings(), larger), name: value}
+    return bool(values[smaller] <= values[larger])
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_a_settings_unit_is_in_its_name_if_it_is_a_time(name: str) -> None:
     item = next(item for item in fields(Settings) if item.name == name)
@@ -54,6 +80,7 @@ def test_a_settings_unit_is_in_its_name_if_it_is_a_time(name: str) -> None:
         ("power_check_in_maintenance", 1, "power_check_in_maintenance: 1 is not true or false."),
         ("power_check_in_maintenance", "true", "power_check_in_maintenance: 'true' is not true or false."),
         ("hung_turn_s", float("nan"), "hung_turn_s: nan is out of bounds; it takes 0.1 to 600."),
+        ("work_rate_per_s", 1e-320, "work_rate_per_s: 1e-320 is out of bounds; it takes 0, or 0.001 to 1,000,000."),
         ("hung_turn_s", float("inf"), "hung_turn_s: inf is out of bounds; it takes 0.1 to 600."),
     ],
 )

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.errors import (
-    ArgumentInvalid,
     BulkNotFound,
     BulkStopped,
     CapacityError,
@@ -52,6 +51,7 @@ class BulkTerms(TypedDict, total=False):
     stop_after_failures: int | None
     at_most: int | None
     wait: bool
+    dry_run: bool
 
 
 class _AllTerms(BulkTerms, total=False):
@@ -118,7 +118,7 @@ class Bulk:
         """Leave nothing behind: a bulk that is left before its end is cancelled."""
         self._coming.close()
         if not self._is_over and not isinstance(error, ConductorLost):
-            self.cancel()
+            self.cancel(leave=True)
 
     def __iter__(self) -> Iterator[BulkOutcome]:
         """Yield what became of each node, in any order.
@@ -151,14 +151,17 @@ class Bulk:
             stopped=self._stopped,
         )
 
-    def cancel(self) -> BulkView | None:
+    def cancel(self, *, leave: bool = False) -> BulkView | None:
         """Have no further nodes started, and what waits in line withdrawn; what runs goes on.
+
+        Args:
+            leave: hear nothing more of it, so that its place among the bulks is free at once.
 
         Returns:
             How it stood then; None: it had ended, or had never begun.
         """
         try:  # by its key, where the announcement has not been read
-            return self._conversation.ask(BulkCancel(bulk=self._id or self.key), BulkView, self._answer_s)
+            return self._conversation.ask(BulkCancel(bulk=self._id or self.key, leave=leave), BulkView, self._answer_s)
         except BulkNotFound:
             return None
 
@@ -243,7 +246,8 @@ def bulk_verb(
     """Return the message of a bulk.
 
     Args:
-        request: what to ask of each node; its `node`, `key` and `replies` do not count.
+        request: what to ask of each node; its `node`, `key` and `replies` do not count. With `dry_run`, the bulk is
+            only rehearsed.
         nodes: a host range, or names and uuids; None: all of which the conditions hold.
         terms: the other arguments of the verb.
 
@@ -252,8 +256,7 @@ def bulk_verb(
     """
     body = to_map(request) if isinstance(request, Verb) else dict(request)
     if body.get("dry_run"):  # to leave it out would be to do it
-        message = "A bulk is never a rehearsal. Ask each node with `dry_run`."
-        raise ArgumentInvalid(message, details={"path": "$.order.dry_run"})
+        terms["dry_run"] = True
     asked = {name: value for name, value in body.items() if name not in OWN and value is not UNSET}
     return BulkRun(order=asked, nodes=[nodes] if isinstance(nodes, str) else named(nodes), **terms)
 
@@ -287,5 +290,7 @@ def _kind(outcome: BulkOutcome) -> str:
         return "not_sent"
     if error is not None:
         return "failed"
+    if outcome.forecast is not None:
+        return "succeeded"
     is_ended = outcome.request is not None and outcome.request.state is RequestState.SUCCEEDED
     return "succeeded" if is_ended else "running"

@@ -23,8 +23,10 @@ from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import PATIENCE_S, Delivery
 from castiron.transport.clients.nodes import Nodes
 from castiron.transport.clients.periodics import Periodics
+from castiron.transport.clients.provisioning.allocations import Allocations
 from castiron.transport.clients.provisioning.guards import Guards
 from castiron.transport.clients.provisioning.moves import Provision
+from castiron.transport.clients.provisioning.runbooks import Runbooks
 from castiron.transport.clients.requests import Requests
 from castiron.transport.clients.stream import EventStream, wanted_events
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
@@ -60,7 +62,9 @@ class Client:
         requests: verbs about requests.
         provision: verbs that move nodes.
         guards: the locks of nodes.
+        allocations: nodes held for somebody, chosen by what they are.
         periodics: the conductor's periodic tasks.
+        runbooks: verbs about runbooks.
     """
 
     def __init__(
@@ -104,6 +108,8 @@ class Client:
         )
         self.requests = Requests(self._conversation, self._delivery, timeout_s=timeout_s, now=now)
         self.guards = Guards(self._conversation, timeout_s=timeout_s)
+        self.runbooks = Runbooks(self._conversation, timeout_s=timeout_s)
+        self.allocations = Allocations(self._conversation, timeout_s=timeout_s, patience_s=patience_s, now=now)
         self.provision = Provision(self._conversation, self.requests, timeout_s=timeout_s)
         self.periodics = Periodics(self._conversation, timeout_s=timeout_s)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)

@@ -10,11 +10,14 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
         VerbForbidden  KeyRefused
         NodeNotFound  NodeExists  BMCAddressTaken  RequestNotFound  RequestReused
         BulkNotFound  BulkTooLarge  StepInvalid  StepTokenInvalid  PeriodicNotFound
+        RunbookNotFound  RunbookExists  RunbookTraitMissing  AllocationNotFound  AllocationExists
       ConflictError          the world is in the way                        source=caller
         NodeLocked  NodeInMaintenance  RevisionStale  NodeRemoved  PreconditionFailed
         NodeProtected  NodeRetired  NodeLockHeld  PowerOffDisabled
         RequestStarted  RequestEnded  RequestNotYours  RequestCancelled  RequestSuperseded  RequestExpired
         RequestAborted  RequestInterrupted  BulkStopped  NodeStateInvalid  StepNotWaiting
+        RunbookStale  RunbooksFull
+        NodeAllocated  AllocationNotYours  AllocationFailed
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
@@ -29,6 +32,13 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       HandshakeFailed                raised by clients only, where a connection cannot be made at all
 """
 
+from castiron.transport.errors.allocations import (
+    AllocationExists,
+    AllocationFailed,
+    AllocationNotFound,
+    AllocationNotYours,
+    NodeAllocated,
+)
 from castiron.transport.errors.asked import (
     ArgumentInvalid,
     BMCAddressTaken,
@@ -96,6 +106,11 @@ from castiron.transport.errors.machine import (
 )
 from castiron.transport.errors.provisioning import (
     NodeStateInvalid,
+    RunbookExists,
+    RunbookNotFound,
+    RunbooksFull,
+    RunbookStale,
+    RunbookTraitMissing,
     StepFailed,
     StepInterrupted,
     StepInvalid,
@@ -107,6 +122,10 @@ from castiron.transport.errors.wire import WIRE_ERRORS, from_wire
 
 __all__ = [
     "WIRE_ERRORS",
+    "AllocationExists",
+    "AllocationFailed",
+    "AllocationNotFound",
+    "AllocationNotYours",
     "ArgumentInvalid",
     "BMCAddressTaken",
     "BMCBusy",
@@ -135,6 +154,7 @@ __all__ = [
     "KeyRefused",
     "KeyUnusable",
     "MailboxFull",
+    "NodeAllocated",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",
@@ -161,6 +181,11 @@ __all__ = [
     "RequestStarted",
     "RequestSuperseded",
     "RevisionStale",
+    "RunbookExists",
+    "RunbookNotFound",
+    "RunbookStale",
+    "RunbookTraitMissing",
+    "RunbooksFull",
     "StepFailed",
     "StepInterrupted",
     "StepInvalid",

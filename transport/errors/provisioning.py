@@ -17,6 +17,37 @@ class StepInvalid(RequestError):
     code = "step.invalid"
 
 
+class RunbookNotFound(RequestError):
+    """No runbook has that name or uuid. details: runbook."""
+
+    code = "runbook.not_found"
+
+
+class RunbookExists(RequestError):
+    """Another runbook has that name. details: name, uuid."""
+
+    code = "runbook.exists"
+
+
+class RunbookTraitMissing(RequestError):
+    """The node has none of the traits that the runbook is for. details: node, runbook, wants, traits (the node's)."""
+
+    code = "runbook.trait_missing"
+
+
+class RunbookStale(ConflictError):
+    """The runbook has changed since the caller read it; read it again. details: runbook, have, want."""
+
+    code = "runbook.stale"
+    retry = Retry.NEVER
+
+
+class RunbooksFull(ConflictError):
+    """There are as many runbooks as there may be; delete one first. details: count, limit."""
+
+    code = "runbook.too_many"
+
+
 class StepNotWaiting(ConflictError):
     """No step waits for that answer: it has ended, or was answered. details: node, step."""
 

@@ -6,11 +6,11 @@ May come in: nothing but the table and its reading. The failures are in the room
 from collections.abc import Mapping
 from typing import Any, Final
 
-from castiron.transport.errors import asked, client, conductor, machine, provisioning
+from castiron.transport.errors import allocations, asked, client, conductor, machine, provisioning
 from castiron.transport.errors.base import CastironError, word
 from castiron.transport.vocabulary import Retry, Source
 
-_ROOMS: Final = (asked, conductor, machine, provisioning, client)
+_ROOMS: Final = (asked, allocations, conductor, machine, provisioning, client)
 """Where the failures are; importing them makes them known."""
 
 

@@ -4,6 +4,7 @@ Fields that the field's systems know carry Ironic's names. Clients ignore fields
 conductor can say more. Results only: failures are in errors, what is asked is in verbs.
 """
 
+from castiron.transport.replies.allocations import AllocationListed, AllocationView
 from castiron.transport.replies.bulks import BulkOutcome, BulkPart, BulkView
 from castiron.transport.replies.conductor import (
     Gauge,
@@ -30,6 +31,7 @@ from castiron.transport.replies.machines import (
     StepListed,
     StepView,
 )
+from castiron.transport.replies.runbooks import RunbookDeleted, RunbookListed, RunbookSummary, RunbookView
 from castiron.transport.replies.table import PARTS, RESULTS, AnyResult
 from castiron.transport.replies.telling import (
     Explanation,
@@ -45,6 +47,8 @@ __all__ = [
     "MASK",
     "PARTS",
     "RESULTS",
+    "AllocationListed",
+    "AllocationView",
     "AnyResult",
     "BulkOutcome",
     "BulkPart",
@@ -69,6 +73,10 @@ __all__ = [
     "RequestSummary",
     "RequestView",
     "RequesterUse",
+    "RunbookDeleted",
+    "RunbookListed",
+    "RunbookSummary",
+    "RunbookView",
     "StatusView",
     "StepListed",
     "StepView",

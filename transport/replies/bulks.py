@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from castiron.transport.replies.machines import RequestView
+from castiron.transport.replies.telling import Forecast
 
 
 class BulkView(Struct, frozen=True, kw_only=True):
@@ -35,6 +36,8 @@ class BulkOutcome(Struct, frozen=True, kw_only=True):
     node_uuid: str
     request: RequestView | None = None
     """As it ended, or, if the bulk does not wait, as it was accepted; nil: none was accepted."""
+    forecast: Forecast | None = None
+    """What it would do; nil unless the bulk was asked with `dry_run`."""
     error: dict[str, Any] | None = None
     """A failure in the form of the wire: why none was accepted; `bulk.stopped`: none was sent."""
 

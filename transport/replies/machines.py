@@ -79,8 +79,10 @@ class RequestView(Struct, frozen=True, kw_only=True):
     """How often a conductor has begun or resumed it."""
     step: str | None = None
     """What it is doing now, for people."""
+    runbook: str | None = None
+    """What the runbook was called that its steps were taken from; nil: it was none."""
     steps: list[StepView] = field(default_factory=list[StepView])
-    """Of a request that moves a node: all that it works through, done, under way, and yet to come."""
+    """Of a request that moves a node: all that it works through, done, under way, and yet to come; not in lists."""
     result: dict[str, Any] | None = None
     """What the verb promises, once it has succeeded."""
     error: dict[str, Any] | None = None
@@ -157,6 +159,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
     resource_class: str | None = None
     traits: list[str] = field(default_factory=list[str])
     """What the machine has or can, sorted."""
+    allocation_uuid: str | None = None
+    """The allocation that holds the node; nil: none."""
+    instance_uuid: str | None = None
+    """What is, or is to be, on the machine: its allocation's uuid; nil: the node has no allocation."""
     lock: LockView | None = None
     """Nil: nobody keeps it to themselves."""
     active_request: RequestSummary | None = None
@@ -209,7 +215,7 @@ class NodeDeleted(Struct, frozen=True, kw_only=True):
 
 
 class RequestListed(Struct, frozen=True, kw_only=True):
-    """A page of requests."""
+    """A page of requests, without their steps (in `arguments`, `steps`, `result`, `error`): `request.show` has them."""
 
     requests: list[RequestView]
     next_marker: str | None = None

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from castiron.transport.replies.allocations import AllocationListed, AllocationView
 from castiron.transport.replies.bulks import BulkPart, BulkView
 from castiron.transport.replies.conductor import PeriodicListed, PeriodicView, Pong, StatusView, Welcome
 from castiron.transport.replies.machines import (
@@ -17,6 +18,7 @@ from castiron.transport.replies.machines import (
     RequestView,
     StepListed,
 )
+from castiron.transport.replies.runbooks import RunbookDeleted, RunbookListed, RunbookView
 from castiron.transport.replies.telling import (
     Explanation,
     Forecast,
@@ -35,6 +37,8 @@ AnyResult = (
     | NodeDeleted
     | RequestView
     | RequestListed
+    | AllocationView
+    | AllocationListed
     | BulkView
     | BulkPart
     | EventListed
@@ -43,6 +47,9 @@ AnyResult = (
     | TraceView
     | Explanation
     | RecordPage
+    | RunbookView
+    | RunbookListed
+    | RunbookDeleted
     | Forecast
 )
 """Everything that a verb can be answered with, beside failures."""
@@ -73,6 +80,12 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "node.step.done": NodeView,
     "node.step.progress": NodeView,
     "node.step.list": StepListed,
+    "allocation.create": AllocationView,
+    "allocation.list": AllocationListed,
+    "allocation.show": AllocationView,
+    "allocation.wait": AllocationView,
+    "allocation.set": AllocationView,
+    "allocation.delete": AllocationView,
     "bulk.run": BulkView,
     "bulk.cancel": BulkView,
     "request.show": RequestView,
@@ -85,9 +98,14 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "request.trace": TraceView,
     "node.explain": Explanation,
     "node.record": RecordPage,
+    "runbook.create": RunbookView,
+    "runbook.list": RunbookListed,
+    "runbook.show": RunbookView,
+    "runbook.set": RunbookView,
+    "runbook.delete": RunbookDeleted,
 }
 """Verb → what answers it. A verb that becomes a request is answered with the request, in all its replies. With
-`dry_run`, a Forecast answers any verb that has it."""
+`dry_run`, a Forecast answers any verb that has it and no parts."""
 
 PARTS: Final[Mapping[str, type[Struct]]] = {"bulk.run": BulkPart}
 """Verb → what its replies of kind `part` hold; the others have none."""

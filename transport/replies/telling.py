@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from castiron.transport.replies.machines import NodeView, RequestView
 from castiron.transport.vocabulary import (
@@ -98,3 +99,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
     """Ids of the requests that it would end: superseded, cancelled, or failed."""
     changed: list[str] = field(default_factory=list[str])
     """Names of the node's fields that it would change."""
+
+    def later(self, when: str, would: Would) -> "Forecast":
+        """Return it as of a verb that would be carried out at another time, which is said first."""
+        return replace(self, would=would, text=f"{when}: {self.text[0].lower()}{self.text[1:]}")

@@ -4,6 +4,14 @@ A verb says what it carries, whether it becomes a stored request, whether it may
 answer. May come in: the shape of what is asked, beside its like. Must not: what is done about it.
 """
 
+from castiron.transport.verbs.allocations import (
+    AllocationCreate,
+    AllocationDelete,
+    AllocationList,
+    AllocationSet,
+    AllocationShow,
+    AllocationWait,
+)
 from castiron.transport.verbs.arguments import (
     MAX_LIST,
     MAX_RECORDED,
@@ -76,6 +84,18 @@ from castiron.transport.verbs.requests import (
     RequestTrace,
     RequestWait,
 )
+from castiron.transport.verbs.runbooks import (
+    MAX_RUNBOOK_BYTES,
+    MAX_RUNBOOKS,
+    AnyRunbookChange,
+    RunbookCreate,
+    RunbookDelete,
+    RunbookList,
+    RunbookSet,
+    RunbookShow,
+    RunbookStep,
+    step_map,
+)
 from castiron.transport.verbs.table import (
     COMMON_ERRORS,
     VERBS,
@@ -93,14 +113,23 @@ __all__ = [
     "COMMON_ERRORS",
     "MAX_LIST",
     "MAX_RECORDED",
+    "MAX_RUNBOOKS",
+    "MAX_RUNBOOK_BYTES",
     "MAX_SEQ",
     "MAX_TIMEOUT_S",
     "MAX_TRAITS",
     "MAX_TYPES",
     "NAME_PATTERN",
     "VERBS",
+    "AllocationCreate",
+    "AllocationDelete",
+    "AllocationList",
+    "AllocationSet",
+    "AllocationShow",
+    "AllocationWait",
     "AnyNodeRequest",
     "AnyProvisionOrder",
+    "AnyRunbookChange",
     "AnyVerb",
     "AttributeKey",
     "Attributes",
@@ -148,6 +177,12 @@ __all__ = [
     "RequestShow",
     "RequestTrace",
     "RequestWait",
+    "RunbookCreate",
+    "RunbookDelete",
+    "RunbookList",
+    "RunbookSet",
+    "RunbookShow",
+    "RunbookStep",
     "Status",
     "StepWish",
     "TimeoutS",
@@ -155,6 +190,7 @@ __all__ = [
     "Verb",
     "arguments_of",
     "from_arguments",
+    "step_map",
     "tag_of",
     "to_map",
 ]

@@ -27,6 +27,9 @@ FORMS: Final[Mapping[str, str]] = {
 MAX_TIMEOUT_S: Final = 86_400.0
 """A day: longer than any machine takes, short enough that a slip of the keyboard does not last for ever."""
 
+LEAST_INTERVAL_S: Final = 0.1
+"""Between two checks of one machine, unless there are none: no BMC is to be asked as often as it can answer."""
+
 MAX_MOMENT: Final = 253_402_300_799.0
 """The end of the year 9999: what dates can be written for."""
 
@@ -52,7 +55,7 @@ BulkKey = Annotated[str, Meta(pattern=PRINTABLE, min_length=8, max_length=91)]
 CallbackURL = Annotated[str, Meta(pattern=URL_PATTERN, max_length=2048)]
 """2,048: what proxies and receivers take for certain (RFC 9110, 4.1 asks for 8,000 octets; many stop before)."""
 MomentAt = Annotated[float, Meta(ge=0, le=MAX_MOMENT, description="seconds since 1970-01-01 UTC")]
-IntervalS = Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds; 0: none")]
+IntervalS = Annotated[float, Meta(ge=0, le=MAX_TIMEOUT_S, description="seconds, 0.1 or more; 0: none")]
 TypePattern = Annotated[str, Meta(pattern=TYPE_PATTERN, max_length=64)]
 DryRun = Annotated[bool, Meta(description="say what would happen, and change nothing")]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIST, description="entries at the most")]
@@ -69,7 +72,8 @@ Reason = Annotated[str, Meta(min_length=1, max_length=255, description="why")]
 ResourceClass = Annotated[
     str, Meta(min_length=1, max_length=80, description="what kind of machine it is, to be chosen by")
 ]
-Trait = Annotated[str, Meta(pattern=r"^(COMPUTE|CUSTOM|HW|MISC|OWNER|STORAGE)_[A-Z0-9_]+\Z", max_length=255)]
+TRAIT_PATTERN: Final = r"^(COMPUTE|CUSTOM|HW|MISC|OWNER|STORAGE)_[A-Z0-9_]+\Z"
+Trait = Annotated[str, Meta(pattern=TRAIT_PATTERN, max_length=255)]
 """One of the standard's words, which begin with these but CUSTOM, or a word of one's own: CUSTOM_…"""
 
 Traits = Annotated[

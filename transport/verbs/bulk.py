@@ -16,7 +16,7 @@ MAX_RANGE: Final = 49_152
 """Characters of one host range: three quarters of a message."""
 
 OWN: Final = ("node", "key", "replies", "dry_run")
-"""Arguments of a node's request that a bulk gives to each of them itself; it is never a rehearsal."""
+"""Arguments of a node's request that a bulk gives to each of them itself."""
 
 _NOBODY: Final = "-"
 
@@ -63,6 +63,7 @@ class BulkRun(Verb, frozen=True, kw_only=True, tag="bulk.run"):
         Annotated[int, Meta(ge=1, description="refuse if it would reach more nodes than that; nil: do not")] | None
     ) = None
     wait: Annotated[bool, Meta(description="tell of each node when its request has ended; false: was accepted")] = True
+    dry_run: Annotated[bool, Meta(description="tell of each node what would happen, and change nothing")] = False
 
     makes_work = True
     role = Role.OPERATOR  # as all that it may ask for
@@ -77,6 +78,9 @@ class BulkRun(Verb, frozen=True, kw_only=True, tag="bulk.run"):
             ArgumentInvalid: see `order_of`; or no nodes are chosen.
         """
         order_of(self.order)
+        if self.nodes is not None and not self.nodes:
+            message = "bulk.run: an empty list names no node, at $.nodes. Name some, or leave it out and give `where`."
+            raise errors.ArgumentInvalid(message, details={"path": "$.nodes"})
         if self.nodes is None and not self.where:
             message = "bulk.run: name nodes, or choose them with conditions, at $.nodes."
             raise errors.ArgumentInvalid(message, details={"path": "$.nodes"})
@@ -86,6 +90,9 @@ class BulkCancel(Verb, frozen=True, kw_only=True, tag="bulk.cancel"):
     """Stop a bulk: what has not been started will not be, and what waits in line is withdrawn; what runs goes on."""
 
     bulk: Annotated[str, Meta(min_length=1, max_length=91, description="id of a bulk, or its key")]
+    leave: Annotated[
+        bool, Meta(description="nobody listens any more: free its place at once, and tell nothing of what runs")
+    ] = False
 
     makes_work = True
     role = Role.OPERATOR
@@ -109,15 +116,16 @@ def order_of(order: dict[str, Any]) -> AnyNodeRequest:
         raise _refused(what, f"$.order{at.rstrip('`')}") from None
 
 
-def addressed(order: AnyNodeRequest, node: str, key: str | None) -> AnyNodeRequest:
+def addressed(order: AnyNodeRequest, node: str, key: str | None, *, dry_run: bool = False) -> AnyNodeRequest:
     """Return a bulk's request to one node.
 
     Args:
         order: from `order_of`.
         node: its uuid.
         key: the bulk's; the request's own is made of it and the node, so that both are the same for ever.
+        dry_run: ask only what would come of it.
     """
-    return replace(order, node=node, key=None if key is None else f"{key}/{node}")
+    return replace(order, node=node, key=None if key is None else f"{key}/{node}", dry_run=dry_run)
 
 
 def _refused(what: str, path: str) -> errors.ArgumentInvalid:

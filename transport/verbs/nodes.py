@@ -5,10 +5,11 @@ from typing import Annotated, Any, Final
 from msgspec import UNSET, Meta, UnsetType, field
 
 from castiron.transport import errors
-from castiron.transport.errors import CastironError
+from castiron.transport.errors import ArgumentInvalid, CastironError
 from castiron.transport.selection.conditions import MAX_CONDITIONS, Condition
 from castiron.transport.selection.order import MAX_MARKER
 from castiron.transport.verbs.arguments import (
+    LEAST_INTERVAL_S,
     MAX_LIST,
     MAX_RECORDED,
     Attributes,
@@ -65,6 +66,10 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     idempotent = False
     refusals = (errors.NodeExists, errors.BMCAddressTaken, errors.StoreUnavailable)
     role = Role.ADMIN
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that is next to none; see _check_interval."""
+        _check_interval(self.power_check_interval_s)
 
 
 class NodeList(Verb, frozen=True, kw_only=True, tag="node.list"):
@@ -142,6 +147,10 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
     )
     role = Role.ADMIN
 
+    def __post_init__(self) -> None:
+        """Refuse an interval that is next to none; see _check_interval."""
+        _check_interval(self.power_check_interval_s)
+
 
 class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
     """Forget a node. The machine is not touched; its requests stay readable for as long as requests are kept.
@@ -162,6 +171,7 @@ class NodeDelete(Verb, frozen=True, kw_only=True, tag="node.delete"):
         errors.NodeLocked,
         errors.NodeInMaintenance,
         errors.NodeProtected,
+        errors.NodeAllocated,
         errors.NodeLockHeld,
         errors.RevisionStale,
         errors.MailboxFull,
@@ -270,3 +280,14 @@ class NodeRecording(Verb, frozen=True, kw_only=True, tag="node.record"):
     refusals = (errors.NodeNotFound, errors.RequestNotFound)
     role = Role.READER
     version = "1.1"
+
+
+def _check_interval(interval_s: float | UnsetType | None) -> None:
+    """Refuse an interval that is neither 0 nor long enough.
+
+    Raises:
+        ArgumentInvalid: says so.
+    """
+    if isinstance(interval_s, float | int) and 0 < interval_s < LEAST_INTERVAL_S:
+        message = f"Expected 0, or `float` >= {LEAST_INTERVAL_S}, at $.power_check_interval_s."
+        raise ArgumentInvalid(message, details={"path": "$.power_check_interval_s"})

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Final
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from castiron.transport import errors
-from castiron.transport.verbs.arguments import DryRun, NodeArgument
+from castiron.transport.verbs.arguments import DryRun, NodeArgument, TimeoutS
 from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet, NodeRequest
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import EngineMode, ProvisionTarget, Role
@@ -15,6 +15,7 @@ MAX_STEPS: Final = 64
 
 MAX_TOKEN: Final = 256
 
+RunbookArgument = Annotated[str, Meta(min_length=1, max_length=255, description="name or uuid of a runbook")]
 Word = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.#-]*\Z")]
 StepArgs = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=64)], Any], Meta(max_length=64)]
 
@@ -64,10 +65,21 @@ class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provisi
     """Move a node to another provision state: begin the work that leads there, step by step."""
 
     target: Annotated[ProvisionTarget, Meta(description="what is wanted of the node")]
+    timeout_s: (
+        Annotated[
+            TimeoutS,
+            Meta(description="seconds for the whole move, waits and holds included; nil: each step has its own only"),
+        ]
+        | None
+    ) = None
     steps: (
         Annotated[
             list[StepWish], Meta(max_length=MAX_STEPS, description="what is to be done; nil: what the driver does")
         ]
+        | None
+    ) = None
+    runbook: (
+        Annotated[RunbookArgument, Meta(description="name or uuid of the runbook whose steps are taken, not `steps`")]
         | None
     ) = None
     engine_mode: Annotated[EngineMode, Meta(description="how the steps run; nil: as the settings say")] | None = None
@@ -76,6 +88,8 @@ class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provisi
         *NodeRequest.refusals,
         errors.NodeStateInvalid,
         errors.StepInvalid,
+        errors.RunbookNotFound,
+        errors.RunbookTraitMissing,
         errors.NodeProtected,
         errors.NodeRetired,
         errors.NodeLockHeld,
@@ -94,6 +108,10 @@ class NodeProvisionSet(NodeRequest, frozen=True, kw_only=True, tag="node.provisi
     )
     role = Role.OPERATOR
     version = "1.1"
+
+    def with_steps(self, steps: list[StepWish]) -> "NodeProvisionSet":
+        """Return the same with other steps: those of the runbook that it names."""
+        return structs.replace(self, steps=steps)
 
 
 class NodeProvisionAbort(Verb, frozen=True, kw_only=True, tag="node.provision.abort"):

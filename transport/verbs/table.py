@@ -10,6 +10,14 @@ from msgspec import convert
 
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
+from castiron.transport.verbs.allocations import (
+    AllocationCreate,
+    AllocationDelete,
+    AllocationList,
+    AllocationSet,
+    AllocationShow,
+    AllocationWait,
+)
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import Hello, PeriodicList, PeriodicStart, PeriodicStop, Ping, Status
 from castiron.transport.verbs.happenings import EventList, NodeHistory
@@ -45,6 +53,7 @@ from castiron.transport.verbs.requests import (
     RequestTrace,
     RequestWait,
 )
+from castiron.transport.verbs.runbooks import RunbookCreate, RunbookDelete, RunbookList, RunbookSet, RunbookShow
 
 AnyVerb = (
     Hello
@@ -72,6 +81,12 @@ AnyVerb = (
     | NodeStepDone
     | NodeStepProgress
     | NodeStepList
+    | AllocationCreate
+    | AllocationList
+    | AllocationShow
+    | AllocationWait
+    | AllocationSet
+    | AllocationDelete
     | BulkRun
     | BulkCancel
     | RequestShow
@@ -84,6 +99,11 @@ AnyVerb = (
     | NodeHistory
     | NodeExplain
     | NodeRecording
+    | RunbookCreate
+    | RunbookList
+    | RunbookShow
+    | RunbookSet
+    | RunbookDelete
 )
 """All verbs as one type: a `match` over it that misses one does not pass the type checkers."""
 
@@ -115,6 +135,12 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodeStepDone,
         NodeStepProgress,
         NodeStepList,
+        AllocationCreate,
+        AllocationList,
+        AllocationShow,
+        AllocationWait,
+        AllocationSet,
+        AllocationDelete,
         BulkRun,
         BulkCancel,
         RequestShow,
@@ -127,6 +153,11 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         NodeHistory,
         NodeExplain,
         NodeRecording,
+        RunbookCreate,
+        RunbookList,
+        RunbookShow,
+        RunbookSet,
+        RunbookDelete,
     )
 }
 """Tag on the wire → Struct, in the order of the documents."""

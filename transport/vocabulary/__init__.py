@@ -4,7 +4,12 @@ The spellings are the field's (Ironic's wherever it has one), so that whoever kn
 enumerations and names for units, no logic and no imports of ours, because every other room may import this one.
 """
 
+from castiron.transport.vocabulary.allocations import (
+    AllocationState,
+)
 from castiron.transport.vocabulary.events import (
+    ANNOUNCED,
+    Announced,
     EventType,
 )
 from castiron.transport.vocabulary.machines import (
@@ -23,6 +28,7 @@ from castiron.transport.vocabulary.provisioning import (
     ProvisionTarget,
     StepKind,
     StepState,
+    TaskExecutor,
 )
 from castiron.transport.vocabulary.requests import (
     FINAL_REQUEST_STATES,
@@ -39,6 +45,7 @@ from castiron.transport.vocabulary.requests import (
 )
 from castiron.transport.vocabulary.units import (
     UUID_FORM,
+    AllocationUUID,
     ConductorID,
     DeliveryID,
     EventSeq,
@@ -48,12 +55,17 @@ from castiron.transport.vocabulary.units import (
     NodeUUID,
     RequestID,
     Revision,
+    RunbookUUID,
     Seconds,
 )
 
 __all__ = [
+    "ANNOUNCED",
     "FINAL_REQUEST_STATES",
     "UUID_FORM",
+    "AllocationState",
+    "AllocationUUID",
+    "Announced",
     "Applied",
     "BootDevice",
     "BootMode",
@@ -82,10 +94,12 @@ __all__ = [
     "Retry",
     "Revision",
     "Role",
+    "RunbookUUID",
     "Seconds",
     "Source",
     "StepKind",
     "StepState",
+    "TaskExecutor",
     "TraceWord",
     "Would",
 ]

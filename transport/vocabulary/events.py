@@ -1,6 +1,9 @@
 """What an event can tell."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 
 class EventType(StrEnum):
@@ -46,6 +49,16 @@ class EventType(StrEnum):
     """A node was put into maintenance, or taken out of it."""
     LOCK_SET_END = "node.lock_set.end"
     """Somebody keeps a node to themselves from now on, or does not any more."""
+    ALLOCATION_CREATE_START = "allocation.create.start"
+    """Somebody wants a node, and it is looked for. It is of no node."""
+    ALLOCATION_CREATE_END = "allocation.create.end"
+    """It was found: the node is held for them from now on."""
+    ALLOCATION_CREATE_ERROR = "allocation.create.error"
+    """It was not, or is wanted no more. It is of no node."""
+    ALLOCATION_UPDATE_END = "allocation.update.end"
+    """An allocation's name or extra was changed. It is of no node, also where the allocation has one."""
+    ALLOCATION_DELETE_END = "allocation.delete.end"
+    """An allocation is no longer known; the node that it had, if any, is held for nobody."""
     REQUEST_END = "node.request.end"
     """A request ended that had not started: the machine was not touched by it."""
     WEBHOOK_ERROR = "request.webhook.error"
@@ -54,7 +67,33 @@ class EventType(StrEnum):
     """The conductor put the node aside."""
     NODE_FAULT_CLEARED = "node.fault_cleared.success"
     """The reason is gone, and the node is taken back."""
+    RUNBOOK_CREATE_END = "runbook.create.end"
+    """A runbook is stored from now on. Events of runbooks are of no node."""
+    RUNBOOK_UPDATE_END = "runbook.update.end"
+    """A runbook was changed; requests that were accepted with it are not."""
+    RUNBOOK_DELETE_END = "runbook.delete.end"
+    """A runbook is no longer stored; requests that were accepted with it go on."""
     LIMIT_WARNING = "conductor.limit.warning"
     """A bound of the conductor's is met to four fifths or more. It is of no node."""
     LIMIT_CLEARED = "conductor.limit.cleared"
     """It is met to less than seven tenths again. It is of no node."""
+
+
+class Announced(NamedTuple):
+    """The events that tell of a request's life: the first once, and then exactly one of the others."""
+
+    start: EventType
+    end: EventType
+    error: EventType
+
+
+ANNOUNCED: Final[Mapping[str, Announced]] = MappingProxyType(
+    {
+        "node.power.set": Announced(EventType.POWER_SET_START, EventType.POWER_SET_END, EventType.POWER_SET_ERROR),
+        "node.boot_device.set": Announced(
+            EventType.BOOT_DEVICE_SET_START, EventType.BOOT_DEVICE_SET_END, EventType.BOOT_DEVICE_SET_ERROR
+        ),
+    }
+)
+"""Verbs whose requests tell their start and their end themselves; those that change nothing do not, and those that work
+through steps tell of these."""

@@ -106,6 +106,15 @@ class StepState(StrEnum):
     """What it had done could not be taken back."""
 
 
+class TaskExecutor(StrEnum):
+    """Who says which step of a node is next."""
+
+    BUILTIN = "builtin"
+    """castiron itself, in the node's actor."""
+    TASKFLOW = "taskflow"
+    """TaskFlow, from the extra `taskflow`."""
+
+
 class EngineMode(StrEnum):
     """How the steps of one node run."""
 

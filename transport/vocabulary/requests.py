@@ -63,7 +63,7 @@ class TraceWord(StrEnum):
     MERGED = "merged"
     """An equal request was taken for it. Details: requester."""
     WITHDRAWN = "withdrawn"
-    """One of those who wanted it does no more. Details: requester."""
+    """One of those who wanted it does no more. Details: requester; not_called: URLs that nobody else wants called."""
     STARTED = "started"
     RESUMED = "resumed"
     """A successor of whoever had begun it goes on."""

@@ -15,11 +15,17 @@ NodeName = NewType("NodeName", str)
 RequestID = NewType("RequestID", str)
 """A request's identity, RFC 9562 form, lower case."""
 
+RunbookUUID = NewType("RunbookUUID", str)
+"""A runbook's identity, RFC 9562 form, lower case; never changes and is never used again."""
+
 DeliveryID = NewType("DeliveryID", str)
 """A webhook's identity: the same in each attempt to deliver it, over restarts, too."""
 
 ConductorID = NewType("ConductorID", str)
 """A conductor's identity: given when its store is made, kept across restarts."""
+
+AllocationUUID = NewType("AllocationUUID", str)
+"""An allocation's identity, RFC 9562 form, lower case; as `instance_uuid` it names, too, what is on its node."""
 
 Seconds = NewType("Seconds", float)
 """A length of time in seconds."""

@@ -3,7 +3,7 @@
 The one place that maps requests to actions. May come in: a new verb's row. Must not: what its machine does.
 """
 
-from typing import Any, Final, NamedTuple, assert_never
+from typing import Any, Final, assert_never
 
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.legs import LEGS, WANTED
@@ -22,7 +22,7 @@ from castiron.transport.verbs import (
     from_arguments,
     tag_of,
 )
-from castiron.transport.vocabulary import BootDevice, EventType, PowerState
+from castiron.transport.vocabulary import ANNOUNCED, BootDevice, PowerState
 
 POWER_SET: Final = tag_of(NodePowerSet)
 PROVISION_SET: Final = tag_of(NodeProvisionSet)
@@ -30,20 +30,7 @@ PROVISION_SET: Final = tag_of(NodeProvisionSet)
 BOOT_DEVICE_SET: Final = tag_of(NodeBootDeviceSet)
 
 
-class Announced(NamedTuple):
-    """The events that tell of a request's life: the first once, and then exactly one of the others."""
-
-    start: EventType
-    end: EventType
-    error: EventType
-
-
-EVENTS: Final = {
-    POWER_SET: Announced(EventType.POWER_SET_START, EventType.POWER_SET_END, EventType.POWER_SET_ERROR),
-    BOOT_DEVICE_SET: Announced(
-        EventType.BOOT_DEVICE_SET_START, EventType.BOOT_DEVICE_SET_END, EventType.BOOT_DEVICE_SET_ERROR
-    ),
-}
+EVENTS: Final = ANNOUNCED
 """Events of a verb. Verbs that change nothing have none."""
 
 

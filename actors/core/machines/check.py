@@ -198,6 +198,8 @@ def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: S
     is_to_stay = settings.force_power_state_during_sync and not (is_by_hand or record.disable_power_off)
     if seen is record.power_state:
         draft.check = replace(draft.check, call=None, failures=0, forced=0, agreed_at=draft.now)
+        if record.power_state_at is not None and record.power_state_at > draft.now:
+            draft.record(power_state_at=draft.now)  # a predecessor's clock was ahead: it would stay the latest look
         return CheckResult.RECOVERED if is_back else CheckResult.AGREED
     if is_to_stay and record.power_state is not None and spare_id is not None:
         return _force(draft, seen, spare_id, settings)

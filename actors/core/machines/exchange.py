@@ -11,7 +11,7 @@ from typing import Any
 from castiron.actors.core.machines.turn import PASSING, Ask, Failed, Limits, Next, Succeeded, Wait, longer
 from castiron.actors.drivers.base import BootSetting, Done, NotDone, Operation, Outcome, Value
 from castiron.actors.drivers.findings import PasswordCheck, SystemGUID
-from castiron.actors.drivers.work import Deferred
+from castiron.actors.drivers.work import Deferred, Secret
 from castiron.transport.errors import BMCUnsupported, CastironError, DeadlineExceeded, from_wire
 from castiron.transport.vocabulary import Applied, BootMode, Instant, PowerState
 
@@ -132,6 +132,8 @@ def told(value: Value) -> Mapping[str, Any]:
             result = {"boot_mode": value.value}
         case SystemGUID():
             result = {"system_guid": str(value)}
+        case Secret():
+            result = {}  # it is told nobody
         case PasswordCheck() | Deferred() | bool():
             result = {"value": str(value)}
         case Mapping():

@@ -25,6 +25,8 @@ class JobAction:
     until: Instant = Instant(0.0)
     asking: bool = False
     is_deferred: bool = False
+    silence_s: float | None = None
+    """How long whoever it was left to may be silent; None: as long as the step may take."""
 
     @property
     def observed(self) -> tuple[PowerState, Instant] | None:
@@ -36,8 +38,9 @@ class JobAction:
         return f"{self.what} {self.job.name}"
 
     def progress(self) -> Mapping[str, Any]:
-        """Return what a successor must know."""
-        return {"what": self.what}
+        """Return what a successor must know: for whom it waits goes on, and does not notice."""
+        waits = {"until": self.until, "silence_s": self.silence_s} if self.is_deferred else {}
+        return {"what": self.what, **waits}
 
     def begin(self, now: Instant) -> "tuple[JobAction, StepNext]":
         """Start it."""
@@ -46,13 +49,14 @@ class JobAction:
         return replace(self, until=until, asking=True), Delegate(call)
 
     def resume(self, progress: Mapping[str, Any], now: Instant) -> "tuple[JobAction, StepNext]":
-        """Go on waiting for whoever was to tell the end of it."""
+        """Go on waiting for the time that is left to whoever was to tell the end of it; one that is over ends now."""
         until = Instant(progress.get("until", now + self.job.timeout_s))
-        return replace(self, until=until, is_deferred=True), Listen(until)
+        resumed = replace(self, until=until, is_deferred=True, silence_s=progress.get("silence_s"))
+        return (resumed, Listen(until)) if until > now else resumed.expired(now)
 
     def alive(self, now: Instant) -> "tuple[JobAction, StepNext]":
         """Take in a sign of life of whoever carries it on: the time begins anew."""
-        until = Instant(now + self.job.timeout_s)
+        until = Instant(now + (self.silence_s or self.job.timeout_s))
         return replace(self, until=until), Listen(until)
 
     def heard(self, outcome: Outcome, now: Instant) -> "tuple[JobAction, StepNext]":
@@ -61,7 +65,7 @@ class JobAction:
         match outcome:
             case Done(value=Deferred(timeout_s=timeout_s)):
                 until = Instant(now + (timeout_s or self.job.timeout_s))
-                return replace(heard, until=until, is_deferred=True), Listen(until)
+                return replace(heard, until=until, is_deferred=True, silence_s=timeout_s), Listen(until)
             case Done(value=False) if self.what == "verify":
                 return replace(heard, what="execute").begin(now)
             case Done(value=value):

@@ -46,6 +46,11 @@ class Delegate:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """Have a password drawn, which the shell does: nothing that decides has a randomness of its own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Do nothing until somebody tells how it ended, or until then."""
 
@@ -69,7 +74,7 @@ class Failed:
 Next = Ask | Wait | Succeeded | Failed
 """What drives one machine to one end."""
 
-StepNext = Next | Delegate | Listen
+StepNext = Next | Delegate | Draw | Listen
 """What a step may want beside that."""
 
 

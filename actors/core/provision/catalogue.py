@@ -10,6 +10,7 @@ from typing import Final
 
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.exchange import ExchangeAction
+from castiron.actors.core.machines.password import FORMER, PasswordAction
 from castiron.actors.core.machines.pause import CallBackAction, PauseAction
 from castiron.actors.core.machines.power import PowerAction, PowerPlace
 from castiron.actors.core.machines.turn import Limits
@@ -18,7 +19,10 @@ from castiron.actors.core.provision.steps import Step
 from castiron.actors.core.state import StepAction
 from castiron.actors.drivers.base import BootSetting, GetPower, Operation
 from castiron.actors.drivers.operations import (
+    CREDENTIALS,
     MAX_IDENTIFY_S,
+    MAX_PASSWORD_BYTES,
+    NO_CREDENTIALS,
     ClearSEL,
     GetDeviceID,
     GetSystemGUID,
@@ -54,10 +58,13 @@ class Arg:
     choices: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
+    """Of a text: bytes, all of which are printable."""
     is_secret: bool = False
 
 
 Make = Callable[[Step, Limits, ProvisionState, Settings], StepAction]
+MakeOfNode = Callable[[Step, Limits, NodeRecord, bool], StepAction]
+"""For a machine that changes the node's record; True: it is to take the step back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +87,23 @@ class Known:
     """None: the setting step_timeout_s, or what its own machine takes."""
     make: Make | None = None
     """Its machine; None: a worker carries it out."""
+    is_flow: bool = False
+    """What carries it out is a flow of TaskFlow's, which the worker runs."""
+    refusal: str | None = None
+    """Why it cannot be asked for here; None: it can."""
+    make_of_node: MakeOfNode | None = None
+    """The same, in its place."""
+    one_of: tuple[str, ...] = ()
+    """Arguments of which exactly one must be given, and be true."""
+    is_single: bool = False
+    """A list has it once at the most: what was before it is known for one."""
     is_placed: bool = False
     """Its machine knows its place: what may have been sent is on disk before it is."""
+
+    @property
+    def name(self) -> str:
+        """What a list calls it that calls it nothing else."""
+        return self.step if self.interface == RESERVED else f"{self.interface}.{self.step}"
 
 
 def _power(target: PowerTarget) -> Make:
@@ -160,6 +182,19 @@ def _wait(step: Step, limits: Limits, stage: ProvisionState, settings: Settings)
     if seconds is not None:
         return PauseAction(pause_s=float(seconds))
     return CallBackAction(timeout_s=call_back_timeout_s(stage, settings) or FOR_EVER_S)
+
+
+def _change_password(step: Step, limits: Limits, node: NodeRecord, is_revert: bool) -> StepAction:
+    keys, kept = CREDENTIALS.get(node.driver, NO_CREDENTIALS), node.other_passwords
+    before = kept.get(FORMER, node.driver_info.get(keys.password, ""))
+    return PasswordAction(
+        keys=keys,
+        info=node.driver_info,
+        kept=kept,
+        wanted=before if is_revert else step.args.get("password"),
+        limits=_patient(step, limits),
+        is_revert=is_revert,
+    )
 
 
 _SOFT: Final = Arg(description="ask the operating system first", kind=bool)
@@ -258,6 +293,21 @@ BUILT_IN: Final = (
         idempotent=True,
         make=_asks(ClearSEL(), "clearing the event log"),
     ),
+    Known(
+        interface="management",
+        step="change_bmc_password",
+        description="Change the password of the BMC's user, and the stored one with it.",
+        args={
+            "password": Arg(description="the new one", most=MAX_PASSWORD_BYTES, is_secret=True),
+            "generate": Arg(description="have one drawn, which nobody is told", kind=bool),
+        },
+        one_of=("password", "generate"),
+        is_single=True,
+        has_revert=True,
+        timeout_s=300.0,
+        make_of_node=_change_password,
+        is_placed=True,
+    ),
     *(
         Known(
             interface="inspect",
@@ -298,12 +348,20 @@ def catalogue_of(*tables: tuple[Known, ...]) -> Catalogue:
 OWN: Final = catalogue_of(BUILT_IN)
 
 
-def machine_for(step: Step, stage: ProvisionState, node: NodeRecord, settings: Settings) -> StepAction | None:
-    """Return the machine of a step that castiron brings along; None: a worker carries it out."""
-    known = OWN.get((step.interface, step.step))
-    if known is None or known.make is None:
+def machine_for(
+    step: Step, stage: ProvisionState, node: NodeRecord, settings: Settings, *, is_revert: bool = False
+) -> StepAction | None:
+    """Return the machine of a step that castiron brings along; None: a worker carries it out.
+
+    Args:
+        is_revert: it is to take the step back.
+    """
+    known, limits = OWN.get((step.interface, step.step)), limits_of(step, node, settings)
+    if known is not None and known.make_of_node is not None:
+        return known.make_of_node(step, limits, node, is_revert)
+    if known is None or known.make is None or is_revert:
         return None
-    return known.make(step, limits_of(step, node, settings), stage, settings)
+    return known.make(step, limits, stage, settings)
 
 
 def is_placed(step: Step) -> bool:

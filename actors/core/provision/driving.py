@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
+from castiron.actors.core.executing import turns
 from castiron.actors.core.machines.actions import verb_of
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
-from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, Succeeded, Wait
-from castiron.actors.core.messages import Heard, TimerDue
+from castiron.actors.core.machines.turn import Ask, Delegate, Draw, Failed, Listen, Succeeded, Wait
+from castiron.actors.core.messages import Heard, Moved, TimerDue
 from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of, stages_of
 from castiron.actors.core.provision.lanes import (
@@ -25,7 +26,7 @@ from castiron.actors.core.provision.lanes import (
     machine_of,
     no_more_retries,
     run_of,
-    with_secrets,
+    stopped,
 )
 from castiron.actors.core.provision.moving import move
 from castiron.actors.core.provision.run import Begin, Finish, Move, Progress, Revert, Run, Stop
@@ -35,12 +36,12 @@ from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.closing import close
 from castiron.actors.core.requests.ending import end_unstarted
 from castiron.actors.core.requests.obstacles import misplaced
-from castiron.actors.core.state import Active, Lane, StepAction
+from castiron.actors.core.state import Active, Lane
 from castiron.actors.core.telling import steps as telling
-from castiron.actors.core.timing import limited, stop
+from castiron.actors.core.timing import let_go, limited, stop
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, RequestAborted, from_wire
+from castiron.transport.errors import CastironError, DeadlineExceeded, RequestAborted, StepFailed, from_wire
 from castiron.transport.verbs import NodeProvisionSet
 from castiron.transport.vocabulary import (
     EngineMode,
@@ -61,6 +62,9 @@ FOUND_AS: Final = {
     "read_sensors": "sensors",
 }
 """Step of an inspection → the property that holds what it has found."""
+
+
+SILENT: Final = "The executor does not say which step is next. What was done is taken back without it."
 
 
 def begin(draft: Draft, first: RequestRecord, settings: Settings) -> None:
@@ -92,37 +96,55 @@ def heard(draft: Draft, active: Active, message: Heard, settings: Settings) -> N
         power_state, at = action.observed
         draft.state = draft.state.recording(power_state=power_state, power_state_at=at)
     lane = replace(lane, call=None, action=action)
-    if lane.is_stopping and isinstance(following, (Ask, Delegate, Wait, Listen)):
-        following = Failed(_stopped(active.request, action))
+    if lane.is_stopping and isinstance(following, (Ask, Delegate, Draw, Wait, Listen)):
+        following = Failed(stopped(active, action))
     active = follow(draft, having(active, lane), lane, in_time(lane, following, draft.now), settings)
     return go_on(draft, active, settings)
 
 
 def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> None:
-    """Go on after a step's wait, or give it up because its time is over."""
+    """Go on after a step's wait, or give it up because its time is over; or the whole list, because its own is."""
+    if message.ticket == active.turn:
+        return moved(draft, active, Moved(ticket=message.ticket, error=StepFailed(SILENT)), settings)
+    if message.ticket == active.limit:
+        return _expire(draft, replace(active, limit=None), settings)
     lane = next(one for one in active.lanes if message.ticket in (one.wake, one.limit))
     if message.ticket == lane.limit:
-        lane = replace(lane, limit=None, limit_at=None)
         action, following = lane.action.expired(draft.now)
+        lane = replace(lane, limit=None, limit_at=None, action=action)
         if lane.is_stopping:
-            following = Failed(_stopped(active.request, action))
+            following = Failed(stopped(active, action))
     else:
-        lane = replace(lane, wake=None)
         action, following = lane.action.woke(draft.now)
-    lane = replace(lane, action=action)
+        lane = replace(lane, wake=None, action=action)
     active = follow(draft, having(active, lane), lane, in_time(lane, following, draft.now), settings)
     return go_on(draft, active, settings)
 
 
 def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> None:
+    """End the list, because nobody wants it any more."""
+    failure = RequestAborted(
+        f"It was aborted by {requester}.", details={"request": active.request.id, "requester": requester}
+    )
+    return _give_up(draft, active, failure, settings)
+
+
+def _expire(draft: Draft, active: Active, settings: Settings) -> None:
+    """End the list, because its time is over; one that goes back already does so in the time that this takes."""
+    if run_of(active).failure is not None:
+        draft.state = replace(draft.state, active=active)
+        return None
+    message = f"It had not ended within {active.request.arguments['timeout_s']:g} s, its timeout_s."
+    failure = DeadlineExceeded(message, details={"request": active.request.id, "deadline_at": active.limit_at})
+    return _give_up(draft, active, failure, settings)
+
+
+def _give_up(draft: Draft, active: Active, failure: CastironError, settings: Settings) -> None:
     """End the list: no step begins any more, what runs is asked to stop, and what can be taken back is.
 
     A step that must not be interrupted runs to its end; one that asks a BMC for something ends with that exchange, and
     one that waits for somebody ends now.
     """
-    failure = RequestAborted(
-        f"It was aborted by {requester}.", details={"request": active.request.id, "requester": requester}
-    )
     run = replace(run_of(active), failure=failure.to_wire(), is_to_hold=False, is_held=False)
     active = no_more_retries(draft, replace(active, action=run))
     until = Instant(draft.now + settings.command_timeout_s)
@@ -130,7 +152,7 @@ def abort(draft: Draft, active: Active, requester: str, settings: Settings) -> N
         if lane.is_revert or not run_of(active).steps[lane.place].step.abortable:
             continue
         if lane.call is None:
-            active = follow(draft, active, lane, Failed(_stopped(active.request, lane.action)), settings)
+            active = follow(draft, active, lane, Failed(stopped(active, lane.action)), settings)
         else:
             stop(draft, lane)
             stopping = limited(draft, replace(lane, is_stopping=True), min(until, lane.limit_at or until))
@@ -181,19 +203,11 @@ def alive(draft: Draft, active: Active, lane: Lane, progress: Mapping[str, Any],
     return go_on(draft, active, settings, is_changed=True)
 
 
-def waiting_lane(active: Active, name: str, attempt: int) -> Lane | None:
-    """Return where a step waits for somebody's answer; None: it does not."""
-    run = run_of(active)
-    for lane in active.lanes:
-        step = run.steps[lane.place]
-        if (step.step.name, step.attempts, step.state) == (name, attempt, StepState.WAITING):
-            return lane
-    return None
-
-
 def go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool = False) -> None:
     """Make all moves that can be made now, then say where the node stands."""
     before = None if is_changed else draft.state.active
+    if turns.is_asked(active, settings):
+        return _settle(draft, turns.ask(draft, active, run_of(active)), before)
     while moves := run_of(active).moves():
         for one in moves:
             moved = _make(draft, active, one, settings)
@@ -203,8 +217,21 @@ def go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool 
     return _settle(draft, active, before)
 
 
+def moved(draft: Draft, active: Active, message: Moved, settings: Settings) -> None:
+    """Make the moves that the executor has chosen; without it, take back what has been done."""
+    active, moves = turns.answered(draft, active, run_of(active), message)
+    for one in moves:
+        made = _make(draft, active, one, settings)
+        if made is None:
+            return None
+        active = made
+    return go_on(draft, active, settings)
+
+
 def _make(draft: Draft, active: Active, one: Move, settings: Settings) -> Active | None:
     """Make a move; None: the request has ended, or goes on in another state."""
+    if isinstance(one, Begin | Revert):
+        _wake(draft, active)
     match one:
         case Begin(place=place):
             return _begin_step(draft, active, place, settings)
@@ -247,7 +274,7 @@ def _begin_revert(draft: Draft, active: Active, place: int, settings: Settings) 
     active = replace(active, action=run)
     told = telling.about(active.request, run, place, draft.state.record)
     draft.tell(EventType.STEP_START, {**told, "revert": True}, active.request)
-    action, following = JobAction(job=with_secrets(step, active.request), what="revert").begin(draft.now)
+    action, following = machine_of(draft, active, place, settings, is_revert=True).begin(draft.now)
     return launch(draft, active, Lane(place=place, action=action, is_revert=True), following, settings)
 
 
@@ -265,6 +292,7 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
     request = active.traced
     draft.state = replace(draft.state, active=None)
     if run.failure is not None:
+        let_go(draft, active)
         error = from_wire(run.failure)
         error.applied = run.applied()
         error.details.setdefault("node", draft.state.record.name)
@@ -278,6 +306,7 @@ def _finish(draft: Draft, active: Active, settings: Settings) -> Active | None:
     event = finish_of(run.stage, verb.target, is_retired=draft.state.record.retired)
     to = after(run.stage, event)
     if to is None or to not in WORKING:
+        let_go(draft, active)
         result = {**(request.result or {}), "steps": [*_done_before(request), *telling.summaries(run)]}
         close(draft, replace(request, result=result), None, event)
         return None
@@ -302,15 +331,24 @@ def _note_findings(draft: Draft, run: Run) -> None:
 def _settle(draft: Draft, active: Active, before: Active | None) -> None:
     """Say where the node stands, and see to it that what a successor must know is on disk."""
     run = run_of(active)
-    if not run.is_held:
+    active = _bounded(draft, active)
+    if not run.is_held and active.turn is None:
         _tend_wait(draft, active, run)
     if before is None or before.action != run or before.request != active.request:
         overdue_at = None if run.is_held or not active.lanes else run.until
-        progress = {**run.progress(), "plan": active.request.progress.get("plan", {})}
-        request = replace(active.traced, progress=progress, overdue_at=overdue_at)
+        progress = run.progress(active.request.progress)
+        request = replace(active.request, trace=active.trace, progress=progress, overdue_at=overdue_at)
         draft.keep(request)
         active = replace(active, request=request)
     draft.state = replace(draft.state, active=active)
+
+
+def _bounded(draft: Draft, active: Active) -> Active:
+    """Keep the timer of the whole list, where it was asked for with one."""
+    timeout_s, began_at = active.request.arguments.get("timeout_s"), active.request.started_at
+    if timeout_s is None or began_at is None:
+        return active
+    return limited(draft, active, Instant(began_at + timeout_s))
 
 
 def _tend_wait(draft: Draft, active: Active, run: Run) -> None:
@@ -321,6 +359,14 @@ def _tend_wait(draft: Draft, active: Active, run: Run) -> None:
     event = ProvisionEvent.WAIT if waits else ProvisionEvent.RESUME
     if (state in WORKING) is waits and after(state, event) is not None:
         move(draft, active.request, event, EventType.PROVISION_SET_SUCCESS)
+
+
+def _wake(draft: Draft, active: Active) -> None:
+    """Bring the node back from a wait, or a hold: the event of what begins tells the state that holds with it."""
+    for event in (ProvisionEvent.UNHOLD, ProvisionEvent.RESUME):
+        state = draft.state.record.provision_state
+        if state not in WORKING and after(state, event) is not None:
+            move(draft, active.request, event, EventType.PROVISION_SET_SUCCESS)
 
 
 def _run(request: RequestRecord, stage: ProvisionState, settings: Settings) -> Run:
@@ -350,11 +396,3 @@ def _arrived(draft: Draft, request: RequestRecord) -> None:
 
 def _done_before(request: RequestRecord) -> list[Any]:
     return list((request.result or {}).get("steps", ()))
-
-
-def _stopped(request: RequestRecord, action: StepAction) -> RequestAborted:
-    return RequestAborted(
-        f"It was aborted by {request.abort_by}.",
-        details={"request": request.id, "requester": request.abort_by},
-        applied=action.applied(),
-    )

@@ -49,8 +49,7 @@ def break_off(draft: Draft, left: RequestRecord, error: CastironError) -> None:
     run = lose(draft, left, error)
     run = replace(run, failure=run.failure or error.to_wire(), is_to_hold=False, is_held=False)
     trace = tracing.left_behind(left.trace, draft.now)
-    progress = {**run.progress(), "plan": left.progress.get("plan", {})}
-    left = replace(left, progress=progress, trace=trace, overdue_at=None)
+    left = replace(left, progress=run.progress(left.progress), trace=trace, overdue_at=None)
     draft.keep(left)
     draft.state = replace(draft.state, interrupted=left)
 
@@ -97,18 +96,16 @@ def _take_over(draft: Draft, active: Active, place: int, settings: Settings) -> 
         case Do.LEAVE:
             return active
         case Do.FAIL:
-            lane = Lane(place=place, action=machine_of(draft, active, place, settings), is_revert=is_revert)
+            action = machine_of(draft, active, place, settings, is_revert=is_revert)
+            lane = Lane(place=place, action=action, is_revert=is_revert)
             return follow(
                 draft, replace(active, lanes=(*active.lanes, lane)), lane, Failed(_interrupted(one)), settings
             )
         case Do.RESUME | Do.WAIT:
-            action, following = machine_of(draft, active, place, settings).resume(one.place, draft.now)
+            machine = machine_of(draft, active, place, settings, is_revert=is_revert)
+            action, following = machine.resume(one.place, draft.now)
         case Do.AGAIN:
-            machine = (
-                JobAction(job=with_secrets(one.step, active.request), what="revert")
-                if is_revert
-                else machine_of(draft, active, place, settings)
-            )
+            machine = machine_of(draft, active, place, settings, is_revert=is_revert)
             action, following = machine.begin(draft.now)
         case Do.VERIFY:
             action, following = JobAction(job=with_secrets(one.step, active.request), what="verify").begin(draft.now)

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
-from castiron.actors.core.effects import CallDriver, CallWorker, SetTimer
+from castiron.actors.core.effects import CallDriver, CallWorker, DrawPassword, SetTimer
 from castiron.actors.core.machines import check as checks
 from castiron.actors.core.machines.job import JobAction
+from castiron.actors.core.machines.password import PasswordAction
 from castiron.actors.core.machines.pause import PauseAction
-from castiron.actors.core.machines.turn import Ask, Delegate, Failed, Listen, StepNext, Succeeded, Wait
+from castiron.actors.core.machines.turn import Ask, Delegate, Draw, Failed, Listen, StepNext, Succeeded, Wait
 from castiron.actors.core.provision.catalogue import machine_for
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.provision.steps import Step
@@ -24,7 +25,7 @@ from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.operations import ClearSEL, ReadFRU, ReadSensors
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.transport.errors import CastironError, StepTimeout
+from castiron.transport.errors import CastironError, StepInterrupted, StepTimeout, from_wire
 from castiron.transport.vocabulary import (
     EventType,
     Instant,
@@ -42,15 +43,18 @@ def launch(draft: Draft, active: Active, lane: Lane, following: StepNext, settin
 
 def follow(draft: Draft, active: Active, lane: Lane, following: StepNext, settings: Settings) -> Active:
     """Turn what a step wants next into effects."""
+    _keep_passwords(draft, lane.action)
     match following:
         case Ask():
             return _ask(draft, active, lane, following, settings)
-        case Delegate():
+        case Delegate() | Draw():
             return _delegate(draft, active, lane, following)
         case Wait(until=until):
             until = min(until, _until(active, lane))
             wake = draft.ticket()
             draft.order(SetTimer(wake, until))
+            if isinstance(lane.action, PauseAction):  # its successor waits for the time that is left
+                active = replace(active, action=run_of(active).having(lane.place, place=lane.action.progress()))
             return having(active, limited(draft, replace(awake(draft, lane), wake=wake), _until(active, lane)))
         case Listen(until=until):
             run = run_of(active).having(lane.place, state=StepState.WAITING, until=until, place=lane.action.progress())
@@ -61,6 +65,15 @@ def follow(draft: Draft, active: Active, lane: Lane, following: StepNext, settin
             return _failed(draft, active, lane, error, settings)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(following)
+
+
+def _keep_passwords(draft: Draft, action: StepAction) -> None:
+    """Have on disk what a change of the BMC's password is at: with the step's place, and before the BMC is told."""
+    record = draft.state.record
+    if not isinstance(action, PasswordAction):
+        return
+    if (action.info, action.kept) != (record.driver_info, record.other_passwords):
+        draft.record(driver_info=action.info, other_passwords=action.kept)
 
 
 def _ask(draft: Draft, active: Active, lane: Lane, following: Ask, settings: Settings) -> Active:
@@ -79,14 +92,17 @@ def _ask(draft: Draft, active: Active, lane: Lane, following: Ask, settings: Set
     return having(replace(active, action=run), lane)
 
 
-def _delegate(draft: Draft, active: Active, lane: Lane, following: Delegate) -> Active:
+def _delegate(draft: Draft, active: Active, lane: Lane, following: Delegate | Draw) -> Active:
     run = run_of(active)
     one = run.steps[lane.place]
     until = _until(active, lane)
     call = draft.ticket()
     name = one.step.name
-    active = replace(active, trace=tracing.asked(active.trace, following.work, draft.now, step=name))
-    draft.order(CallWorker(call, following.work, name, one.attempts, active.request.id, until))
+    if isinstance(following, Draw):
+        draft.order(DrawPassword(call))
+    else:
+        active = replace(active, trace=tracing.asked(active.trace, following.work, draft.now, step=name))
+        draft.order(CallWorker(call, following.work, name, one.attempts, active.request.id, until))
     run = run.having(lane.place, place=lane.action.progress())
     lane = limited(draft, replace(awake(draft, lane), call=call), until)
     return having(replace(active, action=run), lane)
@@ -95,13 +111,13 @@ def _delegate(draft: Draft, active: Active, lane: Lane, following: Delegate) -> 
 def _succeeded(draft: Draft, active: Active, lane: Lane, result: Mapping[str, Any]) -> Active:
     run = run_of(active)
     if run.steps[lane.place].retry_at is not None and isinstance(lane.action, PauseAction):
-        return _without(draft, replace(active, action=run.having(lane.place, retry_at=None)), lane)
+        return _without(draft, active, lane, run.having(lane.place, retry_at=None))
     state = StepState.REVERTED if lane.is_revert else StepState.SUCCESS
     run = run.having(lane.place, state=state, ended_at=draft.now, until=None, place={}, result=result or None)
     told = telling.about(active.request, run, lane.place, draft.state.record)
     more = {"revert": True} if lane.is_revert else {"result": telling.masked(run.steps[lane.place].result)}
     draft.tell(EventType.STEP_END, {**told, **more}, active.request)
-    return _without(draft, replace(active, action=run), lane)
+    return _without(draft, active, lane, run)
 
 
 def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, settings: Settings) -> Active:
@@ -110,12 +126,12 @@ def _failed(draft: Draft, active: Active, lane: Lane, error: CastironError, sett
     error.details.setdefault("node", draft.state.record.name)
     error.details.setdefault("step", one.step.name)
     told = {**telling.about(active.request, run, lane.place, draft.state.record), "error": error.to_wire()}
-    active = _without(draft, active, lane)
+    active = _without(draft, active, lane, run)
     if lane.is_revert:
         run = run.having(lane.place, state=StepState.REVERT_FAILURE, ended_at=draft.now, until=None, place={})
         draft.tell(EventType.STEP_ERROR, {**told, "revert": True}, active.request)
         return replace(active, action=run)
-    may_retry = run.failure is None and one.attempts <= one.step.retries
+    may_retry = run.failure is None and one.attempts <= one.step.retries and not isinstance(error, StepInterrupted)
     ended: dict[str, Any] = {"ended_at": draft.now, "until": None, "place": {}, "error": error.to_wire()}
     if may_retry:
         retry_at = Instant(draft.now + one.step.retry_delay_s)
@@ -145,7 +161,7 @@ def no_more_retries(draft: Draft, active: Active) -> Active:
         run = run_of(active)
         if run.steps[lane.place].retry_at is not None:
             run = run.having(lane.place, state=StepState.FAILURE, retry_at=None, until=None)
-            active = _without(draft, replace(active, action=run), lane)
+            active = _without(draft, active, lane, run)
     return active
 
 
@@ -168,12 +184,12 @@ def _until(active: Active, lane: Lane) -> Instant:
     return min(own, machine) if machine else own
 
 
-def machine_of(draft: Draft, active: Active, place: int, settings: Settings) -> StepAction:
-    """Return the machine that carries a step out: castiron's own, or a worker's job."""
+def machine_of(draft: Draft, active: Active, place: int, settings: Settings, *, is_revert: bool = False) -> StepAction:
+    """Return the machine that carries a step out, or takes it back: castiron's own, or a worker's job."""
     run = run_of(active)
     step = with_secrets(run.steps[place].step, active.request)
-    machine = machine_for(step, run.stage, draft.state.record, settings)
-    return JobAction(job=step, what="execute") if machine is None else machine
+    machine = machine_for(step, run.stage, draft.state.record, settings, is_revert=is_revert)
+    return JobAction(job=step, what="revert" if is_revert else "execute") if machine is None else machine
 
 
 def with_secrets(step: Step, request: RequestRecord) -> Step:
@@ -195,7 +211,24 @@ def having(active: Active, lane: Lane) -> Active:
     return replace(active, lanes=tuple(lane if one.place == lane.place else one for one in active.lanes))
 
 
-def _without(draft: Draft, active: Active, lane: Lane) -> Active:
+def waiting_lane(active: Active, name: str, attempt: int) -> Lane | None:
+    """Return where a step waits for somebody's answer; None: it does not."""
+    run = run_of(active)
+    for lane in active.lanes:
+        step = run.steps[lane.place]
+        if (step.step.name, step.attempts, step.state) == (name, attempt, StepState.WAITING):
+            return lane
+    return None
+
+
+def stopped(active: Active, action: StepAction) -> CastironError:
+    """Return why a step was stopped: as the list was."""
+    error = from_wire(run_of(active).failure or {})
+    error.applied = action.applied()
+    return error
+
+
+def _without(draft: Draft, active: Active, lane: Lane, run: Run) -> Active:
     present = next((one for one in active.lanes if one.place == lane.place), lane)
     let_go(draft, present)
-    return replace(active, lanes=tuple(one for one in active.lanes if one.place != lane.place))
+    return replace(active, action=run, lanes=tuple(one for one in active.lanes if one.place != lane.place))

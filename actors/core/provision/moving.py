@@ -6,6 +6,7 @@ The only place that writes a provision state, and what it was meant to come to.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from castiron.actors.core.allocations.holding import give_back
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.provision.states import STABLE, TARGETS, after
 from castiron.store.records import NodeRecord, RequestRecord
@@ -47,6 +48,8 @@ def move(
     meant = None if to in STABLE else target or before.target_provision_state or TARGETS[to]
     draft.record(provision_state=to, target_provision_state=meant, last_error=last_error)
     draft.tell(told_as, {**_told(draft, request, event, before), **details}, request)
+    if event is ProvisionEvent.CLEAN and before.provision_state is ProvisionState.DELETING:
+        give_back(draft, request.requester, "undeployed")
     return to
 
 
@@ -58,30 +61,42 @@ def arrived(draft: Draft, request: RequestRecord, event: ProvisionEvent) -> None
 
 def free_stuck(draft: Draft) -> None:
     """Lead a node out of a state in which somebody works on it, where nobody does: no request is there to go on."""
+    at = draft.state.record.provision_state
+    event = next(one for one in (ProvisionEvent.FAIL, ProvisionEvent.ABORT) if after(at, one))
+    why = f"It was found {at}, and nobody works on it. Look at the machine, then move it again."
+    move_idle(draft, event, "conductor", last_error=why, reason=why)
+
+
+def move_idle(
+    draft: Draft, event: ProvisionEvent, requester: str, *, last_error: str | None = None, **details: Any
+) -> None:
+    """Move a node on which no work is going on, by an event that means something in its state: nothing begins or ends.
+
+    Args:
+        details: what else is told.
+    """
     before = draft.state.record
-    event = next(one for one in (ProvisionEvent.FAIL, ProvisionEvent.ABORT) if after(before.provision_state, one))
-    why = f"It was found {before.provision_state}, and nobody works on it. Look at the machine, then move it again."
-    to = after(before.provision_state, event) or before.provision_state
-    draft.record(provision_state=to, target_provision_state=None if to in STABLE else TARGETS[to], last_error=why)
-    told = {
-        "requester": "conductor",
-        "event": event.value,
-        "previous_provision_state": before.provision_state,
-        "previous_target_provision_state": before.target_provision_state,
-        "provision_state": to,
-        "target_provision_state": draft.state.record.target_provision_state,
-        "reason": why,
-    }
-    draft.tell(EventType.PROVISION_SET_SUCCESS, told)
+    to = after(before.provision_state, event)
+    if to is None:  # pragma: no cover - as above
+        raise AssertionError(f"{event} means nothing in {before.provision_state}")
+    meant = None if to in STABLE else TARGETS[to]
+    draft.record(provision_state=to, target_provision_state=meant, last_error=last_error)
+    draft.tell(
+        EventType.PROVISION_SET_SUCCESS, {"requester": requester, **_way(event, before, draft.state.record), **details}
+    )
 
 
 def _told(draft: Draft, request: RequestRecord, event: ProvisionEvent, before: NodeRecord) -> dict[str, Any]:
-    record = draft.state.record
+    used = {} if request.runbook is None else {"runbook": request.runbook}
+    return {"requester": request.requester, **_way(event, before, draft.state.record), **used}
+
+
+def _way(event: ProvisionEvent, before: NodeRecord, record: NodeRecord) -> dict[str, Any]:
     return {
-        "requester": request.requester,
         "event": event.value,
         "previous_provision_state": before.provision_state,
         "previous_target_provision_state": before.target_provision_state,
         "provision_state": record.provision_state,
         "target_provision_state": record.target_provision_state,
+        "power_state": record.power_state,
     }

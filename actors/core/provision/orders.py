@@ -1,6 +1,6 @@
-"""What is said about the work on a node: end it, hold it, let it go on; how one of its steps ended. Pure.
+"""What is said about the work on a node: end it, hold it, let it go on; what is next, how a step ended. Pure.
 
-Decided at once, whoever asks; the answer is the node as it is afterwards. May come in: another order. Must not: what
+Decided at once, whoever says it; the answer is the node as it is afterwards. May come in: another order. Must not: what
 follows from it for the steps (`driving`).
 """
 
@@ -9,15 +9,18 @@ from typing import Final
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Refuse
-from castiron.actors.core.messages import Direct, Order, StepAnswer
+from castiron.actors.core.messages import Direct, Moved, Order, Reported, StepAnswer
 from castiron.actors.core.provision import driving
 from castiron.actors.core.provision.courses import EVENTS_OF
+from castiron.actors.core.provision.lanes import waiting_lane
+from castiron.actors.core.provision.moving import move_idle
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.provision.states import after, events_of, held_from
 from castiron.actors.core.requests import running
 from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import leaving
 from castiron.actors.core.state import Active
+from castiron.actors.core.telling import steps as telling
 from castiron.actors.settings import Settings
 from castiron.transport.errors import CastironError, NodeStateInvalid, StepNotWaiting
 from castiron.transport.verbs import NodeProvisionAbort, NodeProvisionHold, NodeProvisionUnhold, tag_of
@@ -43,7 +46,7 @@ def direct(draft: Draft, message: Direct, settings: Settings) -> None:
     work = _work(draft)
     match message.order:
         case Order.ABORT if draft.state.running is None:
-            _move_idle(draft, message)
+            move_idle(draft, ProvisionEvent.ABORT, message.requester)
         case Order.ABORT:
             running.abort(draft, message.requester, settings)
         case Order.HOLD if work is not None:
@@ -60,7 +63,7 @@ def answer(draft: Draft, message: StepAnswer, settings: Settings) -> None:
     active = _work(draft)
     lane = None
     if active is not None and active.request.id == message.request_id:
-        lane = driving.waiting_lane(active, message.step, message.attempt)
+        lane = waiting_lane(active, message.step, message.attempt)
     if active is None or lane is None:
         name = draft.state.record.name
         error = StepNotWaiting(
@@ -73,6 +76,22 @@ def answer(draft: Draft, message: StepAnswer, settings: Settings) -> None:
     else:
         driving.answered(draft, active, lane, message.outcome, settings)
     return draft.order(AnswerNode(message.reply_to))
+
+
+def moved(draft: Draft, message: Moved, settings: Settings) -> None:
+    """Take in what the executor says, if it was the latest that it was asked."""
+    active = _work(draft)
+    if active is not None and active.turn == message.ticket:
+        driving.moved(draft, active, message, settings)
+
+
+def reported(draft: Draft, message: Reported) -> None:
+    """Tell how a step gets on, if it is still at it."""
+    active = _work(draft)
+    for lane in () if active is None else active.lanes:
+        if active is not None and lane.call == message.ticket:
+            told = telling.about(active.request, _run(active), lane.place, draft.state.record)
+            draft.tell(EventType.STEP_PROGRESS, {**told, "progress": message.progress}, active.request)
 
 
 def _obstacle(draft: Draft, message: Direct) -> CastironError | None:
@@ -93,25 +112,6 @@ def _obstacle(draft: Draft, message: Direct) -> CastironError | None:
     return NodeStateInvalid(
         f"{record.name} is {at}: there is nothing to {message.order}. It takes {', '.join(words) or 'nothing'}.",
         details={"node": record.name, "provision_state": at.value, "target": message.order.value, "accepts": words},
-    )
-
-
-def _move_idle(draft: Draft, message: Direct) -> None:
-    """Move a node on which no work is going on; there is no request to tell of."""
-    before = draft.state.record
-    to = after(before.provision_state, ProvisionEvent.ABORT)
-    assert to is not None  # noqa: S101 - an obstacle otherwise
-    draft.record(provision_state=to, target_provision_state=None, last_error=None)
-    draft.tell(
-        EventType.PROVISION_SET_SUCCESS,  # nothing was begun that could end
-        {
-            "requester": message.requester,
-            "event": ProvisionEvent.ABORT.value,
-            "previous_provision_state": before.provision_state,
-            "previous_target_provision_state": before.target_provision_state,
-            "provision_state": to,
-            "target_provision_state": None,
-        },
     )
 
 

@@ -5,12 +5,12 @@ by itself, the highest priority first, ties by interface as Ironic breaks them. 
 request: a catalogue, or a runbook, that changes later changes nothing of it.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from castiron.actors.core.provision.catalogue import POWERING_OFF, RESERVED, Arg, Catalogue, Known
 from castiron.actors.core.provision.courses import stages_of
-from castiron.actors.core.provision.steps import Plan, Step
+from castiron.actors.core.provision.steps import NOTHING, Plan, Step
 from castiron.transport.errors import PowerOffDisabled, StepInvalid
 from castiron.transport.verbs import NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import ProvisionTarget, StepKind
@@ -21,18 +21,39 @@ INTERFACES: Final = ("vendor", "power", "management", "firmware", "deploy", "bio
 VERIFY_INTERFACES: Final = ("power", "management", "firmware", "inspect", "deploy", "boot", "bios", "raid")
 """The same, for verify steps."""
 
-BY_ITSELF: Final[Mapping[StepKind, tuple[tuple[str, str], ...]]] = {
-    StepKind.VERIFY: (("management", "check_bmc"),),
+
+class Own(NamedTuple):
+    """A step that is done without being asked for."""
+
+    interface: str
+    step: str
+    args: Mapping[str, Any] = NOTHING
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """As the catalogue has it."""
+        return self.interface, self.step
+
+
+_BOOT: Final = ("management", "set_boot_device")
+
+BY_ITSELF: Final[Mapping[StepKind, tuple[Own, ...]]] = {
+    StepKind.VERIFY: (Own("management", "check_bmc"),),
     StepKind.INSPECT: (
-        ("inspect", "read_device_id"),
-        ("inspect", "read_guid"),
-        ("inspect", "read_fru"),
-        ("inspect", "read_sensors"),
+        Own("inspect", "read_device_id"),
+        Own("inspect", "read_guid"),
+        Own("inspect", "read_fru"),
+        Own("inspect", "read_sensors"),
     ),
-    StepKind.ADOPT: (("management", "check_bmc"),),
-    StepKind.UNDEPLOY: ((RESERVED, "power_off"),),
+    StepKind.ADOPT: (Own("management", "check_bmc"),),
+    StepKind.UNDEPLOY: (Own(RESERVED, "power_off"),),
+    StepKind.RESCUE: (Own(*_BOOT, {"boot_device": "pxe"}), Own(RESERVED, "reboot"), Own(RESERVED, "wait")),
+    StepKind.UNRESCUE: (Own(*_BOOT, {"boot_device": "disk"}), Own(RESERVED, "reboot")),
 }
 """Kind → the steps that are done first, whatever the driver adds."""
+
+NEED_REBOOT: Final = frozenset({StepKind.RESCUE, StepKind.UNRESCUE})
+"""Kinds whose own steps are of no use to a machine that must stay on."""
 
 
 def plan(verb: NodeProvisionSet, catalogue: Catalogue, step_timeout_s: float, *, keep_on: bool = False) -> Plan:
@@ -48,6 +69,7 @@ def plan(verb: NodeProvisionSet, catalogue: Catalogue, step_timeout_s: float, *,
     """
     if keep_on:
         _check_kept_on(verb)
+        _check_needs_no_reboot(verb)
         catalogue = {key: known for key, known in catalogue.items() if key not in POWERING_OFF}
     kinds = stages_of(verb.target)
     return {
@@ -61,34 +83,53 @@ def _steps(
 ) -> list[Step]:
     if verb.steps is None or not is_first:
         if verb.target is ProvisionTarget.CLEAN:
-            raise StepInvalid("Cleaning by hand needs its steps: name them.", details={"path": "$.steps"})
+            raise StepInvalid("Cleaning by hand needs its steps: name them, or a runbook.", details={"path": "$.steps"})
         return _own(kind, catalogue, step_timeout_s)
-    wishes = list(enumerate(verb.steps))
+    return steps_of(verb.steps, kind, catalogue, step_timeout_s)
+
+
+def steps_of(
+    chosen: Sequence[StepWish], kind: StepKind | None, catalogue: Catalogue, step_timeout_s: float
+) -> list[Step]:
+    """Return the steps of a list that was chosen, in the order in which they are done.
+
+    Args:
+        kind: of the list; None: of any kind, nothing is asked about it.
+
+    Raises:
+        StepInvalid: as `plan`.
+    """
+    wishes = list(enumerate(chosen))
     if any(wish.priority is not None for _, wish in wishes):
         wishes.sort(key=lambda one: _rank(kind, one[1].priority or 0, one[1].interface or RESERVED))
     steps = _named(_checked(place, wish, kind, catalogue, step_timeout_s) for place, wish in wishes)
     _check_order(steps)
+    _check_single(wishes, catalogue)
     return steps
 
 
 def _own(kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> list[Step]:
     """Return what is done if nobody chooses."""
-    first = [catalogue[key] for key in BY_ITSELF.get(kind, ()) if key in catalogue]
-    more = [known for known in catalogue.values() if kind in known.kinds and known.priority > 0]
+    first = [(catalogue[own.key], own.args) for own in BY_ITSELF.get(kind, ()) if own.key in catalogue]
+    more = [
+        known for known in catalogue.values() if kind in known.kinds and known.priority > 0 and known.refusal is None
+    ]
     more.sort(key=lambda known: _rank(kind, known.priority, known.interface))
-    return _named(_step(known, {}, step_timeout_s) for known in (*first, *more))
+    return _named(_step(known, args, step_timeout_s) for known, args in (*first, *((known, NOTHING) for known in more)))
 
 
-def _rank(kind: StepKind, priority: int, interface: str) -> tuple[int, int]:
+def _rank(kind: StepKind | None, priority: int, interface: str) -> tuple[int, int]:
     order = VERIFY_INTERFACES if kind is StepKind.VERIFY else INTERFACES
     return -priority, order.index(interface) if interface in order else len(order)
 
 
-def _checked(place: int, wish: StepWish, kind: StepKind, catalogue: Catalogue, step_timeout_s: float) -> Step:
+def _checked(place: int, wish: StepWish, kind: StepKind | None, catalogue: Catalogue, step_timeout_s: float) -> Step:
     path = f"$.steps[{place}]"
-    known = _known(path, wish, catalogue)
-    if kind not in known.kinds:
+    known = known_of(path, wish, catalogue)
+    if kind is not None and kind not in known.kinds:
         raise _invalid(path, wish, f"It is no {kind} step.")
+    if known.refusal is not None:
+        raise _invalid(path, wish, known.refusal)
     args = _checked_args(f"{path}.args", wish, known)
     step = _step(known, args, step_timeout_s)
     secrets = [name for name in args if known.args[name].is_secret]
@@ -107,7 +148,15 @@ def _checked(place: int, wish: StepWish, kind: StepKind, catalogue: Catalogue, s
     return Step.from_map({**step.to_map(), **treatment})
 
 
-def _known(path: str, wish: StepWish, catalogue: Catalogue) -> Known:
+def known_of(path: str, wish: StepWish, catalogue: Catalogue) -> Known:
+    """Return what is known of a step that is asked for.
+
+    Args:
+        path: where it stands in what was asked.
+
+    Raises:
+        StepInvalid: there is no such step, or several interfaces have one.
+    """
     wanted = (wish.interface or RESERVED, wish.step)
     if wanted in catalogue:
         return catalogue[wanted]
@@ -128,26 +177,38 @@ def _checked_args(path: str, wish: StepWish, known: Known) -> dict[str, Any]:
         if name in wish.args:
             _check_arg(f"{path}.{name}", wish, arg, wish.args[name])
         elif arg.required:
-            raise _invalid(f"{path}.{name}", wish, f"It needs it: {arg.description}.")
+            raise _invalid(f"{path}.{name}", wish, f"It needs {name}: {arg.description}.")
+    if known.one_of and sum(bool(wish.args.get(name)) for name in known.one_of) != 1:
+        raise _invalid(path, wish, f"It needs exactly one of {', '.join(known.one_of)}.")
     return dict(wish.args)
 
 
 def _check_arg(path: str, wish: StepWish, arg: Arg, value: object) -> None:
     takes = (int, float) if arg.kind is float else (arg.kind,)
     if not isinstance(value, takes) or (isinstance(value, bool) and arg.kind is not bool):
-        raise _invalid(path, wish, f"It takes a {arg.kind.__name__}: {arg.description}.")
+        raise _invalid(path, wish, f"{_arg_of(path)} is a {arg.kind.__name__}: {arg.description}.")
     if arg.choices and value not in arg.choices:
-        raise _invalid(path, wish, f"It takes one of {', '.join(arg.choices)}.")
+        raise _invalid(path, wish, f"{_arg_of(path)} is one of {', '.join(arg.choices)}.")
+    if (
+        isinstance(value, str)
+        and arg.most is not None
+        and not (value.isprintable() and len(value.encode()) <= arg.most)
+    ):
+        raise _invalid(path, wish, f"It takes at most {arg.most:.0f} bytes, all printable: {arg.description}.")
     if isinstance(value, int | float):
         too_small = arg.least is not None and not value >= arg.least  # NaN is neither
         too_large = arg.most is not None and not value <= arg.most
         if too_small or too_large:
-            raise _invalid(path, wish, f"It takes {arg.least} to {arg.most}: {arg.description}.")
+            raise _invalid(path, wish, f"{_arg_of(path)} is from {arg.least} to {arg.most}: {arg.description}.")
+
+
+def _arg_of(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _step(known: Known, args: Mapping[str, Any], step_timeout_s: float) -> Step:
     return Step(
-        name=known.step if known.interface == RESERVED else f"{known.interface}.{known.step}",
+        name=known.name,
         interface=known.interface,
         step=known.step,
         priority=known.priority,
@@ -170,6 +231,15 @@ def _check_kept_on(verb: NodeProvisionSet) -> None:
             )
 
 
+def _check_needs_no_reboot(verb: NodeProvisionSet) -> None:
+    kinds = stages_of(verb.target)
+    if verb.steps is None and NEED_REBOOT & set(kinds):
+        raise PowerOffDisabled(
+            f"{verb.target} reboots the machine, and {verb.node} must not be powered off. Name steps that do without.",
+            details={"node": verb.node, "target": verb.target.value},
+        )
+
+
 def _named(steps: Iterable[Step]) -> list[Step]:
     """Give each step a name of its own: the second reboot is reboot#2."""
     named: list[Step] = []
@@ -188,14 +258,27 @@ def _check_order(steps: list[Step]) -> None:
             if name not in names:
                 message = f"{step.name} is to be after {name}, and there is no such step in the list."
                 raise StepInvalid(message, details={"path": f"$.steps[{place}].after", "step": step.name})
-    left = {step.name: set(step.after or ()) for step in steps if step.after is not None}
+    before = [{other.name for other in steps[:place]} for place in range(len(steps))]
+    left = {step.name: before[place] if step.after is None else set(step.after) for place, step in enumerate(steps)}
     while left:
         ready = [name for name, after in left.items() if not after & left.keys()]
         if not ready:
-            message = f"These steps wait for each other: {', '.join(left)}."
+            message = (
+                f"These steps wait for each other: {', '.join(left)}. One without `after` waits for all before it."
+            )
             raise StepInvalid(message, details={"path": "$.steps", "step": next(iter(left))})
         for name in ready:
             del left[name]
+
+
+def _check_single(wishes: Iterable[tuple[int, StepWish]], catalogue: Catalogue) -> None:
+    """Refuse a step twice of which a list has one at the most."""
+    taken: set[tuple[str, str]] = set()
+    for place, wish in wishes:
+        known = known_of(f"$.steps[{place}]", wish, catalogue)
+        if known.is_single and (known.interface, known.step) in taken:
+            raise _invalid(f"$.steps[{place}]", wish, "A list has it once at the most.")
+        taken.add((known.interface, known.step))
 
 
 def _invalid(path: str, wish: StepWish, why: str) -> StepInvalid:

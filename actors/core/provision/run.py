@@ -11,9 +11,11 @@ rules:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from castiron.actors.core.provision.steps import Step, nothing
+from castiron.actors.core.provision.steps import NOTHING, Step, nothing
+from castiron.store.records import Fragment, fragment
 from castiron.transport.vocabulary import Applied, EngineMode, Instant, PowerState, ProvisionState, StepState
 
 UNDER_WAY: Final = frozenset({StepState.RUNNING, StepState.WAITING, StepState.REVERTING})
@@ -21,7 +23,7 @@ TO_REVERT: Final = frozenset({StepState.SUCCESS, StepState.FAILURE})
 """A step that failed may have done a part of it: it is taken back as well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """Where one step stands."""
 
@@ -39,14 +41,15 @@ class Progress:
     retry_at: Instant | None = None
     """It failed, and begins again then."""
 
-    def to_map(self) -> dict[str, Any]:
-        """Return it as it is stored."""
-        told: dict[str, Any] = {"step": self.step.to_map(), "state": self.state.value, "attempts": self.attempts}
+    @cached_property
+    def stored(self) -> Fragment:
+        """As it is stored: made once, as of a list one step has changed at most with most commits."""
+        told: dict[str, Any] = {"step": self.step.stored, "state": self.state.value, "attempts": self.attempts}
         for key in ("started_at", "ended_at", "until", "result", "error", "retry_at"):
             value = getattr(self, key)
             if value is not None:
                 told[key] = value
-        return {**told, "place": dict(self.place)} if self.place else told
+        return Fragment({**told, "place": dict(self.place)} if self.place else told)
 
     @classmethod
     def from_map(cls, told: Mapping[str, Any]) -> "Progress":
@@ -90,6 +93,8 @@ class Run:
     is_held: bool = False
     failure: Mapping[str, Any] | None = None
     """Why it goes back, in the form of the wire."""
+    flow: Mapping[str, Any] | None = field(default=None, compare=False)
+    """What another executor keeps of it, as plain data; where it says otherwise than the steps, they count."""
 
     @property
     def observed(self) -> tuple[PowerState, Instant] | None:
@@ -117,14 +122,18 @@ class Run:
             return Applied.YES
         return Applied.UNKNOWN if any(one.attempts for one in self.steps) else Applied.NO
 
-    def progress(self) -> Mapping[str, Any]:
-        """Return what a successor must know, as plain data for the store."""
+    def progress(self, before: Mapping[str, Any] = NOTHING) -> Mapping[str, Any]:
+        """Return what a successor must know, as plain data for the store.
+
+        Args:
+            before: what a successor had to know before: what was planned stays in it.
+        """
         told: dict[str, Any] = {"stage": self.stage.value, "mode": self.mode.value}
-        told["steps"] = [one.to_map() for one in self.steps]
-        for key in ("is_to_hold", "is_held", "failure"):
+        told["steps"] = [one.stored for one in self.steps]
+        for key in ("is_to_hold", "is_held", "failure", "flow"):
             if getattr(self, key):
                 told[key] = getattr(self, key)
-        return told
+        return Fragment({**told, "plan": fragment(before.get("plan", {}))})
 
     @classmethod
     def from_progress(cls, told: Mapping[str, Any]) -> "Run":
@@ -136,6 +145,7 @@ class Run:
             is_to_hold=bool(told.get("is_to_hold", False)),
             is_held=bool(told.get("is_held", False)),
             failure=told.get("failure"),
+            flow=told.get("flow"),
         )
 
     def having(self, place: int, /, **changes: Any) -> "Run":
@@ -145,16 +155,29 @@ class Run:
 
     def moves(self) -> tuple[Move, ...]:
         """Return what is to be done now, given where the steps stand; nothing, while something has to end first."""
-        busy = any(one.state in UNDER_WAY for one in self.steps)
         if self.failure is not None:
-            return () if busy else (self._back(),)
+            return () if self.is_busy else (self._back(),)
         if self.is_held:
             return ()
         if self.is_to_hold:
-            return () if busy else (Stop(),)
+            return () if self.is_busy else (Stop(),)
         if all(one.state is StepState.SUCCESS for one in self.steps):
             return (Finish(),)
         return tuple(Begin(place) for place, one in enumerate(self.steps) if self._is_ready(place, one))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step is under way."""
+        return any(one.state in UNDER_WAY for one in self.steps)
+
+    def is_to_revert(self, place: int) -> bool:
+        """Return whether a step has done something that can be taken back."""
+        one = self.steps[place]
+        return one.state in TO_REVERT and one.step.has_revert
+
+    def latest(self, places: Iterable[int]) -> int:
+        """Return which of some steps began last."""
+        return max(places, key=lambda place: (self.steps[place].started_at or 0.0, place))
 
     def name_of(self, place: int) -> str:
         """Return the name of a step."""
@@ -170,10 +193,8 @@ class Run:
         return all(other.state is StepState.SUCCESS for other in before)
 
     def _back(self) -> Move:
-        begun = [place for place, one in enumerate(self.steps) if one.state in TO_REVERT and one.step.has_revert]
-        if not begun:
-            return Finish()
-        return Revert(max(begun, key=lambda place: (self.steps[place].started_at or 0.0, place)))
+        begun = [place for place in range(len(self.steps)) if self.is_to_revert(place)]
+        return Revert(self.latest(begun)) if begun else Finish()
 
     def _next_name(self) -> str:
         return next((one.step.name for one in self.steps if one.state is StepState.PENDING), "the end")

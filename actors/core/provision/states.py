@@ -29,6 +29,8 @@ _GIVE_UP: Final = "nobody wants it any more, and nothing is being done at this m
 _TEAR_DOWN: Final = "whoever had the machine gives it back"
 _AGAIN: Final = "the cause is gone: try again"
 
+_NOT_HERE: Final = "the reference's; nothing does it here: a list that has failed has ended, and none is left to go on"
+
 TRANSITIONS: Final[Mapping[tuple[In, On], Row]] = {
     (In.ENROLL, On.MANAGE): Row(In.VERIFYING, "whoever is to be managed must answer first"),
     (In.VERIFYING, On.DONE): Row(In.MANAGEABLE, "the BMC answers, with these credentials"),
@@ -119,8 +121,8 @@ TRANSITIONS: Final[Mapping[tuple[In, On], Row]] = {
     (In.SERVICE_HOLD, On.ABORT): Row(In.SERVICE_FAILED, _GIVE_UP),
     (In.SERVICE_FAILED, On.SERVICE): Row(In.SERVICING, _AGAIN),
     (In.SERVICE_FAILED, On.RESCUE): Row(In.RESCUING, "its owner cannot get in any more"),
-    (In.SERVICE_FAILED, On.WAIT): Row(In.SERVICE_WAIT, "whoever works on it asked for more time"),
-    (In.SERVICE_FAILED, On.HOLD): Row(In.SERVICE_HOLD, _HOLD),
+    (In.SERVICE_FAILED, On.WAIT): Row(In.SERVICE_WAIT, _NOT_HERE),
+    (In.SERVICE_FAILED, On.HOLD): Row(In.SERVICE_HOLD, _NOT_HERE),
     (In.SERVICE_FAILED, On.DELETE): Row(In.DELETING, _TEAR_DOWN),
     (In.SERVICE_FAILED, On.ABORT): Row(In.ACTIVE, "what failed is left as it is, and the machine is in use"),
 }

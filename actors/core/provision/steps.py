@@ -6,8 +6,11 @@ of a step. Must not: what a step does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Self
+
+from castiron.store.records import Fragment
 
 Plan = Mapping[str, Sequence[Mapping[str, Any]]]
 """Kind of steps → the steps, as they are stored: what a request will work through."""
@@ -20,7 +23,7 @@ def nothing() -> Mapping[str, Any]:
     return NOTHING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One step of a list, with everything that whoever carries it out must know."""
 
@@ -52,16 +55,20 @@ class Step:
     """How often it is tried again."""
     retry_delay_s: float = 0.0
 
+    @cached_property
+    def stored(self) -> Fragment:
+        """As it is stored, which it is with each commit of its list."""
+        return Fragment(self.to_map())
+
     def to_map(self) -> dict[str, Any]:
         """Return it as it is stored: what differs from the rule."""
-        told = {item.name: getattr(self, item.name) for item in fields(self)}
+        told = {name: getattr(self, name) for name in _NAMES}
         return {key: _plain(value) for key, value in told.items() if value != _RULE.get(key, _UNSET)}
 
     @classmethod
     def from_map(cls, told: Mapping[str, Any]) -> Self:
         """Rebuild a stored one; words of a newer castiron are left out."""
-        known = {item.name for item in fields(cls)}
-        values: dict[str, Any] = {key: value for key, value in told.items() if key in known}
+        values: dict[str, Any] = {key: value for key, value in told.items() if key in _NAMES}
         after = told.get("after")
         values["after"] = None if after is None else tuple(after)
         values["secret_args"] = tuple(told.get("secret_args", ()))
@@ -72,6 +79,9 @@ def has_secrets(plan: Plan) -> bool:
     """Return whether a step of a plan is given a secret."""
     return any(step.get("secret_args") for steps in plan.values() for step in steps)
 
+
+_NAMES: Final = {item.name: None for item in fields(Step)}
+"""In their order."""
 
 _UNSET: Final = object()
 _RULE: Final[Mapping[str, Any]] = {

@@ -10,6 +10,9 @@ from typing import Any
 from castiron.store.records import CallbackRecord, NodeRecord, RequestRecord
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, DeliveryID
 
+Callbacks = Mapping[str, tuple[str, ...]]
+"""URLs that are to be called, each with the identities that want it."""
+
 
 def callbacks_of(requests: Iterable[RequestRecord], node: NodeRecord) -> tuple[CallbackRecord, ...]:
     """Return the calls that are owed for those of the requests that have ended.
@@ -33,9 +36,23 @@ def callbacks_of(requests: Iterable[RequestRecord], node: NodeRecord) -> tuple[C
     )
 
 
-def with_callback(request: RequestRecord, url: str | None) -> tuple[str, ...]:
-    """Return what a request calls at its end once somebody else has asked for it, too."""
-    return request.callbacks if url is None or url in request.callbacks else (*request.callbacks, url)
+def with_callback(callbacks: Callbacks, url: str | None, who: str) -> Callbacks:
+    """Return what a request calls at its end once somebody has asked for it, too.
+
+    Args:
+        url: what that identity wants to be called; None: nothing.
+        who: the identity.
+    """
+    if url is None:
+        return callbacks
+    wanted = callbacks.get(url, ())
+    return {**callbacks, url: wanted if who in wanted else (*wanted, who)}
+
+
+def without_callbacks(callbacks: Callbacks, who: str) -> Callbacks:
+    """Return what a request calls at its end once an identity does not want it any more: what others want called."""
+    left = {url: tuple(one for one in wanted if one != who) for url, wanted in callbacks.items()}
+    return {url: wanted for url, wanted in left.items() if wanted}
 
 
 def _body(request: RequestRecord, node: NodeRecord) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET, about
+from castiron.actors.core.machines.password import FORMER
 from castiron.actors.core.provision.moving import arrived, move
 from castiron.actors.core.provision.states import after
 from castiron.actors.core.requests import tracing
@@ -31,6 +32,8 @@ def close(draft: Draft, request: RequestRecord, error: CastironError | None, by:
     request = replace(request, trace=tracing.ended(request.trace, request, draft.now))
     draft.keep(request)
     if request.verb == PROVISION_SET:
+        if FORMER in draft.state.record.other_passwords:
+            draft.record(other_passwords={})  # nothing is taken back any more
         _arrive(draft, request, error, by)
     else:
         _announce(draft, request, error)

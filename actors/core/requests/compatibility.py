@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from castiron.actors.core.provision.courses import EVENTS_OF
-from castiron.actors.core.provision.states import WORKING, after
+from castiron.actors.core.provision.states import TARGETS, WORKING, after
 from castiron.actors.core.state import NodeState
 from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.verbs import (
@@ -32,7 +32,7 @@ from castiron.transport.verbs import (
     arguments_of,
     tag_of,
 )
-from castiron.transport.vocabulary import Fault, Policy, RequestID
+from castiron.transport.vocabulary import Fault, Policy, ProvisionState, ProvisionTarget, RequestID
 
 POWER: Final = tag_of(NodePowerSet)
 BOOT_SET: Final = tag_of(NodeBootDeviceSet)
@@ -239,6 +239,13 @@ def judge(state: NodeState, verb: AnyNodeRequest) -> Verdict:
     return _by_policy(state, verb.policy, conflicts)
 
 
+def displacing(at: ProvisionState) -> tuple[ProvisionTarget, ...]:
+    """Return what ends the move of a node that waits or is held in this state: where the table has a row for it."""
+    if at not in TARGETS or at in WORKING:
+        return ()
+    return tuple(target for target, event in EVENTS_OF.items() if after(at, event) is not None)
+
+
 def displaces(state: NodeState, verb: AnyNodeRequest) -> bool:
     """Return whether a move ends the one that is under way: the provision states' table has a row for it.
 
@@ -246,8 +253,7 @@ def displaces(state: NodeState, verb: AnyNodeRequest) -> bool:
     """
     if not isinstance(verb, NodeProvisionSet) or state.running is None or state.running.verb != PROVISION:
         return False
-    at = state.record.provision_state
-    return not state.queue and at not in WORKING and after(at, EVENTS_OF[verb.target]) is not None
+    return not state.queue and verb.target in displacing(state.record.provision_state)
 
 
 def conflicting(state: NodeState, tag: str) -> RequestRecord | None:
@@ -266,6 +272,14 @@ def is_same(request: RequestRecord, tag: str, arguments: Mapping[str, Any]) -> b
 def essence(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is to be done, without how it is to be treated, and without the node's name, which may change."""
     return {name: value for name, value in arguments.items() if name not in TREATMENT}
+
+
+def wish_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for, as `essence` does: a runbook, not the steps that it had when it was looked at."""
+    asked = essence(arguments)
+    if asked.get("runbook") is not None:
+        asked.pop("steps", None)
+    return asked
 
 
 def condition_of(record: NodeRecord, *, is_leaving: bool) -> Condition:

@@ -24,6 +24,7 @@ from castiron.store.records import NodeRecord, RequestRecord
 from castiron.transport.errors import (
     CastironError,
     MailboxFull,
+    NodeAllocated,
     NodeInMaintenance,
     NodeLocked,
     NodeStateInvalid,
@@ -46,6 +47,8 @@ OTHERWISE: Final[Mapping[str, str]] = {
     SET_WAY: ", or abort it",
 }
 """Verb without a policy → what else there is to do where a request is in its way."""
+
+_DELETE: Final = tag_of(NodeDelete)
 
 CONCERNED: Final = tuple(tag for tag, verb in VERBS.items() if issubclass(verb, NodeRequest) or tag in HINDRANCES)
 """The verbs that change a node or reach its BMC, in the order of the documents."""
@@ -70,6 +73,18 @@ def leaving(state: NodeState) -> NodeLocked | None:
     return NodeLocked(
         f"{name} is being deleted.",
         details={"node": name, "request": None, "verb": "node.delete", "age_s": None, "requester": None},
+    )
+
+
+def held(state: NodeState) -> NodeAllocated | None:
+    """Return why a node that somebody holds is not forgotten, but in maintenance or by force."""
+    record = state.record
+    if record.allocation_uuid is None or record.maintenance:
+        return None
+    return NodeAllocated(
+        f"{record.name} is held by allocation {record.allocation_uuid}. Delete that first, put the node into "
+        "maintenance, or force the deletion: the allocation ends with the node then.",
+        details={"node": record.name, "allocation": record.allocation_uuid},
     )
 
 
@@ -174,6 +189,8 @@ def _obstacle(state: NodeState, tag: str) -> RequestRecord | CastironError | Non
     refusal = admittance(state, tag) or guarded_whole(state.record, tag)
     if refusal is not None:
         return refusal
+    if tag == _DELETE and held(state) is not None:
+        return held(state)
     if tag == PROVISION and state.running is None and not targets_of(state.record.provision_state):
         return misplaced(state, ProvisionTarget.DEPLOY)
     if tag not in HINDRANCES:

@@ -100,7 +100,9 @@ def is_due(active: Active | None, ticket: Ticket) -> bool:
     """Return whether a timer is the running request's."""
     if active is None:
         return False
-    return ticket in (active.limit, active.wake) or any(ticket in (lane.limit, lane.wake) for lane in active.lanes)
+    return ticket in (active.limit, active.wake, active.turn) or any(
+        ticket in (lane.limit, lane.wake) for lane in active.lanes
+    )
 
 
 def due(draft: Draft, active: Active, message: TimerDue, settings: Settings) -> None:

@@ -19,7 +19,7 @@ from castiron.actors.core.requests.ending import supersede, waits
 from castiron.actors.core.requests.guards import action_of_verb, guarded
 from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving, misplaced
 from castiron.actors.settings import Settings
-from castiron.store.records import KeyRecord, RequestRecord
+from castiron.store.records import Fragment, KeyRecord, RequestRecord
 from castiron.transport.errors import CastironError, RequestExpired
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import NodeProvisionSet, arguments_of, tag_of
@@ -128,7 +128,7 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         node_uuid=record.uuid,
         node_name=record.name,
         verb=tag_of(verb),
-        arguments=arguments_of(verb),
+        arguments=Fragment(arguments_of(verb)),
         requester=message.requester,
         state=RequestState.QUEUED,
         accepted_at=draft.now,
@@ -137,9 +137,10 @@ def _take(draft: Draft, message: Submit, verdict: Enqueue) -> None:
         on_restart=verb.on_restart,
         deadline_at=deadline_at,
         depends_on=verdict.depends_on,
-        callbacks=() if verb.callback_url is None else (verb.callback_url,),
-        requesters={identity_of(message.requester): deadline_at},
-        progress={"plan": message.plan} if message.plan else {},
+        callbacks=with_callback({}, verb.callback_url, identity_of(message.requester)),
+        requesters=Fragment({identity_of(message.requester): deadline_at}),
+        runbook=message.runbook,
+        progress={"plan": Fragment(message.plan)} if message.plan else {},
         secret_keys=STEPS if has_secrets(message.plan) else frozenset(),
     )
     waiting = [other for other in draft.state.queue if other not in verdict.superseded]
@@ -158,7 +159,7 @@ def _merge(draft: Draft, message: Submit, other: RequestRecord) -> None:
     verb, who, wanted = message.verb, identity_of(message.requester), dict(other.wanted_by)
     given = None if verb.deadline_at is None else Instant(verb.deadline_at)
     wanted[who] = latest((given, wanted[who])) if who in wanted else given
-    callbacks = with_callback(other, verb.callback_url)
+    callbacks = with_callback(other.callbacks, verb.callback_url, who)
     full = crowded(draft.state, max(len(wanted), len(callbacks)) - 1, MAX_REQUESTERS, what="request_sharers")
     if full is not None:
         return draft.order(Refuse(message.reply_to, full))

@@ -25,7 +25,7 @@ from castiron.actors.drivers.base import (
 from castiron.actors.drivers.findings import Finding
 from castiron.actors.drivers.operations import said
 from castiron.actors.drivers.work import Deferred, RunStep
-from castiron.store.records import RequestRecord, TraceEntry
+from castiron.store.records import Fragment, RequestRecord, TraceEntry
 from castiron.transport.vocabulary import BootMode, Instant, PowerState, TraceWord
 
 Trace = tuple[TraceEntry, ...]
@@ -40,7 +40,7 @@ KEPT_FIRST: Final = 16
 def noted(trace: Trace, word: TraceWord, at: Instant, **details: Any) -> Trace:
     """Add an entry; details that are None are left out."""
     known = {name: value for name, value in details.items() if value is not None}
-    return _bounded((*trace, TraceEntry(word=word, at=at, details=known)))
+    return _bounded((*trace, TraceEntry(word=word, at=at, details=Fragment(known))))
 
 
 def accepted(request: RequestRecord, position: int, behind: RequestRecord | None) -> Trace:
@@ -131,7 +131,7 @@ def _asked(operation: Operation | RunStep) -> Mapping[str, Any]:
 
 
 def _closed(exchange: TraceEntry, outcome: Outcome, now: Instant) -> TraceEntry:
-    return replace(exchange, until=now, details={**exchange.details, **_came(outcome)})
+    return replace(exchange, until=now, details=Fragment({**exchange.details, **_came(outcome)}))
 
 
 def _came(outcome: Outcome) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerRequest, Refuse
 from castiron.actors.core.messages import Withdraw
 from castiron.actors.core.requests import running, tracing
+from castiron.actors.core.requests.callbacks import without_callbacks
 from castiron.actors.core.requests.ending import cancel
 from castiron.actors.core.requests.guards import ABORT_REQUEST, guarded
 from castiron.actors.core.requests.submission import latest
@@ -18,6 +19,7 @@ from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError, RequestEnded, RequestNotYours, RequestStarted
 from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import TraceWord
+from castiron.transport.webhooks.addresses import shown
 
 
 def withdraw(draft: Draft, message: Withdraw, settings: Settings) -> None:
@@ -45,8 +47,10 @@ def _withdraw_waiting(draft: Draft, message: Withdraw, request: RequestRecord) -
     if withdrawn not in request.wanted_by:
         return draft.order(Refuse(message.reply_to, obstacle))
     wanted = {who: until for who, until in request.wanted_by.items() if who != withdrawn}
-    trace = tracing.noted(request.trace, TraceWord.WITHDRAWN, draft.now, requester=withdrawn)
-    left = replace(request, requesters=wanted, deadline_at=latest(wanted.values()), trace=trace)
+    callbacks = without_callbacks(request.callbacks, withdrawn)
+    gone = [shown(url) for url in request.callbacks if url not in callbacks]
+    trace = tracing.noted(request.trace, TraceWord.WITHDRAWN, draft.now, requester=withdrawn, not_called=gone or None)
+    left = replace(request, requesters=wanted, deadline_at=latest(wanted.values()), callbacks=callbacks, trace=trace)
     draft.keep(left)
     draft.state = draft.state.having(left)
     return draft.order(AnswerRequest(message.reply_to, left, is_final=True))
@@ -81,7 +85,8 @@ def _started(request: RequestRecord) -> CastironError:
 
 
 def _ended(message: Withdraw) -> CastironError:
+    """Return the refusal; who brings it to the client adds how it has ended, which a node does not remember."""
     return RequestEnded(
         f"Request {message.request_id} has ended. `castiron request show` tells how.",
-        details={"request": message.request_id, "state": None},
+        details={"request": message.request_id},
     )

@@ -12,6 +12,7 @@ from castiron.actors.core.machines.actions import POWER_SET
 from castiron.actors.core.machines.check import interval_s
 from castiron.actors.core.requests.tracing import Trace
 from castiron.actors.core.state import Active, NodeState
+from castiron.actors.core.telling import standing
 from castiron.actors.settings import Settings
 from castiron.store.records import EventRecord, RequestRecord
 from castiron.transport.replies import Explanation, Finding
@@ -23,8 +24,10 @@ HISTORY_COUNT: Final = 100
 OLD_CHECKS: Final = 3.0
 """A power state that is older than so many intervals is told as old."""
 
-_FAILURES: Final = frozenset({EventType.POWER_SET_ERROR, EventType.BOOT_DEVICE_SET_ERROR})
-_SUCCESSES: Final = frozenset({EventType.POWER_SET_END, EventType.BOOT_DEVICE_SET_END})
+_FAILURES: Final = frozenset(
+    {EventType.POWER_SET_ERROR, EventType.BOOT_DEVICE_SET_ERROR, EventType.PROVISION_SET_ERROR}
+)
+_SUCCESSES: Final = frozenset({EventType.POWER_SET_END, EventType.BOOT_DEVICE_SET_END, EventType.PROVISION_SET_END})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,15 @@ def _maintenance(facts: Facts) -> Iterator[Finding]:
         advice="`castiron node maintenance unset` ends it; nothing else does.",
         details={"requester": who, "reason": record.maintenance_reason},
     )
+
+
+def _guarded(facts: Facts) -> Iterator[Finding]:
+    yield from standing.guards(facts.state.record)
+
+
+def _passwords(facts: Facts) -> Iterator[Finding]:
+    if facts.state.running is None:  # otherwise it is on its way
+        yield from standing.passwords(facts.state.record)
 
 
 def _active(facts: Facts) -> Iterator[Finding]:
@@ -227,11 +239,13 @@ FINDINGS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     _aside,
     _fault,
     _maintenance,
+    _guarded,
     _active,
     _interrupted,
     _queued,
     _parked,
     _failed,
+    _passwords,
     _failing,
     _troubled,
     _power,

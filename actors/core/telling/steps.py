@@ -19,12 +19,14 @@ def about(request: RequestRecord, run: Run, place: int, node: NodeRecord) -> dic
     return {
         "requester": request.requester,
         "provision_state": node.provision_state,
+        "power_state": node.power_state,
         "interface": one.step.interface,
         "step": one.step.step,
         "name": one.step.name,
         "position": place + 1,
         "count": len(run.steps),
         "attempt": one.attempts,
+        **({} if request.runbook is None else {"runbook": request.runbook}),
     }
 
 

@@ -6,7 +6,7 @@
     direct      a driver without packets        network     datagrams without sockets
     invariants  the judges                      report      what is told
     evidence    what there is to judge          machines    BMCs, and the truth about them
-    plan        sizes and rates, and the seed
+    plan        sizes and rates, and the seed       rollout/  another story: all machines deployed at once
 
 Imports go down this list only. Nothing here may start a thread, open a socket, or ask the time.
 """

@@ -4,7 +4,7 @@ Plain data; who judges is invariants'.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -112,5 +112,9 @@ class Evidence:
     """How late power checks began, in seconds, to the millisecond → how many."""
     left_over: dict[str, int] = field(default_factory=dict[str, int])
     """What the last conductor still held when all had come to rest; nothing, if all is well."""
+    step_timeouts_s: Mapping[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    """(interface, step) → how long an attempt may take, where the step itself says so."""
+    blind_starts: Mapping[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """(node, step) → how often workers began what must not be done twice."""
     counts: dict[str, int] = field(default_factory=dict[str, int])
     """What was done: driver calls, datagrams, restarts."""

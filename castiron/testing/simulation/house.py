@@ -11,9 +11,10 @@ from functools import partial
 from random import Random
 from typing import Final
 
+from castiron.actors.allocations.succession import seat_keeper
 from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.conductor import MakeDrivers
-from castiron.actors.dispatch.clock import Timer
+from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
@@ -21,7 +22,7 @@ from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.periodics.periodics import Periodics
-from castiron.actors.pruning import Pruning
+from castiron.actors.pruning import Pruning, Reading
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
 from castiron.actors.published.checks import Checks
@@ -30,9 +31,9 @@ from castiron.actors.reception.admission import Keys
 from castiron.actors.reception.desk import Reception
 from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
+from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
-from castiron.actors.steps.shelf import Shelf
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory, Owner
@@ -45,6 +46,13 @@ from castiron.transport.vocabulary import CheckResult, Instant, NodeUUID
 
 PRUNING_PAUSE_S: Final = 3_600.0
 """Between two rounds that found nothing to remove: once a minute would be half of a simulated week's work."""
+
+STILL: Final = Reading(0.0, 0.0)
+"""The clocks of pruning: how long a step takes here says nothing, and would be another number each time."""
+
+
+MakeWorkers = Callable[[Clock, Settings], Workers]
+"""Makes those who carry steps out, in virtual time."""
 
 
 class MortalClock:
@@ -85,6 +93,7 @@ class Ground:
     new_id: Callable[[], str]
     settings: Settings
     drivers: MakeDrivers
+    workers: MakeWorkers
     stream: Stream
     """Where events are published."""
     lateness: Counter[float]
@@ -129,9 +138,10 @@ class House:
         archive = SimArchive(store, self.writer, self.dispatcher)
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
         self.services = Services(
-            workers=Workers(Shelf(), self._clock, 1),
+            workers=ground.workers(self._clock, ground.settings),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=Periodics(self._clock, ground.settings, ground.rng),
+            runbooks=Runbooks(store.runbooks()),
             conductor=store.conductor,
             clock=self._clock,
             dispatcher=self.dispatcher,
@@ -150,7 +160,16 @@ class House:
         self.kin = Kin(fleet=Seat(), supervisor=Seat())
         self._start_actors(store)
         keys = Keys(store.keys())
-        Pruning(store, archive, self._clock, ground.settings, keys.forget, pause_s=PRUNING_PAUSE_S).start()
+        pruning = Pruning(
+            store,
+            archive,
+            self._clock,
+            ground.settings,
+            keys.forget,
+            pause_s=PRUNING_PAUSE_S,
+            read_clocks=lambda: STILL,
+        )
+        pruning.start()
         self.intake = Intake(self.services, archive, keys)
         self.bulks = Bulks(self.services, self.intake, archive)
         desk = Bulletin(
@@ -204,6 +223,7 @@ class House:
             state = state_from_store(record, store.open_requests_of(record.uuid), services.settings.node_queue_limit)
             nursery.raise_node(state, services.board.seq)
         seat_fleet(services, nursery, self.kin.fleet, self.tally, self._fail)
+        seat_keeper(services, self.kin.keeper, self.tally, self._fail, store.allocations())
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from castiron.testing.simulation.evidence import Evidence
-from castiron.testing.simulation.judges import checks, conductor, requests
+from castiron.testing.simulation.judges import checks, conductor, provision, requests
 from castiron.testing.simulation.judges.homes import Hold
 
 MAX_TOLD: Final = 20
@@ -73,6 +73,14 @@ INVARIANTS: Final[Mapping[str, tuple[str, Judge]]] = MappingProxyType(
         "I10": ("event numbers have no gap", conductor.numbers_have_no_gap),
         "I11": ("busy says which limit, and when to come back", conductor.busy_says_when_to_come_back),
         "I12": ("an action ends by its deadline", requests.actions_end_by_their_deadline),
+        "R3-1": ("nothing is told of a move before it has started", provision.nothing_before_it_starts),
+        "R3-2": ("what could not start leaves no trace", provision.unstarted_leaves_no_trace),
+        "R3-3": ("each start of a move has exactly one end or error, later", provision.one_end_for_each_start),
+        "R3-4": ("each move is a row of the table, and none is taken back", provision.no_way_back),
+        "steps": ("each step has exactly one end, before its list has", provision.each_step_has_one_end),
+        "bounded": ("no step takes longer than it may", provision.steps_end_in_time),
+        "once": ("what must not be done twice is not", provision.blind_steps_run_once),
+        "log": ("the events alone tell where each node is", provision.log_rebuilds_nodes),
         "deleted": ("requests of a deleted node end with it, and say so", requests.deletion_ends_requests),
         "answers": ("every question is answered once", conductor.every_question_is_answered_once),
         "truth": ("a power request that succeeded is true", requests.success_is_true),

@@ -1,8 +1,9 @@
 """What a simulation is made of: its size, its seed, and how often what happens. Numbers only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from castiron.actors.settings import Settings
 
@@ -12,6 +13,18 @@ MINUTE_S: Final = 60.0
 
 CALM_S: Final = 2 * HOUR_S
 """At the end nothing more goes wrong for so long: more than anything that was begun may take."""
+
+
+CALL_BACK_S: Final = 120.0
+"""How long an agent may be silent in a rollout."""
+
+OF_ROLLOUTS: Final[Mapping[str, Any]] = {
+    "deploy_callback_timeout_s": CALL_BACK_S,
+    "max_concurrent_deploy": 0,
+    "max_concurrent_clean": 0,
+    "max_workers": 1000,
+}
+"""Settings with which nobody waits for a place: what one node does is no reason for another one to be late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +62,14 @@ class Plan:
     """Between two times at which the disk is full."""
     disk_full_length_mean_s: float = 2 * MINUTE_S
     """How long it stays full."""
+    rollout: bool = False
+    """Instead of all this: all machines are deployed at once, ten steps each. Then only what stands below counts."""
+    trouble_percent: float = 5.0
+    """Of the steps, so many fail, hang or return rubbish, and of the call-backs so many do not come, or come late."""
+    orders_percent: float = 5.0
+    """Of the nodes, so many are aborted, held or asked for twice while they are deployed."""
+    kills: int = 4
+    """So many steps end the conductor, and with it all that are under way."""
 
     def __post_init__(self) -> None:
         if self.nodes < 1 or self.days <= 0:
@@ -64,16 +85,21 @@ class Plan:
     @property
     def command(self) -> str:
         """The command that runs it again, if all that has no option is at its default."""
+        if self.rollout:
+            trouble = f"--trouble-percent {self.trouble_percent!r}"
+            size = f"--nodes {self.nodes} --ipmi-nodes {self.ipmi_nodes}"
+            return f"castiron simulate --rollout --seed {self.seed} {size} {trouble}"
         size = f"--nodes {self.nodes} --days {self.days!r} --ipmi-nodes {self.ipmi_nodes}"
         return f"castiron simulate --seed {self.seed} {size}"
 
     def settings(self) -> Settings:
         """Return the conductor's settings: the defaults, but that no event may leave the store before it is judged."""
-        return Settings(
+        settings = Settings(
             sync_power_state_interval_s=self.check_interval_s,
             event_retention_s=self.duration_s + CALM_S + DAY_S,
             event_retention_count=100_000_000,
         )
+        return replace(settings, **OF_ROLLOUTS) if self.rollout else settings
 
     def rng(self, purpose: str) -> Random:
         """Return the generator for one purpose, so that a change in one place moves nothing in the others."""

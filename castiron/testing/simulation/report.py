@@ -13,6 +13,7 @@ from typing import Any
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.invariants import Verdict, judge
 from castiron.testing.simulation.plan import Plan
+from castiron.testing.simulation.rollout.story import Rollout
 from castiron.testing.simulation.simulation import Simulation
 from castiron.transport.events import EventView
 
@@ -50,7 +51,7 @@ class Report:
 def simulate(plan: Plan) -> tuple[Report, Evidence]:
     """Run a simulation and judge it. Takes as long as it takes: seconds for a week of 100 nodes."""
     with Simulation(plan) as simulation:
-        evidence = simulation.run()
+        evidence = Rollout(simulation).run() if plan.rollout else simulation.run()
     return report_of(plan, evidence), evidence
 
 

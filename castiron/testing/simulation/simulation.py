@@ -5,7 +5,7 @@ their turns in an order that is drawn. What comes of it is evidence; the verdict
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,8 @@ from castiron.testing.simulation.house import Ground, House
 from castiron.testing.simulation.machines import PORT, Machine
 from castiron.testing.simulation.network import Responder, SimNetwork
 from castiron.testing.simulation.plan import CALM_S, HOUR_S, MINUTE_S, Plan
+from castiron.testing.simulation.rollout.crew import Crew
+from castiron.testing.simulation.rollout.fates import Fates
 from castiron.testing.simulation.trouble import Trouble
 from castiron.testing.simulation.users import Users, create
 from castiron.transport.events import EventView
@@ -58,6 +60,8 @@ class Simulation:
         trouble: what goes wrong.
         house: the conductor, if there is one.
         evidence: what is known by now.
+        crew: who carries out the steps that may block.
+        noticed_by: hears of what is published, before anything else happens.
     """
 
     def __init__(self, plan: Plan, *, store: Path | None = None) -> None:
@@ -73,6 +77,8 @@ class Simulation:
         self.evidence = Evidence(settings=plan.settings(), machines=self.machines)
         self.users = Users(plan.rng("users"), self.clock, self.machines, lambda: self.house)
         self.trouble = Trouble(plan, self.clock, self.machines, self, self.evidence)
+        self.crew = Crew(Fates(plan.seed, plan.trouble_percent))
+        self.noticed_by: Callable[[Sequence[EventView]], None] | None = None
         self._by_address: Mapping[str, Machine] = {machine.bmc_address: machine for machine in self.machines}
         self._responders: dict[SocketAddress, Responder] = {
             (machine.host, PORT): machine.receive for machine in self.machines if machine.driver == "ipmi"
@@ -84,6 +90,7 @@ class Simulation:
             new_id=lambda: str(UUID(int=id_rng.getrandbits(128), version=4)),
             settings=self.evidence.settings,
             drivers=self._drivers,
+            workers=self.crew.workers,
             stream=self,
             lateness=self.evidence.lateness,
         )
@@ -165,6 +172,8 @@ class Simulation:
     def publish(self, happened: Sequence[EventView]) -> None:
         """Take what a conductor publishes."""
         self.evidence.published.extend(happened)
+        if self.noticed_by is not None:
+            self.noticed_by(happened)
 
     def gather(self) -> Evidence:
         """Return what is known now; where there is no conductor, as soon as there is one."""
@@ -176,6 +185,7 @@ class Simulation:
         evidence.nodes = store.nodes()
         evidence.events = list(_all_events(store))
         evidence.questions = self.users.questions
+        evidence.blind_starts, evidence.step_timeouts_s = self.crew.blind_starts, self.crew.timeouts_s
         self._count(self.house)
         services = self.house.services
         evidence.left_over = {

@@ -11,20 +11,27 @@ import pytest
 
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
+from castiron.transport.vocabulary import TaskExecutor
 from tests.support.moving import Story
 from tests.support.step_plugin import installed
 
 Begin = Callable[..., Story]
 
 
+@pytest.fixture(params=list(TaskExecutor))
+def executor(request: pytest.FixtureRequest) -> TaskExecutor:
+    """Say who decides which step is next: whatever holds of the one must hold of the other."""
+    return TaskExecutor(request.param)
+
+
 @pytest.fixture
-def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Begin]:
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: TaskExecutor) -> Generator[Begin]:
     """Start a conductor with settings; what was told is checked at the end."""
     monkeypatch.setattr(sys, "path", [str(installed(tmp_path)), *sys.path])
     with ExitStack() as open_until_the_end:
 
         def start(**settings: Any) -> Story:
-            chosen = replace(Settings(sync_power_state_interval_s=0.0), **settings)
+            chosen = replace(Settings(sync_power_state_interval_s=0.0, task_executor=executor), **settings)
             conductor = open_until_the_end.enter_context(running_conductor(settings=chosen))
             story = Story(open_until_the_end.enter_context(conductor.client(timeout_s=20)))
             open_until_the_end.callback(story.check)

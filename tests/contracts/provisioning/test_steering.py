@@ -7,6 +7,7 @@ import pytest
 from castiron.transport.errors import NodeStateInvalid
 from castiron.transport.vocabulary import EventType
 from tests.contracts.provisioning.conftest import Begin
+from tests.support.deadline import until
 from tests.support.moving import NOTHING, Story, standing
 from tests.support.step_plugin import notes
 
@@ -86,9 +87,9 @@ def test_a_step_that_does_not_heed_its_abort_is_left_behind_within_the_time_of_a
 
 def test_a_step_that_must_not_be_interrupted_ends_first(story: Story) -> None:
     story.node("n1")
-    wait = {"step": "wait", "args": {"seconds": 0.3}, "abortable": False}
+    wait = {"step": "wait", "args": {"seconds": 1.0}, "abortable": False}
     request = story.move("n1", "deploy", [wait, "power_on"])
-    story.at("n1", "deploying")
+    until(lambda: [one.state for one in story.client.provision.steps("n1").steps[:1]] == ["running"])
 
     story.client.provision.abort("n1")
 

@@ -7,6 +7,7 @@ import pytest
 
 from castiron.testing import BMCFarm
 from castiron.transport.clients.client import Client
+from castiron.transport.errors import PowerOffDisabled
 from tests.contracts.provisioning.conftest import Begin
 from tests.support.deadline import until
 from tests.support.ipmi_sim import running_ipmi_sim
@@ -80,6 +81,48 @@ def test_a_machine_of_the_farm_is_deployed_over_udp(begin: Begin) -> None:
 
         assert [control.action.name for control in farm[0].controls] == ["POWER_UP"]
         until(lambda: story.show("n1").active_request is None)
+
+
+@pytest.mark.simulators
+def test_a_machine_is_rescued_from_the_network_and_boots_its_disk_again(begin: Begin) -> None:
+    with running_ipmi_sim() as bmc:
+        story = begin()
+        story.client.nodes.create("n1", driver_info=bmc.driver_info)
+        for target in ("manage", "provide", "deploy"):
+            story.ended(story.move("n1", target))
+
+        request = story.move("n1", "rescue")
+        story.at("n1", "rescue wait")
+        assert "Force PXE" in bmc.ipmitool("chassis", "bootparam", "get", "5")
+        assert bmc.power == "power on"
+        story.client.provision.step_done("n1", story.token("n1"))
+        story.ended(request)
+        assert story.show("n1").provision_state == "rescue"
+
+        story.ended(story.move("n1", "unrescue"))
+        assert story.show("n1").provision_state == "active"
+        assert "Force Boot from default Hard-Drive" in bmc.ipmitool("chassis", "bootparam", "get", "5")
+
+
+def test_nobody_calls_back_from_a_rescue_in_time(begin: Begin) -> None:
+    story = begin(rescue_callback_timeout_s=1.0)
+    story.node("n1", "active")
+
+    request = story.ended(story.move("n1", "rescue"), "failed")
+
+    assert (request.view.error or {})["code"] == "step.timeout"
+    assert story.show("n1").provision_state == "rescue failed"
+
+
+def test_a_machine_that_must_stay_on_is_rescued_by_named_steps_only(begin: Begin) -> None:
+    story = begin()
+    story.node("n1", "active")
+    story.client.nodes.set("n1", disable_power_off=True)
+
+    for target in ("rescue", "unrescue"):
+        with pytest.raises(PowerOffDisabled):
+            story.move("n1", target)
+    story.ended(story.move("n1", "rescue", [{"step": "wait", "args": {"seconds": 0}}]))
 
 
 @pytest.mark.simulators

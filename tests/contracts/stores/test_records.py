@@ -262,6 +262,21 @@ class RecordsContract(StoreContract):
         assert store.prune_requests(Instant(3006.0), limit=100).requests == 0
         assert {request.id for request in store.requests(limit=99)} == {running.id, ended[5].id, ended[6].id}
 
+    def test_a_log_that_is_folded_grows_no_more_and_waits_for_no_commit(self, store: Store, writer: Writer) -> None:
+        node = plain_node()
+        commit(writer, creation(node))
+        with store.committer._database.transaction():
+            store.fold_log()
+        sizes = {store.wal_bytes()}
+        for _ in range(5):
+            node = successor(node)
+            commit(writer, update(node))
+            store.fold_log()
+            sizes.add(store.wal_bytes())
+
+        assert len(sizes) == 1
+        assert store.nodes() == [node]
+
 
 class TestRecordsOnDiskWithThread(RecordsContract):
     on_disk = True

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from castiron.transport.errors import StoreUnavailable
 from tests.support.conductor_process import ROOT, ConductorProcess, opened
 from tests.support.deadline import until
 from tests.support.moving import Story, check_starts, standing
@@ -22,15 +23,21 @@ class PluginProcess(ConductorProcess):
 class World:
     """A store, a file of notes, a gate that steps wait at, and one conductor after the other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, executors: tuple[str, str]) -> None:
         installed(folder)
+        self._executors = iter((*executors, executors[1]))
         self._folder = folder
         self.trace = folder / "trace"
         self.gate = folder / "gate"
         self.gate.touch()
 
     def conductor(self, **settings: float) -> PluginProcess:
-        values = {"sync_power_state_interval_s": 0.0, **settings}
+        """Return the next conductor, with the next executor."""
+        values: dict[str, Any] = {
+            "sync_power_state_interval_s": 0.0,
+            "task_executor": next(self._executors),
+            **settings,
+        }
         return PluginProcess(self._folder / "castiron.db", f"ipc://{self._folder}/c.ipc", **values)
 
     def step(self, name: str, *, gated: bool = False) -> dict[str, Any]:
@@ -50,9 +57,13 @@ class World:
         return request.id
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Generator[World]:
-    world = World(tmp_path)
+@pytest.fixture(
+    params=[("builtin", "builtin"), ("taskflow", "taskflow"), ("taskflow", "builtin")],
+    ids=" then ".join,
+)
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[World]:
+    """The one that is killed has the first executor, its successor the second: what either leaves, both take up."""
+    world = World(tmp_path, request.param)
     yield world
     with opened(tmp_path / "castiron.db"):
         pass  # it is whole
@@ -134,4 +145,25 @@ def test_what_was_held_is_held_after_a_kill(world: World) -> None:
         client.provision.unhold("n1")
         assert client.requests.wait(request.id, 30).state == "succeeded"
         story.check()
+        conductor.stop()
+
+
+def test_a_step_that_is_begun_again_after_a_failed_commit_waits_for_its_thread_of_before(world: World) -> None:
+    with world.conductor() as conductor, conductor.client() as client:
+        story = Story(client)
+        for name in ("n1", "n2"):
+            story.node(name)
+        request = story.move("n1", "deploy", [world.step("twice", gated=True)])
+        until(lambda: notes(world.trace) == ["twice"])
+        conductor.limit_files(1)
+        with pytest.raises(StoreUnavailable):
+            client.provision.hold("n1")
+        conductor.limit_files(None)
+        until(lambda: client.requests.show(request.id).view.attempts == 2)
+
+        story.ended(story.move("n2", "deploy", [world.step("blind")]))
+        assert notes(world.trace) == ["twice", "blind"], "two do the same at once"
+        world.gate.unlink()
+        story.ended(request)
+        assert notes(world.trace) == ["twice", "blind", "twice"]
         conductor.stop()

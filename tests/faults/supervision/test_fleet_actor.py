@@ -4,12 +4,16 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pykka
 import pytest
 
+from castiron.actors.core.state import NodeState
 from castiron.actors.fleet import FleetActor
+from castiron.actors.supervision.nursery import Nursery
 from castiron.transport.errors import ConductorOverloaded, InternalError
+from castiron.transport.vocabulary import Applied, EventSeq
 from tests.faults.supervision.house import QUICK, House, insist
 
 
@@ -27,6 +31,48 @@ def test_a_plug_in_that_fails_at_checking_costs_one_answer_and_not_the_fleet(hou
     assert client.nodes.create("n4", driver="fake").name == "n4"
     assert client.nodes.set("n1", name="n5").name == "n5"
     assert client.nodes.create("n1", driver="fake").name == "n1"
+    house.audit()
+
+
+def jam(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Have nodes' actors fail to start, so many times."""
+    raise_node, left = Nursery.raise_node, [times]
+
+    def jammed(nursery: Nursery, state: NodeState, seq: EventSeq, **how: Any) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise MemoryError("no room for another actor")
+        raise_node(nursery, state, seq, **how)
+
+    monkeypatch.setattr(Nursery, "raise_node", jammed)
+
+
+def test_a_node_that_is_on_disk_is_made_known_though_the_fleets_actor_fails_at_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = house.with_nodes()
+    jam(monkeypatch, 1)
+
+    assert client.nodes.create("n4", driver="fake").name == "n4"
+
+    assert client.nodes.power("n4", "power on").wait(timeout_s=5).state == "succeeded"
+    assert client.status().actors["fleet_restarts"] == 1
+    house.audit()
+
+
+def test_a_node_at_which_the_fleets_actor_fails_again_costs_one_answer_and_is_there_after_a_restart(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = house.with_nodes()
+    jam(monkeypatch, 2)
+
+    with pytest.raises(InternalError) as told:
+        client.nodes.create("n4", driver="fake")
+
+    assert told.value.applied == Applied.UNKNOWN
+    assert client.nodes.create("n5", driver="fake").name == "n5"
+    house.close()
+    assert {node.name for node in house.open().nodes.list()} == {"n1", "n2", "n3", "n4", "n5"}
     house.audit()
 
 

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterable
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from castiron.actors.dispatch.virtual import VirtualClock
-from castiron.actors.pruning import PAUSE_S, SHORT_PAUSE_S, STEP, Pruning
+from castiron.actors.pruning import AIM_S, FEW, MOST, PAUSE_S, SHORT_PAUSE_S, STEP, Pruning, Reading, Stride
 from castiron.actors.published import archive as archive_module
 from castiron.actors.published.archive import Archive, Library
 from castiron.actors.services import Loaded, OnDisk
@@ -129,6 +130,35 @@ def old_events(store: Store) -> Store:
     return store
 
 
+ZERO = Reading(0.0, 0.0)
+
+
+class Clocks:
+    """What pruning reads: each row of a step costs the same, on the wall and of this thread's time."""
+
+    def __init__(self, store: Store, *, wall_s: float, cpu_s: float) -> None:
+        self._store = store
+        self._wall_s = wall_s
+        self._cpu_s = cpu_s
+
+    def read(self) -> Reading:
+        gone = self._store.latest_seq() - events_in(self._store)
+        return Reading(gone * self._wall_s, gone * self._cpu_s)
+
+
+def steps_of(store: Store, count: int, clocks: Clocks) -> list[int]:
+    """Return how many events each of some steps removes."""
+    clock = VirtualClock(Instant(1_000_000.0))
+    archive: Any = Inline(store)
+    settings = Settings(event_retention_s=3600.0)
+    Pruning(store, archive, clock, settings, forget, read_clocks=clocks.read).start()
+    left = [events_in(store)]
+    for pause_s in (PAUSE_S, *(SHORT_PAUSE_S,) * (count - 1)):
+        clock.advance(Seconds(pause_s + 0.001))
+        left.append(events_in(store))
+    return [before - after for before, after in pairwise(left)]
+
+
 def forget(keys: Iterable[str]) -> None:
     assert not list(keys)  # there are no requests here
 
@@ -136,15 +166,46 @@ def forget(keys: Iterable[str]) -> None:
 def test_old_events_go_step_by_step_with_pauses_between(old_events: Store) -> None:
     clock = VirtualClock(Instant(1_000_000.0))
     archive: Any = Inline(old_events)
-    Pruning(old_events, archive, clock, Settings(event_retention_s=3600.0), forget).start()
+    settings = Settings(event_retention_s=3600.0)
+    Pruning(old_events, archive, clock, settings, forget, read_clocks=lambda: Reading(clock.now(), 0.0)).start()
 
     counts: list[int] = []
     for pause_s in (PAUSE_S, SHORT_PAUSE_S, SHORT_PAUSE_S, SHORT_PAUSE_S):
         clock.advance(Seconds(pause_s + 0.01))
         counts.append(events_in(old_events))
 
-    assert counts == [STEP + 50, 50, 1, 1]  # the latest is always kept
+    assert counts == [STEP + 50, 50 - STEP // 4 - 1, 1, 1]  # the latest is always kept
     assert clock.counters()["waiting"] == 1
+
+
+def test_steps_shrink_to_what_fits_into_the_time_that_others_may_wait(old_events: Store) -> None:
+    row_s = AIM_S / 10.5
+
+    assert steps_of(old_events, 3, Clocks(old_events, wall_s=row_s, cpu_s=row_s)) == [STEP, 10, 13]
+
+
+def test_one_row_that_takes_long_is_the_least(old_events: Store) -> None:
+    row_s = AIM_S * 2
+
+    assert steps_of(old_events, 3, Clocks(old_events, wall_s=row_s, cpu_s=row_s)) == [STEP, 1, 1]
+
+
+def test_steps_do_not_shrink_without_end_where_others_hold_them_up(old_events: Store) -> None:
+    assert steps_of(old_events, 5, Clocks(old_events, wall_s=AIM_S, cpu_s=0.0)) == [
+        STEP,
+        STEP // 2,
+        STEP // 4,
+        FEW,
+        FEW,
+    ]
+
+
+def test_steps_that_are_short_grow_up_to_a_bound() -> None:
+    stride = Stride()
+    for _ in range(20):
+        stride.note(ZERO, Reading(AIM_S, AIM_S))
+
+    assert stride.rows == MOST
 
 
 def test_young_events_go_too_where_there_are_too_many(old_events: Store) -> None:

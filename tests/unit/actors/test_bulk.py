@@ -86,6 +86,22 @@ def world() -> Generator[World]:
     one.simulation.store.close()
 
 
+def test_a_rehearsal_takes_no_time_and_stops_nobody_of_the_same_key(world: World) -> None:
+    real = world.ask(BulkRun(nodes=["n[0-4]"], order=ON, stagger_s=30.0, key="same-key"))
+    world.live(1)
+    began = world.starts()
+    rehearsed = world.ask(BulkRun(nodes=["n[0-4]"], order=ON, stagger_s=3000.0, key="same-key", dry_run=True))
+    world.live(1)
+
+    assert [one.forecast is not None for one in rehearsed.outcomes] == [True] * 5
+    assert [view.succeeded for view in rehearsed.views] == [0, 5]
+    assert world.starts() == began
+    assert world.simulation.house.bulks.counts() == (1, 5)
+    world.live(200)
+    assert [view.stopped for view in real.views] == [None, None]
+    assert len(world.starts()) == 5
+
+
 def test_starts_are_as_far_apart_as_was_wished(world: World) -> None:
     client = world.ask(BulkRun(nodes=["n[0-4]"], order=ON, stagger_s=30.0))
 

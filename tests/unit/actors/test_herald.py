@@ -99,3 +99,27 @@ def test_a_line_carries_the_numbers_of_event_request_node_and_internal_error(cap
         "request": request_id(5),
         "error_id": "e-1",
     }
+
+
+def test_a_line_says_which_step_it_is_of_and_where_a_node_has_moved() -> None:
+    stream = Stream()
+    herald = Herald(Board(max_waiters=1, seq=EventSeq(0)), stream)
+    step: dict[str, Any] = {
+        "name": "reboot#2",
+        "position": 2,
+        "count": 5,
+        "power_state": "power on",
+        "requester": "ann",
+    }
+    way: dict[str, Any] = {
+        "previous_provision_state": "deploying",
+        "provision_state": "active",
+        "power_state": "power on",
+    }
+
+    herald.landed([commit(EventType.STEP_END, **step), commit(EventType.PROVISION_SET_END, **way)])
+
+    assert [line_of(event) for event in stream.published] == [
+        "n1: node.step.end: reboot#2, 2 of 5, by ann",
+        "n1: node.provision_set.end: deploying -> active",
+    ]

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from castiron.actors.reception.rates import TICK_S, Buckets, Use
+from castiron.actors.settings import LEAST
 
 RATES = st.floats(0.01, 10_000)  # above, a token is what a float of the time can hardly tell
 BURSTS = st.integers(1, 50)
@@ -73,6 +74,14 @@ def test_the_identity_heard_of_least_lately_is_forgotten_and_that_is_a_full_buck
 
     assert len(buckets) == 2
     assert buckets.take("b", 1.0) == 0
+
+
+@given(st.sampled_from([LEAST, 1e6]), st.sampled_from([1, 1_000_000]), TIMES)
+def test_the_rates_and_bursts_at_their_bounds_can_be_counted(rate_per_s: float, burst: int, now: float) -> None:
+    buckets = Buckets(rate_per_s, burst)
+
+    assert 0 <= buckets.take("a", now) <= 1 / LEAST
+    assert all(0 <= one.used <= burst for one in buckets.used(now))
 
 
 def test_use_is_what_is_missing_and_falls_by_the_rate() -> None:

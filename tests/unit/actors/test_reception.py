@@ -10,8 +10,9 @@ from castiron.store.errors import StoreUnusable
 from castiron.store.records import ALL, RequestRecord, Wanted
 from castiron.testing.simulation.evidence import Question as Asked
 from castiron.transport.doors.answers import PeerInfo
-from castiron.transport.verbs import AnyVerb, RequestList, RequestShow
-from castiron.transport.vocabulary import EventSeq, PowerTarget, RequestID
+from castiron.transport.verbs import AnyVerb, NodePowerSet, RequestCancel, RequestList, RequestShow
+from castiron.transport.vocabulary import EventSeq, Policy, PowerTarget, RequestID
+from tests.support.conductor_sim import Heard as End
 from tests.support.conductor_sim import Simulation
 
 
@@ -138,3 +139,24 @@ def test_the_store_is_blamed_for_its_own_failures_only(
     (logged,) = [record for record in caplog.records if failure.error_id in record.getMessage()]
     assert logged.exc_info is not None
     assert logged.exc_info[1] is error
+
+
+def test_who_comes_too_late_at_the_node_is_told_how_the_request_has_ended(simulation: Simulation) -> None:
+    simulation.power("n1", PowerTarget.REBOOT, waits=False)
+    simulation.run(20)
+    node = simulation.services.board.node("n1")
+    assert node is not None
+    off = NodePowerSet(node="n1", target=PowerTarget.OFF, policy=Policy.AFTER)
+    waiting = End("power off")
+    simulation.house.intake.submit(node.state, off, "test", waiting)
+    simulation.run(20)  # both are on disk, and the second one waits
+    request = str(waiting.accepted_id)
+
+    first, late = End("cancel"), End("cancel")
+    for answer in (first, late):
+        simulation.house.intake.withdraw(RequestCancel(request=request), "test", answer)
+    simulation.settle()
+
+    assert (first.told, late.told) == (["final"], ["RequestEnded"])
+    assert late.error is not None
+    assert late.error.details == {"request": request, "state": "cancelled"}

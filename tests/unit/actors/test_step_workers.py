@@ -70,6 +70,19 @@ def rubbish(context: StepContext) -> Any:
     return object()
 
 
+@step(interface="test")
+def says_yes(context: StepContext) -> Any:
+    """Return what only a look returns."""
+    del context
+    return True
+
+
+@says_yes.verify
+def forgets(context: StepContext) -> Any:
+    """Say nothing of whether it was done."""
+    del context
+
+
 @plain.verify
 def is_done(context: StepContext, /, **args: Any) -> bool:
     """Say so."""
@@ -77,7 +90,7 @@ def is_done(context: StepContext, /, **args: Any) -> bool:
     return args == {"size": 2}
 
 
-STEPS = (plain, waits, obeys, later, raises, exits, rubbish)
+STEPS = (plain, waits, obeys, later, raises, exits, rubbish, says_yes)
 
 
 @pytest.fixture
@@ -95,7 +108,13 @@ def workers(clock: VirtualClock) -> Iterator[Workers]:
 
 
 def submit(
-    workers: Workers, name: str, args: Mapping[str, Any] | None = None, *, what: str = "execute", deadline: float = 1e12
+    workers: Workers,
+    name: str,
+    args: Mapping[str, Any] | None = None,
+    *,
+    what: str = "execute",
+    deadline: float = 1e12,
+    whose: str | None = None,
 ) -> tuple[list[Outcome], Callable[[], None]]:
     told: list[Outcome] = []
     context = StepContext(
@@ -109,7 +128,7 @@ def submit(
         token="t",
     )
     work = RunStep(interface="test", step=name, args=args or {}, what=what)
-    return told, workers.submit(Job(work=work, context=context, done=told.append))
+    return told, workers.submit(Job(work=work, context=context, done=told.append, whose=whose or object()))
 
 
 def outcome(workers: Workers, name: str, args: Mapping[str, Any] | None = None, *, what: str = "execute") -> Outcome:
@@ -127,6 +146,13 @@ def test_whether_it_was_done_is_asked_of_the_step(workers: Workers) -> None:
     assert outcome(workers, "plain", {"size": 1}, what="verify") == Done(value=False)
 
 
+def test_who_forgets_to_say_whether_it_was_done_has_not_said_that_it_was(workers: Workers) -> None:
+    told = outcome(workers, "says_yes", what="verify")
+
+    assert isinstance(told, NotDone)
+    assert "whether it was done, and returned NoneType" in told.error.message
+
+
 def test_a_step_may_leave_its_end_to_somebody_else(workers: Workers) -> None:
     assert outcome(workers, "later") == Done(value=Deferred(60.0))
 
@@ -137,6 +163,7 @@ def test_a_step_may_leave_its_end_to_somebody_else(workers: Workers) -> None:
         ("raises", "test.raises raised ValueError: xxx"),
         ("exits", "test.exits raised SystemExit: 3"),
         ("rubbish", "test.rubbish returned object; a step returns a map, None or deferred()."),
+        ("says_yes", "test.says_yes returned bool; a step returns a map, None or deferred()."),
     ],
 )
 def test_what_a_stranger_does_is_its_steps_failure(workers: Workers, name: str, says: str) -> None:
@@ -182,6 +209,27 @@ def test_a_step_that_hangs_loses_its_place_and_its_say(workers: Workers, clock: 
     GATE.set()
     until(lambda: workers.counters()["hung"] == 0)
     assert [len(told) for told in hung] == [1, 1]
+
+
+def test_what_is_begun_again_waits_for_its_thread_of_before(workers: Workers) -> None:
+    first, stop = submit(workers, "waits", whose="mine")
+    stop()
+    again, _ = submit(workers, "plain", whose="mine")
+
+    assert outcome(workers, "plain") == Done(value={"size": 1, "node": "n1"}), "others do not wait for it"
+    assert (workers.counters(), again) == ({"running": 1, "waiting": 1, "hung": 0}, [])
+    GATE.set()
+    until(lambda: bool(first and again))
+
+
+def test_what_is_begun_again_waits_no_longer_than_the_first_may_take(workers: Workers, clock: VirtualClock) -> None:
+    submit(workers, "waits", whose="mine", deadline=clock.now() + 5.0)
+    again, _ = submit(workers, "plain", whose="mine")
+
+    clock.advance(Seconds(6.0))
+
+    until(lambda: bool(again))
+    assert again == [Done(value={"size": 1, "node": "n1"})]
 
 
 def test_a_step_is_asked_to_stop(workers: Workers) -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
-from castiron.cli.output.faults import sentence
+from castiron.cli.output.faults import error_text, sentence
 from castiron.store.errors import StoreUnusable
+from castiron.transport.errors import StepFailed
+from castiron.transport.vocabulary import Applied
 
 
 @pytest.mark.parametrize(
@@ -17,3 +19,10 @@ from castiron.store.errors import StoreUnusable
 )
 def test_what_the_store_says_becomes_a_sentence_and_no_path_another_one(said: str, told: str) -> None:
     assert sentence(StoreUnusable(said)) == told
+
+
+@pytest.mark.parametrize("said", ["no disk is large enough", "no disk is large enough."])
+def test_what_somebody_else_said_ends_before_it_is_said_whether_it_was_done(said: str) -> None:
+    told = error_text(StepFailed(said, applied=Applied.UNKNOWN))
+
+    assert told == "no disk is large enough. Whether it was done is not known."

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from castiron.transport.verbs import BulkRun
 from tests.support.memory_conductor import MemoryConductor
 
 Run = Callable[..., Result]
@@ -81,6 +82,11 @@ def test_a_dry_run_of_many_nodes_is_folded(run: Run, three: MemoryConductor, tmp
 
     assert run("node", "create", "-f", str(nodes), "--dry-run").stdout == "m[1-2]: It would create.\n"
     assert run("node", "power", "off", "n[1-3]", "--dry-run").stdout.startswith("n[1-3]: It would ")
+    paced = run("node", "power", "off", "n[1-3]", "--dry-run", "--batch", "1").stdout.splitlines()
+    assert paced[0].startswith("n1: It would ")
+    assert paced[1].startswith("n[2-3]: Once others of the bulk have ended: it would ")
+    assert [verb.dry_run for verb in three.asked if isinstance(verb, BulkRun)] == [True, True]
+    assert not three.requests
 
 
 def test_a_list_says_what_is_wanted(run: Run, three: MemoryConductor) -> None:

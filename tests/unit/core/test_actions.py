@@ -7,7 +7,6 @@ import pytest
 from castiron.actors.core.machines.actions import (
     EVENTS,
     PROVISION_SET,
-    Announced,
     about,
     action_for,
     target_power_state,
@@ -19,7 +18,7 @@ from castiron.actors.drivers.base import BootSetting
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.transport.verbs import VERBS, NodeRequest
-from castiron.transport.vocabulary import BootDevice, EventType, PowerState, PowerTarget
+from castiron.transport.vocabulary import Announced, BootDevice, EventType, PowerState, PowerTarget
 from tests.support.store_records import plain_node, plain_request
 
 SETTINGS = Settings()

@@ -1,13 +1,26 @@
 """What is written when a node is put aside, and when it is taken back."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from castiron.actors.core.aside import put_aside, taken_back
+from castiron.actors.core.messages import Recover
 from castiron.actors.core.requests.obstacles import aside
 from castiron.store.records import NodeRecord, NodeUpdate, RequestRecord
-from castiron.transport.vocabulary import Applied, EventType, Fault, Instant, PowerState, RequestState
+from castiron.transport.verbs import NodeProvisionSet, StepWish
+from castiron.transport.vocabulary import (
+    Applied,
+    EventType,
+    Fault,
+    Instant,
+    PowerState,
+    ProvisionState,
+    ProvisionTarget,
+    RequestState,
+)
+from tests.support.node_world import World
 from tests.support.store_records import plain_node, plain_request
 
 NOW = Instant(9000.0)
@@ -121,3 +134,40 @@ def test_a_node_that_was_put_aside_says_why_it_takes_nothing() -> None:
     assert error is not None
     assert error.message == f"n1 was put aside: {REASON} `castiron node maintenance unset n1` tries it again."
     assert error.details == {"node": "n1", "reason": REASON, "fault": "actor failure"}
+
+
+def moving(**changes: Any) -> tuple[NodeRecord, RequestRecord]:
+    """A node that deploys, with one step done and one under way, as they are on disk."""
+    world = World(record=plain_node(provision_state=ProvisionState.AVAILABLE))
+    world.tell(Recover())
+    steps = [StepWish(interface="test", step=name) for name in ("back", "blind")]
+    request = world.submit(NodeProvisionSet(node="n1", target=ProvisionTarget.DEPLOY, steps=steps))
+    world.grant()
+    world.advance()
+    return world.record, replace(world.requests[request], **changes)
+
+
+def test_a_move_ends_as_failed_and_keeps_where_its_steps_stood() -> None:
+    record, request = moving()
+
+    change = put_aside(record, [request], NOW, 6, error_id="e-1")
+
+    (ended,) = change.requests
+    assert (ended.state, ended.applied, ended.progress) == (RequestState.FAILED, Applied.YES, {})
+    steps = (ended.error or {})["details"]["steps"]
+    assert [(one["name"], one["state"]) for one in steps] == [("test.back", "success"), ("test.blind", "failure")]
+    types = [EventType.STEP_ERROR, EventType.PROVISION_SET_ERROR, EventType.NODE_FAULT_SET]
+    assert [event.type for event in change.events] == types
+    assert isinstance(change.node, NodeUpdate)
+    after = change.node.record
+    assert (after.provision_state, after.target_provision_state) == (ProvisionState.DEPLOY_FAILED, "active")
+    assert (after.maintenance, after.last_error) == (True, REASON)
+
+
+def test_a_move_whose_steps_cannot_be_read_ends_as_well() -> None:
+    record, request = moving(progress={"steps": "of a newer version"})
+
+    change = put_aside(record, [request], NOW, 6, error_id="e-1")
+
+    assert [one.applied for one in change.requests] == [Applied.UNKNOWN]
+    assert [event.type for event in change.events] == [EventType.PROVISION_SET_ERROR, EventType.NODE_FAULT_SET]

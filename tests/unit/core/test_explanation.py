@@ -11,10 +11,22 @@ from castiron.actors.core.node import suspend
 from castiron.actors.core.state import Check
 from castiron.actors.core.telling.explanation import FINDINGS, BMCTrouble, Facts, explain
 from castiron.actors.settings import Settings
-from castiron.store.records import EventDraft, EventRecord
+from castiron.store.records import EventDraft, EventRecord, NodeLock
 from castiron.transport.replies import Finding
-from castiron.transport.vocabulary import EventSeq, EventType, Fault, Instant, NodeSeq, Policy, PowerState
+from castiron.transport.verbs import NodeProvisionSet, StepWish
+from castiron.transport.vocabulary import (
+    EventSeq,
+    EventType,
+    Fault,
+    Instant,
+    NodeSeq,
+    Policy,
+    PowerState,
+    ProvisionState,
+    ProvisionTarget,
+)
 from tests.support.node_world import World
+from tests.support.step_work import Luck
 from tests.support.weather import Gust
 from tests.unit.core.node.messages import POWER_ON, world
 from tests.unit.core.requests.asked import OFF_AFTER, REBOOT
@@ -254,3 +266,47 @@ def test_what_stands_in_the_way_most_comes_first() -> None:
 
     assert list(found(facts_of(node))) == ["node.maintenance", "request.queued", "check.off"]
     assert len(set(FINDINGS)) == len(FINDINGS)
+
+
+GUARDS: dict[str, tuple[dict[str, Any], str]] = {
+    "node.locked": (
+        {"lock": NodeLock(owner="curve:ann", reason="new fan", since=Instant(70.0))},
+        "It is locked by curve:ann: new fan. Nobody else changes it.",
+    ),
+    "node.protected": (
+        {"protected": True, "protected_reason": "a database"},
+        "It is protected: a database. It is not undeployed, rebuilt or deleted.",
+    ),
+    "node.retired": ({"retired": True}, "It is retired: no reason given. It is offered to nobody any more."),
+    "node.stays_on": (
+        {"disable_power_off": True},
+        "Its machine must not be powered off, not even for a reboot.",
+    ),
+    "node.two_passwords": (
+        {"other_passwords": {"candidate": "n3w-secret"}},
+        "A change of its BMC's password was cut short: two are kept, and which one lets in is not known.",
+    ),
+}
+
+
+@pytest.mark.parametrize("code", GUARDS)
+def test_what_a_node_is_guarded_by_and_how_that_ends(code: str) -> None:
+    node = quiet()
+    changes, text = GUARDS[code]
+
+    findings = found(facts_of(node, state=node.state.recording(**changes)))
+
+    assert findings.keys() == {code}
+    assert (findings[code].text, findings[code].since) == (text, 70.0 if code == "node.locked" else None)
+    assert "n1" in str(findings[code].advice)
+    assert "n3w-secret" not in str(findings)
+
+
+def test_a_move_that_has_failed() -> None:
+    node = world(power_state=PowerState.OFF, provision_state=ProvisionState.AVAILABLE)
+    node.bench.luck = iter([Luck.FAILS])
+    step = StepWish(interface="test", step="blind")
+    node.submit(NodeProvisionSet(node="n1", target=ProvisionTarget.DEPLOY, steps=[step]))
+    node.run_until(node.now + 5.0)
+
+    assert "It did not work." in found(facts_of(node))["request.failed"].text

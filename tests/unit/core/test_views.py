@@ -8,7 +8,7 @@ import pytest
 from castiron.actors.core.messages import Recover
 from castiron.actors.core.requests.obstacles import busy_with
 from castiron.actors.core.state import NodeState
-from castiron.actors.core.views import field_of, node_view, request_view
+from castiron.actors.core.views import field_of, listed, node_view, request_view
 from castiron.store.records import NodeRecord
 from castiron.transport.replies import MASK, NodeView
 from castiron.transport.verbs import NodePowerSet
@@ -30,6 +30,7 @@ CHANGING = [
     "node.provision.set",
 ]
 SHOWN_OTHERWISE = {"driver_info", "traits", "lock", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
+NEVER_SHOWN = {"other_passwords"}
 
 
 def view_of(record: NodeRecord | None = None, **state: Any) -> NodeView:
@@ -48,7 +49,7 @@ def test_a_node_is_shown_as_it_is_on_record(record: NodeRecord) -> None:
     view = view_of(record)
 
     for item in fields(NodeRecord):
-        if item.name not in SHOWN_OTHERWISE:
+        if item.name not in SHOWN_OTHERWISE | NEVER_SHOWN:
             assert getattr(view, item.name) == getattr(record, item.name), item.name
 
 
@@ -177,3 +178,19 @@ def test_a_request_that_has_not_ended_has_neither_result_nor_error() -> None:
     view = request_view(replace(plain_request(), state=RequestState.QUEUED))
 
     assert (view.result, view.error, view.step) == (None, None, None)
+
+
+def test_a_request_is_listed_without_its_steps_and_shown_with_them() -> None:
+    steps = [{"name": "power_on", "state": "success", "attempts": 1}]
+    arguments = {"target": "deploy", "steps": [{"step": "power_on"}]}
+    request = plain_request(verb="node.provision.set", arguments=arguments, result={"steps": steps, "other": 1})
+    failed = replace(request, result=None, error={"code": "x", "details": {"steps": steps, "node": "n1"}})
+
+    assert request_view(request).arguments == arguments
+    assert [step.name for step in request_view(request).steps] == ["power_on"]
+    for one, result, error in (
+        (request, {"other": 1}, None),
+        (failed, None, {"code": "x", "details": {"node": "n1"}}),
+    ):
+        view = listed(one)
+        assert (view.arguments, view.steps, view.result, view.error) == ({"target": "deploy"}, [], result, error)

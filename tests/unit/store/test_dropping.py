@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from castiron.actors.core.machines.actions import EVENTS
 from castiron.cli.main import main
 from castiron.store.checkup import check
-from castiron.store.dropping import ERRORS, Dropped, drop_requests
+from castiron.store.dropping import Dropped, drop_requests
 from castiron.store.errors import StoreUnusable
 from castiron.store.records import Change, Commit, EventDraft, NodeInsert, RequestRecord
 from castiron.store.store import Store
 from castiron.testing import running_conductor
 from castiron.transport.errors import RequestCancelled, RequestInterrupted, from_wire
-from castiron.transport.vocabulary import Applied, EventType, Instant, NodeSeq, PowerState, RequestState
+from castiron.transport.verbs import VERBS
+from castiron.transport.vocabulary import ANNOUNCED, Applied, EventType, Instant, NodeSeq, PowerState, RequestState
 from tests.support.conductor_process import Audit, opened
 from tests.support.store_records import counting_ids, plain_node, plain_request
 
@@ -134,8 +134,8 @@ def test_what_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_knows_the_verbs_that_are_announced() -> None:
-    assert {verb: events.error for verb, events in EVENTS.items()} == ERRORS
+def test_the_verbs_that_are_announced_are_verbs_that_become_requests() -> None:
+    assert all(VERBS[verb].becomes_request for verb in ANNOUNCED)
 
 
 def test_the_command_says_what_it_ended_and_why(path: Path) -> None:

@@ -9,24 +9,39 @@ from castiron.store.errors import StoreUnusable
 from castiron.store.files import APPLICATION_ID
 from castiron.store.secrets import Key, KeyFile, Sealer
 from castiron.store.sql import migrations, statements
+from castiron.store.sql.allocations import allocation_row
 from castiron.store.sql.database import Database
 from castiron.store.sql.migrations import STEPS, Identity, Step
-from castiron.store.sql.rows import callback_row, event_row, node_row, request_row
-from castiron.store.sql.tables import Callback, Event, HistoryEvent, Node, Request, RequestKey, StoreInfo
+from castiron.store.sql.outbox import callback_row
+from castiron.store.sql.rows import event_row, node_row, request_row
+from castiron.store.sql.runbooks import runbook_row
+from castiron.store.sql.tables import (
+    Allocation,
+    Callback,
+    Event,
+    HistoryEvent,
+    Node,
+    Request,
+    RequestKey,
+    Runbook,
+    StoreInfo,
+)
 from castiron.store.store import Store
 from tests.support.store_records import (
     counting_ids,
     creation,
     event_of,
+    full_allocation,
     full_callback,
     full_node,
     full_request,
+    full_runbook,
     plain_node,
 )
 
 KEY = Key.make("key-1")
-TABLES = ("store", "nodes", "requests", "request_keys", "outbox", "events", "node_history")
-MODELS = (StoreInfo, Node, Request, RequestKey, Callback, Event, HistoryEvent)
+TABLES = ("store", "nodes", "allocations", "requests", "request_keys", "outbox", "events", "node_history", "runbooks")
+MODELS = (StoreInfo, Node, Allocation, Request, RequestKey, Callback, Event, HistoryEvent, Runbook)
 LATEST = STEPS[-1].version
 NEXT = Step(LATEST + 1, ("ALTER TABLE nodes ADD COLUMN rack TEXT", "CREATE INDEX nodes_by_rack ON nodes (rack)"))
 BROKEN = Step(LATEST + 1, ("ALTER TABLE nodes ADD COLUMN rack TEXT", "CREATE INDEX broken ON nowhere (rack)"))
@@ -142,7 +157,10 @@ def test_rows_are_in_the_order_of_the_models() -> None:
     node = dict(zip(statements.columns(Node), node_row(full_node(), sealer), strict=True))
     request = dict(zip(statements.columns(Request), request_row(full_request(), sealer), strict=True))
     event = dict(zip(statements.columns(Event)[2:], event_row(event_of(full_node())), strict=True))
+    runbook = dict(zip(statements.columns(Runbook), runbook_row(full_runbook(), sealer), strict=True))
     callback = dict(zip(statements.columns(Callback), callback_row(full_callback()), strict=True))
+
+    allocation = dict(zip(statements.columns(Allocation), allocation_row(full_allocation()), strict=True))
 
     assert request.pop("error_code") == "bmc.fault", "it stands beside the error, to be found by"
     assert request.pop("identity") == full_request().requester, "as above"
@@ -151,6 +169,8 @@ def test_rows_are_in_the_order_of_the_models() -> None:
         (request, full_request()),
         (event, event_of(full_node())),
         (callback, full_callback()),
+        (runbook, full_runbook()),
+        (allocation, full_allocation()),
     )
     for row, record in pairs:
         for name, value in row.items():

@@ -8,7 +8,7 @@ import pytest
 
 from castiron.store import opening, rotation
 from castiron.store.errors import SecretsUnreadable, StoreUnusable, StoreUnwritable
-from castiron.store.records import NodeRecord, RequestRecord
+from castiron.store.records import Change, NodeRecord, RequestRecord, RunbookPut, RunbookRecord
 from castiron.store.rotation import rotate
 from castiron.store.secrets import Key, KeyFile
 from castiron.store.sql import queries
@@ -19,12 +19,15 @@ from tests.support.store_records import (
     creation,
     full_node,
     full_request,
+    full_runbook,
     plain_node,
     plain_request,
     request_id,
 )
 
 NODES = 30
+SECRETS = NODES + 3
+"""Each node's, those that one keeps beside its own while they are changed, a request's, and a runbook's."""
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "castiron.db"
     store = Store.open(path, key_path=None, new_id=counting_ids())
     store.committer.commit(
-        [creation(full_node(1), full_request(1), plain_request(2))]
+        [creation(full_node(1), full_request(1), plain_request(2)), Change(runbook=RunbookPut(record=full_runbook()))]
         + [creation(plain_node(number)) for number in range(2, NODES + 1)]
         + [creation(plain_node(99, secret_keys=frozenset[str]()))]
     )
@@ -51,10 +54,10 @@ def key_file_of(path: Path) -> KeyFile:
     return KeyFile(path.with_name(f"{path.name}.key"))
 
 
-def everything(path: Path) -> tuple[list[NodeRecord], list[RequestRecord]]:
+def everything(path: Path) -> tuple[list[NodeRecord], list[RequestRecord], list[RunbookRecord]]:
     store = Store.open(path, key_path=None, new_id=counting_ids())
     try:
-        return store.nodes(), store.requests(limit=100)
+        return store.nodes(), store.requests(limit=100), store.runbooks()
     finally:
         store.close()
 
@@ -64,7 +67,7 @@ def test_everything_is_readable_with_the_new_key_and_only_with_it(path: Path, ne
 
     rotated = rotate(path, None, new_id=new_id)
 
-    assert rotated == NODES + 1
+    assert rotated == SECRETS
     assert everything(path) == before
     assert [key.id for key in key_file_of(path).read()] == ["rotated-1"]
     key_file_of(path).replace((old,))
@@ -88,7 +91,7 @@ def test_more_secrets_than_a_page_are_all_rotated(path: Path, new_id: Callable[[
     store.close()
     before = everything(path)
 
-    assert rotate(path, None, new_id=new_id) == NODES + 1 + len(numbers)
+    assert rotate(path, None, new_id=new_id) == SECRETS + len(numbers)
     assert everything(path) == before
 
 

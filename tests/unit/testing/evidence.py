@@ -20,6 +20,7 @@ from castiron.transport.vocabulary import (
     NodeSeq,
     PowerState,
     PowerTarget,
+    ProvisionState,
     RequestState,
 )
 from tests.support.store_records import node_uuid, plain_node, plain_request
@@ -72,6 +73,32 @@ def request(number: int, **changes: object) -> RequestRecord:
     return replace(usual, **changes)  # type: ignore[arg-type]  # whatever a test breaks
 
 
+def move(number: int, **changes: object) -> RequestRecord:
+    """A request that makes the node manageable, two hours after the beginning."""
+    at = Instant(BEGAN + 2 * HOUR)
+    wanted = {"target": "manage"}
+    usual = request(number, verb="node.provision.set", arguments=wanted, accepted_at=at, started_at=at)
+    usual = replace(usual, ended_at=Instant(at + 5.0), overdue_at=Instant(at + 60.0))
+    return replace(usual, **changes)  # type: ignore[arg-type]  # whatever a test breaks
+
+
+def moved(kind: EventType, after_s: float, by: str, way: tuple[str, str], target: str | None = None) -> EventView:
+    """Tell of a move, so long after its beginning.
+
+    Args:
+        way: from where, and to where.
+    """
+    before, to = way
+    told = {"event": by, "previous_provision_state": before, "provision_state": to, "target_provision_state": target}
+    return event(kind, BEGAN + 2 * HOUR + after_s, move(5).id, requester="user-5", **told)
+
+
+def stepped(kind: EventType, after_s: float, **told: object) -> EventView:
+    """Tell of a step, so long after its beginning."""
+    step = {"interface": "management", "step": "check_bmc", "name": "look", "requester": "user-5", **told}
+    return event(kind, BEGAN + 2 * HOUR + after_s, move(5).id, **step)
+
+
 def question(number: int, **changes: object) -> Question:
     asked = Question(f"user-{number}", NodePowerSet(node="n001", target=PowerTarget.ON), BEGAN, told_count=1)
     for name, value in changes.items():
@@ -83,6 +110,7 @@ def good() -> Evidence:
     """One machine: switched on for a user, off by hand, silent for two hours, in maintenance for a while."""
     machine = Machine(0, "direct", Random(0))
     on = request(1)
+    cancelled = move(6, started_at=None, overdue_at=None, state=RequestState.CANCELLED, ended_at=BEGAN + 2.1 * HOUR)
     machine.bmc.device.chassis.set_power(PowerState.ON)
     machine.powers.append(machine.powers[0]._replace(at=BEGAN + 100.5, state=PowerState.ON))
     machine.press(PRESSED)
@@ -91,6 +119,11 @@ def good() -> Evidence:
             event(EventType.NODE_CREATE_END, BEGAN, requester="user-0"),
             event(EventType.POWER_SET_START, BEGAN + 100.0, on.id, requester="user-1"),
             event(EventType.POWER_SET_END, BEGAN + 101.0, on.id, requester="user-1"),
+            moved(EventType.PROVISION_SET_START, 0.0, "manage", ("enroll", "verifying"), "manageable"),
+            stepped(EventType.STEP_START, 0.0),
+            stepped(EventType.STEP_END, 5.0),
+            moved(EventType.PROVISION_SET_END, 5.0, "done", ("verifying", "manageable")),
+            event(EventType.REQUEST_END, BEGAN + 2.1 * HOUR, move(6).id, requester="user-6"),
             event(EventType.POWER_STATE_CORRECTED, PRESSED + 300.0, power_state="power off"),
             event(EventType.NODE_FAULT_SET, SILENT + 2400.0, fault=Fault.POWER_FAILURE.value),
             event(EventType.NODE_FAULT_CLEARED, HEALED + 200.0, fault=Fault.POWER_FAILURE.value),
@@ -104,7 +137,9 @@ def good() -> Evidence:
         ended_at=ENDED,
         events=events,
         published=list(events),
-        requests={on.id: on},
+        requests={one.id: one for one in (on, move(5), cancelled)},
+        step_timeouts_s={("management", "check_bmc"): 60.0},
+        blind_starts={("n001", "look"): 1},
         nodes=[node(machine, node_seq=NodeSeq(len(events)))],
         questions=[question(1, accepted_id=on.id), question(2, error=busy)],
         machines=[machine],
@@ -116,7 +151,12 @@ def good() -> Evidence:
 
 
 def node(machine: Machine, **changes: object) -> NodeRecord:
-    usual = plain_node(name=NodeName("n001"), bmc_address=machine.bmc_address, power_state=PowerState.OFF)
+    usual = plain_node(
+        name=NodeName("n001"),
+        bmc_address=machine.bmc_address,
+        power_state=PowerState.OFF,
+        provision_state=ProvisionState.MANAGEABLE,
+    )
     return replace(usual, **changes)  # type: ignore[arg-type]  # whatever a test breaks
 
 

@@ -10,6 +10,8 @@ from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.settings import Settings
+from castiron.actors.steps.shelf import Shelf
+from castiron.actors.steps.workers import Workers
 from castiron.store.store import Store
 from castiron.testing.simulation.direct import DirectDriver
 from castiron.testing.simulation.evidence import Question
@@ -51,6 +53,7 @@ class Street:
             new_id=ids,
             settings=Settings(),
             drivers=self.drivers,
+            workers=lambda clock, settings: Workers(Shelf(), clock, settings.max_workers),
             stream=self,
             lateness=Counter(),
         )
@@ -74,7 +77,7 @@ def test_a_house_that_has_ended_leaves_no_actor_and_the_next_one_finds_what_is_o
     question = street.enrol(house)
     house.dispatcher.run_until_idle()
     assert question.told_count == 1
-    assert len(pykka.ActorRegistry.get_all()) == alive + 3  # supervisor, fleet, node
+    assert len(pykka.ActorRegistry.get_all()) == alive + 4  # supervisor, fleet, keeper of allocations, node
 
     house.end()
     assert len(pykka.ActorRegistry.get_all()) == alive

@@ -32,6 +32,7 @@ from tests.unit.testing.evidence import (
     question,
     request,
 )
+from tests.unit.testing.moves_gone_wrong import MOVE_BREAKS
 
 
 def two_at_once(evidence: Evidence) -> None:
@@ -256,6 +257,7 @@ BREAKS: list[tuple[str, Callable[[Evidence], None]]] = [
     ("records", a_fault_for_nothing),
     ("rest", a_permit_is_left),
     ("rest", gave_up),
+    *MOVE_BREAKS,
 ]
 
 

@@ -5,10 +5,10 @@ import typing
 import pytest
 
 from castiron.transport import verbs
-from castiron.transport.errors import WIRE_ERRORS
+from castiron.transport.errors import WIRE_ERRORS, ArgumentInvalid
 from castiron.transport.replies import RESULTS, RequestView
 from castiron.transport.shapes import fields_of
-from castiron.transport.verbs import VERBS, NodePowerSet, Verb
+from castiron.transport.verbs import VERBS, NodeCreate, NodePowerSet, NodeSet, Verb
 from castiron.transport.vocabulary import PowerTarget, ReplyWish
 
 
@@ -28,6 +28,22 @@ def test_a_verb_says_what_a_reader_needs(tag: str) -> None:
     assert all(field.meaning for field in fields_of(verb))
     assert verb.makes_work or verb.idempotent, "what only looks may be repeated"
     assert not verb.becomes_request or (verb.makes_work and RESULTS[tag] is RequestView)
+
+
+@pytest.mark.parametrize("interval_s", [5e-324, 1e-9, 0.0999])
+def test_no_machine_may_be_checked_without_a_pause(interval_s: float) -> None:
+    for make in (
+        lambda: NodeCreate(name="n1", power_check_interval_s=interval_s),
+        lambda: NodeSet(node="n1", power_check_interval_s=interval_s),
+    ):
+        with pytest.raises(ArgumentInvalid, match=r"Expected 0, or `float` >= 0.1, at \$.power_check_interval_s"):
+            make()
+
+
+@pytest.mark.parametrize("interval_s", [0, 0.0, 0.1, 25, None])
+def test_a_machine_may_be_checked_never_as_the_others_or_with_a_pause(interval_s: float | None) -> None:
+    assert NodeCreate(name="n1", power_check_interval_s=interval_s).power_check_interval_s == interval_s
+    assert NodeSet(node="n1", power_check_interval_s=interval_s).power_check_interval_s == interval_s
 
 
 def test_a_stored_request_keeps_its_arguments_without_the_wish() -> None:

@@ -1,5 +1,7 @@
 """What a request's trace says of its calls: each attempt and the end, in a bounded number of entries."""
 
+from pathlib import Path
+
 from castiron.actors.webhooks import journal
 from castiron.actors.webhooks.journal import MAX_ENTRIES, Journal
 from castiron.transport.vocabulary import DeliveryID, Instant, TraceWord
@@ -52,3 +54,10 @@ def test_a_receiver_that_answers_otherwise_each_time_does_not_grow_the_trace() -
     assert sum(entry.count for entry in trace) == 101
     assert [entry.word for entry in trace][4] is TraceWord.OMITTED
     assert trace[-1].word is TraceWord.GIVEN_UP
+
+
+def test_the_guide_has_each_word_that_tells_of_a_call() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "webhooks.md").read_text(encoding="utf-8")
+
+    for word in (TraceWord.CALLED, TraceWord.DELIVERED, TraceWord.GIVEN_UP, TraceWord.WITHDRAWN, TraceWord.OMITTED):
+        assert f"\n| `{word}` |" in guide

@@ -37,7 +37,9 @@ class Provision:
         target: ProvisionTarget | str,
         *,
         steps: Sequence[AnyStep] | None = None,
+        runbook: str | None = None,
         engine_mode: EngineMode | str | None = None,
+        timeout_s: float | None = None,
         **terms: Unpack[Terms],
     ) -> Request:
         """Ask for a node to be moved; the request is on disk when this returns; see `Requests.submit`.
@@ -49,18 +51,23 @@ class Provision:
             target: "manage", "provide", "inspect", "adopt", "deploy", "undeploy", "rebuild", "clean", "rescue",
                 "unrescue", "service".
             steps: what is to be done; None: what the driver does.
+            runbook: name or uuid of a runbook whose steps are taken; instead of `steps`.
             engine_mode: "serial" or "parallel"; None: as the settings say.
+            timeout_s: for the whole move, waits and holds included; then what can be taken back is, and it has failed.
             terms: how the request is to be treated.
 
         Raises:
             NodeStateInvalid: the node's state does not allow it; the error names what it does.
             StepInvalid: a step is unknown, or its arguments are wrong; the error says where.
+            RunbookNotFound, RunbookTraitMissing: there is no such runbook, or the node has no trait for it.
         """
         verb = NodeProvisionSet(
             node=node,
             target=cast("ProvisionTarget", target),  # the codec checks words before they are sent
             steps=None if steps is None else [step_of(one) for one in steps],
+            runbook=runbook,
             engine_mode=cast("EngineMode | None", engine_mode),
+            timeout_s=timeout_s,
         )
         return self._requests.submit(on_terms(verb, **terms))
 

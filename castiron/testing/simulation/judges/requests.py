@@ -4,16 +4,36 @@ from collections import defaultdict
 from types import MappingProxyType
 from typing import Final
 
-from castiron.actors.core.machines.actions import EVENTS, target_power_state
+from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET, target_power_state
 from castiron.actors.core.timing import LAST_WORD_S
 from castiron.store.records import RequestRecord
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.judges.homes import TICK_S, Hold, machines_of
 from castiron.transport.errors import NodeRemoved
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventType, RequestID, RequestState
+from castiron.transport.vocabulary.events import Announced
 
-_STARTS: Final = frozenset(events.start.value for events in EVENTS.values())
-_ENDS: Final = frozenset(word.value for events in EVENTS.values() for word in (events.end, events.error))
+_ANNOUNCED: Final = MappingProxyType(
+    {
+        **EVENTS,
+        PROVISION_SET: Announced(
+            EventType.PROVISION_SET_START, EventType.PROVISION_SET_END, EventType.PROVISION_SET_ERROR
+        ),
+    }
+)
+_STARTS: Final = frozenset(events.start.value for events in _ANNOUNCED.values())
+_ENDS: Final = frozenset(word.value for events in _ANNOUNCED.values() for word in (events.end, events.error))
+_BETWEEN: Final = frozenset(
+    word.value
+    for word in (
+        EventType.PROVISION_SET_SUCCESS,
+        EventType.STEP_START,
+        EventType.STEP_PROGRESS,
+        EventType.STEP_END,
+        EventType.STEP_ERROR,
+    )
+)
+"""What is told of a request between its start and its end."""
 _LAST_WORDS: Final = MappingProxyType(
     {RequestState.SUCCEEDED: "end", RequestState.FAILED: "error", RequestState.CANCELLED: "error"}
 )
@@ -35,10 +55,10 @@ def each_start_has_one_end(evidence: Evidence, hold: Hold) -> None:
     """Judge I2: the events of a request are a start and then one end or error, or its end alone, as its record says."""
     told: dict[str, list[str]] = defaultdict(list)
     for event in evidence.events:
-        if event.request is not None:
+        if event.request is not None and event.type not in _BETWEEN:
             told[event.request].append(event.type.rpartition(".")[2])
     for request in evidence.requests.values():
-        if request.verb in EVENTS or request.started_at is None:
+        if request.verb in _ANNOUNCED or request.started_at is None:
             words, expected = told.pop(request.id, []), _expected(request)
             hold(words == expected, f"request {request.id} is {request.state}, and its events are {words}")
     for unknown, words in told.items():

@@ -13,7 +13,8 @@ from castiron.transport.vocabulary import (
     PowerState,
     PowerTarget,
 )
-from tests.support.node_world import SETTINGS, World
+from tests.support.node_settings import SETTINGS
+from tests.support.node_world import World
 from tests.support.store_records import plain_node
 from tests.support.weather import Fate, Gust, Machine, weather
 

@@ -34,7 +34,8 @@ from castiron.transport.vocabulary import (
     PowerTarget,
     RequestState,
 )
-from tests.support.node_world import SETTINGS, World
+from tests.support.node_settings import SETTINGS
+from tests.support.node_world import World
 from tests.support.store_records import request_id
 from tests.support.weather import GUSTS, Fate, Gust, weather
 from tests.unit.core.node.messages import (

@@ -11,7 +11,7 @@ from castiron.transport.vocabulary import (
     PowerState,
     RequestState,
 )
-from tests.support.node_world import DRIVER_TICK_S
+from tests.support.node_settings import DRIVER_TICK_S
 from tests.support.weather import FAIR, Fate, Gust
 from tests.unit.core.node.messages import DEAD, bounded, ended_after, world
 

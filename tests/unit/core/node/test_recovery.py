@@ -7,7 +7,8 @@ from castiron.actors.drivers.base import Done
 from castiron.transport.errors import NodeLocked
 from castiron.transport.verbs import NodePowerSet
 from castiron.transport.vocabulary import EventType, Fault, PowerControl, PowerState, PowerTarget, RequestState
-from tests.support.node_world import SETTINGS, World
+from tests.support.node_settings import SETTINGS
+from tests.support.node_world import World
 from tests.support.store_records import plain_node, request_id
 from tests.support.weather import FAIR, Fate, Gust
 from tests.unit.core.node.messages import DEAD, FREE, POWER_ON, SET_PXE, amend, refusal, stale_messages, types, world

@@ -21,7 +21,7 @@ from castiron.transport.vocabulary import (
     PowerTarget,
     RequestState,
 )
-from tests.support.node_world import SETTINGS
+from tests.support.node_settings import SETTINGS
 from tests.support.weather import weather
 from tests.unit.core.node.messages import DEAD, POWER_ON, READ_BOOT, SET_PXE, refusal, types, world
 

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from msgspec import structs
 
-from castiron.actors.core.messages import Order, Recover
+from castiron.actors.core.effects import Refuse
+from castiron.actors.core.messages import Amendment, Order, Recover, SetLock
+from castiron.actors.core.requests.guards import action_of_verb, guarded
 from castiron.actors.core.requests.obstacles import targets_of
-from castiron.transport.errors import StepFailed
+from castiron.actors.executors.taskflow.engine import FlowEngine
+from castiron.transport.errors import PowerOffDisabled, StepFailed
 from castiron.transport.verbs import AnyNodeRequest, NodePowerSet, NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import (
     EngineMode,
@@ -20,11 +23,12 @@ from castiron.transport.vocabulary import (
     PowerTarget,
     ProvisionState,
     ProvisionTarget,
+    TaskExecutor,
 )
-from tests.support.node_world import SETTINGS, World
+from tests.support.node_world import World
 from tests.support.step_work import Luck
 from tests.support.weather import GUSTS, Gust, weather
-from tests.unit.core.node.messages import maintain, remove, stale_messages
+from tests.unit.core.node.messages import amend, maintain, remove, stale_messages
 
 NAMES = ("blind", "twice", "seen", "back", "stubborn", "power_on", "reboot", "check_bmc", "wait", "hold")
 STEPS = st.lists(
@@ -47,6 +51,8 @@ MOVES = st.builds(
     engine_mode=st.sampled_from(EngineMode),
 )
 POWER = st.builds(NodePowerSet, node=st.just("n1"), target=st.sampled_from(PowerTarget))
+GUARDS = ("protected", "retired", "disable_power_off", "lock")
+PEOPLE = st.sampled_from(["ipc", "ipc", "curve:ann"])
 RESTING = [
     ProvisionState.ENROLL,
     ProvisionState.MANAGEABLE,
@@ -70,12 +76,29 @@ class AnyWork(RuleBasedStateMachine):
     def begin(self, state: ProvisionState, every_s: float) -> None:
         self.world.record = replace(self.world.record, provision_state=state)
         self.world.state = replace(self.world.state, record=self.world.record)
-        self.world.settings = replace(SETTINGS, sync_power_state_interval_s=every_s)
+        self.world.settings = replace(self.world.settings, sync_power_state_interval_s=every_s)
         self.world.tell(Recover())
 
-    @rule(verb=st.one_of(MOVES, POWER), policy=st.sampled_from(Policy), on_restart=st.sampled_from(OnRestart))
-    def submit(self, verb: AnyNodeRequest, policy: Policy, on_restart: OnRestart) -> None:
-        self.world.submit(structs.replace(verb, policy=policy, on_restart=on_restart))
+    @rule(
+        verb=st.one_of(MOVES, POWER),
+        policy=st.sampled_from(Policy),
+        on_restart=st.sampled_from(OnRestart),
+        requester=PEOPLE,
+    )
+    def submit(self, verb: AnyNodeRequest, policy: Policy, on_restart: OnRestart, requester: str) -> None:
+        self._submit(structs.replace(verb, policy=policy, on_restart=on_restart), requester)
+
+    def _submit(self, verb: AnyNodeRequest, requester: str = "ipc") -> None:
+        """Ask, unless planning refuses it, as it does at the door; what a guard stands against leaves no trace."""
+        before = self.world.record
+        try:
+            asked = self.world.submit(verb, requester)
+        except PowerOffDisabled:
+            assert before.disable_power_off
+            return
+        if self._is_locked_out(requester) or guarded(before, action_of_verb(verb), requester) is not None:
+            assert asked not in self.world.requests
+            assert self.world.record == before
 
     @rule(data=st.data(), move=MOVES, is_begun=st.booleans())
     def move(self, data: st.DataObject, move: NodeProvisionSet, is_begun: bool) -> None:
@@ -83,7 +106,7 @@ class AnyWork(RuleBasedStateMachine):
         targets = targets_of(self.world.record.provision_state)
         if targets and self.world.state.first is None:
             target = data.draw(st.sampled_from(targets))
-            self.world.submit(structs.replace(move, target=target))
+            self._submit(structs.replace(move, target=target))
             if is_begun:
                 self.world.grant()
 
@@ -93,15 +116,31 @@ class AnyWork(RuleBasedStateMachine):
         for _ in range(steps):
             self.world.advance()
 
-    @rule(data=st.data(), is_abort=st.booleans())
-    def withdraw(self, data: st.DataObject, is_abort: bool) -> None:
+    @rule(data=st.data(), is_abort=st.booleans(), requester=PEOPLE)
+    def withdraw(self, data: st.DataObject, is_abort: bool, requester: str) -> None:
         if self.world.requests:
             request = data.draw(st.sampled_from(sorted(self.world.requests)))
-            self.world.withdraw(request, is_abort=is_abort)
+            self.world.withdraw(request, requester, is_abort=is_abort, force=requester != "ipc")
 
-    @rule(order=st.sampled_from(Order))
-    def direct(self, order: Order) -> None:
-        self.world.direct(order)
+    @rule(order=st.sampled_from(Order), requester=PEOPLE)
+    def direct(self, order: Order, requester: str) -> None:
+        before, asked = self.world.record, self.world.direct(order, requester)
+        if self._is_locked_out(requester):
+            assert isinstance(self.world.replies[asked][0], Refuse)
+            assert self.world.record == before
+
+    @rule(guard=st.sampled_from(GUARDS), stands=st.sampled_from([True, False, False]), requester=PEOPLE)
+    def set_a_guard(self, guard: str, stands: bool, requester: str) -> None:
+        if self.world.is_removed:
+            return
+        if guard == "lock":
+            self.world.tell(SetLock(is_locked=stands, force=not stands, requester=requester, reply_to="lock"))
+        else:
+            self.world.tell(amend(Amendment(attributes={guard: stands})))
+
+    def _is_locked_out(self, requester: str) -> bool:
+        lock = self.world.record.lock
+        return lock is not None and lock.owner != requester
 
     @rule(outcome=st.sampled_from([{"said": 1}, None, "failed"]))
     def answer(self, outcome: Any) -> None:
@@ -152,5 +191,24 @@ class AnyWork(RuleBasedStateMachine):
         self.world.check_ended()
 
 
+class AnyWorkOfTaskFlow(AnyWork):
+    """The same, with TaskFlow as the executor, which may fail or hang."""
+
+    @initialize()
+    def choose(self) -> None:
+        self.world.settings = replace(self.world.settings, task_executor=TaskExecutor.TASKFLOW)
+        self.world.executor.make = FlowEngine
+
+    @rule(is_lost=st.sampled_from([True, False, False]))
+    def lose_the_executor(self, is_lost: bool) -> None:
+        self.world.executor.is_lost = is_lost
+
+    def teardown(self) -> None:
+        self.world.executor.is_lost = False
+        super().teardown()
+
+
 TestAnyWork = AnyWork.TestCase
 TestAnyWork.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestAnyWorkOfTaskFlow = AnyWorkOfTaskFlow.TestCase
+TestAnyWorkOfTaskFlow.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)

@@ -208,7 +208,7 @@ def test_after_a_restart_it_goes_on_at_the_first_unfinished_step() -> None:
 @pytest.mark.parametrize(("step", "state"), [("blind", ProvisionState.DEPLOY_FAILED), ("seen", ProvisionState.ACTIVE)])
 def test_what_must_not_be_done_twice_is_asked_for_or_fails_honestly(step: str, state: ProvisionState) -> None:
     made = node(ProvisionState.AVAILABLE, Luck.HANGS)
-    ask(made, ProvisionTarget.DEPLOY, StepWish(step=step, timeout_s=20.0))
+    ask(made, ProvisionTarget.DEPLOY, StepWish(step=step, timeout_s=20.0, retries=3))
     made.grant()
     made.run_until(made.now + 1.0)
 
@@ -365,3 +365,27 @@ def test_a_node_that_nobody_works_on_is_led_out_of_its_state_with_the_reason(sta
 
     assert made.record.provision_state not in UNDER_WAY
     assert "nobody works on it" in (made.record.last_error or "")
+
+
+def test_a_step_that_begins_after_a_wait_is_told_with_the_state_that_holds_with_it() -> None:
+    made = node(ProvisionState.AVAILABLE)
+    go(made, ProvisionTarget.DEPLOY, "wait", "twice", "wait")
+
+    made.answer({})
+    made.run_until(made.now + 1.0)
+
+    starts = [event.payload["provision_state"] for event in made.events if event.type is EventType.STEP_START]
+    assert starts == ["deploying", "deploying", "deploying"]
+    assert made.record.provision_state is ProvisionState.DEPLOY_WAIT
+
+
+def test_a_list_that_has_failed_has_ended_and_is_not_held() -> None:
+    made = node(ProvisionState.ACTIVE, Luck.FAILS)
+    go(made, ProvisionTarget.SERVICE, "twice")
+    before, told = made.record, len(made.events)
+
+    for order in (Order.HOLD, Order.UNHOLD):
+        refused = refusal(made, made.direct(order))
+        assert isinstance(refused, NodeStateInvalid)
+        assert refused.details["accepts"] == ["undeploy", "rescue", "service", "abort"]
+    assert (made.record, len(made.events)) == (before, told)

@@ -97,7 +97,14 @@ def test_a_wrong_step_is_refused_where_it_is_wrong(step: StepWish, path: str) ->
 def test_steps_that_wait_for_each_other_are_refused() -> None:
     error = refusal(StepWish(step="power_on", after=["reboot"]), StepWish(step="reboot", after=["power_on"]))
 
-    assert error.message == "These steps wait for each other: power_on, reboot."
+    assert error.message.startswith("These steps wait for each other: power_on, reboot.")
+
+
+def test_a_step_that_is_after_one_behind_it_that_waits_for_all_before_it_is_refused() -> None:
+    error = refusal(StepWish(step="power_on", after=["reboot"]), StepWish(step="reboot"))
+
+    assert error.details["path"] == "$.steps"
+    assert error.message.endswith("One without `after` waits for all before it.")
 
 
 def test_an_unknown_step_is_told_what_there_is() -> None:

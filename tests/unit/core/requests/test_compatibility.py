@@ -20,6 +20,7 @@ from castiron.actors.core.requests.compatibility import (
     Turn,
     judge,
 )
+from castiron.actors.core.requests.obstacles import UNDER_WAY
 from castiron.actors.core.state import NodeState
 from castiron.store.records import RequestRecord
 from castiron.transport.verbs import (
@@ -33,7 +34,7 @@ from castiron.transport.verbs import (
     arguments_of,
     tag_of,
 )
-from castiron.transport.vocabulary import Policy, PowerTarget, ProvisionTarget, RequestState
+from castiron.transport.vocabulary import Policy, PowerTarget, ProvisionState, ProvisionTarget, RequestState
 from tests.support.store_records import plain_node, plain_request
 
 ON = NodePowerSet(node="n1", target=PowerTarget.ON)
@@ -188,3 +189,38 @@ def test_a_request_that_a_newer_castiron_left_is_in_the_way_of_everything() -> N
 
     for verb in (ON, PXE, READ):
         assert judge(NodeState(record=plain_node(), queue=(strange,)), verb) == Conflict(strange)
+
+
+WAITING = {
+    ("wait call-back", "undeploy"),
+    ("rescue wait", "undeploy"),
+    ("service wait", "undeploy"),
+    ("service hold", "service"),
+}
+"""(state, target): where the states' table, which has its own double entry, lets a move begin from a wait or a hold."""
+
+
+@pytest.mark.parametrize("at", sorted(UNDER_WAY))
+@pytest.mark.parametrize("asked", list(ProvisionTarget))
+def test_each_two_moves_meet_as_their_row_says_or_the_one_ends_that_waits(
+    asked: ProvisionTarget, at: ProvisionState
+) -> None:
+    for under_way, policy in product(ProvisionTarget, Policy):
+        verb = NodeProvisionSet(node="n1", target=asked, policy=policy)
+        other = NodeProvisionSet(node="n1", target=under_way)
+        waiting = node(other)
+        running = node(running=other).recording(provision_state=at)
+        is_ended = (at.value, asked.value) in WAITING
+        for state in (waiting, running):
+            verdict = judge(state, verb)
+            if asked is under_way:
+                assert isinstance(verdict, Merge)
+            elif state is running and is_ended:
+                assert verdict == Enqueue(aborted=running.running)
+            elif policy is Policy.STRICT:
+                assert isinstance(verdict, Conflict)
+            else:
+                assert isinstance(verdict, Enqueue)
+                assert verdict.aborted is None
+                assert bool(verdict.superseded) == (policy is Policy.SUPERSEDE and state is waiting)
+                assert bool(verdict.depends_on) == (policy is Policy.AFTER)

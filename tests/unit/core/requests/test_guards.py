@@ -36,7 +36,7 @@ from castiron.transport.vocabulary import (
     ProvisionTarget,
     RequestState,
 )
-from tests.support.node_world import SETTINGS
+from tests.support.node_settings import SETTINGS
 from tests.support.store_records import plain_node
 from tests.unit.core.node.messages import amend, maintain, refusal, remove, types, world
 

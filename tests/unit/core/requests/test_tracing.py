@@ -54,6 +54,40 @@ def test_a_life_is_told_from_its_acceptance_to_its_end() -> None:
     assert trace == node.requests[request].trace, "the whole of it is on disk with its end"
 
 
+HOOK, OTHER_HOOK = "https://a.example/hook?token=hush", "https://b.example/hook"
+
+
+def test_who_withdraws_is_not_called_unless_somebody_else_wants_the_same_called() -> None:
+    node = world()
+    node.submit(POWER_ON)
+    node.grant()
+    behind = node.submit(structs.replace(OFF_AFTER, callback_url=HOOK))
+    node.submit(structs.replace(OFF_AFTER, callback_url=OTHER_HOOK), "tcp:192.0.2.7")
+    node.submit(structs.replace(OFF_AFTER, callback_url=HOOK), "tcp:192.0.2.7")
+    node.withdraw(behind, "tcp:192.0.2.7")
+    node.drain()
+
+    request = node.requests[behind]
+    (withdrawn,) = [entry for entry in request.trace if entry.word is TraceWord.WITHDRAWN]
+    assert dict(request.callbacks) == {HOOK: ("ipc",)}
+    assert withdrawn.details == {"requester": "tcp:192.0.2.7", "not_called": [OTHER_HOOK]}
+    assert [(url, state) for one, url, state in node.owed if one == behind] == [(HOOK, "succeeded")]
+
+
+def test_who_withdraws_and_comes_back_is_called() -> None:
+    node = world()
+    node.submit(POWER_ON)
+    node.grant()
+    behind = node.submit(OFF_AFTER)
+    node.submit(structs.replace(OFF_AFTER, callback_url=HOOK), "tcp:192.0.2.7")
+    node.withdraw(behind, "tcp:192.0.2.7")
+    node.submit(structs.replace(OFF_AFTER, callback_url=HOOK), "tcp:192.0.2.7")
+
+    (withdrawn,) = [entry for entry in told(node, behind) if entry.word is TraceWord.WITHDRAWN]
+    assert dict(node.requests[behind].callbacks) == {HOOK: ("tcp:192.0.2.7",)}
+    assert "hush" not in str(withdrawn.details)
+
+
 def test_who_waits_is_told_behind_whom_and_who_merged() -> None:
     node = world()
     first = node.submit(POWER_ON)

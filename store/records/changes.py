@@ -1,15 +1,14 @@
-"""The frozen records that go into the store and come out of it, and the changes that it commits.
-
-They are the store's whole language: actors make them, the writer persists them, repositories read them back equal.
-Plain data without I/O.
-"""
+"""Nodes, requests and events as they are on disk, and the changes that the store commits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
+from castiron.store.records.allocations import AllocationWrite
+from castiron.store.records.maps import empty
+from castiron.store.records.runbooks import RunbookPut, RunbookRemove
 from castiron.transport.vocabulary import (
+    AllocationUUID,
     Applied,
     ConductorID,
     DeliveryID,
@@ -30,13 +29,6 @@ from castiron.transport.vocabulary import (
     TraceWord,
 )
 
-EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-def _empty() -> Mapping[str, Any]:
-    # A factory, because Python 3.11 takes a mappingproxy, which it cannot hash, for a mutable default and refuses it.
-    return EMPTY
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeLock:
@@ -55,14 +47,14 @@ class NodeRecord:
     uuid: NodeUUID
     name: NodeName
     driver: str
-    driver_info: Mapping[str, Any] = field(default_factory=_empty, repr=False)
+    driver_info: Mapping[str, Any] = field(default_factory=empty, repr=False)
     """Whole, secrets in the clear; the store encrypts the values that `secret_keys` names. Kept out of repr."""
     secret_keys: frozenset[str] = frozenset()
     """Keys of driver_info whose values are encrypted at rest and masked in answers; the driver names them."""
     bmc_address: str | None = None
     """Where the driver reaches the BMC, in one spelling (host, port): what must not be shared between nodes."""
-    properties: Mapping[str, Any] = field(default_factory=_empty)
-    extra: Mapping[str, Any] = field(default_factory=_empty)
+    properties: Mapping[str, Any] = field(default_factory=empty)
+    extra: Mapping[str, Any] = field(default_factory=empty)
     power_state: PowerState | None = None
     power_state_at: Instant | None = None
     target_power_state: PowerState | None = None
@@ -95,6 +87,11 @@ class NodeRecord:
     traits: tuple[str, ...] = ()
     """Sorted, no two the same."""
     lock: NodeLock | None = None
+    other_passwords: Mapping[str, Any] = field(default_factory=empty, repr=False)
+    """Beside the one in driver_info, while the BMC's password is changed: which holds may not be known. Encrypted whole
+    at rest, and never told. Kept out of repr."""
+    allocation_uuid: AllocationUUID | None = None
+    """The allocation that holds it, whose `node_uuid` is this node's; one commit writes both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +104,7 @@ class TraceEntry:
     """When it was over; None: it was a moment, or is not over."""
     count: int = 1
     """How often it happened alike in that time."""
-    details: Mapping[str, Any] = field(default_factory=_empty)
+    details: Mapping[str, Any] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +117,7 @@ class RequestRecord:
     node_uuid: NodeUUID
     node_name: NodeName
     verb: str
-    arguments: Mapping[str, Any] = field(default_factory=_empty, repr=False)
+    arguments: Mapping[str, Any] = field(default_factory=empty, repr=False)
     """Whole, secrets in the clear; values under `secret_keys` are encrypted at rest. Kept out of repr."""
     secret_keys: frozenset[str] = frozenset()
     requester: str
@@ -132,7 +129,7 @@ class RequestRecord:
     overdue_at: Instant | None = None
     """When a running request is ended if it has not ended by itself."""
     attempts: int = 0
-    progress: Mapping[str, Any] = field(default_factory=_empty)
+    progress: Mapping[str, Any] = field(default_factory=empty)
     """What a successor must know to go on: the power machine's place, committed before each command to the BMC."""
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
@@ -146,16 +143,19 @@ class RequestRecord:
     """If it has not started by then, it expires; the latest of those who want it."""
     depends_on: RequestID | None = None
     """The request that must succeed before it may start."""
-    requesters: Mapping[str, Instant | None] = field(default_factory=_empty)
+    requesters: Mapping[str, Instant | None] = field(default_factory=empty)
     """See `wanted_by`; empty: only `requester` wants it."""
     merged: int = 0
     """How often it was asked for again, and that was taken for the same."""
     abort_by: str | None = None
     """Who wants it ended while it runs; it is on the way to its end."""
-    callbacks: tuple[str, ...] = field(default=(), repr=False)
-    """URLs that are called once it has ended, no two the same. Kept out of repr: a query may hold a token."""
+    callbacks: Mapping[str, tuple[str, ...]] = field(default_factory=empty, repr=False)
+    """URLs that are called once it has ended, each with the identities that want it. Kept out of repr: a query may hold
+    a token."""
     trace: tuple[TraceEntry, ...] = ()
     """Its life so far, bounded; of what happened since the latest commit its owner knows more."""
+    runbook: str | None = None
+    """What the runbook was called that its steps were taken from; they stand in `arguments` and do not change."""
 
     @property
     def wanted_by(self) -> Mapping[str, Instant | None]:
@@ -203,7 +203,7 @@ class CallbackRecord:
     url: str = field(repr=False)
     owed_since: Instant
     """When the request ended."""
-    body: Mapping[str, Any] = field(default_factory=_empty, repr=False)
+    body: Mapping[str, Any] = field(default_factory=empty, repr=False)
     """What is told: all that was known when the request ended."""
     attempts: int = 0
     """How often it was tried."""
@@ -242,7 +242,7 @@ class EventDraft:
     node_uuid: NodeUUID | None = None
     node_name: NodeName | None = None
     request_id: RequestID | None = None
-    payload: Mapping[str, Any] = field(default_factory=_empty)
+    payload: Mapping[str, Any] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +294,8 @@ class Change:
     """Idempotency keys of those requests, or of others that are kept."""
     outbox: tuple[CallbackRecord | CallbackTried | CallbackSettled, ...] = ()
     """Calls that are owed from now on, and what became of others. One of an id that is owed already changes nothing."""
+    runbook: RunbookPut | RunbookRemove | None = None
+    allocations: tuple[AllocationWrite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,3 +307,5 @@ class Commit:
     """Number of the latest event in the store after this change: what a view made from it is stamped with."""
     callbacks: tuple[CallbackRecord, ...] = ()
     """Calls that are owed since this change."""
+    allocations: tuple[AllocationWrite, ...] = ()
+    """What has become of allocations with it."""

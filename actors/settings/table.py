@@ -1,34 +1,39 @@
 """Every setting of a conductor, with its default, its bounds and its meaning; one typed structure.
 
-The rooms get the values handed in; nobody reads a file or an environment variable here or further inside.
+May come in: another setting. Must not: how its text is read.
 """
 
-import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import Any, Final
 
 from castiron.actors.periodics.strategies import Strategy
-from castiron.transport.vocabulary import EngineMode
+from castiron.actors.settings.values import SettingInvalid, check_value
+from castiron.transport.verbs.arguments import LEAST_INTERVAL_S
+from castiron.transport.vocabulary import EngineMode, TaskExecutor
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
 DAY_S: Final = 86_400.0
 
+LEAST: Final = 0.001
+"""What is neither none nor less than this: timers are no finer; one message in 1,000 s is hardly one."""
 
-def _setting(default: float, meaning: str, *, least: float, most: float) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": least, "most": most})
+
+def _setting(default: float, meaning: str, *, least: float, most: float, above_zero: float = LEAST) -> Any:
+    """Return a number's field; a float that may be 0 may not be next to nothing: 0, or above_zero and more."""
+    is_gapped = isinstance(default, float) and least == 0
+    metadata = {"meaning": meaning, "least": least, "most": most, "above_zero": above_zero if is_gapped else None}
+    return field(default=default, metadata=metadata)
 
 
 def _switch(meaning: str, *, default: bool) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": False, "most": True})
+    return field(default=default, metadata={"meaning": meaning, "least": False, "most": True, "above_zero": None})
 
 
 def _words(meaning: str, default: str | tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": None, "most": None})
-
-
-class SettingInvalid(ValueError):
-    """A setting is unknown, of the wrong type, or out of its bounds. The message names it, and what would be right."""
+    return field(default=default, metadata={"meaning": meaning, "least": None, "most": None, "above_zero": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +52,14 @@ class Settings:
     )
     power_poll_max_s: float = _setting(2.0, "the same, after the wait has doubled often enough", least=0.01, most=60.0)
     unknown_outcome_settle_s: float = _setting(
-        5.0,
-        "seconds that a command of unknown outcome is given to show an effect before another one may be sent",
-        least=0.0,
-        most=600.0,
+        5.0, "seconds that a command of unknown outcome has to show an effect before another", least=0.0, most=600.0
     )
     sync_power_state_interval_s: float = _setting(
-        25.0, "seconds between two power checks of a machine; 0: none", least=0.0, most=DAY_S
+        25.0,
+        "seconds between two power checks of a machine; 0: none",
+        least=0.0,
+        above_zero=LEAST_INTERVAL_S,
+        most=DAY_S,
     )
     power_check_start_spread_s: float = _setting(
         10.0, "seconds over which the first checks, and logins, are spread at a start", least=0.0, most=3600.0
@@ -65,7 +71,11 @@ class Settings:
         3, "checks in a row that may fail; one more, and the node gets the fault `power failure`", least=0, most=1000
     )
     power_failure_recovery_interval_s: float = _setting(
-        300.0, "seconds between two checks of a node with the fault `power failure`; 0: none", least=0.0, most=DAY_S
+        300.0,
+        "seconds between two checks of a node with the fault `power failure`; 0: none",
+        least=0.0,
+        above_zero=LEAST_INTERVAL_S,
+        most=DAY_S,
     )
     force_power_state_during_sync: bool = _switch(
         "drive a machine that is found in another power state back to the one on record, instead of following it; "
@@ -78,25 +88,30 @@ class Settings:
     )
     max_concurrent_power: int = _setting(
         0,
-        "power actions that may run at once, of the max_running_actions; further ones wait in their node's queue; "
-        "0: no bound of their own",
+        "power actions that may run at once; further ones wait in their node's queue; 0: any",
         least=0,
         most=1_000_000,
     )
     max_concurrent_deploy: int = _setting(
-        250,
-        "nodes that may be deployed or torn down at once, those that wait included; 0: no bound of their own",
-        least=0,
-        most=1_000_000,
+        250, "nodes that may be deployed or torn down at once, waits included; 0: any number", least=0, most=1_000_000
     )
     max_concurrent_clean: int = _setting(
-        50,
-        "nodes that may be cleaned at once, those that wait included; 0: no bound of their own",
-        least=0,
-        most=1_000_000,
+        50, "nodes that may be cleaned at once, waits included; 0: any number", least=0, most=1_000_000
     )
     engine_mode: str = _words(
         "how the steps of one node run: `serial`, or `parallel` as far as their `after` lets them", "serial"
+    )
+    task_executor: str = _words(
+        "who says which step of a node is next: `builtin`, or `taskflow` with the extra castiron[taskflow]", "builtin"
+    )
+    max_engines: int = _setting(
+        250,
+        "engines of task_executor=taskflow open at once; further moves wait in their node's queue",
+        least=1,
+        most=100_000,
+    )
+    engine_threads: int = _setting(
+        2, "threads that such engines take their turns on; what steps do runs on others", least=1, most=64
     )
     max_workers: int = _setting(
         10, "steps that may run at once in threads; further ones wait for one to end", least=1, most=1000
@@ -135,6 +150,12 @@ class Settings:
     max_open_requests_per_requester: int = _setting(
         25_000, "the same, of one requester: a key, or a user of this machine", least=1, most=1_000_000
     )
+    max_allocations: int = _setting(
+        20_000,
+        "allocations that there may be, those that failed and were not deleted included",
+        least=1,
+        most=1_000_000,
+    )
     work_rate_per_s: float = _setting(
         5000.0, "messages that make work, which a requester may send per second; 0: any number", least=0.0, most=1e6
     )
@@ -158,20 +179,14 @@ class Settings:
         0.5, "seconds from which on a turn of an actor counts as slow, and is told", least=0.01, most=600.0
     )
     hung_turn_s: float = _setting(
-        10.0,
-        "seconds after which a turn of an actor counts as hung and the actor is replaced; a thread is named",
-        least=0.1,
-        most=600.0,
+        10.0, "seconds after which an actor's turn counts as hung and it is replaced", least=0.1, most=600.0
     )
     restart_intensity: int = _setting(
         5, "failures of one node's actor within restart_period_s after which the node is put aside", least=1, most=1000
     )
     restart_period_s: float = _setting(60.0, "seconds that failures are counted over", least=1.0, most=DAY_S)
     restart_delay_initial_s: float = _setting(
-        0.1,
-        "seconds before the first restart of an actor; doubles with each failure in the period",
-        least=0.0,
-        most=60.0,
+        0.1, "seconds before an actor's first restart; doubles with each failure in the period", least=0.0, most=60.0
     )
     restart_delay_max_s: float = _setting(1.5, "the most that such a delay grows to", least=0.0, most=600.0)
     max_waiters: int = _setting(
@@ -242,20 +257,24 @@ class Settings:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check(item, getattr(self, item.name))
+            check_value(item, getattr(self, item.name))
         for smaller, larger in ORDERED:
             if getattr(self, smaller) > getattr(self, larger):
                 raise SettingInvalid(
                     f"{smaller}: {getattr(self, smaller)!r} is more than {larger}, {getattr(self, larger)!r}; "
                     "lower the one or raise the other."
                 )
-        if self.engine_mode not in set(EngineMode):
-            raise SettingInvalid(f"engine_mode: {self.engine_mode!r} is none; it takes {', '.join(EngineMode)}.")
-        if self.periodic_strategy not in set(Strategy):
-            raise SettingInvalid(
-                f"periodic_strategy: {self.periodic_strategy!r} is none; it takes {', '.join(Strategy)}."
-            )
+        for name, words in WORDS.items():
+            if getattr(self, name) not in set(words):
+                raise SettingInvalid(f"{name}: {getattr(self, name)!r} is none; it takes {', '.join(words)}.")
+        self._check_executor()
         self._check_webhooks()
+
+    def _check_executor(self) -> None:
+        if self.task_executor == TaskExecutor.TASKFLOW and find_spec("taskflow") is None:
+            raise SettingInvalid(
+                "task_executor: TaskFlow is not installed here: `pip install castiron[taskflow]`, or leave it builtin."
+            )
 
     def _check_webhooks(self) -> None:
         try:
@@ -274,102 +293,9 @@ ORDERED: Final = (
 """Pairs of settings of which the first must not be more than the second."""
 
 
-class _Kind(NamedTuple):
-    words: str
-    takes: tuple[type[object], ...]
-    read: Callable[[str], Any]
-
-
-_TRUTHS: Final = {
-    **dict.fromkeys(("true", "yes", "on", "1"), True),
-    **dict.fromkeys(("false", "no", "off", "0"), False),
+WORDS: Final[Mapping[str, type[StrEnum]]] = {
+    "engine_mode": EngineMode,
+    "task_executor": TaskExecutor,
+    "periodic_strategy": Strategy,
 }
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(text.replace(",", " ").split())
-
-
-def _truth(text: str) -> bool:
-    return _TRUTHS[text.strip().lower()]
-
-
-_KINDS: Final[Mapping[type[object], _Kind]] = {
-    bool: _Kind("true or false", (bool,), _truth),
-    int: _Kind("a whole number", (int,), int),
-    float: _Kind("a number", (int, float), float),
-    str: _Kind("text", (str,), str),
-    tuple: _Kind("a list of texts", (tuple, list), _list),
-}
-
-
-def _check(item: "Field[Any]", value: object) -> None:
-    kind = _kind(item)
-    if not isinstance(value, kind.takes) or (isinstance(value, bool) and bool not in kind.takes):
-        raise SettingInvalid(f"{item.name}: {value!r} is not {kind.words}.")
-    if isinstance(value, tuple | list) and not all(isinstance(one, str) for one in value):  # pyright: ignore[reportUnknownVariableType] - checked here
-        raise SettingInvalid(f"{item.name}: {value!r} is not {kind.words}.")
-    if item.metadata["least"] is None:
-        return
-    least, most = item.metadata["least"], item.metadata["most"]
-    if not least <= value <= most:
-        raise SettingInvalid(f"{item.name}: {value!r} is out of bounds; it takes {least:,.15g} to {most:,.15g}.")
-
-
-def settings_from(values: Mapping[str, Any]) -> Settings:
-    """Make settings from names and values, all others at their defaults.
-
-    Raises:
-        SettingInvalid: a name is unknown (the nearest right one is named), or a value is wrong.
-    """
-    for name in values:
-        _setting_called(name)
-    given: dict[str, Any] = dict(values)
-    for name, value in values.items():
-        if _kind(_setting_called(name)) is _KINDS[tuple] and isinstance(value, list):
-            given[name] = tuple(cast("list[str]", value))
-    return Settings(**given)
-
-
-def check_setting(name: str, value: object) -> None:
-    """Check one value by itself, whatever the other settings are.
-
-    Raises:
-        SettingInvalid: the name is unknown, or the value is of the wrong type or out of bounds.
-    """
-    _check(_setting_called(name), value)
-
-
-def setting_from_text(name: str, text: str) -> Any:
-    """Convert a setting's value from the text of an environment variable or a flag. Bounds are not checked here.
-
-    Raises:
-        SettingInvalid: the name is unknown, or the text is not a value of the right kind.
-    """
-    kind = _kind(_setting_called(name))
-    try:
-        return kind.read(text)
-    except (KeyError, ValueError):
-        raise SettingInvalid(f"{name}: {text!r} is not {kind.words}.") from None
-
-
-def default_in_words(item: "Field[Any]") -> str:
-    """Return a setting's default as a person types it."""
-    value: Any = item.default
-    if isinstance(value, str | tuple):
-        return " ".join([value] if isinstance(value, str) else cast("tuple[str, ...]", value)) or "none"
-    return str(value).lower() if isinstance(value, bool) else f"{value:.15g}"
-
-
-def _kind(item: "Field[Any]") -> _Kind:
-    default: object = item.default
-    return _KINDS[type(default)]
-
-
-def _setting_called(name: str) -> "Field[Any]":
-    known = {item.name: item for item in fields(Settings)}
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "`castiron serve --help` lists them."
-    raise SettingInvalid(f"{name}: there is no such setting. {hint}")
+"""Settings that take one of some words → these."""

@@ -1,0 +1,1 @@
+"""Runbooks: lists of steps that are stored under a name; which there may be, and what becomes of one at its use."""

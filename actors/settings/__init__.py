@@ -1,0 +1,20 @@
+"""Every setting of a conductor: which there are, what each takes, and how it is given.
+
+The rooms get the values handed in; nobody reads a file or an environment variable here or further inside.
+"""
+
+from castiron.actors.settings.given import check_setting, setting_from_text, settings_from
+from castiron.actors.settings.table import LEAST, ORDERED, Settings
+from castiron.actors.settings.values import SettingInvalid, bounds_in_words, default_in_words
+
+__all__ = [
+    "LEAST",
+    "ORDERED",
+    "SettingInvalid",
+    "Settings",
+    "bounds_in_words",
+    "check_setting",
+    "default_in_words",
+    "setting_from_text",
+    "settings_from",
+]

@@ -1,0 +1,43 @@
+"""The maps of records: one with nothing in it, and those whose text is made once."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def empty() -> Mapping[str, Any]:
+    """Return it: a factory, as Python 3.11 takes a mappingproxy, which it cannot hash, for a mutable default."""
+    return EMPTY
+
+
+class Fragment(Mapping[str, Any]):
+    """A map that stays as it is, and is written many times: the store makes its text once, and keeps it here.
+
+    A request is written whole with each commit that concerns it; of a list of steps, little has changed since the one
+    before. Parts that are fragments, and lists of fragments, keep their own texts. Equal to any equal map.
+
+    Attributes:
+        text: as it is stored; None: it has not been written yet. The store's alone.
+    """
+
+    __slots__ = ("_values", "text")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self.text: str | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def fragment(values: Mapping[str, Any]) -> Fragment:
+    """Return a map as a fragment; one that is one already keeps its text."""
+    return values if isinstance(values, Fragment) else Fragment(values)
