@@ -29,6 +29,7 @@ class Credentials(NamedTuple):
 
 CREDENTIALS: Final[Mapping[str, Credentials]] = {
     "ipmi": Credentials("ipmi_username", "ipmi_password"),
+    "redfish": Credentials("redfish_username", "redfish_password"),
     "fake": Credentials("fake_username", "fake_password"),
 }
 """Driver → where its driver_info has them, for those that can change a password."""

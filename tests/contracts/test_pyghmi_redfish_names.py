@@ -15,6 +15,7 @@ from pyghmi.redfish.oem import lookup
 from castiron.actors.drivers.redfish.operations.sensors import Machine, Web
 
 Stock: Any = command.Command
+Lookup: Any = lookup
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ Stock: Any = command.Command
 )
 def test_pyghmi_has_the_methods_in_the_shape_that_we_know(name: str, parameters: list[str]) -> None:
     assert list(inspect.signature(getattr(Stock, name)).parameters) == parameters
-    assert list(inspect.signature(lookup.get_oem_handler).parameters)[:5] == [
+    assert list(inspect.signature(Lookup.get_oem_handler).parameters)[:5] == [
         "sysinfo",
         "sysurl",
         "webclient",
@@ -44,7 +45,7 @@ def test_we_override_what_we_say_and_no_more() -> None:
 def test_what_finding_sensors_reads_of_itself_is_what_we_set() -> None:
     """Of the attributes that pyghmi sets in its `__init__`, those that it reads on our way are set by ours."""
     used = {name for method in ("_do_web_request", "_get_cache", "_mapchassissensors") for name in reads(method)}
-    used |= {name for prop in ("_sensormap", "oem", "sysinfo") for name in reads_of(vars(Stock)[prop].fget)}
+    used |= {name for prop in ("_sensormap", "oem", "sysinfo") for name in reads_of(getter(prop))}
     stock = assigned(Stock.__init__)
 
     assert used & stock <= assigned(Machine.__init__) | {"_varsensormap"}
@@ -63,6 +64,10 @@ def test_pyghmis_words_of_resets_are_redfishs() -> None:
         "off": "ForceOff",
         "softoff": "GracefulShutdown",
     }
+
+
+def getter(name: str) -> Any:
+    return inspect.getattr_static(Stock, name).fget
 
 
 def reads(method: str) -> set[str]:

@@ -1,6 +1,7 @@
 """Nodes whose BMCs speak Redfish, in a whole conductor: checks, sessions, and what becomes of them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,18 @@ def test_a_password_is_masked_and_a_wrong_one_is_told_without_it(bmc: RedfishBMC
     told = str(request.view) + str(client.nodes.show("n1"))
     assert "h0rse" not in told
     assert "******" in told
+
+
+def test_a_password_is_changed_at_the_bmc_and_on_record(bmc: RedfishBMC, client: Client) -> None:
+    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+    assert client.provision.set("n1", "manage").wait(timeout_s=20).state == "succeeded"
+
+    step: dict[str, Any] = {"interface": "management", "step": "change_bmc_password", "args": {"generate": True}}
+    request = client.provision.set("n1", "clean", steps=[step]).wait(timeout_s=20)
+
+    assert request.state == "succeeded", request.view
+    assert bmc.users["admin"] != "password"
+    before = bmc.count("GET", SYSTEM)
+    bmc.expire_sessions()
+    until(lambda: bmc.count("GET", SYSTEM) > before + 3)
+    assert client.nodes.show("n1").power_check_failures == 0

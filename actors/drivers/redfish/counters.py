@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-NAMES: Final = ("logins", "logins_failed", "logouts", "connected", "asked", "broken", "late")
+NAMES: Final[tuple[str, ...]] = ("logins", "logins_failed", "logouts", "connected", "asked", "broken", "late")
 """
 logins          times that a BMC let us in: by a session, or by the first answer where it has none
 logins_failed   times that it did not

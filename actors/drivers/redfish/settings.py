@@ -148,7 +148,7 @@ def read_settings(driver_info: Mapping[str, Any]) -> Settings:
         ArgumentInvalid: driver_info would not pass `check`.
     """
     info = check(driver_info).info
-    parts = urlsplit(info["redfish_address"])
+    parts = urlsplit(str(info["redfish_address"]))
     return Settings(
         host=parts.hostname or "",
         port=parts.port or DEFAULT_PORT,

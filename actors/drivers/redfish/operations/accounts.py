@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from castiron.actors.drivers.findings import PasswordCheck
 from castiron.actors.drivers.operations import CheckUserPassword, SetUserPassword
-from castiron.actors.drivers.redfish.operations.resources import link, links, needed, text
 from castiron.actors.drivers.redfish.operations.system import patch, read_system
+from castiron.actors.drivers.redfish.resources import link, links, needed, text
 from castiron.actors.drivers.redfish.wire.session import ROOT, Resource, Session
 from castiron.transport.errors import BMCCredentials, BMCUnsupported
 

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from castiron.actors.drivers.findings import DeviceID, SELInfo
 from castiron.actors.drivers.operations import ResetBMC
-from castiron.actors.drivers.redfish.operations.resources import inside, link, links, needed, number, text, words
 from castiron.actors.drivers.redfish.operations.system import read_system
+from castiron.actors.drivers.redfish.resources import inside, link, links, needed, number, text, words
 from castiron.actors.drivers.redfish.wire.session import ROOT, Resource, Session
 from castiron.transport.errors import BMCFault, BMCUnsupported
 

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pyghmi.constants import Health as PyghmiHealth
-from pyghmi.redfish.command import Command, natural_sort
+from pyghmi.redfish import command
 
 from castiron.actors.drivers.findings import Health, SensorReading, Sensors
-from castiron.actors.drivers.redfish.operations.resources import inside, number, text
 from castiron.actors.drivers.redfish.operations.system import system_path
+from castiron.actors.drivers.redfish.resources import inside, items, number, text
 from castiron.actors.drivers.redfish.wire.session import Session
 from castiron.transport.errors import BMCFault
+
+PYGHMI: Final[Any] = command
+"""It has no types."""
 
 MAX_SENSORS: Final = 512
 """Read at once; a large server has 200."""
@@ -61,7 +64,7 @@ class Web:
         return self._session.get(url), 200
 
 
-class Machine(Command):  # type: ignore[misc] # pyghmi has no types
+class Machine(command.Command):  # type: ignore[misc] # pyghmi has no types
     """pyghmi's view of a machine, over a session that is open. For one call: what it reads it keeps."""
 
     def __init__(self, session: Session) -> None:  # pyright: ignore[reportMissingSuperCall] - it would connect by itself
@@ -78,14 +81,16 @@ class Machine(Command):  # type: ignore[misc] # pyghmi has no types
 
     def readings(self) -> Sensors:
         """Find and read the sensors."""
-        names = natural_sort(self._sensormap)
+        stock: Any = self  # what is inherited has no types
+        names: list[str] = PYGHMI.natural_sort(stock._sensormap)  # noqa: SLF001 - inherited
         found = tuple(self._read(place, name) for place, name in enumerate(names[:MAX_SENSORS], start=1))
         return Sensors(readings=found, left_out_count=len(names) - len(found))
 
     def _read(self, place: int, name: str) -> SensorReading:
-        sensor = self._sensormap[name]
-        resource = self._do_web_request(sensor["url"])
-        read = self._extract_reading(sensor, resource)
+        stock: Any = self
+        sensor: Mapping[str, Any] = stock._sensormap[name]  # noqa: SLF001 - inherited
+        resource: Any = stock._do_web_request(sensor["url"])  # noqa: SLF001 - inherited
+        read: Any = stock._extract_reading(sensor, resource)  # noqa: SLF001 - inherited
         value = number(vars(read), "value")
         health = HEALTHS.get(getattr(read, "health", None) or PyghmiHealth.Ok, Health.WARNING)
         health = health if sensor.get("generic") else _health_of(sensor, resource)
@@ -103,9 +108,7 @@ class Machine(Command):  # type: ignore[misc] # pyghmi has no types
 
 def _health_of(sensor: Mapping[str, Any], resource: Any) -> Health:
     """Return the health of one of many sensors in a resource, which pyghmi leaves out."""
-    listed = inside(resource, LISTS.get(sensor["type"], ""))
-    each: Any
-    for each in listed if isinstance(listed, list) else ():  # pyright: ignore[reportUnknownVariableType] - JSON
+    for each in items(inside(resource, LISTS.get(sensor["type"], ""))):
         if inside(each, "Name") == sensor["name"]:
             return TOLD.get(text(each, "Status", "Health") or "OK", Health.WARNING)
     return Health.OK

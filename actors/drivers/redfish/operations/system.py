@@ -10,7 +10,7 @@ from pyghmi.redfish.command import powerstates
 from castiron.actors.drivers.base import BootSetting, SetBootDevice, SetPower
 from castiron.actors.drivers.findings import FRU, FRUChassis, FRUProduct, SystemGUID
 from castiron.actors.drivers.operations import Identify, SetBootMode
-from castiron.actors.drivers.redfish.operations.resources import link, links, needed, text, the_only, words
+from castiron.actors.drivers.redfish.resources import inside, link, links, needed, text, the_only, words
 from castiron.actors.drivers.redfish.wire.session import ROOT, Resource, Session
 from castiron.transport.errors import BMCBusy, BMCFault, BMCUnsupported
 from castiron.transport.vocabulary import BootDevice, BootMode, PowerControl, PowerState
@@ -25,9 +25,9 @@ POWERS: Final[Mapping[str, PowerState]] = {
 """What a machine is until it has become something else."""
 
 RESETS: Final[Mapping[PowerControl, tuple[str, ...]]] = {
-    PowerControl.ON: (powerstates["on"], "ForceOn"),
-    PowerControl.OFF: (powerstates["off"],),
-    PowerControl.SOFT_OFF: (powerstates["softoff"], "PushPowerButton"),
+    PowerControl.ON: (str(powerstates["on"]), "ForceOn"),
+    PowerControl.OFF: (str(powerstates["off"]),),
+    PowerControl.SOFT_OFF: (str(powerstates["softoff"]), "PushPowerButton"),
 }
 """The kinds of reset that are a power control, the best first."""
 
@@ -78,7 +78,7 @@ def get_power(session: Session, _: object) -> PowerState:
 def set_power(session: Session, operation: SetPower) -> None:
     """Send one reset, after a look at what the BMC takes: the connection and the session then live."""
     system = read_system(session)
-    action = _reset_of(system)
+    action = inside(system, "Actions", "#ComputerSystem.Reset")
     allowed = words(action, "ResetType@Redfish.AllowableValues")
     kinds = RESETS[operation.control]
     kind = next((each for each in kinds if each in allowed), None if allowed else kinds[0])
@@ -86,11 +86,6 @@ def set_power(session: Session, operation: SetPower) -> None:
     if kind is None or target is None:
         raise BMCUnsupported(f"The BMC does not take {operation.control}: it has {', '.join(allowed) or 'no reset'}.")
     session.send("POST", target, {"ResetType": kind})
-
-
-def _reset_of(system: Resource) -> Any:
-    actions = system.get("Actions")
-    return actions.get("#ComputerSystem.Reset") if isinstance(actions, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
 
 
 def get_boot_device(session: Session, _: object) -> BootSetting:

@@ -53,7 +53,8 @@ def carry_out(session: Session, operation: Operation) -> Value:
     Raises:
         BMCError: the BMC refused, or failed, or did not answer.
     """
-    work = OPERATIONS.get(type(operation))
+    work: Any = OPERATIONS.get(type(operation))
     if work is None:
         raise BMCUnsupported(f"Redfish has no {type(operation).__name__}.", details=session.where)
-    return work(session, operation)
+    value: Value = work(session, operation)
+    return value

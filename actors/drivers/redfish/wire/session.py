@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.redfish.counters import Tally
+from castiron.actors.drivers.redfish.resources import link
 from castiron.actors.drivers.redfish.settings import Settings
 from castiron.actors.drivers.redfish.wire.line import Answer, Broken, Line
 from castiron.actors.drivers.redfish.wire.refusals import IN_DOUBT, error_of
@@ -231,11 +232,9 @@ class Session:
         self._world.tally.add("logins")
 
     def _sessions_path(self, root: Resource) -> str | None:
-        links = root.get("Links")
-        named = links.get("Sessions") if isinstance(links, dict) else None
-        path = named.get("@odata.id") if isinstance(named, dict) else None
-        if isinstance(path, str):
-            return self._own_path(path, ROOT)
+        path = link(root, "Links", "Sessions")
+        if path is not None:
+            return path
         return SESSIONS if "SessionService" in root else None
 
     def _credentials(self) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ May come in: a shape that several resources have. Must not: what a resource mean
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from castiron.transport.errors import BMCFault, BMCUnsupported
 
@@ -18,8 +18,13 @@ MAX_MEMBERS: Final = 512
 def inside(resource: Any, *names: str) -> Any:
     """Return what is at a place of nested objects; None if it is not there."""
     for name in names:
-        resource = resource.get(name) if isinstance(resource, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
+        resource = cast("dict[str, Any]", resource).get(name) if isinstance(resource, dict) else None
     return resource
+
+
+def items(found: Any) -> list[Any]:
+    """Return a list; an empty one, if it is none."""
+    return found if isinstance(found, list) else []  # pyright: ignore[reportUnknownVariableType] - JSON
 
 
 def text(resource: Any, *names: str) -> str | None:
@@ -57,8 +62,7 @@ def needed(resource: Any, *names: str) -> str:
 def links(resource: Any, *names: str) -> Iterator[str]:
     """Yield the paths of a list of links, at the most MAX_MEMBERS."""
     found = inside(resource, *names)
-    each: Any
-    for each in found[:MAX_MEMBERS] if isinstance(found, list) else ():  # pyright: ignore[reportUnknownVariableType] - JSON
+    for each in items(found)[:MAX_MEMBERS]:
         path = link(each)
         if path is not None:
             yield path
@@ -67,7 +71,7 @@ def links(resource: Any, *names: str) -> Iterator[str]:
 def words(resource: Any, *names: str) -> tuple[str, ...]:
     """Return a list of texts; what is no text is left out."""
     found = inside(resource, *names)
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()  # pyright: ignore[reportUnknownVariableType] - JSON
+    return tuple(each for each in items(found) if isinstance(each, str))
 
 
 def the_only(paths: list[str], what: str, hint: str) -> str:
