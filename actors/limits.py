@@ -73,6 +73,8 @@ BOUNDS: Final = (
         "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
     ),
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
+    Bound("periodics", "periodic_max_workers", "a quick run of a periodic task waits for another to end", WAITS),
+    Bound("periodics_long", "periodic_max_long_runs", "one that takes long waits for its like", WAITS, _NO),
     Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
     Bound("redfish_calls", "redfish_max_calls", "a call to another Redfish BMC waits for one to end", WAITS, _NO),
