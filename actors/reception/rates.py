@@ -49,7 +49,7 @@ class Buckets:
             return 0.0
         full_at = max(now, self._full_at.get(identity, now)) + 1 / self.rate_per_s
         wait_s = full_at - now - self.burst / self.rate_per_s
-        if wait_s > TICK_S / 100:
+        if wait_s > TICK_S / 20:  # a float of the time is rounded with each token of a burst
             return math.ceil(wait_s / TICK_S) * TICK_S
         self._full_at[identity] = full_at
         self._full_at.move_to_end(identity)
