@@ -3,7 +3,7 @@
 Frozen: a decision makes a new state. May come in: what decisions need. Must not: references to actors, sockets, timers.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
 from castiron.actors.core.machines.boot import BootAction
@@ -14,6 +14,7 @@ from castiron.actors.core.machines.pause import CallBackAction, PauseAction
 from castiron.actors.core.machines.power import PowerAction
 from castiron.actors.core.provision.run import Run
 from castiron.store.records import NodeRecord, RequestRecord, TraceEntry
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import Instant, RequestID
 
 if TYPE_CHECKING:
