@@ -194,6 +194,22 @@ class NodeState:
         """Return whether a request that waits does so until the node's maintenance is over."""
         return request.hold and self.record.maintenance
 
+    def looks_like(self, other: "NodeState") -> bool:
+        """Return whether whoever looks at the node sees what they saw of another state of it.
+
+        That a check has begun, and which timers are set, is its owner's own affair.
+        """
+        mine, its = self.check, other.check
+        return (
+            self.record is other.record
+            and self.active is other.active
+            and self.queue is other.queue
+            and self.interrupted is other.interrupted
+            and self.parked is other.parked
+            and (self.permit, self.leaving) == (other.permit, other.leaving)
+            and (mine.is_begun, mine.failures, mine.agreed_at) == (its.is_begun, its.failures, its.agreed_at)
+        )
+
     def recording(self, **changes: Any) -> "NodeState":
         """Return the state with a changed record."""
         return replace(self, record=replace(self.record, **changes))
