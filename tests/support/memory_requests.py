@@ -62,8 +62,8 @@ class MemoryRequests(MemoryMachines):
 
         timer = threading.Timer(max(0.0, seconds), locked)
         timer.daemon = True
+        timer.start()  # and only then can it be waited for
         self._timers.append(timer)
-        timer.start()
 
     def submit(self, verb: verbs.AnyNodeRequest, who: PeerInfo, answer: Answer) -> None:
         node = self._reachable(verb.node)

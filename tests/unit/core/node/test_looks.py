@@ -1,6 +1,6 @@
 """What of a node's state others see, so that it is shown to them when that changes, and not for anything less."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -33,3 +33,9 @@ def test_a_changed_record_is_seen() -> None:
     amended = STATE.recording(extra={"rack": 3})
     assert not amended.looks_like(STATE)
     assert not stands_as(amended, STATE)
+
+
+def test_each_part_of_a_state_is_either_seen_by_others_or_not() -> None:
+    seen = {"record", "active", "queue", "interrupted", "parked", "permit", "leaving", "check"}
+    own = {"queue_limit", "expiry", "tickets", "streaks"}
+    assert {part.name for part in fields(NodeState)} == seen | own, "say in NodeState.looks_like whether it is seen"
