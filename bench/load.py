@@ -17,7 +17,8 @@ import zmq
 from bench.apart import END
 from castiron.transport import codec
 from castiron.transport.frames import FINAL, HEADER
-from castiron.transport.verbs import Hello
+from castiron.transport.session import HEARTBEAT_INTERVAL_S
+from castiron.transport.verbs import Hello, Ping
 
 Socket = zmq.Socket[bytes]
 
@@ -27,6 +28,11 @@ WINDOW: Final = 100
 SILENCE_MS: Final = 300_000
 """After so much of it something is wrong: on a crowded machine, a conductor that deploys 250 nodes at once, ten steps
 each, has nothing to say for a minute."""
+
+
+ALIVE: Final = b"alive"
+"""Id of the messages that only say that a client is there: a conductor forgets one that says nothing for 30 s, and with
+it all that it waits for."""
 
 
 class Pace(NamedTuple):
@@ -124,13 +130,15 @@ class _Surf:
     accepted_s: list[float] = field(default_factory=list[float])
     final_s: list[float] = field(default_factory=list[float])
     bad: list[bytes] = field(default_factory=list[bytes])
+    heard_at: float = 0.0
+    told_at: float = 0.0
 
     def run(self, poller: zmq.Poller) -> Wave:
         shares = {
             socket: deque(enumerate(self.burst.bodies[index :: self.burst.clients], index << 32))
             for index, socket in enumerate(self.sockets)
         }
-        began = self.accepted_at = time.perf_counter()
+        began = self.accepted_at = self.heard_at = self.told_at = time.perf_counter()
         for _ in range(WINDOW):
             for socket, share in shares.items():
                 self._send_next(socket, share)
@@ -143,11 +151,18 @@ class _Surf:
         return Wave(time.perf_counter() - began, self.accepted_at - began, self.accepted_s, self.final_s)
 
     def _ready(self, poller: zmq.Poller) -> list[Socket]:
-        try:
-            return _ready(poller)
-        except TimeoutError as silence:
+        """Wait for answers; meanwhile each client says now and then that it is there."""
+        ready: list[Any] = [socket for socket, _ in poller.poll(round(HEARTBEAT_INTERVAL_S * 1e3))]
+        now = time.perf_counter()
+        if now - self.told_at >= HEARTBEAT_INTERVAL_S:
+            self.told_at = now
+            for socket in self.sockets:
+                socket.send_multipart([HEADER, ALIVE, codec.encode_verb(Ping())])
+        if now - self.heard_at > SILENCE_MS / 1e3:
             accepted, ended, open_count = len(self.accepted_s), len(self.final_s), len(self.sent_at)
-            raise TimeoutError(f"{silence}: {accepted} accepted, {ended} ended, {open_count} in flight") from None
+            counts = f"{accepted} accepted, {ended} ended, {open_count} in flight"
+            raise TimeoutError(f"no answer for {SILENCE_MS / 1e3:.0f} s: {counts}")
+        return ready
 
     def _send_next(self, socket: Socket, share: deque[tuple[int, bytes]]) -> None:
         """Send one more of the client's share, if there is one."""
@@ -162,7 +177,9 @@ class _Surf:
                 _, message_id, kind, body = socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return False
-            at = time.perf_counter()
+            if message_id == ALIVE:
+                continue
+            at = self.heard_at = time.perf_counter()
             if kind == FINAL:
                 self.final_s.append(at - self.sent_at.pop(message_id))
                 if self.burst.proof not in body:

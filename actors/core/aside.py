@@ -6,7 +6,6 @@ nobody is there to do it. Maintenance that was set by hand stays what it was. Pu
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from castiron.actors.core.draft import Draft
@@ -17,6 +16,7 @@ from castiron.actors.core.requests.obstacles import UNDER_WAY
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.steps import summaries
 from castiron.store.records import Change, NodeRecord, RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import InternalError
 from castiron.transport.vocabulary import Applied, EventType, Fault, Instant, RequestState
 

@@ -4,13 +4,13 @@ Lives for one call of `decide` and never leaves it; so the decision functions st
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from castiron.actors.core.effects import AcquirePermit, Decision, Effect, ReleasePermit
 from castiron.actors.core.requests.callbacks import callbacks_of
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.store.records import AllocationWrite, Change, EventDraft, KeyRecord, NodeRemove, NodeUpdate, RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.verbs import NodeProvisionSet, tag_of
 from castiron.transport.vocabulary import EventType, Instant, NodeSeq, RequestID, Revision
 

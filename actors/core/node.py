@@ -8,7 +8,6 @@ before its latest recovery, is ignored by its ticket. One function a message; wh
 `requests` before it runs, and in `running` from then on.
 """
 
-from dataclasses import replace
 from typing import Any, assert_never
 
 from castiron.actors.core import maintenance
@@ -52,6 +51,7 @@ from castiron.actors.core.sensors import alarms
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import foretold
 from castiron.actors.settings import Settings
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import NodeDelete, NodeMaintenanceSet, NodeMaintenanceUnset, NodeSet, tag_of
 from castiron.transport.vocabulary import EventType, Fault, Instant, OnRestart

@@ -4,7 +4,7 @@ Frozen: a decision makes a new state. May come in: what decisions need. Must not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
@@ -16,6 +16,7 @@ from castiron.actors.core.machines.pause import CallBackAction, PauseAction
 from castiron.actors.core.machines.power import PowerAction
 from castiron.actors.core.provision.run import Run
 from castiron.store.records import NodeRecord, RequestRecord, TraceEntry
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import AlarmState, Instant, RequestID
 
 if TYPE_CHECKING:
@@ -211,6 +212,22 @@ class NodeState:
     def is_held(self, request: RequestRecord) -> bool:
         """Return whether a request that waits does so until the node's maintenance is over."""
         return request.hold and self.record.maintenance
+
+    def looks_like(self, other: "NodeState") -> bool:
+        """Return whether whoever looks at the node sees what they saw of another state of it.
+
+        That a check has begun, and which timers are set, is its owner's own affair.
+        """
+        mine, its = self.check, other.check
+        return (
+            self.record is other.record
+            and self.active is other.active
+            and self.queue is other.queue
+            and self.interrupted is other.interrupted
+            and self.parked is other.parked
+            and (self.permit, self.leaving) == (other.permit, other.leaving)
+            and (mine.is_begun, mine.failures, mine.agreed_at) == (its.is_begun, its.failures, its.agreed_at)
+        )
 
     def recording(self, **changes: Any) -> "NodeState":
         """Return the state with a changed record."""

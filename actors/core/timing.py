@@ -3,13 +3,13 @@
 Shared by the request that runs and by the steps of one. Pure: timers are ordered, not set.
 """
 
-from dataclasses import replace
 from typing import Final, TypeVar
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CancelTimer, SetTimer, StopWorker
 from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.state import Active, Lane
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import Instant
 
 LAST_WORD_S: Final = 0.25

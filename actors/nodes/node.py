@@ -168,18 +168,21 @@ class NodeActor(DispatchedActor):
     def _release(self, decisions: Sequence[Decision]) -> None:
         """Let others notice. First all are told who are to be told something: what follows may fail, or hang."""
         for decision in decisions:
+            if decision.change is not None or not decision.state.looks_like(self._settled):
+                self._show(decision)
             self._settled = decision.state
-            self._services.crowding.queued(decision.state)
-            requests, held = (
-                ((), ()) if decision.change is None else (decision.change.requests, decision.change.allocations)
-            )
-            self._board.publish(decision.state, self._seq, requests, held, generation=self._generation)
             self._reporter.tell(decision, self._seq)
         for decision in decisions:
             for effect in decision.effects:
                 self._carry_out(effect)
         if self._settled.active is None or self._settled.active.is_unaided:
             self._hand.close()
+
+    def _show(self, decision: Decision) -> None:
+        change = decision.change
+        requests, held = ((), ()) if change is None else (change.requests, change.allocations)
+        self._services.crowding.queued(decision.state)
+        self._board.publish(decision.state, self._seq, requests, held, generation=self._generation)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:

@@ -13,6 +13,7 @@ from typing import Final
 
 from castiron.actors.allocations.market import Market
 from castiron.actors.allocations.register import Register
+from castiron.actors.core.allocations.fitness import stands_as
 from castiron.actors.core.state import NodeState
 from castiron.actors.published.watermark import Watermark
 from castiron.store.records import AllocationWrite, Commit, RequestRecord
@@ -284,7 +285,8 @@ class Board:
         self._nodes[record.uuid] = published
         self._names[record.name] = record.uuid
         self.allocations.show(allocations)
-        is_wanted = self.market.show(published.state)
+        is_unchanged = before is not None and stands_as(published.state, before.state)  # nearly always: it was checked
+        is_wanted = not is_unchanged and self.market.show(published.state)
         self._mark.show(record.uuid, published.seq)
         if before is None or before.state.record is not record:
             for told in self._attend:

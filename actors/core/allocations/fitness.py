@@ -65,6 +65,17 @@ def fit_of(state: NodeState) -> Fit:
     return next((fit for fit, holds in stands.items() if holds), Fit.FREE)
 
 
+def stands_as(state: NodeState, before: NodeState) -> bool:
+    """Return whether nothing has changed that `fit_of` looks at, nor what a node is; one that was only checked."""
+    return (
+        state.record is before.record
+        and state.active is before.active
+        and state.queue is before.queue
+        and state.interrupted is before.interrupted
+        and state.leaving is before.leaving
+    )
+
+
 def is_had_by(fit: Fit, lock_owner: str | None, wish: Wish) -> bool:
     """Return whether somebody can have a node of the right class and traits."""
     return fit is Fit.FREE or (fit is Fit.LOCKED and lock_owner == wish.owner and bool(wish.candidates))

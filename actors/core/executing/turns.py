@@ -5,7 +5,6 @@ built-in one. It may be late, dead, or wrong: its answer counts only for the lat
 is its failure, and a list whose executor has failed is taken back by the built-in rules.
 """
 
-from dataclasses import replace
 from typing import Final, assert_never
 
 from castiron.actors.core.draft import Draft
@@ -14,6 +13,7 @@ from castiron.actors.core.messages import Moved
 from castiron.actors.core.provision.run import UNDER_WAY, Begin, Finish, Move, Progress, Revert, Run, Stop
 from castiron.actors.core.state import Active
 from castiron.actors.settings import Settings
+from castiron.store.records.copying import replace
 from castiron.transport.errors import StepFailed
 from castiron.transport.vocabulary import Instant, StepState, TaskExecutor
 

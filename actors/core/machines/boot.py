@@ -7,12 +7,13 @@ Source: IPMI v2.0, 28.12 Set and 28.13 Get System Boot Options, parameter 5.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
 from castiron.actors.core.machines.turn import PASSING, Ask, Failed, Limits, Next, Succeeded, Wait, longer
 from castiron.actors.drivers.base import BootSetting, Done, GetBootDevice, NotDone, Outcome, SetBootDevice
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, DeadlineExceeded, from_wire
 from castiron.transport.vocabulary import Applied, Instant, PowerState
 

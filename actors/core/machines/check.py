@@ -8,7 +8,6 @@ fault `power failure`, and taken out of it by its next answer; maintenance that 
 Pure. May come in: a rule of the check. Must not: what an action does about a power state.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from castiron.actors.core.draft import Draft
@@ -19,6 +18,7 @@ from castiron.actors.core.state import Check, NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower, NotDone
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import BMCFault, CastironError
 from castiron.transport.verbs import NodePowerSet, arguments_of, tag_of
 from castiron.transport.vocabulary import (

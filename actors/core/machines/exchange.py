@@ -5,13 +5,14 @@ outcome that nobody knows is told as that. Pure; the methods are those of PowerA
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from castiron.actors.core.machines.turn import PASSING, Ask, Failed, Limits, Next, Succeeded, Wait, longer
 from castiron.actors.drivers.base import BootSetting, Done, NotDone, Operation, Outcome, Value
 from castiron.actors.drivers.findings import PasswordCheck, SystemGUID
 from castiron.actors.drivers.work import Deferred, Secret
+from castiron.store.records.copying import replace
 from castiron.transport.errors import BMCUnsupported, CastironError, DeadlineExceeded, from_wire
 from castiron.transport.vocabulary import Applied, BootMode, Instant, PowerState
 

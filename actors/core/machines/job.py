@@ -4,13 +4,14 @@ The worker's outcome says whether the step is done, or that somebody else will s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from castiron.actors.core.machines.turn import Delegate, Failed, Listen, StepNext, Succeeded, Wait
 from castiron.actors.core.provision.steps import Step
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, RunStep
+from castiron.store.records.copying import replace
 from castiron.transport.errors import StepTimeout
 from castiron.transport.vocabulary import Applied, Instant, PowerState
 

@@ -10,7 +10,7 @@ of PowerAction.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from castiron.actors.drivers.operations import (
 )
 from castiron.actors.drivers.work import Secret
 from castiron.store.records import NodeRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import (
     BMCCredentials,
     BMCUnsupported,

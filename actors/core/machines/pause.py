@@ -4,11 +4,12 @@ A successor goes on waiting for the time that is left.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from castiron.actors.core.machines.turn import Failed, Listen, Next, StepNext, Succeeded, Wait
 from castiron.actors.drivers.base import Outcome
+from castiron.store.records.copying import replace
 from castiron.transport.errors import StepTimeout
 from castiron.transport.vocabulary import Applied, Instant, PowerState
 

@@ -13,12 +13,13 @@ keep it honest:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase
 from castiron.actors.core.machines.turn import HOPELESS, PASSING, Ask, Failed, Limits, Next, Succeeded, Wait, longer
 from castiron.actors.drivers.base import Done, GetPower, NotDone, Outcome, SetPower
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, DeadlineExceeded, PowerStateUnconfirmed, from_wire
 from castiron.transport.vocabulary import Applied, Instant, PowerControl, PowerState, PowerTarget
 

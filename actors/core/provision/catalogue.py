@@ -5,7 +5,7 @@ not: what a machine does (`core.machines`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from castiron.actors.core.machines.boot import BootAction
@@ -34,6 +34,7 @@ from castiron.actors.drivers.operations import (
 )
 from castiron.actors.settings import Settings
 from castiron.store.records import NodeRecord
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import BootDevice, BootMode, PowerState, PowerTarget, ProvisionState, StepKind
 
 FOR_EVER_S: Final = 10 * 365 * 86_400.0

@@ -6,7 +6,6 @@ begins. Steps return results; none of them has a way into the state machine.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
@@ -41,6 +40,7 @@ from castiron.actors.core.telling import steps as telling
 from castiron.actors.core.timing import let_go, limited, stop
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, DeadlineExceeded, RequestAborted, StepFailed, from_wire
 from castiron.transport.verbs import NodeProvisionSet
 from castiron.transport.vocabulary import (

@@ -3,7 +3,6 @@
 May come in: what else may be found. Must not: what is done about it in a table's stead.
 """
 
-from dataclasses import replace
 from typing import assert_never
 
 from castiron.actors.core.draft import Draft
@@ -20,6 +19,7 @@ from castiron.actors.core.telling import steps as telling
 from castiron.actors.core.timing import let_go
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, StepInterrupted
 from castiron.transport.vocabulary import (
     Applied,

@@ -5,7 +5,6 @@ thing that a step may want. Must not: which step is next (`run`), or what the en
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from castiron.actors.core.draft import Draft
@@ -25,6 +24,7 @@ from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.operations import ClearSEL, ReadFRU, ReadSensors
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, StepInterrupted, StepTimeout, from_wire
 from castiron.transport.vocabulary import (
     EventType,

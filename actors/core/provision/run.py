@@ -10,12 +10,13 @@ rules:
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from castiron.actors.core.provision.steps import NOTHING, Step, nothing
 from castiron.store.records import Fragment, fragment
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import Applied, EngineMode, Instant, PowerState, ProvisionState, StepState
 
 UNDER_WAY: Final = frozenset({StepState.RUNNING, StepState.WAITING, StepState.REVERTING})

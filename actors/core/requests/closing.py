@@ -4,8 +4,6 @@ Both kinds of requests come here: those with one action, and those with a list o
 provision state. May come in: what belongs to every end. Must not: why it ends.
 """
 
-from dataclasses import replace
-
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET, about
 from castiron.actors.core.machines.password import FORMER
@@ -14,6 +12,7 @@ from castiron.actors.core.provision.states import after
 from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.ending import fail_dependents
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import EventType, ProvisionEvent, RequestState
 

@@ -1,12 +1,11 @@
 """The deadlines of requests that wait: one timer a node, for the next of them. Pure."""
 
-from dataclasses import replace
-
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CancelTimer, SetTimer
 from castiron.actors.core.messages import TimerDue
 from castiron.actors.core.requests.ending import expire
 from castiron.actors.core.state import Expiry, NodeState
+from castiron.store.records.copying import replace
 
 
 def is_due(state: NodeState, message: TimerDue) -> bool:

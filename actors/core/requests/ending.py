@@ -3,11 +3,10 @@
 The machine was not touched by any of them. What has started is ended by `actors.core.requests.running`. Pure.
 """
 
-from dataclasses import replace
-
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.requests import tracing
 from castiron.store.records import NodeRecord, RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import (
     CastironError,
     DeadlineExceeded,

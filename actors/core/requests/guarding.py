@@ -6,7 +6,6 @@ Source: Ironic's rules for protected, retired and resource_class, of its conduct
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from castiron.actors.core.draft import Draft
@@ -15,6 +14,7 @@ from castiron.actors.core.messages import SetLock
 from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import hindered
 from castiron.store.records import NodeLock, NodeRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import ArgumentInvalid, CastironError, NodeStateInvalid
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import NodeLockSet, NodeLockUnset, tag_of

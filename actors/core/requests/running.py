@@ -5,7 +5,6 @@ one end or error, later. Which requests run, and in which order, is decided else
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, assert_never
 
 from castiron.actors.core.draft import Draft
@@ -32,6 +31,7 @@ from castiron.actors.core.timing import awake, let_go, limited
 from castiron.actors.drivers.base import Done, GetPower
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, RequestAborted
 from castiron.transport.vocabulary import Applied, Instant, PowerState, RequestState, TraceWord
 

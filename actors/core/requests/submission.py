@@ -4,7 +4,6 @@ One that is to be judged `fresh` is parked until the machine has been looked at,
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from castiron.actors.core.draft import Draft
@@ -20,6 +19,7 @@ from castiron.actors.core.requests.guards import action_of_verb, guarded
 from castiron.actors.core.requests.obstacles import admittance, busy_with, crowded, leaving, misplaced
 from castiron.actors.settings import Settings
 from castiron.store.records import Fragment, KeyRecord, RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, RequestExpired
 from castiron.transport.requester import identity_of
 from castiron.transport.verbs import NodeProvisionSet, arguments_of, tag_of

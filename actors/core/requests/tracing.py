@@ -7,7 +7,6 @@ May come in: what is worth noting. Must not: what is decided.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from castiron.actors.drivers.base import (
@@ -26,6 +25,7 @@ from castiron.actors.drivers.findings import Finding
 from castiron.actors.drivers.operations import said
 from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.store.records import Fragment, RequestRecord, TraceEntry
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import BootMode, Instant, PowerState, TraceWord
 
 Trace = tuple[TraceEntry, ...]

@@ -4,8 +4,6 @@ What several want is ended for one of them only, unless whoever asks insists. Th
 disk before anything is done about it, so a successor ends it, too. Pure.
 """
 
-from dataclasses import replace
-
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerRequest, Refuse
 from castiron.actors.core.messages import Withdraw
@@ -16,6 +14,7 @@ from castiron.actors.core.requests.guards import ABORT_REQUEST, guarded
 from castiron.actors.core.requests.submission import latest
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, RequestEnded, RequestNotYours, RequestStarted
 from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import TraceWord

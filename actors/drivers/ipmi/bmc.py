@@ -69,16 +69,19 @@ class BMC:
 
     def due_at(self) -> Instant | None:
         """Return when `expire` is to be called, or None."""
+        current, due_at = self._current, self._link.due_at
+        if current is None and not self._calls:
+            return due_at  # as it is between two checks
         times = [pending.call.deadline for pending in self._calls]
-        if self._current is not None:
-            times.append(self._current.call.deadline)
-        elif self._calls and self._is_pausing():
+        if current is not None:
+            times.append(current.call.deadline)
+        elif self._is_pausing():
             times.append(self._ready_at)
         if self._postponed is not None and self._link.is_idle:
             times.append(self._resume_at)
-        if self._link.due_at is not None:
-            times.append(self._link.due_at)
-        return min(times, default=None)
+        if due_at is not None:
+            times.append(due_at)
+        return min(times)
 
     # What callers want.
 

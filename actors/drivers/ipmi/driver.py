@@ -80,7 +80,9 @@ class IPMIDriver:
         self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._sockets = self._network.filenos()
         self._epoll = select.epoll()
-        for fileno in (self._eventfd, *self._sockets):
+        # Told of each write to the eventfd, and only then: so nobody need read it.
+        self._epoll.register(self._eventfd, select.EPOLLIN | select.EPOLLET)
+        for fileno in self._sockets:
             self._epoll.register(fileno, select.EPOLLIN)
         self._thread = threading.Thread(target=self._run, name="castiron-ipmi", daemon=True)
         self._thread.start()
@@ -162,9 +164,7 @@ class IPMIDriver:
         self._beats += 1
         for fileno, _ in ready:
             index = self._sockets.get(fileno)
-            if index is None:
-                os.eventfd_read(self._eventfd)
-            else:
+            if index is not None:
                 for receiver, datagram in self._network.read(index):
                     self._engine.receive(receiver, datagram)
         # First awake, then the inbox: what is put in from here on wakes the next turn.

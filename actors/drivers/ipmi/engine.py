@@ -88,7 +88,7 @@ class Engine:
             network=network,
             names=names,
             logins=Logins(max_logins),
-            rng=rng,
+            jitter=random.Random(rng.getrandbits(64)),  # noqa: S311 - no secret; asking the kernel is a call each time
             new_session_id=partial(rng.randrange, 1, 2**32 - 1),
         )
         self._owned: dict[NodeUUID, _Owned] = {}

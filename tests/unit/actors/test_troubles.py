@@ -232,8 +232,7 @@ def test_a_check_that_gave_way_to_a_request_is_no_trouble_of_its_bmc(caplog: pyt
 
         def is_checking() -> bool:
             simulation.live(0.1)
-            published = house.services.board.node(machine.name)
-            return published is not None and published.state.check.call is not None
+            return house.drivers["direct"].counters()["in_flight"] > 0
 
         until(is_checking)
         asked = simulation.users.ask(NodePowerSet(node=machine.name, target=PowerTarget.ON, replies=ReplyWish.FINAL))

@@ -245,7 +245,7 @@ class Link:
         self._wait_for_answer()
 
     def _wait_for_answer(self) -> None:
-        wait_s = self._waits[self._tries - 1] * (1 + self._services.timing.jitter * self._services.rng.random())
+        wait_s = self._waits[self._tries - 1] * (1 + self._services.timing.jitter * self._services.jitter.random())
         self.due_at = Instant(self._services.now() + wait_s)
 
     def _send_again(self) -> None:

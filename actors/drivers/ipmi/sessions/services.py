@@ -26,7 +26,7 @@ class Services:
     network: Network
     names: Names
     logins: Logins
-    rng: random.Random
+    jitter: random.Random
     new_session_id: Callable[[], int]
 
 

@@ -1,0 +1,70 @@
+"""Copies of records are what `dataclasses.replace` would have made, or refused to make."""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from castiron.actors.core.state import Check
+from castiron.actors.core.state import Ticket as NumberOfTicket
+from castiron.store.records.copying import replace
+from castiron.transport.vocabulary import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Derived(_Base):
+    second: str = "two"
+
+
+@dataclass(frozen=True, slots=True)
+class _Careful:
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 0:
+            raise ValueError("fewer than none")
+
+
+@dataclass(frozen=True)
+class _Open:
+    count: int
+
+    @cached_property
+    def double(self) -> int:
+        return 2 * self.count
+
+
+def test_a_copy_differs_in_what_was_changed_and_leaves_the_record_as_it_was() -> None:
+    check = Check(timer=NumberOfTicket(3), every_s=6.0)
+    changes: dict[str, Any] = {"call": NumberOfTicket(4), "started_at": Instant(1.0), "timer": None}
+    assert replace(check, **changes) == dataclasses.replace(check, **changes)
+    assert check == Check(timer=NumberOfTicket(3), every_s=6.0)
+
+
+def test_the_fields_of_a_base_are_copied_too() -> None:
+    assert replace(_Derived(1), second="three") == _Derived(1, "three")
+    assert replace(_Derived(1, "three"), first=2) == _Derived(2, "three")
+
+
+def test_a_class_that_looks_at_its_values_still_does() -> None:
+    with pytest.raises(ValueError, match="fewer than none"):
+        replace(_Careful(1), count=-1)
+
+
+def test_what_a_record_has_worked_out_is_not_copied() -> None:
+    record = _Open(1)
+    assert (record.double, replace(record, count=4).double) == (2, 8)
+
+
+@pytest.mark.parametrize("record", [_Derived(1), _Careful(1), _Open(1)])
+def test_a_field_that_there_is_not_is_refused(record: _Derived | _Careful | _Open) -> None:
+    changes: dict[str, Any] = {"third": 3}
+    with pytest.raises(TypeError, match="third"):
+        replace(record, **changes)
