@@ -209,6 +209,7 @@ class Conductor:
         Raises:
             StoreUnusable, SecretsUnreadable: the store or its key cannot be used; the message says what to do.
             EndpointRefused: castiron cannot, or will not, listen there.
+            SettingInvalid: the file with the alarm rules cannot be used.
             KeyUnusable: its own key file or its allow-list cannot be used.
             RuntimeError: it runs already.
         """
@@ -289,7 +290,7 @@ class Conductor:
             workers=self._open_workers(clock),
             engines=open_engines(settings, parts),
             tokens=Tokens(store.seal, store.open_sealed),
-            periodics=self._open_periodics(clock, drivers),
+            periodics=self._open_periodics(clock, drivers, board),
             runbooks=Runbooks(store.runbooks()),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
@@ -341,8 +342,7 @@ class Conductor:
             sample=lookout.look,
             failed=self._fail,
         )
-        bulletin.lookout = lookout
-        bulletin.front_door, bulletin.watch = front_door, watch
+        bulletin.lookout, bulletin.front_door, bulletin.watch = lookout, front_door, watch
         services.periodics.start()
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
@@ -375,9 +375,9 @@ class Conductor:
         self._parts.add(workers.stop)
         return workers
 
-    def _open_periodics(self, clock: Clock, drivers: Mapping[str, Driver]) -> Periodics:
-        sources = [*drivers.values(), *plugged_in(), *self._periodics]
-        periodics = Periodics(clock, self._settings, self._rng, sources)
+    def _open_periodics(self, clock: Clock, drivers: Mapping[str, Driver], board: Board) -> Periodics:
+        sources = [*plugged_in(), *self._periodics]
+        periodics = Periodics(clock, self._settings, self._rng, board, drivers=drivers, sources=sources)
         self._parts.add(periodics.stop)
         return periodics
 

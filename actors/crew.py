@@ -12,6 +12,8 @@ from pykka import Timeout
 from castiron.actors.allocations.succession import seat_keeper
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.parts import Parts
+from castiron.actors.sensors.rulefile import read_rules
+from castiron.actors.sensors.sensing import Sensing
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.nursery import Nursery, state_from_store
@@ -29,7 +31,11 @@ def start_actors(
     Args:
         parts: where their ends are noted.
         fail: called if the conductor cannot go on.
+
+    Raises:
+        SettingInvalid: the file with the alarm rules cannot be used; nothing has been started.
     """
+    Sensing(services, read_rules(services.settings.alarm_rules_file)).enrol()
     nursery = Nursery(services, kin)
     parts.add(partial(_stop_nodes, services))
     parts.add(kin.fleet.close)

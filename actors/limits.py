@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from castiron.actors.allocations.keeper import MAX_PENDING
 from castiron.actors.core.machines.password import MAX_SETS
 from castiron.actors.core.requests.submission import MAX_REQUESTERS
+from castiron.actors.core.sensors.rules import MAX_RULES
 from castiron.actors.drivers.ipmi.bmc import MAX_WAITING as MAX_BMC_CALLS
 from castiron.actors.drivers.ipmi.operations.records import MAX_RECORDS, MAX_RESERVATIONS
 from castiron.actors.drivers.ipmi.operations.sel import MAX_POLLS, MAX_TRIES
@@ -17,6 +18,7 @@ from castiron.actors.executors.engines import MAX_LEFT_BEHIND as MAX_ENGINES_LEF
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
+from castiron.actors.sensors.readings import MAX_BYTES
 from castiron.actors.settings import Settings
 from castiron.actors.steps.workers import MAX_LEFT_BEHIND, MAX_RESULT_BYTES
 from castiron.store.writer import MAX_BACKLOG
@@ -73,6 +75,8 @@ BOUNDS: Final = (
         "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
     ),
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
+    Bound("periodics", "periodic_max_workers", "a quick run of a periodic task waits for another to end", WAITS),
+    Bound("periodics_long", "periodic_max_long_runs", "one that takes long waits for its like", WAITS, _NO),
     Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
     Bound("step_list", MAX_STEPS, "a list of steps has no more", "argument.invalid", _NO),
@@ -92,6 +96,9 @@ BOUNDS: Final = (
     Bound(
         "erasure_looks", MAX_POLLS, "at an erasure, twice a second; then it is not known to be done", "bmc.fault", _NO
     ),
+    Bound("sensor_readings", "sensor_data_workers", "the reading of a node's sensors waits for another's", WAITS, _NO),
+    Bound("sensor_data_bytes", MAX_BYTES, "the readings of the node read longest ago are forgotten", "none", _NO),
+    Bound("alarm_rules", MAX_RULES, "more alarm rules: the conductor does not start", "none", _NO),
     Bound("waiters", "max_waiters", "clients that wait for ends: one more is refused; poll instead", BUSY),
     Bound("fleet", "fleet_mailbox_limit", "creations and changes of nodes that wait; also while it is replaced", BUSY),
     Bound("allocations", "max_allocations", "allocations that there may be, failed ones included", BUSY),

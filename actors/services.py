@@ -20,6 +20,7 @@ from castiron.actors.published.board import Board
 from castiron.actors.published.checks import Checks
 from castiron.actors.reception.gate import Gate
 from castiron.actors.runbooks.published import Runbooks
+from castiron.actors.sensors.readings import Readings
 from castiron.actors.settings import Settings
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
@@ -92,11 +93,16 @@ class Services:
     """Those that are stored."""
     secret_rng: Random = field(default_factory=SystemRandom)
     """Draws passwords."""
+    readings: Readings = field(default_factory=Readings)
+    """What the nodes' sensors said last."""
     troubles: Troubles = field(default_factory=Troubles)
     """What the log says of BMCs that fail."""
+    sensor_places: Permits = field(init=False)
+    """For readings of sensors."""
     crowding: Crowding = field(init=False)
     """Which nodes have most waiting."""
 
     def __post_init__(self) -> None:
         """Make what is made of the others."""
+        object.__setattr__(self, "sensor_places", Permits(self.settings.sensor_data_workers))
         object.__setattr__(self, "crowding", Crowding(self.settings, self.board, self.directory))

@@ -6,6 +6,7 @@ one after the other, in about a minute.
 
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,9 +15,15 @@ from typing import Any
 
 from futurist import periodics as futurist
 
+from castiron.actors.core.state import NodeState
 from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import SystemClock
+from castiron.actors.periodics.declaring import Terms
+from castiron.actors.periodics.task import Work
 from castiron.actors.periodics.worker import PeriodicWorker
+from castiron.actors.published.board import Board
+from castiron.store.records import NodeRecord
+from castiron.transport.vocabulary import ConductorID, EventSeq, Instant, NodeName, NodeUUID
 
 THREADS = 8
 TASKS = 1_000
@@ -27,6 +34,9 @@ BLOCKING = 100
 BLOCKED_S = 5.0
 LONG = 64
 """Threads more, for runs that take long; Futurist is given as many more in one of its rows."""
+NODES = 10_000
+PER_NODE_S = 10.0
+"""Spacing of the task that runs for each of them."""
 
 
 class Watch:
@@ -113,6 +123,54 @@ def _futurists(watch: Watch, tasks: int, blocking: int, threads: int = THREADS) 
     return stop
 
 
+def _per_node() -> dict[str, float]:
+    """Return what a run for a node costs, and a node's place on the roll, of a task for 10,000 nodes every 10 s."""
+    clock, ran = SystemClock(), [0]
+    pool = Bulkhead("bench", THREADS, clock, long_limit=LONG)
+    board = Board(max_waiters=1, seq=EventSeq(0))
+    worker = PeriodicWorker(clock=clock, pool=pool, quick=pool, rng=Random(1), look=board.node)
+
+    def run(_: object) -> None:
+        ran[0] += 1
+
+    watcher = worker.take(Work("bench", run), Terms(spacing_s=PER_NODE_S, per="node"))
+    nodes = [_node(number) for number in range(NODES)]
+    for state in nodes:
+        board.admit(state, EventSeq(0), generation=1)
+    tracemalloc.start()
+    for state in nodes:
+        worker.meet(state.record.uuid, board.node(state.record.uuid))
+    worker.start()
+    taken_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    threading.Event().wait(1.0)
+    cpu_s, began = time.process_time(), ran[0]
+    threading.Event().wait(PER_NODE_S)
+    cpu_s, runs = time.process_time() - cpu_s, ran[0] - began
+    late_s = watcher.late_max_s if watcher is not None else 0.0
+    worker.stop()
+    pool.stop(10.0)
+    clock.stop(5.0)
+    return {
+        "per_node_runs": float(runs),
+        "per_node_cpu_us_per_run": cpu_s / max(1, runs) * 1e6,
+        "per_node_bytes_per_node": taken_bytes / NODES,
+        "per_node_late_max_ms": late_s * 1000,
+    }
+
+
+def _node(number: int) -> NodeState:
+    record = NodeRecord(
+        uuid=NodeUUID(f"{number:08d}-0000-4000-8000-000000000000"),
+        name=NodeName(f"n{number}"),
+        driver="fake",
+        created_at=Instant(0.0),
+        updated_at=Instant(0.0),
+        owner=ConductorID("bench"),
+    )
+    return NodeState(record=record)
+
+
 def measure(**_: object) -> dict[str, float]:
     """Return the figures of both: tasks that do nothing, and the same with some among them that block."""
     figures: dict[str, float] = {}
@@ -122,6 +180,7 @@ def measure(**_: object) -> dict[str, float]:
     figures |= _measured(
         TASKS, BLOCKING, partial(_futurists, threads=THREADS + LONG), "futurist_72_threads_beside_blocking"
     )
+    figures |= _per_node()
     figures["cpu_ratio_to_futurist"] = figures["castiron_cpu_us_per_run"] / figures["futurist_cpu_us_per_run"]
     return figures
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
     from castiron.actors.core.provision.catalogue import Arg
+    from castiron.actors.periodics.context import NodeContext
     from castiron.actors.periodics.declaring import NeverAgain, periodic
     from castiron.actors.settings import Settings
     from castiron.actors.steps.declaring import StepContext, deferred, flow_step, step
@@ -175,6 +176,7 @@ _HOME: Final = {
     "Client": "castiron.transport.clients.client",
     "Conductor": "castiron.actors.conductor",
     "NeverAgain": "castiron.actors.periodics.declaring",
+    "NodeContext": "castiron.actors.periodics.context",
     "Request": "castiron.transport.clients.requests",
     "Settings": "castiron.actors.settings",
     "StepContext": "castiron.actors.steps.declaring",
@@ -223,6 +225,7 @@ __all__ = [
     "MailboxFull",
     "NeverAgain",
     "NodeAllocated",
+    "NodeContext",
     "NodeExists",
     "NodeInMaintenance",
     "NodeLockHeld",

@@ -25,6 +25,7 @@ from castiron.transport.errors import CastironError
 
 _COMMANDS: Final = {
     "allocation": "castiron.cli.provision.allocation",
+    "alarms": "castiron.cli.sensors.alarms",
     "demo": "castiron.cli.commands.demo",
     "docs": "castiron.cli.commands.docs",
     "events": "castiron.cli.commands.events",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from castiron.store.errors import StoreUnusable, StoreUnwritable
-from castiron.store.files import StoreLock, is_store
+from castiron.store.files import StoreLock, is_store, must_be_there
 from castiron.store.sql import migrations, queries
 from castiron.store.sql.database import Database
 from castiron.transport.vocabulary import EventSeq
@@ -63,8 +63,7 @@ def back_up(store: Path, target: Path, *, replace: bool = False, told: Told = _n
         StoreUnwritable: the disk does not let us.
     """
     source = store.resolve()
-    if not is_store(source):
-        raise StoreUnusable(f"there is no store at {source}")
+    must_be_there(source)
     _judge(source, target, replace=replace)
     database = Database(source, read_only=True)
     try:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from castiron.store import opening
 from castiron.store.errors import SecretsUnreadable, StoreUnusable
-from castiron.store.files import is_store
+from castiron.store.files import must_be_there
 from castiron.store.secrets import KeyFile, Sealer
 from castiron.store.sql import migrations, queries
 from castiron.store.sql.database import Database
@@ -187,8 +187,7 @@ def describe(store: Path) -> dict[str, Any]:
 
 def _store_at(store: Path) -> Path:
     path = store.resolve()
-    if not is_store(path):
-        raise StoreUnusable(f"there is no store at {path}")
+    must_be_there(path)
     return path
 
 

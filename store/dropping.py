@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from castiron.store.errors import StoreError, StoreUnusable
-from castiron.store.files import is_store
+from castiron.store.errors import StoreError
+from castiron.store.files import must_be_there
 from castiron.store.records import Change, EventDraft, NodeRecord, NodeUpdate, RequestRecord
 from castiron.store.store import Store
 from castiron.transport.vocabulary import (
@@ -60,8 +60,7 @@ def drop_requests(
         StoreUnwritable: the disk does not let us. Nothing has changed.
     """
     path = store_path.resolve()
-    if not is_store(path):
-        raise StoreUnusable(f"there is no store at {path}")
+    must_be_there(path)
     store = Store.open(path, key_path=key_path, new_id=new_id)
     try:
         of_nodes: dict[NodeUUID, list[RequestRecord]] = defaultdict(list)

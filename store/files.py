@@ -43,6 +43,16 @@ def is_store(path: Path) -> bool:
     return True
 
 
+def must_be_there(path: Path) -> None:
+    """Refuse a path at which there is no store.
+
+    Raises:
+        StoreUnusable: nothing is there, or something that is not a store.
+    """
+    if not path.exists() or not is_store(path):
+        raise StoreUnusable(f"there is no store at {path}. Name the one that the conductor uses with --store")
+
+
 def _header(path: Path) -> bytes:
     try:
         with path.open("r+b") as file:  # for writing too: SQLite itself would open it read-only and tell much later

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from castiron.store import opening
-from castiron.store.errors import StoreUnusable
-from castiron.store.files import is_store
+from castiron.store.files import must_be_there
 from castiron.store.opening import Opened
 from castiron.store.secrets import Key, KeyFile, Sealer
 from castiron.store.sql import queries
@@ -58,8 +57,7 @@ def rotate(store_path: Path, key_path: Path | None, *, new_id: Callable[[], str]
     """
     path = store_path.resolve()
     key_file = KeyFile(key_path or path.with_name(f"{path.name}.key"))
-    if not is_store(path):
-        raise StoreUnusable(f"there is no store at {path}")
+    must_be_there(path)
     opened = opening.open_file(path, key_file, new_id, STEPS)
     try:
         new = Key.make(new_id())

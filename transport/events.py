@@ -58,6 +58,10 @@ _ALLOCATION: Final = (
     "node_uuid",
 )
 
+_ALARM: Final = (
+    *("alarm", "severity", "state", "previous_state", "sensor", "value"),
+    *("comparison_operator", "threshold", "evaluation_periods"),
+)
 PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.NODE_CREATE_END: ("requester", "driver"),
     EventType.NODE_UPDATE_END: ("requester", "changed", "changes", "previous_name"),
@@ -98,6 +102,9 @@ PAYLOADS: Final[Mapping[EventType, tuple[str, ...]]] = {
     EventType.RUNBOOK_CREATE_END: (*_RUNBOOK, "steps"),
     EventType.RUNBOOK_UPDATE_END: (*_RUNBOOK, "changed", "changes", "previous_name"),
     EventType.RUNBOOK_DELETE_END: _RUNBOOK,
+    EventType.SENSOR_ALARM_OK: _ALARM,
+    EventType.SENSOR_ALARM_ALARM: _ALARM,
+    EventType.SENSOR_ALARM_INSUFFICIENT_DATA: _ALARM,
     EventType.LIMIT_WARNING: ("what", "used", "limit", "setting", "whose"),
     EventType.LIMIT_CLEARED: ("what", "used", "limit", "setting", "whose"),
 }

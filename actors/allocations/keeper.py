@@ -101,7 +101,8 @@ class Keeper(DispatchedActor):
         self._pending: dict[AllocationUUID, deque[UsersMessage]] = {}
         self._in_hand: KeepersMessage | None = None
         self._underway: dict[AllocationUUID, Step] = {uuid: self._inherited(step) for uuid, step in underway.items()}
-        self._market.reserve_only({step.node for step in underway.values() if isinstance(step, Asking)})
+        claims = [step for step in underway.values() if isinstance(step, Asking) and step.ticket is not None]
+        self._market.reserve_only({step.node for step in claims})  # what is being given back was never reserved
 
     def on_start(self) -> None:
         """See to it that everybody is looked for who has no node yet."""

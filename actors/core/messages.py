@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 
 from castiron.actors.core.provision.run import Move
 from castiron.actors.core.provision.steps import Plan
+from castiron.actors.core.sensors.rules import AlarmRule
 from castiron.actors.core.state import Ticket
 from castiron.actors.drivers.base import DriverInfo, Outcome
+from castiron.actors.drivers.findings import Sensors
 from castiron.store.records import AllocationRecord, NodeRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest
@@ -280,8 +282,19 @@ class TimerDue:
     """When it was to come."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensed:
+    """The node's sensors were read, or could not be."""
+
+    is_control: ClassVar[bool] = True
+
+    rules: tuple[AlarmRule, ...]
+    sensors: Sensors | None
+    """None: nothing is known of them."""
+
+
 Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer | Claim | Release
 """What somebody wants of the node."""
 
-Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | Reported | TimerDue
+Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | Reported | TimerDue | Sensed
 """Everything that `node.decide` takes."""

@@ -32,6 +32,7 @@ from castiron.actors.core.messages import (
     Release,
     Remove,
     Reported,
+    Sensed,
     SetLock,
     SetMaintenance,
     StepAnswer,
@@ -47,6 +48,7 @@ from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import UNDER_WAY, held, hindered, leaving, overtaken, stale
 from castiron.actors.core.requests.withdrawal import withdraw
+from castiron.actors.core.sensors import alarms
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.foresight import foretold
 from castiron.actors.settings import Settings
@@ -73,6 +75,9 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             orders.reported(draft, message)
         case Recover():
             _recover(draft, message, settings)
+        case Sensed():
+            if not state.leaving:
+                alarms.sensed(draft, message)
         case _:
             _wish(draft, message, settings)
     _tend(draft, settings, was_in_maintenance=state.record.maintenance)

@@ -3,7 +3,9 @@
 Frozen: a decision makes a new state. May come in: what decisions need. Must not: references to actors, sockets, timers.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
 from castiron.actors.core.machines.boot import BootAction
@@ -14,7 +16,7 @@ from castiron.actors.core.machines.pause import CallBackAction, PauseAction
 from castiron.actors.core.machines.power import PowerAction
 from castiron.actors.core.provision.run import Run
 from castiron.store.records import NodeRecord, RequestRecord, TraceEntry
-from castiron.transport.vocabulary import Instant, RequestID
+from castiron.transport.vocabulary import AlarmState, Instant, RequestID
 
 if TYPE_CHECKING:
     from castiron.actors.core.messages import Submit
@@ -110,6 +112,21 @@ NOT_BEGUN: Final = Check()
 """Before the node's owner has begun to look after it."""
 
 
+class Streak(NamedTuple):
+    """Readings in a row that say the same of an alarm rule, and not what its state says."""
+
+    state: AlarmState
+    length: int
+
+
+NO_STREAKS: Final[Mapping[str, Streak]] = MappingProxyType({})
+
+
+def no_streaks() -> Mapping[str, Streak]:
+    """Return none; a factory, as Python 3.11 takes a mappingproxy for a mutable default."""
+    return NO_STREAKS
+
+
 class Expiry(NamedTuple):
     """A timer for requests that must have started by then."""
 
@@ -140,6 +157,8 @@ class NodeState:
     """Its removal was decided, and is on its way to the disk: nothing else is taken on."""
     tickets: int = 0
     """Tickets given out so far."""
+    streaks: Mapping[str, Streak] = field(default_factory=no_streaks)
+    """Name of an alarm rule → what its state may change to. Not on disk: a new owner counts anew."""
 
     @property
     def first(self) -> RequestRecord | None:

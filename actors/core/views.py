@@ -3,16 +3,16 @@
 Pure; made when somebody reads, from what was published after the latest commit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, Final
 
 from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.steps import steps_of
-from castiron.store.records import EventRecord, NodeLock, NodeRecord, RequestRecord, TraceEntry
+from castiron.store.records import EventRecord, NodeAlarm, NodeLock, NodeRecord, RequestRecord, TraceEntry
 from castiron.transport.events import EventView
-from castiron.transport.replies import MASK, LockView, NodeView, RequestSummary, RequestView, TraceStep
+from castiron.transport.replies import MASK, AlarmView, LockView, NodeView, RequestSummary, RequestView, TraceStep
 from castiron.transport.vocabulary import Instant
 from castiron.transport.webhooks.addresses import shown
 
@@ -20,6 +20,7 @@ _OF_RECORD: Final = frozenset(NodeView.__struct_fields__) & {field.name for fiel
     "driver_info",
     "traits",
     "lock",
+    "alarms",
 }
 """Fields of a view that the record has as they are."""
 
@@ -61,6 +62,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         allocation_uuid=record.allocation_uuid,
         instance_uuid=record.allocation_uuid,
         lock=_lock(record.lock),
+        sensor_data_interval_s=record.sensor_data_interval_s,
+        alarms=_alarms(record.alarms),
         active_request=None if state.running is None else _summary(state.running, step=_step(state)),
         queued_requests=[_summary(request, position=place) for place, request in enumerate(state.queue, start=1)],
         accepts=accepts,
@@ -79,15 +82,28 @@ def field_of(state: NodeState, now: Instant, name: str) -> Any:
         return _masked(state.record.driver_info, state.record.secret_keys)
     if name == "instance_uuid":
         return state.record.allocation_uuid
-    if name == "traits":
-        return list(state.record.traits)
-    if name == "lock":
-        return _lock(state.record.lock)
+    if name in _MADE:
+        return _MADE[name](state.record)
     return getattr(node_view(state, now), name)
+
+
+def _alarms(alarms: Mapping[str, NodeAlarm]) -> dict[str, AlarmView]:
+    return {
+        rule: AlarmView(state=alarm.state, since=alarm.since, sensor=alarm.sensor, value=alarm.value)
+        for rule, alarm in alarms.items()
+    }
 
 
 def _lock(lock: NodeLock | None) -> LockView | None:
     return None if lock is None else LockView(owner=lock.owner, reason=lock.reason, since=lock.since)
+
+
+_MADE: Final[Mapping[str, Callable[[NodeRecord], Any]]] = {
+    "traits": lambda record: list(record.traits),
+    "lock": lambda record: _lock(record.lock),
+    "alarms": lambda record: _alarms(record.alarms),
+}
+"""Fields of a view that are made of one of the record's."""
 
 
 def request_view(request: RequestRecord, state: NodeState | None = None) -> RequestView:

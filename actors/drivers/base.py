@@ -106,6 +106,9 @@ class Call:
     """The outcome comes no later than one timer tick after this."""
     gives_way: bool = False
     """Nobody waits for it. When another call comes for its BMC it ends as BMCBusy, at the latest with its exchange."""
+    steps_aside: bool = False
+    """It has many exchanges, and lets every other call of its BMC in between two of them, also those that give way; it
+    goes on afterwards, until its deadline. A driver that cannot do so ends it as it does what gives way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,19 +4,28 @@
         @castiron.periodic(spacing_s=600, timeout_s=30)
         def look_for_new_racks(self) -> None: ...
 
+        @castiron.periodic(spacing_s=600, per="node", drivers=["ipmi"])
+        def read_power_meter(self, node: castiron.NodeContext) -> None: ...
+
 Methods that are marked with `futurist.periodics.periodic` are taken as they are: its marks are read, its module is not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from castiron.actors.periodics.context import When
 from castiron.actors.periodics.strategies import DEFAULT_JITTER, Strategy
 from castiron.transport.vocabulary import Instant
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])
 
 MARK: Final = "_castiron_periodic"
+
+CONDUCTOR: Final = "conductor"
+NODE: Final = "node"
+PER: Final = (CONDUCTOR, NODE)
+"""What a task can be for."""
 
 FUTURIST_MARKS: Final = ("_is_periodic", "_periodic_spacing", "_periodic_run_immediately")
 
@@ -41,7 +50,14 @@ class Terms:
     """For each run: one that takes longer has failed, and the next comes once it has ended. None: there is no end."""
     not_before: Instant | None = None
     blocking: bool = True
-    """It runs in a worker. False: it returns at once whatever happens, and takes none."""
+    """It runs in a worker. False: it returns at once whatever happens, and takes none; where it returns a
+    `concurrent.futures.Future`, its run lasts until that has ended."""
+    per: str = CONDUCTOR
+    """"conductor", or "node": it runs for each node, on a timer of the node's own, with its NodeContext."""
+    drivers: tuple[str, ...] | None = None
+    """For nodes of these drivers only; None: of all, or of the driver whose method it is."""
+    when: When | None = None
+    """Asked before each run for a node, in the worker: False passes it over."""
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -55,6 +71,20 @@ class Terms:
             raise ValueError(f"jitter must be from 0 to 1 instead of {self.jitter}: it is a share of the spacing")
         if self.timeout_s is not None and not self.timeout_s > 0:
             raise ValueError(f"timeout_s must be greater than zero instead of {self.timeout_s}")
+        self._check_per()
+
+    @property
+    def is_per_node(self) -> bool:
+        """Whether it runs for each node."""
+        return self.per == NODE
+
+    def _check_per(self) -> None:
+        if self.per not in PER:
+            raise ValueError(f"per must be one of {', '.join(PER)} instead of {self.per!r}")
+        if self.per != NODE and (self.drivers is not None or self.when is not None):
+            raise ValueError("drivers and when choose nodes: they go with per='node'")
+        if self.per == NODE and self.strategy is not None and self.strategy.is_aligned:
+            raise ValueError(f"strategy {self.strategy} would have all nodes at once; per='node' takes another")
 
 
 def periodic(
@@ -67,6 +97,9 @@ def periodic(
     timeout_s: float | None = None,
     not_before: Instant | None = None,
     blocking: bool = True,
+    per: str = CONDUCTOR,
+    drivers: Iterable[str] | None = None,
+    when: When | None = None,
 ) -> Callable[[Marked], Marked]:
     """Mark a function or method as a periodic task; it stays callable as it was.
 
@@ -78,10 +111,15 @@ def periodic(
         jitter: share of the spacing, 0 to 1, that a strategy with jitter adds at most.
         timeout_s: for each run; one that takes longer has failed, and the next comes once it has ended.
         not_before: its first run does not come before it, as seconds since 1970-01-01 UTC.
-        blocking: False: it returns at once whatever happens, and takes no worker.
+        blocking: False: it returns at once whatever happens, and takes no worker; if it returns a
+            `concurrent.futures.Future`, the run lasts until that has ended.
+        per: "conductor": it runs once for all. "node": for each node, with the node's `NodeContext` as its argument.
+        drivers: for nodes of these drivers only; None: of all, or of the driver whose method it is.
+        when: asked with the node's context before each run; where it returns False, the node is passed over.
 
     Raises:
-        ValueError: a number is out of its range, or there is no such strategy; the message names it.
+        ValueError: a number is out of its range, there is no such strategy, or terms do not go together; the message
+            names what is wrong.
     """
     terms = Terms(
         spacing_s=spacing_s,
@@ -92,6 +130,9 @@ def periodic(
         timeout_s=timeout_s,
         not_before=not_before,
         blocking=blocking,
+        per=per,
+        drivers=None if drivers is None else tuple(drivers),
+        when=when,
     )
 
     def mark(function: Marked) -> Marked:

@@ -6,15 +6,20 @@ list of those. One that cannot be loaded is told, and left out. May come in: ano
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import entry_points
 from random import Random
 from typing import Any, Final
 
 from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.periodics.declaring import is_periodic
+from castiron.actors.drivers.base import Driver
+from castiron.actors.periodics.declaring import Terms, is_periodic, terms_of
+from castiron.actors.periodics.roll import SpacingOf
+from castiron.actors.periodics.task import Work
 from castiron.actors.periodics.worker import PeriodicWorker, marked_members, name_of
+from castiron.actors.published.board import Board
 from castiron.actors.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,24 +30,56 @@ GROUP: Final = "castiron.periodics"
 class Periodics:
     """Runs them from `start` to `stop`. Any thread."""
 
-    def __init__(self, clock: Clock, settings: Settings, rng: Random, sources: Iterable[object] = ()) -> None:
-        """Take the tasks in that sources have: marked callables, or objects with marked methods."""
+    def __init__(
+        self,
+        clock: Clock,
+        settings: Settings,
+        rng: Random,
+        board: Board,
+        *,
+        drivers: Mapping[str, Driver],
+        sources: Iterable[object] = (),
+    ) -> None:
+        """Take the tasks in that drivers and sources have.
+
+        Args:
+            board: where nodes are looked up; it says which there are.
+            drivers: whose marked methods that run for nodes do so for their own.
+            sources: marked callables, or objects with marked methods.
+        """
         self._pool = Bulkhead(
             "periodic", settings.periodic_max_workers, clock, long_limit=settings.periodic_max_long_runs
         )
         self._quick = Bulkhead("quick-periodic", 1, clock)
+        self._disabled = frozenset(settings.disabled_periodics)
         self.worker: Final = PeriodicWorker(
             clock=clock,
             pool=self._pool,
             quick=self._quick,
             rng=rng,
             schedule_strategy=settings.periodic_strategy,
+            look=board.node,
         )
-        disabled = frozenset(settings.disabled_periodics)
+        board.attend(self.worker.meet)
+        for name, driver in drivers.items():
+            for call in marked_members([driver]):
+                self._add(call, name)
         for source in sources:
-            for call in [source] if is_periodic(source) else marked_members([source]):
-                if name_of(call) not in disabled:  # type: ignore[arg-type]  # a marked one is callable
-                    self.worker.add(call)  # type: ignore[arg-type]  # see above
+            if callable(source) and is_periodic(source):
+                self._add(source)
+            else:
+                for call in marked_members([source]):
+                    self._add(call)
+
+    def take(self, work: Work, terms: Terms, spacing_of: SpacingOf) -> None:
+        """Take a task of castiron's own in, unless the settings switch it off; see `PeriodicWorker.take`."""
+        if work.name not in self._disabled:
+            self.worker.take(work, terms, spacing_of)
+
+    def _add(self, call: Callable[..., Any], driver: str | None = None) -> None:
+        terms, name = terms_of(call), name_of(call)
+        if terms is not None and name not in self._disabled:
+            self.worker.take(Work(name, call), _for_driver(terms, driver))
 
     def start(self) -> None:
         """Begin to run them."""
@@ -60,6 +97,12 @@ class Periodics:
     def counters(self) -> dict[str, int]:
         """Return how many of those that take a worker run, wait for one, and hang."""
         return self._pool.counters()
+
+
+def _for_driver(terms: Terms, driver: str | None) -> Terms:
+    """Return the terms of a driver's method: those that run for nodes do so for its own, unless they say otherwise."""
+    is_own = driver is not None and terms.is_per_node and terms.drivers is None
+    return replace(terms, drivers=(driver,)) if is_own and driver is not None else terms
 
 
 def plugged_in() -> list[Any]:

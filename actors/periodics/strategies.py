@@ -29,6 +29,11 @@ class Strategy(StrEnum):
         """Whether tasks of one spacing drift apart."""
         return self.endswith("_jitter")
 
+    @property
+    def is_aligned(self) -> bool:
+        """Whether tasks of one spacing come at the same instants."""
+        return self.startswith("aligned")
+
 
 def next_run(
     strategy: Strategy, spacing_s: float, started_at: Instant, finished_at: Instant, *, jitter: float = 0.0
@@ -45,6 +50,22 @@ def next_run(
     else:
         base = finished_at - math.fmod(finished_at, spacing_s)
     return Instant(base + spacing_s * (1 + jitter))
+
+
+SOON_S: Final = 10.0
+"""Over so long the first runs of all nodes are spread that are to come at once: as those of power checks."""
+
+
+def first_run_for_node(
+    spacing_s: float, now: Instant, not_before: Instant | None, share: float, *, run_immediately: bool
+) -> Instant:
+    """Return when a task runs first for a node: within its spacing, or soon; never before `not_before`.
+
+    Args:
+        share: 0 to 1, where in that time; another one for each node, so that they come one after the other.
+    """
+    within_s = min(spacing_s, SOON_S) if run_immediately else spacing_s
+    return Instant((now if not_before is None else max(now, not_before)) + within_s * share)
 
 
 def first_run(spacing_s: float, now: Instant, not_before: Instant | None, *, run_immediately: bool) -> Instant:

@@ -3,7 +3,8 @@
 Figures and their reading only; when it runs next is decided in `strategies`, and by whom it is run in `worker`.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -11,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.periodics.declaring import Terms
 from castiron.actors.periodics.strategies import Strategy
-from castiron.transport.vocabulary import Instant
+from castiron.transport.vocabulary import Instant, NodeUUID
 
 
 class Stand(StrEnum):
@@ -57,9 +58,25 @@ class Metrics:
     late_max_s: float = 0.0
 
 
+class Members:
+    """The nodes that a task runs for. Changed under its worker's lock; one who reads may see it in between."""
+
+    __slots__ = ("counts", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: dict[NodeUUID, Task] = {}
+        self.counts: Counter[Stand] = Counter()
+        """Where they stand, so that nobody needs to look at all of them."""
+
+    def stand(self) -> Stand:
+        """Return the liveliest of where they stand."""
+        lively = (Stand.RUNNING, Stand.WAITING, Stand.HUNG, Stand.SCHEDULED, Stand.STOPPED)
+        return next((stand for stand in lively if self.counts[stand]), Stand.IDLE)
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Task:
-    """A task of one worker, which alone changes it, under its lock."""
+    """A task of one worker, which alone changes it, under its lock; or its runs for one node."""
 
     work: Work
     terms: Terms
@@ -78,6 +95,37 @@ class Task:
     """Its last run took long: the next waits behind its like, not before those that are quick."""
     failures_in_a_row: int = 0
     metrics: Metrics = field(default_factory=Metrics)
+    members: Members | None = None
+    """The nodes that it runs for; it has no runs of its own then."""
+    head: "Task | None" = None
+    """The task whose runs for one node these are."""
+    node: NodeUUID | None = None
+    """The node."""
+    spacing_s: float
+    """Seconds from one run to the next; of one node's, they may be others than the task's."""
+
+    def turn(self, stand: Stand) -> None:
+        """Note where it stands."""
+        if self.head is not None and self.head.members is not None:
+            counts = self.head.members.counts
+            counts[self.stand] -= 1
+            counts[stand] += 1
+        self.stand = stand
+
+    def leave(self) -> None:
+        """Be one of its task's no more: a run under way goes on to its end, and is counted nowhere."""
+        if self.head is not None and self.head.members is not None:
+            self.head.members.counts[self.stand] -= 1
+        self.head, self.metrics, self.requested_stop = None, Metrics(), True
+
+    def run_by(self) -> "Iterable[Task]":
+        """Return what has runs: itself, or those for its nodes."""
+        return (self,) if self.members is None else tuple(self.members.tasks.values())
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the task was stopped whose runs for a node these are: the timer goes on, and nothing is run."""
+        return self.head is not None and self.head.requested_stop
 
 
 class Watcher:
@@ -93,8 +141,22 @@ class Watcher:
 
     @property
     def stand(self) -> Stand:
-        """Where it stands."""
-        return self._task.stand
+        """Where it stands; of one that runs for each node, the liveliest of them."""
+        task = self._task
+        if task.members is None:
+            return task.stand
+        stand = task.members.stand()
+        return Stand.STOPPED if task.requested_stop and stand not in UNDER_WAY else stand
+
+    @property
+    def node(self) -> NodeUUID | None:
+        """The node that these runs are for; None: they are for none, or for many."""
+        return self._task.node
+
+    @property
+    def node_count(self) -> int | None:
+        """How many nodes it runs for; None: it does not run for nodes."""
+        return None if self._task.members is None else len(self._task.members.tasks)
 
     @property
     def terms(self) -> Terms:
@@ -109,11 +171,11 @@ class Watcher:
     @property
     def spacing_s(self) -> float:
         """Seconds from one run to the next."""
-        return self._task.terms.spacing_s
+        return self._task.spacing_s
 
     @property
     def due_at(self) -> Instant | None:
-        """When it runs next; None: it runs now, or never again."""
+        """When it runs next; None: it runs now, never again, or for each node at another time."""
         return self._task.due_at if self._task.stand is Stand.SCHEDULED else None
 
     @property
@@ -138,7 +200,7 @@ class Watcher:
 
     @property
     def failures_in_a_row(self) -> int:
-        """How many of them failed since one ended well."""
+        """How many of them failed since one ended well; for a node, of those for this node."""
         return self._task.failures_in_a_row
 
     @property

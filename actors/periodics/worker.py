@@ -1,36 +1,23 @@
-"""Runs periodic tasks: each on its own timer, those that may block in workers, so many at once.
+"""Which periodic tasks there are: taken in, started, stopped, told, forgotten; and for which nodes each runs.
 
-A task leaves the schedule while it runs, so it never overlaps itself; one that is late runs once. None of them waits
-for another: a task that hangs keeps a thread, for as long as its time-out at the most a worker, and nobody's turn.
-
-Thin: when a task runs next is decided in `strategies`. No thread of its own: timers are the clock's, which only submit.
+None of them waits for another: a task that hangs keeps a thread, for as long as its time-out at the most a worker, and
+nobody's turn. How a run goes is the runner's.
 """
 
-import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from inspect import getmembers
 from random import Random
-from typing import Any, Final
+from typing import Any
 
-from castiron.actors.dispatch.bulkhead import LONG_S, Ended, NotBegun, Overdue, Pool
+from castiron.actors.dispatch.bulkhead import Pool
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.periodics.declaring import NeverAgain, Terms, strategy_of, terms_of
-from castiron.actors.periodics.strategies import Strategy, first_run, next_run
-from castiron.actors.periodics.task import UNDER_WAY, Metrics, Stand, Task, Watcher, Work
-from castiron.transport.vocabulary import Instant
-
-log = logging.getLogger(__name__)
-
-RETRY_S: Final = (0.9, 1.1)
-"""A run that could not begin is tried again after a time between these."""
-
-LOG_EVERY: Final = 100
-"""Of failures in a row the first is logged, then each of so many."""
-
-OnFailure = Callable[[Watcher, BaseException], None]
-"""Called with the task and what it raised, on the thread that ran it; `Overdue` where it did not end in its time."""
+from castiron.actors.periodics.declaring import Terms, strategy_of, terms_of
+from castiron.actors.periodics.roll import Look, Roll, SpacingOf
+from castiron.actors.periodics.runner import OnFailure, Runner
+from castiron.actors.periodics.strategies import Strategy
+from castiron.actors.periodics.task import UNDER_WAY, Members, Metrics, Stand, Task, Watcher, Work
+from castiron.actors.published.board import Published
+from castiron.transport.vocabulary import NodeUUID
 
 
 class PeriodicWorker:
@@ -42,7 +29,8 @@ class PeriodicWorker:
         quick: where the others run.
         schedule_strategy: of tasks that name none.
         on_failure: None: failures are logged.
-        rng: draws jitter.
+        rng: draws jitter, and spreads nodes.
+        look: finds a node as it is now; None: there are no nodes, and no task may be for them.
     """
 
     def __init__(
@@ -55,21 +43,20 @@ class PeriodicWorker:
         rng: Random,
         schedule_strategy: str = Strategy.LAST_STARTED,
         on_failure: OnFailure | None = None,
+        look: Look | None = None,
     ) -> None:
         """Take tasks in.
 
         Raises:
             ValueError: something is not callable or not marked, or there is no such strategy.
         """
-        self._clock = clock
-        self._pools = {True: pool, False: quick}
-        self._rng = rng
         self._strategy = strategy_of(schedule_strategy)
-        self._on_failure = on_failure or _logged
-        self._lock = threading.RLock()
+        self._runner = runner = Runner(clock, pool, quick, rng, on_failure)
+        self._lock = runner.lock
+        self._look = look
         self._tasks: dict[str, Task] = {}
-        self._is_started = False
-        self._at_rest = threading.Condition(self._lock)
+        self._rolls: dict[str, Roll] = {}
+        """Of the tasks that run for nodes."""
         for call, args, kwargs in callables:
             self.add(call, *(args or ()), **(kwargs or {}))
 
@@ -97,17 +84,66 @@ class PeriodicWorker:
             raise ValueError(f"{call!r} is no marked callable: put @castiron.periodic(spacing_s=…) before it.")
         return self.take(Work(name_of(call), call, args, kwargs), terms)
 
-    def take(self, work: Work, terms: Terms) -> Watcher | None:
-        """Take a task in, on terms of its own; None: it is not enabled. A name that is taken gets a number."""
+    def take(self, work: Work, terms: Terms, spacing_of: SpacingOf | None = None) -> Watcher | None:
+        """Take a task in, on terms of its own; None: it is not enabled. A name that is taken gets a number.
+
+        Args:
+            work: what it calls.
+            terms: how.
+            spacing_of: for which nodes it runs, and how often for each; None: as the terms say.
+
+        Raises:
+            ValueError: it is to run for nodes, and there are none here.
+        """
         if not terms.enabled:
             return None
+        if terms.is_per_node and self._look is None:
+            raise ValueError(f"{work.name} is to run for each node, and there are no nodes here.")
         with self._lock:
-            name = self._free(work.name)
-            task = Task(work=work._replace(name=name), terms=terms, strategy=terms.strategy or self._strategy)
-            self._tasks[name] = task
-            if self._is_started:
-                self._schedule_first(task)
+            work = work._replace(name=self._free(work.name))
+            strategy = terms.strategy or self._strategy
+            if terms.is_per_node and strategy.is_aligned:
+                strategy = Strategy.LAST_STARTED  # all nodes at once is what nobody can have meant
+            task = Task(work=work, terms=terms, strategy=strategy, spacing_s=terms.spacing_s)
+            self._tasks[work.name] = task
+            if terms.is_per_node:
+                task.members, self._rolls[work.name] = Members(), Roll(terms, spacing_of)
+            elif self._runner.is_started:
+                self._runner.schedule_first(task)
         return Watcher(task)
+
+    def meet(self, uuid: NodeUUID, published: Published | None) -> None:
+        """Note a node as it is from now on, for each task that runs for nodes; None: it is gone. O(such tasks)."""
+        if not self._rolls:
+            return
+        with self._lock:
+            for name, roll in self._rolls.items():
+                self._enrol(self._tasks[name], roll, uuid, roll.spacing_s(published))
+
+    def _enrol(self, task: Task, roll: Roll, uuid: NodeUUID, spacing_s: float) -> None:
+        members = task.members
+        own = None if members is None else members.tasks.get(uuid)
+        if members is None or spacing_s == (0.0 if own is None else own.spacing_s):
+            return
+        if own is not None:
+            del members.tasks[uuid]
+            self._runner.cease(own)
+            own.leave()
+        if spacing_s and self._look is not None:
+            work = Work(task.work.name, roll.call, (task.work.callback, self._look, uuid))
+            own = Task(
+                work=work,
+                terms=task.terms,
+                strategy=task.strategy,
+                spacing_s=spacing_s,
+                metrics=task.metrics,
+                head=task,
+                node=uuid,
+            )
+            members.tasks[uuid] = own
+            members.counts[own.stand] += 1
+            if self._runner.is_started:
+                self._runner.schedule_first(own)
 
     def drop(self, name: str) -> None:
         """Forget a task; a run that is under way goes on to its end, and counts for nothing.
@@ -117,7 +153,9 @@ class PeriodicWorker:
         """
         with self._lock:
             task = self._tasks.pop(name)
-            self._cease(task)
+            self._rolls.pop(name, None)
+            for one in task.run_by():
+                self._runner.cease(one)
 
     def start(self, *, allow_empty: bool = False) -> None:
         """Begin to run tasks; returns at once.
@@ -126,27 +164,27 @@ class PeriodicWorker:
             RuntimeError: it runs already, or there is no task and that is not allowed.
         """
         with self._lock:
-            if self._is_started:
+            if self._runner.is_started:
                 raise RuntimeError("A periodic worker cannot be started twice.")
             if not self._tasks and not allow_empty:
                 raise RuntimeError("A periodic worker cannot start without any task.")
-            self._is_started = True
-            for task in self._tasks.values():
+            self._runner.is_started = True
+            for task in self._runs():
                 if not task.requested_stop:
-                    self._schedule_first(task)
+                    self._runner.schedule_first(task)
 
     def stop(self) -> None:
         """Begin no run any more; those under way go on to their ends. Idempotent."""
         with self._lock:
-            self._is_started = False
-            for task in self._tasks.values():
-                self._unschedule(task)
-            self._at_rest.notify_all()
+            self._runner.is_started = False
+            for task in self._runs():
+                self._runner.unschedule(task)
+            self._runner.at_rest.notify_all()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Block until it is stopped and no run is under way; return whether that came about in time."""
-        with self._at_rest:
-            return self._at_rest.wait_for(self._is_at_rest, timeout_s)
+        with self._runner.at_rest:
+            return self._runner.at_rest.wait_for(self._is_at_rest, timeout_s)
 
     def reset(self) -> None:
         """Begin anew: all figures at zero, whatever was stopped or said NeverAgain is back.
@@ -155,21 +193,23 @@ class PeriodicWorker:
             RuntimeError: it runs.
         """
         with self._lock:
-            if self._is_started or any(task.is_in_call for task in self._tasks.values()):
+            if self._runner.is_started or any(task.is_in_call for task in self._runs()):
                 raise RuntimeError("A periodic worker is stopped, and waited for, before it is reset.")
             for task in self._tasks.values():
                 task.metrics = Metrics()
-                task.stand, task.requested_stop, task.failures_in_a_row = Stand.IDLE, False, 0
+                for one in (task, *task.run_by()):
+                    one.metrics, one.requested_stop, one.failures_in_a_row = task.metrics, False, 0
+                    one.turn(Stand.IDLE)
 
     def stop_task(self, name: str) -> Watcher:
-        """Have a task run no more; a run that is under way goes on to its end. Idempotent.
+        """Have a task run no more; a run that is under way goes on to its end. Idempotent. O(1), however many nodes.
 
         Raises:
             LookupError: there is none of this name.
         """
         with self._lock:
             task = self._tasks[name]
-            self._cease(task)
+            self._runner.cease(task)
         return Watcher(task)
 
     def start_task(self, name: str) -> Watcher:
@@ -180,9 +220,11 @@ class PeriodicWorker:
         """
         with self._lock:
             task = self._tasks[name]
-            was_stopped, task.requested_stop = task.requested_stop, False
-            if was_stopped and self._is_started and task.stand not in UNDER_WAY:
-                self._schedule_first(task)
+            for one in (task, *task.run_by()):  # the timers of nodes have gone on, but for those that said NeverAgain
+                was_stopped, one.requested_stop = one.requested_stop, False
+                is_to_run = was_stopped and one.members is None and one.stand not in UNDER_WAY
+                if is_to_run and self._runner.is_started:
+                    self._runner.schedule_first(one)
         return Watcher(task)
 
     def iter_watchers(self) -> Iterator[Watcher]:
@@ -198,122 +240,11 @@ class PeriodicWorker:
             free = f"{name}#{number}"
         return free
 
-    def _schedule_first(self, task: Task) -> None:
-        terms = task.terms
-        at = first_run(terms.spacing_s, self._clock.now(), terms.not_before, run_immediately=terms.run_immediately)
-        self._schedule(task, at)
-
-    def _schedule(self, task: Task, at: Instant) -> None:
-        task.stand, task.due_at = Stand.SCHEDULED, at
-        task.timer = self._clock.call_at(at, partial(self._begin, task))
-
-    def _unschedule(self, task: Task) -> None:
-        if task.timer is not None:
-            task.timer.cancel()
-        forgo, task.forgo = task.forgo, None
-        if forgo is not None:
-            forgo()
-        if task.stand not in UNDER_WAY:
-            task.stand = Stand.STOPPED if task.requested_stop else Stand.IDLE
-
-    def _cease(self, task: Task) -> None:
-        task.requested_stop = True
-        self._unschedule(task)
-
-    def _begin(self, task: Task) -> None:
-        with self._lock:
-            if task.stand is not Stand.SCHEDULED or not self._is_started:
-                return
-            task.stand, task.submitted_at, task.timer = Stand.WAITING, self._clock.now(), None
-        # Not under the lock: whoever carries it out wakes at once, and would wait for it.
-        pool, timeout_s = self._pools[task.terms.blocking], task.terms.timeout_s
-        forgo = pool.submit(
-            partial(self._call, task), partial(self._ended, task), timeout_s=timeout_s, is_long=task.is_long
-        )
-        with self._lock:
-            if task.stand is Stand.WAITING:
-                task.forgo = forgo
-            is_unwanted = task.requested_stop or not self._is_started
-        if is_unwanted:
-            forgo()
-
-    def _call(self, task: Task) -> Any:
-        """Run it, on a worker's thread."""
-        with self._lock:
-            task.stand, task.started_at, task.is_in_call, task.forgo = Stand.RUNNING, self._clock.now(), True, None
-        try:
-            return task.work()
-        finally:
-            self._returned(task)
-
-    def _returned(self, task: Task) -> None:
-        """Note that no thread is in it any more; if it was left behind, say when it runs next."""
-        with self._lock:
-            task.is_in_call = False
-            if task.stand is Stand.HUNG:
-                self._go_on(task, self._clock.now())
-
-    def _ended(self, task: Task, ended: Ended) -> None:
-        """Take in how a run ended, on whatever thread."""
-        error = ended.error
-        if isinstance(error, NotBegun):
-            return self._put_off(task)
-        with self._lock:
-            failure = None if error is None or isinstance(error, NeverAgain) else error
-            self._count(task, ended, failure)
-            task.is_long = ended.ended_at is None or ended.ended_at - (ended.started_at or 0.0) > LONG_S
-            task.requested_stop = task.requested_stop or isinstance(error, NeverAgain)
-            if isinstance(error, Overdue) and task.is_in_call:
-                task.stand = Stand.HUNG
-            else:
-                self._go_on(task, ended.ended_at or self._clock.now())
-        if failure is not None:
-            self._tell(task, failure)
-        return None
-
-    def _put_off(self, task: Task) -> None:
-        """Try again a little later: nothing has run."""
-        with self._lock:
-            task.forgo = None
-            if task.requested_stop or not self._is_started:
-                self._settle(task)
-            else:
-                self._schedule(task, Instant(self._clock.now() + self._rng.uniform(*RETRY_S)))
-
-    def _go_on(self, task: Task, finished_at: Instant) -> None:
-        """Say when it runs next, if it does."""
-        if task.requested_stop or not self._is_started:
-            return self._settle(task)
-        terms, started_at = task.terms, task.started_at or finished_at
-        share = self._rng.random() * terms.jitter if task.strategy.has_jitter else 0.0
-        at = next_run(task.strategy, terms.spacing_s, started_at, finished_at, jitter=share)
-        return self._schedule(task, at)
-
-    def _settle(self, task: Task) -> None:
-        task.stand = Stand.STOPPED if task.requested_stop else Stand.IDLE
-        self._at_rest.notify_all()
-
-    def _count(self, task: Task, ended: Ended, failure: BaseException | None) -> None:
-        metrics = task.metrics
-        started_at = task.started_at or self._clock.now()
-        late_s = max(0.0, started_at - (task.due_at or started_at))
-        metrics.runs += 1
-        metrics.successes += failure is None
-        metrics.failures += failure is not None
-        metrics.elapsed_s += max(0.0, (ended.ended_at or self._clock.now()) - started_at)
-        metrics.elapsed_waiting_s += max(0.0, started_at - (task.submitted_at or started_at))
-        metrics.late_s += late_s
-        metrics.late_max_s = max(metrics.late_max_s, late_s)
-        task.failures_in_a_row = 0 if failure is None else task.failures_in_a_row + 1
-
-    def _tell(self, task: Task, failure: BaseException) -> None:
-        try:
-            self._on_failure(Watcher(task), failure)
-        except Exception:
-            log.exception("what is to be told of failures of %s failed itself", task.work.name)
+    def _runs(self) -> Iterator[Task]:
+        return (one for task in self._tasks.values() for one in task.run_by())
 
     def _is_at_rest(self) -> bool:
-        return not self._is_started and not any(task.stand in UNDER_WAY for task in self._tasks.values())
+        return not self._runner.is_started and not any(task.stand in UNDER_WAY for task in self._runs())
 
 
 def marked_members(objects: Iterable[object], *, exclude_hidden: bool = True) -> list[Callable[..., Any]]:
@@ -332,10 +263,3 @@ def name_of(call: Callable[..., Any]) -> str:
     if owner is not None and not isinstance(owner, type):
         return f"{type(owner).__module__}.{type(owner).__qualname__}.{call.__name__}"
     return f"{call.__module__}.{getattr(call, '__qualname__', type(call).__qualname__)}"
-
-
-def _logged(watcher: Watcher, failure: BaseException) -> None:
-    times = watcher.failures_in_a_row
-    if times == 1 or times % LOG_EVERY == 0:
-        told = "the periodic task %s failed, %d times in a row (it runs every %g s)"
-        log.error(told, watcher.work.name, times, watcher.spacing_s, exc_info=failure)

@@ -28,7 +28,7 @@ LOW: Final = FLOOR
 PAUSE_S: Final = 60.0
 """Between two events of one kind about one bound."""
 
-PACES: Final = frozenset({"logins", "webhooks_in_flight", "engine_turns"})
+PACES: Final = frozenset({"logins", "webhooks_in_flight", "engine_turns", "sensor_readings", "sensor_data_bytes"})
 """Bounds that are met whenever there is much to do: what is beyond them only comes a little later."""
 
 

@@ -41,6 +41,11 @@ class Published:
     """Of the owner who published it."""
 
 
+Attend = Callable[[NodeUUID, Published | None], None]
+"""Called with a node whose record is another one than before; None: the node is gone. Must not block, nor ask the board
+for more than one node."""
+
+
 class Board:
     """Any thread may use any method. Reading a node or a request is O(1) and takes no lock.
 
@@ -67,6 +72,7 @@ class Board:
         self.market: Final = Market()
         self.allocations: Final = Register(max_waiters=max_waiters)
         self._mark = Watermark(seq)
+        self._attend: tuple[Attend, ...] = ()
 
     @property
     def seq(self) -> EventSeq:
@@ -75,6 +81,10 @@ class Board:
         Read it before what is here; then what is here is no older.
         """
         return self._mark.seq
+
+    def attend(self, told: Attend) -> None:
+        """Tell of each node whose record changes from now on, in the order of the changes; before there are any."""
+        self._attend = (*self._attend, told)
 
     def landed(self, commits: Iterable[Commit]) -> None:
         """Note what is on disk and will be shown; in the order of the numbers, before anybody is told of it."""
@@ -152,6 +162,8 @@ class Board:
             self._forget_name(gone)
             self.market.drop(uuid)
             self._mark.show(uuid, seq)
+            for told in self._attend:
+                told(uuid, None)
 
     def node(self, name_or_uuid: str) -> Published | None:
         """Return a node by uuid or name, None if there is none."""
@@ -274,6 +286,9 @@ class Board:
         self.allocations.show(allocations)
         is_wanted = self.market.show(published.state)
         self._mark.show(record.uuid, published.seq)
+        if before is None or before.state.record is not record:
+            for told in self._attend:
+                told(record.uuid, published)
         return is_wanted
 
     def _forget_name(self, gone: Published | None) -> None:

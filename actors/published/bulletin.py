@@ -15,6 +15,7 @@ from castiron.actors.nodes.place import ENGINE, caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
+from castiron.actors.sensors.readings import MAX_BYTES
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.supervisor import Tally
@@ -156,6 +157,11 @@ class Bulletin:
             "periodics": _held(
                 services.periodics.counters()["running"], settings.periodic_max_workers, "periodic_max_workers"
             ),
+            "sensor_readings": _held(
+                services.sensor_places.in_use, settings.sensor_data_workers, "sensor_data_workers"
+            ),
+            "sensor_readings_waiting": Gauge(used=services.sensor_places.waiting),
+            "sensor_data_bytes": Gauge(used=services.readings.used_bytes, limit=MAX_BYTES),
             **services.gate.gauges(services.clock.now()),
             "actions_waiting": Gauge(used=services.permits.waiting),
             "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),

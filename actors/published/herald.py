@@ -17,7 +17,15 @@ from castiron.transport.vocabulary import EventType
 
 log = logging.getLogger(__name__)
 
-WARNED: Final = frozenset({EventType.POWER_STATE_CORRECTED, EventType.NODE_FAULT_SET, EventType.LIMIT_WARNING})
+WARNED: Final = frozenset(
+    {
+        EventType.POWER_STATE_CORRECTED,
+        EventType.NODE_FAULT_SET,
+        EventType.LIMIT_WARNING,
+        EventType.SENSOR_ALARM_ALARM,
+        EventType.SENSOR_ALARM_INSUFFICIENT_DATA,
+    }
+)
 """Events that somebody should look at though they tell of no failure of a request."""
 
 _SAID: Final = (
@@ -34,6 +42,11 @@ _SAID: Final = (
     "used",
     "limit",
     "whose",
+    "alarm",
+    "severity",
+    "sensor",
+    "value",
+    "threshold",
 )
 """Keys of payloads that belong into a line."""
 

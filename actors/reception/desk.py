@@ -62,6 +62,7 @@ from castiron.transport.verbs import (
     NodeProvisionSet,
     NodeProvisionUnhold,
     NodeRecording,
+    NodeSensorList,
     NodeSet,
     NodeShow,
     NodeStepDone,
@@ -192,6 +193,8 @@ class Reception:
                 self._enquiries.events(verb, answer)
             case NodeHistory():
                 self._enquiries.history(verb, answer)
+            case NodeSensorList():
+                self._enquiries.sensors(verb, answer)
             case NodeExplain():
                 self._enquiries.explain_node(verb, answer)
             case NodeRecording():

@@ -21,6 +21,7 @@ from castiron.actors.published.recording import header_of, record_page
 from castiron.actors.published.waiting import Wait
 from castiron.actors.reception.intake import request_not_found, tell_end, unanswered
 from castiron.actors.reception.trace import trace_of_ended, trace_of_open
+from castiron.actors.sensors.telling import listed as sensors_of
 from castiron.actors.services import Services
 from castiron.store.records import RequestRecord, Wanted
 from castiron.transport.errors import CastironError
@@ -32,12 +33,14 @@ from castiron.transport.replies import (
     RecordPage,
     RequestListed,
     RequestView,
+    SensorListed,
 )
 from castiron.transport.verbs import (
     EventList,
     NodeExplain,
     NodeHistory,
     NodeRecording,
+    NodeSensorList,
     RequestList,
     RequestWait,
 )
@@ -186,6 +189,17 @@ class Enquiries:
             return page
 
         self.ask(question, answer, self.seq)
+
+    def sensors(self, verb: NodeSensorList, answer: Answer) -> None:
+        """Tell what a node's sensors said last."""
+        published, services = self.node(verb.node), self._services
+
+        def question(library: Library) -> SensorListed:
+            """Unpack them, a millisecond for some hundred sensors, where nobody waits behind it."""
+            del library
+            return sensors_of(published, services.readings, services.settings, services.clock.now())
+
+        self.ask(question, answer, published.seq)
 
     def ask(self, question: Callable[[Library], AnyResult], answer: Answer, seq: EventSeq) -> None:
         """Put a question to the archive, and answer with what comes of it, even if the store cannot be read.

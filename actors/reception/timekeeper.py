@@ -66,5 +66,6 @@ def view_of(watcher: Watcher) -> PeriodicView:
         successes=watcher.successes,
         failures=watcher.failures,
         late_max_s=watcher.late_max_s,
+        nodes=watcher.node_count,
         **averages,
     )

@@ -130,6 +130,24 @@ class Settings:
         "`aligned_last_finished`, each also with `_jitter`",
         "last_started",
     )
+    send_sensor_data: bool = _switch(
+        "read the sensors of all nodes, but for those whose sensor_data_interval_s is 0; "
+        "off: of those only that have one of their own",
+        default=False,
+    )
+    sensor_data_interval_s: float = _setting(
+        600.0, "seconds between two readings of a node's sensors", least=1.0, most=DAY_S
+    )
+    sensor_data_workers: int = _setting(
+        64, "nodes whose sensors are read at once; they take no threads", least=1, most=10_000
+    )
+    sensor_data_wait_timeout_s: float = _setting(
+        120.0,
+        "seconds for one reading of a node's sensors, requests and checks in between included",
+        least=1.0,
+        most=3600.0,
+    )
+    alarm_rules_file: str = _words("the TOML file with the alarm rules for sensors; none: there are no alarms", "")
     disabled_periodics: tuple[str, ...] = _words(
         "names of periodic tasks that never run, as `castiron periodics` tells"
     )

@@ -11,7 +11,7 @@ from castiron.transport.replies import PeriodicView
 from castiron.transport.verbs import PeriodicList, PeriodicStart, PeriodicStop
 
 _COLUMNS = (
-    *("Name", "State", "Periodicity", "Runs in", "Runs", "Failures"),
+    *("Name", "State", "Nodes", "Periodicity", "Runs in", "Runs", "Failures"),
     *("Average elapsed", "Average waiting", "Average late"),
 )
 
@@ -63,6 +63,8 @@ def _start(name: str) -> None:
         view = client.periodics.start(name)
     if given.is_json:
         return show_json(view)
+    if view.nodes is not None:
+        return click.echo(f"{view.name}: it runs for {view.nodes} nodes, each at its own time.")
     when = f"runs in {_due_in(view, time.time())}" if view.due_at is not None else f"is {view.state}"
     return click.echo(f"{view.name}: it {when}.")
 
@@ -73,6 +75,7 @@ def row(view: PeriodicView, now: float) -> tuple[str, ...]:
     return (
         view.name,
         view.state,
+        "-" if view.nodes is None else str(view.nodes),
         f"{view.spacing_s:g} s",
         _due_in(view, now),
         str(view.runs),

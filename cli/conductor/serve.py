@@ -171,10 +171,13 @@ def _run(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
 
 
 def _start(conductor: "Conductor") -> None:
+    from castiron.actors.settings import SettingInvalid  # noqa: PLC0415 - see _conductor
     from castiron.store.errors import SecretsUnreadable, StoreError  # noqa: PLC0415 - see _conductor
 
     try:
         conductor.start()
+    except SettingInvalid as error:
+        raise Stop(str(error), Exit.CONFIGURATION) from None
     except SecretsUnreadable as error:
         raise Stop(sentence(error), Exit.DENIED) from None
     except StoreError as error:

@@ -29,6 +29,7 @@ from castiron.cli.provision.move import MOVES
 from castiron.cli.provision.steering import STEERING
 from castiron.cli.provision.step import step
 from castiron.cli.reach import connect
+from castiron.cli.sensors.readings import sensors
 from castiron.transport.replies import NodeView
 from castiron.transport.verbs import NodeCreate, NodeDelete, NodeSet, NodeShow
 
@@ -37,6 +38,7 @@ _OWN: Final = {
     "power-timeout": "power_state_change_timeout_s",
     "soft-timeout": "soft_power_off_timeout_s",
     "check-interval": "power_check_interval_s",
+    "sensor-interval": "sensor_data_interval_s",
     "resource-class": "resource_class",
     "protected-reason": "protected_reason",
     "retired-reason": "retired_reason",
@@ -81,6 +83,13 @@ _check_interval = click.option(
     metavar="SECONDS",
     help="From one look at its power state to the next; 0: never look. [default: the conductor's]",
 )
+_sensor_interval = click.option(
+    "--sensor-interval",
+    "sensor_data_interval_s",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="From one reading of its sensors to the next; 0: never read them. [default: the conductor's]",
+)
 _resource_class = click.option("--resource-class", metavar="TEXT", help="What kind of machine it is, to be chosen by.")
 _trait = click.option(
     "--trait",
@@ -114,6 +123,7 @@ node.add_command(lock)
 node.add_command(node_list)
 node.add_command(wait)
 node.add_command(step)
+node.add_command(sensors)
 for _command in (*MOVES, *STEERING):
     node.add_command(_command)
 
@@ -135,6 +145,7 @@ for _command in (*MOVES, *STEERING):
 @_power_timeout
 @_soft_timeout
 @_check_interval
+@_sensor_interval
 @_resource_class
 @_trait
 @_disable_power_off
@@ -212,12 +223,14 @@ def _print_node(view: NodeView, given: Shared) -> None:
     "--unset",
     multiple=True,
     metavar="FIELD",
-    help="driver_info.KEY, properties.KEY or extra.KEY is removed; power-timeout, soft-timeout or check-interval goes "
-    "back to the conductor's; resource-class, protected-reason, retired-reason and traits are forgotten. Repeatable.",
+    help="driver_info.KEY, properties.KEY or extra.KEY is removed; power-timeout, soft-timeout, check-interval or "
+    "sensor-interval goes back to the conductor's; resource-class, protected-reason, retired-reason and traits are "
+    "forgotten. Repeatable.",
 )
 @_power_timeout
 @_soft_timeout
 @_check_interval
+@_sensor_interval
 @_resource_class
 @_trait
 @_disable_power_off

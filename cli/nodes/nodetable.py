@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from castiron.cli.output.render import age, moment, power_word, word
-from castiron.transport.replies import LockView, NodeView, RequestSummary
+from castiron.transport.replies import AlarmView, LockView, NodeView, RequestSummary
 from castiron.transport.selection.fields import kind_of, value_of
 
 SHORT: Final = ("NAME", "POWER", "TARGET", "SEEN", "PROVISION", "MAINTENANCE", "REQUEST")
@@ -86,6 +86,8 @@ def node_lines(view: NodeView, now: float) -> dict[str, str]:
         "power_state_change_timeout_s": word(view.power_state_change_timeout_s),
         "soft_power_off_timeout_s": word(view.soft_power_off_timeout_s),
         "power_check_interval_s": word(view.power_check_interval_s),
+        "sensor_data_interval_s": word(view.sensor_data_interval_s),
+        "alarms": ", ".join(_alarm(rule, alarm, now) for rule, alarm in view.alarms.items()) or "-",
         "power_check_failures": str(view.power_check_failures),
         "created_at": moment(view.created_at, now),
         "updated_at": moment(view.updated_at, now),
@@ -95,6 +97,11 @@ def node_lines(view: NodeView, now: float) -> dict[str, str]:
         "accepts": ", ".join(view.accepts) or "-",
         "refuses": "; ".join(f"{verb} ({reason})" for verb, reason in view.refuses.items()) or "-",
     }
+
+
+def _alarm(rule: str, alarm: AlarmView, now: float) -> str:
+    decided = "" if alarm.sensor is None or alarm.value is None else f": {alarm.sensor} {alarm.value:g}"
+    return f"{rule} {alarm.state}, {age(alarm.since, now)}{decided}"
 
 
 def _guard(stands: bool, reason: str | None) -> str:

@@ -8,6 +8,7 @@ from castiron.store.records.allocations import AllocationWrite
 from castiron.store.records.maps import empty
 from castiron.store.records.runbooks import RunbookPut, RunbookRemove
 from castiron.transport.vocabulary import (
+    AlarmState,
     AllocationUUID,
     Applied,
     ConductorID,
@@ -38,6 +39,17 @@ class NodeLock:
     """An identity, whatever the peer called itself."""
     reason: str | None
     since: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeAlarm:
+    """How one alarm rule stands at a node."""
+
+    state: AlarmState
+    since: Instant
+    sensor: str | None = None
+    """Whose reading decided it; None: none could be read."""
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +104,10 @@ class NodeRecord:
     at rest, and never told. Kept out of repr."""
     allocation_uuid: AllocationUUID | None = None
     """The allocation that holds it, whose `node_uuid` is this node's; one commit writes both."""
+    sensor_data_interval_s: float | None = None
+    """None: as the conductor is set; 0.0: its sensors are not read."""
+    alarms: Mapping[str, NodeAlarm] = field(default_factory=empty)
+    """Name of a rule → how it stands; one that is not here has never been known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

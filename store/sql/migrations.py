@@ -228,6 +228,8 @@ STEPS: Final = (
                 updated_at DOUBLE PRECISION NOT NULL,
                 revision BIGINT NOT NULL)
             """,
+            "ALTER TABLE nodes ADD COLUMN sensor_data_interval_s DOUBLE PRECISION",
+            "ALTER TABLE nodes ADD COLUMN alarms TEXT NOT NULL DEFAULT '{}'",
         ),
     ),
 )

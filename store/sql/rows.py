@@ -94,6 +94,8 @@ def node_row(record: NodeRecord, sealer: Sealer) -> Row:
         None if record.lock is None else json.dumps(asdict(record.lock)),
         _seal(record.other_passwords, node_identity(record.uuid), sealer),
         record.allocation_uuid,
+        record.sensor_data_interval_s,
+        values.dump_alarms(record.alarms),
     )
 
 
@@ -109,7 +111,7 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
     (maintenance, reason, fault, last_error, power_timeout_s, soft_timeout_s, *stamps) = kept
     (created_at, updated_at, owner, epoch, revision, node_seq, check_interval_s, *guards) = stamps
     (protected, protected_reason, retired, retired_reason, disable_power_off, *labels) = guards
-    (resource_class, traits, lock, other_passwords, allocation_uuid) = labels
+    (resource_class, traits, lock, other_passwords, allocation_uuid, sensor_interval_s, alarms) = labels
     with Understood(node_identity(uuid)):
         return NodeRecord(
             uuid=uuid,
@@ -148,6 +150,8 @@ def node_record(row: Row, sealer: Sealer) -> NodeRecord:
             lock=None if lock is None else NodeLock(**json.loads(lock)),
             other_passwords=_join("{}", other_passwords, node_identity(uuid), sealer),
             allocation_uuid=allocation_uuid,
+            sensor_data_interval_s=sensor_interval_s,
+            alarms=values.load_alarms(alarms),
         )
 
 

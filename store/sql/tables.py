@@ -66,6 +66,8 @@ class Node(Model):
     lock = TextField(null=True)
     other_passwords = TextField(null=True)
     allocation_uuid = TextField(null=True)
+    sensor_data_interval_s = DoubleField(null=True)
+    alarms = TextField()
 
     class Meta:  # noqa: D106 - where peewee looks for the name
         table_name = "nodes"

@@ -2,17 +2,20 @@
 
 The wire allows more than JSON has: byte strings, and keys that are not text. Those are kept as a map with one key that
 begins with a dollar sign; a client's own map with such a key is kept as pairs, so that nothing can be taken for them.
-Sequences come back as lists, as they do on the wire. Pure; nothing about tables or secrets.
+Sequences come back as lists, as they do on the wire. A node's alarms are a map of records, and JSON, too. Pure;
+nothing about tables or secrets.
 """
 
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from dataclasses import asdict
 from types import MappingProxyType, NoneType
 from typing import Any, Final
 
 from castiron.store.errors import UnstorableValue
-from castiron.store.records import EMPTY, Fragment
+from castiron.store.records import EMPTY, Fragment, NodeAlarm
+from castiron.transport.vocabulary import AlarmState
 
 _BYTES: Final = "$bytes"
 _PAIRS: Final = "$map"
@@ -109,3 +112,21 @@ def _revive(found: dict[str, Any]) -> Any:
     if found.keys() == {_PAIRS}:
         return {key: value for key, value in found[_PAIRS]}  # noqa: C416 - pairs are lists, and may hold bytes
     return found
+
+
+def dump_alarms(alarms: Mapping[str, NodeAlarm]) -> str:
+    """Return how alarm rules stand, as JSON text."""
+    return _encode({rule: asdict(alarm) for rule, alarm in alarms.items()}) if alarms else "{}"
+
+
+def load_alarms(text: str) -> Mapping[str, NodeAlarm]:
+    """Return what `dump_alarms` made the text from.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is damaged, or holds words that this version does not know.
+    """
+    if text == "{}":
+        return EMPTY
+    return {
+        rule: NodeAlarm(**alarm | {"state": AlarmState(alarm["state"])}) for rule, alarm in json.loads(text).items()
+    }

@@ -173,7 +173,10 @@ def test_killed_again_and_again_at_random_moments_nothing_is_lost_and_nothing_do
         bmc.set_faults(Faults(slow_s=(0.0, 0.02)))
 
     for round_number in range(11):
-        with world.conductor(unknown_outcome_settle_s=0.1) as conductor, conductor.client(timeout_s=1.0) as client:
+        with (
+            world.conductor(unknown_outcome_settle_s=0.1) as conductor,
+            conductor.client(timeout_s=1.0, patience_s=1.0) as client,
+        ):
             if round_number == 0:
                 for name, bmc in names.items():
                     client.nodes.create(name, driver_info=bmc.driver_info)

@@ -284,6 +284,7 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "request.wait": client.requests.wait,
         "event.list": client.events,
         "node.history": client.nodes.history,
+        "node.sensor.list": client.sensors.list,
         "request.list": client.requests.list,
         "request.trace": client.requests.trace,
         "node.explain": client.nodes.explain,

@@ -17,6 +17,7 @@ from castiron.actors.core.machines.actions import EVENTS
 from castiron.store.records import EventRecord, NodeRecord, RequestRecord
 from castiron.store.store import Store
 from castiron.transport.clients.client import Client
+from castiron.transport.clients.delivery import PATIENCE_S
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, EventType, NodeUUID
 
 START_S = 20.0
@@ -81,9 +82,9 @@ class ConductorProcess:
         self._process.stdin.write(b"\n" if most_bytes is None else f"{most_bytes}\n".encode())
         self.heard("limited", STOP_S)
 
-    def client(self, timeout_s: float = 5.0) -> Client:
+    def client(self, timeout_s: float = 5.0, *, patience_s: float = PATIENCE_S) -> Client:
         """Return a client of it."""
-        return Client(self.endpoint, timeout_s=timeout_s)
+        return Client(self.endpoint, timeout_s=timeout_s, patience_s=patience_s)
 
     def heard(self, word: str, timeout_s: float) -> None:
         """Wait until it has said a word."""

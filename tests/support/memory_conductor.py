@@ -9,7 +9,6 @@ import threading
 import time
 import uuid
 from functools import singledispatchmethod
-from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -36,7 +35,7 @@ from tests.support.memory_bulk import MemoryBulk
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
 from tests.support.memory_runbooks import AnyRunbookVerb
-from tests.support.memory_telling import MemoryPeriodics, traced
+from tests.support.memory_telling import MemoryPeriodics, merged, sensed, traced
 
 
 class MemoryConductor(MemoryAllocations):
@@ -143,6 +142,7 @@ class MemoryConductor(MemoryAllocations):
             power_state_change_timeout_s=verb.power_state_change_timeout_s,
             soft_power_off_timeout_s=verb.soft_power_off_timeout_s,
             power_check_interval_s=verb.power_check_interval_s,
+            sensor_data_interval_s=verb.sensor_data_interval_s,
             power_check_failures=0,
             created_at=time.time(),
             updated_at=time.time(),
@@ -227,7 +227,7 @@ class MemoryConductor(MemoryAllocations):
         self._check_new("" if verb.name is UNSET else verb.name, info, verb.force, node)
         self._check_store()
         changes = {
-            name: _merged(getattr(node, name), value)
+            name: merged(getattr(node, name), value)
             for name in verb.__struct_fields__
             if name not in {"node", "revision", "force", "dry_run"} and (value := getattr(verb, name)) is not UNSET
         }
@@ -365,6 +365,10 @@ class MemoryConductor(MemoryAllocations):
     def _history(self, verb: verbs.NodeHistory, answer: Answer) -> None:
         answer.final(self.events.history(verb, self._uuid(verb.node)), self._seq)
 
+    @_do.register
+    def _sensors(self, verb: verbs.NodeSensorList, answer: Answer) -> None:
+        answer.final(sensed(self._node(verb.node)), self._seq)
+
     def _uuid(self, name: str) -> str:
         return name if UUID_FORM.match(name) else self._node(name).uuid
 
@@ -384,13 +388,6 @@ def main(endpoint: str) -> None:
     conductor.events_endpoint = door.events_endpoint
     print("ready", flush=True)  # noqa: T201 - tells the test
     threading.Event().wait()
-
-
-def _merged(old: object, new: Any) -> object:
-    if not isinstance(old, dict):
-        return new
-    merged: dict[str, Any] = {**old, **new}
-    return {key: value for key, value in merged.items() if value is not None}
 
 
 if __name__ == "__main__":

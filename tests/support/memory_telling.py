@@ -1,11 +1,19 @@
 """What the small conductor in memory tells of a request's life, and of its one periodic task."""
 
 import time
+from typing import Any
 
 from msgspec.structs import replace
 
 from castiron.transport import errors, replies, verbs
-from castiron.transport.replies import PeriodicListed, PeriodicView, RequestView
+from castiron.transport.replies import (
+    NodeView,
+    PeriodicListed,
+    PeriodicView,
+    RequestView,
+    SensorListed,
+    SensorView,
+)
 from castiron.transport.vocabulary import TraceWord
 
 PERIODIC = "tests.support.memory_telling.look"
@@ -28,6 +36,30 @@ def traced(view: RequestView) -> replies.TraceView:
         details={"asked": "read power state", "answer": "power off"},
     )
     return replies.TraceView(request=view, entries=[accepted, polls])
+
+
+def sensed(node: NodeView) -> SensorListed:
+    """Return a sensor that was read, and one that could not be."""
+    warm = SensorView(number=1, name="Inlet Temp", kind="Temperature", value=23.5, units="°C", states=[], health="ok")
+    lost = SensorView(number=2, name="Fan 1", kind="Fan", value=None, units="", states=[], health=None)
+    return SensorListed(
+        node=node.name,
+        node_uuid=node.uuid,
+        interval_s=600.0 if node.sensor_data_interval_s is None else node.sensor_data_interval_s,
+        read_at=time.time() - 60.0,
+        is_stale=False,
+        tried_at=time.time() - 60.0,
+        sensors=[warm, lost],
+        left_out_count=1,
+    )
+
+
+def merged(old: object, new: Any) -> object:
+    """Return a map with some keys set, and those removed that are nil; anything else is replaced."""
+    if not isinstance(old, dict):
+        return new
+    merged: dict[str, Any] = {**old, **new}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 class MemoryPeriodics:

@@ -10,6 +10,7 @@ from castiron.store.records import (
     CallbackRecord,
     Change,
     EventDraft,
+    NodeAlarm,
     NodeInsert,
     NodeLock,
     NodeRecord,
@@ -19,6 +20,7 @@ from castiron.store.records import (
     TraceEntry,
 )
 from castiron.transport.vocabulary import (
+    AlarmState,
     AllocationState,
     AllocationUUID,
     Applied,
@@ -110,6 +112,11 @@ def full_node(number: int = 1) -> NodeRecord:
         lock=NodeLock(owner="curve:ann", reason=None, since=Instant(1700000000.25)),
         other_passwords={"candidate": "n3w-secret"},
         allocation_uuid=allocation_uuid(number),
+        sensor_data_interval_s=600.5,
+        alarms={
+            "hot": NodeAlarm(state=AlarmState.ALARM, since=Instant(1700000000.75), sensor="CPU \u00e9", value=93.5),
+            "fan": NodeAlarm(state=AlarmState.INSUFFICIENT_DATA, since=Instant(1.0)),
+        },
     )
 
 

@@ -28,6 +28,7 @@ from castiron.transport.clients.provisioning.guards import Guards
 from castiron.transport.clients.provisioning.moves import Provision
 from castiron.transport.clients.provisioning.runbooks import Runbooks
 from castiron.transport.clients.requests import Requests
+from castiron.transport.clients.sensors import NodeSensors
 from castiron.transport.clients.stream import EventStream, wanted_events
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
 from castiron.transport.errors import CastironError
@@ -65,6 +66,7 @@ class Client:
         allocations: nodes held for somebody, chosen by what they are.
         periodics: the conductor's periodic tasks.
         runbooks: verbs about runbooks.
+        sensors: what machines' sensors say.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Client:
         self.allocations = Allocations(self._conversation, timeout_s=timeout_s, patience_s=patience_s, now=now)
         self.provision = Provision(self._conversation, self.requests, timeout_s=timeout_s)
         self.periodics = Periodics(self._conversation, timeout_s=timeout_s)
+        self.sensors = NodeSensors(self._conversation, timeout_s=timeout_s)
         self.nodes = Nodes(self._conversation, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
     def __enter__(self) -> Self:

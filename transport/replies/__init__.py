@@ -18,6 +18,7 @@ from castiron.transport.replies.conductor import (
 )
 from castiron.transport.replies.machines import (
     MASK,
+    AlarmView,
     EventListed,
     HistoryListed,
     ListedStep,
@@ -28,6 +29,8 @@ from castiron.transport.replies.machines import (
     RequestListed,
     RequestSummary,
     RequestView,
+    SensorListed,
+    SensorView,
     StepListed,
     StepView,
 )
@@ -47,6 +50,7 @@ __all__ = [
     "MASK",
     "PARTS",
     "RESULTS",
+    "AlarmView",
     "AllocationListed",
     "AllocationView",
     "AnyResult",
@@ -77,6 +81,8 @@ __all__ = [
     "RunbookListed",
     "RunbookSummary",
     "RunbookView",
+    "SensorListed",
+    "SensorView",
     "StatusView",
     "StepListed",
     "StepView",

@@ -131,7 +131,7 @@ class PeriodicView(Struct, frozen=True, kw_only=True):
     blocking: bool
     """It takes a worker."""
     due_at: float | None = None
-    """When it runs next; nil: it is running, or never again."""
+    """When it runs next; nil: it is running, never again, or for each node at a time of the node's own."""
     timeout_s: float | None = None
     """For each run; nil: there is no end."""
     runs: int = 0
@@ -144,6 +144,8 @@ class PeriodicView(Struct, frozen=True, kw_only=True):
     average_late_s: float | None = None
     """Of each run's begin, behind when it was due."""
     late_max_s: float = 0.0
+    nodes: int | None = None
+    """How many nodes it runs for, each on a timer of its own; the figures are those of all. Nil: not for nodes."""
 
 
 class PeriodicListed(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import (
+    AlarmState,
     Fault,
     OnRestart,
     Policy,
@@ -117,6 +118,17 @@ class LockView(Struct, frozen=True, kw_only=True):
     """Seconds since 1970-01-01 UTC."""
 
 
+class AlarmView(Struct, frozen=True, kw_only=True):
+    """How an alarm rule stands at a node."""
+
+    state: AlarmState
+    since: float
+    """Seconds since 1970-01-01 UTC."""
+    sensor: str | None = None
+    """Whose reading decided it, as it was then; nil: none could be read."""
+    value: float | None = None
+
+
 class NodeView(Struct, frozen=True, kw_only=True):
     """A node as it stands."""
 
@@ -165,6 +177,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
     """What is, or is to be, on the machine: its allocation's uuid; nil: the node has no allocation."""
     lock: LockView | None = None
     """Nil: nobody keeps it to themselves."""
+    sensor_data_interval_s: float | None = None
+    """Nil: as the conductor is set; 0: its sensors are not read."""
+    alarms: dict[str, AlarmView] = field(default_factory=dict[str, AlarmView])
+    """Name of an alarm rule → how it stands; of one that is not here, nothing has been known yet."""
     active_request: RequestSummary | None = None
     queued_requests: list[RequestSummary] = field(default_factory=list[RequestSummary])
     accepts: list[str] = field(default_factory=list[str])
@@ -197,6 +213,44 @@ class StepListed(Struct, frozen=True, kw_only=True):
     request: str | None = None
     """Id of the request that they are of; nil: nothing is worked through."""
     steps: list[ListedStep] = field(default_factory=list[ListedStep])
+
+
+class SensorView(Struct, frozen=True, kw_only=True):
+    """A sensor, as it was read."""
+
+    number: int
+    name: str
+    kind: str
+    """Such as Temperature, Fan, Power Supply."""
+    value: float | None
+    """Nil: it has states only, or could not be read."""
+    units: str
+    states: list[str]
+    """What it says of itself."""
+    health: str | None
+    """The worst of its states: ok, warning, critical, failed; nil: unknown, as it could not be read."""
+
+
+class SensorListed(Struct, frozen=True, kw_only=True):
+    """The latest readings of a node's sensors."""
+
+    node: str
+    node_uuid: str
+    interval_s: float
+    """From one reading to the next; 0: its sensors are not read."""
+    read_at: float | None = None
+    """When these were read, seconds since 1970-01-01 UTC; nil: never since the conductor started."""
+    is_stale: bool = True
+    """They are older than two intervals, or there are none: how the machine is now, is unknown."""
+    passed_over: str | None = None
+    """Why they are not read at present: off, maintenance, silent, failing; nil: they are."""
+    tried_at: float | None = None
+    """When a reading was tried last."""
+    error: dict[str, Any] | None = None
+    """Why the latest reading failed, in the form of the wire."""
+    sensors: list[SensorView] = field(default_factory=list[SensorView])
+    left_out_count: int = 0
+    """Sensors that are not asked: of other controllers than the BMC, or beyond the limits."""
 
 
 class NodeListed(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from castiron.transport.replies.machines import (
     NodeView,
     RequestListed,
     RequestView,
+    SensorListed,
     StepListed,
 )
 from castiron.transport.replies.runbooks import RunbookDeleted, RunbookListed, RunbookView
@@ -44,6 +45,7 @@ AnyResult = (
     | EventListed
     | HistoryListed
     | StepListed
+    | SensorListed
     | TraceView
     | Explanation
     | RecordPage
@@ -95,6 +97,7 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "request.abort": RequestView,
     "event.list": EventListed,
     "node.history": HistoryListed,
+    "node.sensor.list": SensorListed,
     "request.trace": TraceView,
     "node.explain": Explanation,
     "node.record": RecordPage,

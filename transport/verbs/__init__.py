@@ -44,6 +44,7 @@ from castiron.transport.verbs.conductor import (
 from castiron.transport.verbs.happenings import (
     EventList,
     NodeHistory,
+    NodeSensorList,
 )
 from castiron.transport.verbs.machines import (
     NodeBootDeviceGet,
@@ -161,6 +162,7 @@ __all__ = [
     "NodeProvisionUnhold",
     "NodeRecording",
     "NodeRequest",
+    "NodeSensorList",
     "NodeSet",
     "NodeShow",
     "NodeStepDone",

@@ -1,4 +1,4 @@
-"""Verbs about what has happened: the stream of events, and one node's share of it."""
+"""Verbs about what has happened: the stream of events, one node's share of it, and what was read of its sensors."""
 
 from typing import Annotated
 
@@ -35,6 +35,16 @@ class NodeHistory(Verb, frozen=True, kw_only=True, tag="node.history"):
     node: NodeArgument
     limit: Limit = 100
     before: Annotated[int, Meta(ge=1, le=MAX_SEQ, description="only those whose node_seq is lower")] | None = None
+
+    refusals = (errors.NodeNotFound,)
+    role = Role.READER
+    version = "1.1"
+
+
+class NodeSensorList(Verb, frozen=True, kw_only=True, tag="node.sensor.list"):
+    """List a node's sensors as they were read last. The BMC is not asked."""
+
+    node: NodeArgument
 
     refusals = (errors.NodeNotFound,)
     role = Role.READER

@@ -59,6 +59,7 @@ class NodeCreate(Verb, frozen=True, kw_only=True, tag="node.create"):
     disable_power_off: Annotated[bool, Meta(description="it must not be powered off, not even for a reboot")] = False
     retired: Annotated[bool, Meta(description="it is not to be offered to anybody")] = False
     retired_reason: Reason | None = None
+    sensor_data_interval_s: IntervalS | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
     dry_run: DryRun = False
 
@@ -129,6 +130,7 @@ class NodeSet(Verb, frozen=True, kw_only=True, tag="node.set"):
     protected_reason: Reason | UnsetType | None = UNSET
     retired: Annotated[bool | UnsetType, Meta(description="it is not offered to anybody; not while it is")] = UNSET
     retired_reason: Reason | UnsetType | None = UNSET
+    sensor_data_interval_s: IntervalS | UnsetType | None = UNSET
     revision: Annotated[int, Meta(ge=1, description="change only if the node still has this revision")] | None = None
     force: Annotated[bool, Meta(description="accept a BMC address that another node has")] = False
     dry_run: DryRun = False

@@ -20,7 +20,7 @@ from castiron.transport.verbs.allocations import (
 )
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import Hello, PeriodicList, PeriodicStart, PeriodicStop, Ping, Status
-from castiron.transport.verbs.happenings import EventList, NodeHistory
+from castiron.transport.verbs.happenings import EventList, NodeHistory, NodeSensorList
 from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
 from castiron.transport.verbs.nodes import (
     NodeCreate,
@@ -97,6 +97,7 @@ AnyVerb = (
     | RequestTrace
     | EventList
     | NodeHistory
+    | NodeSensorList
     | NodeExplain
     | NodeRecording
     | RunbookCreate
@@ -151,6 +152,7 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         RequestTrace,
         EventList,
         NodeHistory,
+        NodeSensorList,
         NodeExplain,
         NodeRecording,
         RunbookCreate,

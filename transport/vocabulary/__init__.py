@@ -13,6 +13,7 @@ from castiron.transport.vocabulary.events import (
     EventType,
 )
 from castiron.transport.vocabulary.machines import (
+    AlarmState,
     BootDevice,
     CheckResult,
     Fault,
@@ -62,6 +63,7 @@ __all__ = [
     "ANNOUNCED",
     "FINAL_REQUEST_STATES",
     "UUID_FORM",
+    "AlarmState",
     "AllocationState",
     "AllocationUUID",
     "Announced",

@@ -66,6 +66,17 @@ class Fault(StrEnum):
     """Its actor failed more often than the supervisor allows."""
 
 
+class AlarmState(StrEnum):
+    """How an alarm rule stands at a node, in the words of OpenStack's Aodh."""
+
+    OK = "ok"
+    """The sensor was read, and the reading is within bounds."""
+    ALARM = "alarm"
+    """It was read, and is not."""
+    INSUFFICIENT_DATA = "insufficient data"
+    """Nobody knows: it could not be read, or has not been yet."""
+
+
 class CheckResult(StrEnum):
     """What came of a power check."""
 

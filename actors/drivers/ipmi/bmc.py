@@ -88,9 +88,9 @@ class BMC:
             message = f"{MAX_WAITING} calls wait for {self._settings.address}. Try again later."
             pending.end(NotDone(error=BMCBusy(message, details=self._where), applied=Applied.NO))
             return
-        if not pending.call.gives_way:
+        if not (pending.call.gives_way or pending.call.steps_aside):
             self._make_way()
-        self._calls.append(pending)
+        self._line_up(pending)
         self._services.counters.waiting += 1
         self._settle()
 
@@ -152,7 +152,11 @@ class BMC:
         if pending is None or at is None:
             return
         try:
-            self._ask(pending, at.send(answer))
+            request = at.send(answer)
+            if pending.call.steps_aside and self._calls:
+                self._step_aside(pending, at, request)
+            else:
+                self._ask(pending, request)
         except StopIteration as end:
             self._finish(pending, Done(value=end.value))
         except Refused as refused:
@@ -180,7 +184,10 @@ class BMC:
         pending.is_repeated = True
         pending.is_in_doubt = pending.acted
         self._drop_current()
-        self._calls.appendleft(pending)
+        if pending.call.steps_aside:
+            self._line_up(pending)
+        else:
+            self._calls.appendleft(pending)
         self._services.counters.waiting += 1
 
     # The queue.
@@ -197,13 +204,28 @@ class BMC:
             self._link.close()
         self._changed(self)
 
+    def _line_up(self, pending: Pending) -> None:
+        """Have a call wait: behind all others, but those that step aside for it."""
+        if pending.call.steps_aside:
+            return self._calls.append(pending)
+        ahead = sum(not other.call.steps_aside for other in self._calls)
+        return self._calls.insert(ahead, pending)
+
+    def _step_aside(self, pending: Pending, at: Steps, request: Request) -> None:
+        """Let those that wait go first, and go on with this request afterwards."""
+        pending.left_at = (at, request)
+        self._current = self._steps = None
+        self._services.counters.in_flight -= 1
+        self._line_up(pending)
+        self._services.counters.waiting += 1
+
     def _make_way(self) -> None:
         """End the calls that nobody waits for; what was asked already goes on to its end without them."""
-        for pending in [other for other in self._calls if other.call.gives_way]:
+        for pending in [other for other in self._calls if _is_in_the_way(other)]:
             self._calls.remove(pending)
             self._services.counters.waiting -= 1
             self._end(pending, self._overtaken())
-        if self._current is not None and self._current.call.gives_way:
+        if self._current is not None and _is_in_the_way(self._current):
             self._end_current(self._overtaken())
             self._link.disown()
 
@@ -219,8 +241,13 @@ class BMC:
         is_fresh = self._services.now() - self._link.heard_at < self._services.timing.fresh_s
         self._current = pending
         self._services.counters.in_flight += 1
-        self._steps = steps(pending.call.operation, try_session=not is_fresh)
-        self._ask(pending, next(self._steps))
+        left_at, pending.left_at = pending.left_at, None
+        if left_at is not None:
+            self._steps, request = left_at
+        else:
+            self._steps = steps(pending.call.operation, try_session=not is_fresh)
+            request = next(self._steps)
+        self._ask(pending, request)
 
     def _resume(self) -> None:
         """Send what was put off, if it is time."""
@@ -296,3 +323,7 @@ class BMC:
 
     def _is_pausing(self) -> bool:
         return self._ready_at > 0 and self._services.now() < self._ready_at
+
+
+def _is_in_the_way(pending: Pending) -> bool:
+    return pending.call.gives_way and not pending.call.steps_aside

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from castiron.actors.drivers.base import Call, Outcome
-from castiron.actors.drivers.ipmi.sessions.exchange import Refused
+from castiron.actors.drivers.ipmi.sessions.exchange import Refused, Request, Steps
 from castiron.transport.vocabulary import Applied
 
 _log = logging.getLogger(__name__)
@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 class Pending:
     """A call that has no outcome yet."""
 
-    __slots__ = ("acted", "call", "done", "is_in_doubt", "is_repeated", "sent_once")
+    __slots__ = ("acted", "call", "done", "is_in_doubt", "is_repeated", "left_at", "sent_once")
 
     def __init__(self, call: Call, done: Callable[[Outcome], None]) -> None:
         self.call = call
@@ -25,6 +25,8 @@ class Pending:
         self.sent_once = False
         """Something of it that must not go twice has left."""
         self.is_repeated = False
+        self.left_at: tuple[Steps, Request] | None = None
+        """Where it goes on, if it has stepped aside."""
 
     @property
     def applied(self) -> Applied:

@@ -140,7 +140,7 @@ class House:
         self.services = Services(
             workers=ground.workers(self._clock, ground.settings),
             tokens=Tokens(store.seal, store.open_sealed),
-            periodics=Periodics(self._clock, ground.settings, ground.rng),
+            periodics=Periodics(self._clock, ground.settings, ground.rng, board, drivers=self.drivers),
             runbooks=Runbooks(store.runbooks()),
             conductor=store.conductor,
             clock=self._clock,

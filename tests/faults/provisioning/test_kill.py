@@ -123,6 +123,7 @@ def test_a_wait_goes_on_for_the_time_that_is_left(world: World) -> None:
     with world.conductor(deploy_callback_timeout_s=600.0) as conductor, conductor.client() as client:
         story = Story(client)
         assert story.show("n1").provision_state == "wait call-back"
+        until(lambda: client.provision.steps("n1").steps != [])
         assert client.provision.steps("n1").steps[0].until == until_at
         client.provision.step_done("n1", token)
         assert client.requests.wait(request.id, 30).state == "succeeded"

@@ -41,6 +41,8 @@ VERBS_OF = {
     "node delete": {"node.delete"},
     "node explain": {"node.explain"},
     "node history": {"node.history"},
+    "node sensors": {"node.sensor.list"},
+    "alarms": {"node.list"},
     "node list": {"node.list"},
     "node maintenance set": {"node.maintenance.set"},
     "node maintenance unset": {"node.maintenance.unset"},

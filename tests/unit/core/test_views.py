@@ -1,6 +1,6 @@
 """How nodes and requests look to whoever asks."""
 
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 from typing import Any
 
 import pytest
@@ -29,7 +29,17 @@ CHANGING = [
     "node.boot_device.get",
     "node.provision.set",
 ]
-SHOWN_OTHERWISE = {"driver_info", "traits", "lock", "secret_keys", "bmc_address", "owner", "epoch", "node_seq"}
+SHOWN_OTHERWISE = {
+    "driver_info",
+    "traits",
+    "lock",
+    "alarms",
+    "secret_keys",
+    "bmc_address",
+    "owner",
+    "epoch",
+    "node_seq",
+}
 NEVER_SHOWN = {"other_passwords"}
 
 
@@ -51,6 +61,8 @@ def test_a_node_is_shown_as_it_is_on_record(record: NodeRecord) -> None:
     for item in fields(NodeRecord):
         if item.name not in SHOWN_OTHERWISE | NEVER_SHOWN:
             assert getattr(view, item.name) == getattr(record, item.name), item.name
+    shown = {rule: (alarm.state, alarm.since, alarm.sensor, alarm.value) for rule, alarm in view.alarms.items()}
+    assert shown == {rule: astuple(alarm) for rule, alarm in record.alarms.items()}
 
 
 def test_secrets_are_masked_and_what_is_not_set_stays_nil() -> None:

@@ -23,6 +23,8 @@ class FirstMarks(TypedDict, total=False):
     retired: bool
     """It is not offered to anybody."""
     retired_reason: str | None
+    sensor_data_interval_s: float | None
+    """From one reading of its sensors to the next; 0: none; None: the conductor's."""
 
 
 class Marks(FirstMarks, total=False):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from castiron.actors.drivers.base import Call, GetPower, NotDone, Operation, Outcome
+from castiron.actors.drivers.base import Call, Done, GetPower, NotDone, Operation, Outcome
 from castiron.actors.drivers.findings import Sensors
 from castiron.actors.drivers.ipmi.operations.sel import POLL_S
 from castiron.actors.drivers.operations import (
@@ -24,6 +24,21 @@ def patient(lab: Lab, operation: Operation) -> list[Outcome]:
     target = lab.caller.target(LOGIN, HOST, 1)
     deadline = Instant(lab.clock.now() + 600)
     lab.driver.submit(Call(target=target, operation=operation, deadline=deadline, gives_way=True), outcomes.append)
+    return outcomes
+
+
+def aside_for_others(lab: Lab, operation: Operation, deadline_s: float = 600.0) -> list[Outcome]:
+    """Ask for something long that steps aside."""
+    outcomes: list[Outcome] = []
+    deadline = Instant(lab.clock.now() + deadline_s)
+    call = Call(
+        target=lab.caller.target(LOGIN, HOST, 1),
+        operation=operation,
+        deadline=deadline,
+        gives_way=True,
+        steps_aside=True,
+    )
+    lab.driver.submit(call, outcomes.append)
     return outcomes
 
 
@@ -65,6 +80,63 @@ class TestManyExchanges:
         before = bmc.device.command_count
         lab.wait(5)
         assert bmc.device.command_count == before  # nothing of it goes on
+
+    def test_one_that_steps_aside_lets_every_other_in_and_goes_on(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.repository.sensors = many(100)
+        lab.network.bmcs[HOST, 623] = slowly(bmc, 0.05)
+        reading = aside_for_others(lab, ReadSensors())
+        lab.wait(2)
+
+        for _ in range(20):
+            check = patient(lab, GetPower())
+            wanted = lab.submit(GetPower())
+            lab.wait(0.2)  # the exchange under way, and one of its own
+            assert wanted.value() is PowerState.OFF
+            assert len(check) == 1
+            check = patient(lab, GetPower())
+            lab.wait(0.2)
+            assert [type(outcome) for outcome in check] == [Done]
+        assert not reading
+        assert lab.counted("logins") == 1
+
+        lab.wait(30)
+        (outcome,) = reading
+        assert isinstance(outcome, Done)
+        assert isinstance(outcome.value, Sensors)
+        assert len(outcome.value.readings) == 100
+        assert (lab.counted("in_flight"), lab.counted("waiting")) == (0, 0)
+
+    def test_one_that_has_stepped_aside_begins_anew_in_a_new_session(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.repository.sensors = many(50)
+        lab.network.bmcs[HOST, 623] = slowly(bmc, 0.05)
+        reading = aside_for_others(lab, ReadSensors())
+        lab.wait(2)
+        bmc.cold_reset()
+        lab.submit(GetPower(), deadline_s=60)
+
+        lab.wait(SILENCE_S + 60)
+
+        (outcome,) = reading
+        assert isinstance(outcome, Done), outcome
+        assert isinstance(outcome.value, Sensors)
+        assert len(outcome.value.readings) == 50
+
+    def test_one_that_has_stepped_aside_ends_when_its_time_is_over(self, lab: Lab) -> None:
+        bmc = lab.bmc()
+        bmc.device.repository.sensors = many(100)
+        lab.network.bmcs[HOST, 623] = slowly(bmc, 0.05)
+        reading = aside_for_others(lab, ReadSensors(), deadline_s=3.0)
+        for _ in range(40):
+            lab.submit(GetPower())
+            lab.wait(0.1)
+        (outcome,) = reading
+        assert isinstance(outcome, NotDone)
+        assert outcome.applied is Applied.NO
+        lab.wait(20)
+        assert (lab.counted("in_flight"), lab.counted("waiting")) == (0, 0)
+        assert lab.ask(GetPower()) is PowerState.OFF
 
     def test_one_that_takes_too_long_ends_at_its_deadline_and_leaves_the_session(self, lab: Lab) -> None:
         bmc = lab.bmc()

@@ -1,0 +1,1 @@
+"""Commands about machines' sensors: what they say, and which alarms are raised."""
