@@ -9,7 +9,7 @@ from functools import partial
 
 from pykka import Timeout
 
-from castiron.actors.allocations.succession import seat_keeper
+from castiron.actors.allocations.seating import seat_keeper
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.parts import Parts
 from castiron.actors.sensors.rulefile import read_rules

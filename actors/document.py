@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
-from castiron.actors.core.provision.catalogue import BUILT_IN, RESERVED, Arg
+from castiron.actors.core.provision.catalogue import BUILT_IN, KIND_WORDS, RESERVED, Arg
 from castiron.actors.core.provision.courses import EVENTS_OF, stages_of
 from castiron.actors.core.provision.planning import BY_ITSELF, Own
 from castiron.actors.core.provision.states import ABORTS, after
@@ -72,8 +72,6 @@ ORDERS: Final[Mapping[Do, str]] = {
     Do.NEXT_LEG: "send the next control; after the last, succeed",
     Do.FAIL: "fail, and say what was applied",
 }
-
-TYPES: Final[Mapping[type, str]] = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
 
 TIMES: Final = (
     "power_state_change_timeout_s",
@@ -294,7 +292,7 @@ def _written(own: Own) -> str:
 
 def _takes(arg: Arg) -> str:
     need = "" if arg.required else ", optional"
-    kind = "one of " + ", ".join(f"`{one}`" for one in arg.choices) if arg.choices else TYPES[arg.kind]
+    kind = "one of " + ", ".join(f"`{one}`" for one in arg.choices) if arg.choices else KIND_WORDS[arg.kind]
     return f"{arg.description} ({kind}{need})"
 
 

@@ -12,23 +12,20 @@ from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Final
 
-from pykka import ActorDeadError, ActorRef
-
 from castiron.actors.asking import Asked
 from castiron.actors.core.fleet import FleetIndex, Identity, Newcomer, judge_create, judge_set
 from castiron.actors.core.messages import Amend, Preview
 from castiron.actors.core.state import NodeState
-from castiron.actors.core.supervision import pause
 from castiron.actors.core.views import node_view
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.dispatch.mailbox import InboxFull
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S
 from castiron.actors.runbooks.keeper import ChangeRunbook, RunbookKeeper, RunbookWritten
 from castiron.actors.services import Services
 from castiron.actors.supervision.kin import AmendEnded, NodeGone, Seat
 from castiron.actors.supervision.nursery import Nursery
-from castiron.actors.supervision.supervisor import Tally, policy_of
+from castiron.actors.supervision.succession import Succession
+from castiron.actors.supervision.supervisor import Tally
 from castiron.store.errors import DuplicateNode, StoreError
 from castiron.store.records import Change, Commit, EventDraft, NodeInsert, NodeRecord
 from castiron.transport.errors import (
@@ -40,7 +37,7 @@ from castiron.transport.errors import (
 )
 from castiron.transport.replies import Forecast
 from castiron.transport.verbs import NodeCreate, NodeSet
-from castiron.transport.vocabulary import Applied, EventType, Instant, NodeSeq, NodeUUID, Would
+from castiron.transport.vocabulary import Applied, EventType, NodeSeq, NodeUUID, Would
 
 log = logging.getLogger(__name__)
 
@@ -235,75 +232,26 @@ class FleetActor(DispatchedActor):
         return self._index.reserve(record.uuid, identity)
 
 
-class Succession:
-    """Who sits in the fleet's seat: an actor, and another one each time it ends, until the seat is closed.
-
-    The first successors come at once. Where they fail again and again, the next one comes after a pause, meanwhile
-    changes of the fleet are answered with `conductor.overloaded`, and everything else goes on: see ADR 0011.
-    """
-
-    def __init__(
-        self, services: Services, nursery: Nursery, seat: Seat, tally: Tally, given_up: Callable[[str], None]
-    ) -> None:
-        """Prepare it.
-
-        Args:
-            given_up: told if the actor ended and cannot be started again.
-        """
-        self._services = services
-        self._nursery = nursery
-        self._seat = seat
-        self._tally = tally
-        self._given_up = given_up
-        self._failures: tuple[Instant, ...] = ()
-        self._policy = policy_of(services.settings)
-
-    def start(self, underway: Underway, leftovers: list[Any]) -> None:
-        """Start an actor, and hand it what its predecessor left."""
-        ref = FleetActor.start(self._services, self._nursery, self._seat, underway, self._failed)
-        for message in leftovers:  # before anybody else can tell it something
-            _hand_on(self._services, ref, self._seat, message)
-        self._seat.take(ref)
-
-    def _failed(self, reason: str, underway: Underway, leftovers: list[Any]) -> None:
-        if self._seat.is_closed:
-            return None
-        clock = self._services.clock
-        now = clock.now()
-        self._failures, pause_s = pause(self._failures, now, self._policy)
-        if not pause_s:
-            log.error("the fleet's actor failed (%s); it is replaced", reason)
-            return self._succeed(underway, leftovers)
-        log.error("the fleet's actor failed (%s), %d times; replaced in %.1f s", reason, len(self._failures), pause_s)
-        # On the clock's thread: reading the names of 10,000 nodes takes 20 ms, once a pause.
-        clock.call_at(Instant(now + pause_s), partial(self._succeed, underway, leftovers))
-        return None
-
-    def _succeed(self, underway: Underway, leftovers: list[Any]) -> None:
-        self._tally.fleet_restarts += 1
-        try:
-            self.start(underway, leftovers)
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody must hear of it
-            self._given_up(f"the fleet's actor failed and cannot be started again ({type(error).__name__}: {error})")
-
-
 def seat_fleet(services: Services, nursery: Nursery, seat: Seat, tally: Tally, given_up: Callable[[str], None]) -> None:
     """Start the fleet's actor, and see to its succession.
 
     Args:
         given_up: told if it ended and cannot be started again.
     """
-    Succession(services, nursery, seat, tally, given_up).start({}, [])
 
-
-def _hand_on(services: Services, ref: ActorRef[FleetActor], seat: Seat, message: FleetMessage) -> None:
-    try:
-        ref.tell(message)
-    except (ActorDeadError, InboxFull):  # ended at once, or asked by its predecessor and others for too much
+    def refuse(message: FleetMessage) -> bool:
         if isinstance(message, ASKED):
             message.asked.refused(being_replaced(), services.board.seq)
-        else:
-            seat.tell(message)
+        return isinstance(message, ASKED)
+
+    def count() -> None:
+        tally.fleet_restarts += 1
+
+    begin = partial(FleetActor.start, services, nursery, seat)
+    what = "the fleet's actor"
+    Succession[Underway](
+        services=services, seat=seat, what=what, begin=begin, refuse=refuse, count=count, given_up=given_up
+    ).start({}, [])
 
 
 def being_replaced() -> ConductorOverloaded:

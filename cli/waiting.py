@@ -168,9 +168,8 @@ def goes_on(open_: Sequence[RequestView]) -> str:
     if not open_:
         return "Interrupted. All requests had ended."
     ids = " ".join(view.id for view in open_[:SHOWN_IDS])
-    if len(open_) == 1:
-        end = "abort" if open_[0].state is RequestState.RUNNING else "cancel"
-        return f"Interrupted. Request {ids} goes on; `castiron request {end} {ids}` ends it, `wait` waits again."
+    if len(open_) == 1:  # it may have started since it was last looked at: `abort` ends it in either case
+        return f"Interrupted. Request {ids} goes on; `castiron request abort {ids}` ends it, `wait` waits again."
     if len(open_) <= SHOWN_IDS:
         return (
             f"Interrupted. {len(open_)} requests go on; `castiron request abort {ids}` ends them, `wait` waits again."

@@ -31,9 +31,12 @@ def _values(words: Iterable[str]) -> str:
     return "VALUES " + ", ".join(f"('{word}')" for word in sorted(words))
 
 
+OPEN: Final = frozenset(RequestState) - FINAL_REQUEST_STATES
+"""States before the end."""
+
 _WITH: Final = f"""
     WITH
-    waiting(state) AS ({_values(set(RequestState) - FINAL_REQUEST_STATES)}),
+    waiting(state) AS ({_values(OPEN)}),
     announced(verb) AS ({_values(ANNOUNCED)}),
     kept AS (SELECT request_id, type FROM events UNION ALL SELECT request_id, type FROM node_history),
     told AS (
@@ -78,9 +81,6 @@ RULES: Final[Mapping[str, str]] = {
 }
 """What is wrong, in words → what finds it, with the words of `_WITH`."""
 
-HELD_SINCE: Final = 4
-"""The schema version that brought allocations."""
-
 HELD_RULES: Final[Mapping[str, str]] = {
     "node {0} names allocation {1}, which does not name it": """
         SELECT nodes.name, allocation_uuid FROM nodes LEFT JOIN allocations ON allocations.node_uuid = nodes.uuid
@@ -99,13 +99,17 @@ HELD_RULES: Final[Mapping[str, str]] = {
 _COUNTS: Final[Mapping[str, str]] = {
     "nodes": "SELECT COUNT(*) FROM nodes",
     "requests": "SELECT COUNT(*) FROM requests",
-    "open_requests": "SELECT COUNT(*) FROM requests WHERE state IN waiting",
+    "open_requests": f"SELECT COUNT(*) FROM requests WHERE state IN ({_values(OPEN)})",  # noqa: S608 - as above
     "runbooks": "SELECT COUNT(*) FROM runbooks",
+    "allocations": "SELECT COUNT(*) FROM allocations",
     "events": "SELECT COUNT(*) FROM events",
     "history_events": "SELECT COUNT(*) FROM node_history",
     "oldest_seq": "SELECT COALESCE(MIN(seq), 0) FROM events",
     "latest_seq": "SELECT COALESCE(MAX(seq), 0) FROM events",
 }
+
+_LATER: Final[Mapping[str, int]] = {"history_events": 2, "runbooks": 4, "allocations": 4}
+"""Of what is counted, what older stores do not have → the schema version that brought it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +119,16 @@ class Checkup:
     findings: list[str]
     """What is wrong; empty: nothing."""
     secrets_read: int | None
-    """Rows whose secrets were decrypted; None: no key file was there to try."""
+    """Rows whose secrets were decrypted; None: no key file was there to try, or `older_version`."""
+    older_version: int | None = None
+    """The schema version of a store that an older castiron wrote: only its file was checked."""
 
 
 def check(store: Path, key_path: Path | None) -> Checkup:
     """Check a store, or a backup of one; a conductor may be using it. Reads all of it.
+
+    What a store says is checked by the rules of this castiron: one that an older castiron wrote has to be brought up to
+    date first, which a conductor does when it starts.
 
     Args:
         store: the file.
@@ -138,7 +147,9 @@ def check(store: Path, key_path: Path | None) -> Checkup:
             if findings:
                 return Checkup(findings=findings, secrets_read=None)
             identity = migrations.found(database)
-            findings = _broken_rules(database, identity)
+            if identity.schema_version < migrations.STEPS[-1].version:
+                return Checkup(findings=[], secrets_read=None, older_version=identity.schema_version)
+            findings = _broken_rules(database)
             if key_path is None and not key_file.exists():
                 return Checkup(findings=findings, secrets_read=None)
             read, unreadable = _secrets(database, identity, key_file)
@@ -158,7 +169,8 @@ def describe(store: Path) -> dict[str, Any]:
     try:
         with database.snapshot():
             identity = migrations.found(database)
-            counts = {name: _ask(database, sql)[0][0] for name, sql in _COUNTS.items()}
+            known = [name for name in _COUNTS if _LATER.get(name, 0) <= identity.schema_version]
+            counts = {name: database.found(_COUNTS[name])[0][0] for name in known}
         return {
             "path": str(path),
             "conductor": identity.conductor,
@@ -188,10 +200,9 @@ def _damage(database: Database) -> list[str]:
     return [] if told == ["ok"] else [line for line in told if line != "ok"]
 
 
-def _broken_rules(database: Database, identity: Identity) -> list[str]:
+def _broken_rules(database: Database) -> list[str]:
     findings: list[str] = []
-    rules = {**RULES, **(HELD_RULES if identity.schema_version >= HELD_SINCE else {})}
-    for words, sql in rules.items():
+    for words, sql in {**RULES, **HELD_RULES}.items():
         findings += [words.format(*row) for row in _ask(database, sql)[:MAX_TOLD]]
     return findings
 

@@ -202,11 +202,13 @@ def judge_set(
     has_it = identity.bmc_address == record.bmc_address  # what was forced once need not be forced again
     _judge_identity(index, record.uuid, identity, force=verb.force or has_it)
     driver = given.get("driver", record.driver)
+    merged = [name for name in FREE if name in given] + (["driver_info"] if driver_info is not None else [])
     amendment = Amendment(
         name=name if name != record.name else None,
         driver=driver if driver != record.driver else None,
         driver_info=driver_info,
         attributes=_new_attributes(given, record),
+        merged_into={name: getattr(record, name) for name in merged},
     )
     return amendment, identity
 

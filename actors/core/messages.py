@@ -50,11 +50,17 @@ class Amendment:
     driver_info: DriverInfo | None = field(default=None, repr=False)
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Record fields that concern only this node → new values."""
+    merged_into: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """Record fields that are maps and become whole new ones → what they held when the new ones were made of them."""
 
     @property
     def is_way_to_bmc(self) -> bool:
         """Whether it touches how the node's BMC is reached, which no request under way may see change."""
         return self.driver is not None or self.driver_info is not None
+
+    def outdated(self, record: NodeRecord) -> list[str]:
+        """Return the maps that a step has changed meanwhile: the new ones would undo that."""
+        return [name for name, value in self.merged_into.items() if value != getattr(record, name)]
 
     def changes(self, record: NodeRecord) -> dict[str, Any]:
         """Return the record's fields that become other ones, with their new values."""

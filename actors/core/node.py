@@ -45,7 +45,7 @@ from castiron.actors.core.provision.moving import free_stuck
 from castiron.actors.core.requests import deadlines, ending, guarding, running, submission
 from castiron.actors.core.requests.compatibility import DELETE_FORCED, SET_WAY
 from castiron.actors.core.requests.guards import guarded
-from castiron.actors.core.requests.obstacles import UNDER_WAY, held, hindered, leaving, stale
+from castiron.actors.core.requests.obstacles import UNDER_WAY, held, hindered, leaving, overtaken, stale
 from castiron.actors.core.requests.withdrawal import withdraw
 from castiron.actors.core.sensors import alarms
 from castiron.actors.core.state import NodeState
@@ -214,6 +214,7 @@ def _unamendable(draft: Draft, message: Amend) -> CastironError | None:
     obstacle: CastironError | None = leaving(state) or stale(state.record, message.revision)
     if obstacle is None and message.amendment.is_way_to_bmc:
         obstacle = hindered(state, SET_WAY, draft.now)
+    obstacle = obstacle or overtaken(state.record, message.amendment)
     return obstacle or guarded(state.record, tag_of(NodeSet), message.requester)
 
 

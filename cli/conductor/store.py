@@ -20,6 +20,7 @@ from castiron.transport.errors import CastironError, RequestCancelled, RequestIn
 from castiron.transport.vocabulary import Applied, Instant
 
 if TYPE_CHECKING:
+    from castiron.store.checkup import Checkup
     from castiron.store.records import RequestRecord
 
 _MIB: Final = 1_048_576
@@ -81,12 +82,16 @@ def _check(store: Path | None, key_file: Path | None) -> int:
     else:
         for finding in result.findings:
             click.echo(f"{path}: {finding}")
-        secrets = (
-            "no key file to try" if result.secrets_read is None else f"secrets of {result.secrets_read} rows readable"
-        )
         if not result.findings:
-            click.echo(f"{path}: sound; {secrets}")
+            click.echo(f"{path}: sound; {_checked_besides(result)}")
     return Exit.BAD_DATA if result.findings else Exit.OK
+
+
+def _checked_besides(result: "Checkup") -> str:
+    if result.older_version is not None:
+        version = result.older_version
+        return f"an older castiron wrote it (schema version {version}): the rest is checked after a start of this one"
+    return "no key file to try" if result.secrets_read is None else f"secrets of {result.secrets_read} rows readable"
 
 
 @store.command("drop-requests", cls=Command)

@@ -86,7 +86,7 @@ def _list(node: str | None) -> None:
         (one.name, str(one.step_count), ",".join(one.kinds) or "-", age(one.updated_at, now), word(one.description))
         for one in listed
     ]
-    return show_table(("name", "steps", "kinds", "changed", "description"), rows)
+    return show_table(("NAME", "STEPS", "KINDS", "UPDATED", "DESCRIPTION"), rows)
 
 
 @runbook.command("show", cls=Command, verbs=(RunbookShow,))
@@ -254,14 +254,14 @@ def _print(view: RunbookView, given: Shared) -> None:
             "traits": ", ".join(view.traits) or f"{view.name} (its name)",
             "kinds": ", ".join(view.kinds) or "none: a step of it is not known any more",
             "extra": word(view.extra),
-            "created": moment(view.created_at, now),
-            "updated": moment(view.updated_at, now),
+            "created_at": moment(view.created_at, now),
+            "updated_at": moment(view.updated_at, now),
             "revision": str(view.revision),
         }
     )
     click.echo("steps")
     rows = [(str(number), _name(step), word(_rest(step))) for number, step in enumerate(view.steps, start=1)]
-    return show_table(("", "step", "how"), rows)
+    return show_table(("", "STEP", "HOW"), rows)
 
 
 def _name(step: dict[str, Any]) -> str:

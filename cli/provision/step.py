@@ -31,7 +31,7 @@ def _list(name: str) -> None:
         return show_json(listed)
     if listed.request is None:
         return click.echo(f"{name}: nothing is worked through.")
-    columns = ("name", "state", "attempts", "until", "token")
+    columns = ("STEP", "STATE", "ATTEMPTS", "UNTIL", "TOKEN")
     rows = [
         (one.name, one.state, str(one.attempts), "-" if one.until is None else clock_time(one.until), one.token or "-")
         for one in listed.steps

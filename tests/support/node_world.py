@@ -288,7 +288,7 @@ class World:
             if isinstance(effect, (Accept, Retire)) or (isinstance(effect, AnswerRequest) and effect.is_final):
                 assert change is not None, "something was said that is not on disk"
         told = () if change is None else change.events
-        check_moves(before.record.provision_state, decision.state.record.provision_state, told)  # R3-5
+        check_moves(before.record, decision.state.record, told)  # R3-5
         assert decision.state.record.last_error != POISON["last_error"]
         if change is None:
             assert decision.state.record == replace(

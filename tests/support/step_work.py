@@ -15,9 +15,10 @@ from castiron.actors.core.provision.states import after as led_to
 from castiron.actors.core.state import Active, Lane
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, Secret
-from castiron.store.records import EventDraft
+from castiron.store.records import EventDraft, NodeRecord
 from castiron.transport.errors import CastironError, StepFailed, StepTimeout
 from castiron.transport.vocabulary import (
+    ANNOUNCED,
     Applied,
     EventType,
     Instant,
@@ -52,6 +53,9 @@ MOVES = {
     EventType.PROVISION_SET_END,
     EventType.PROVISION_SET_ERROR,
 }
+SAY_WHY = MOVES | {event for events in ANNOUNCED.values() for event in events}
+SAY_WHY |= {EventType.NODE_FAULT_SET, EventType.NODE_FAULT_CLEARED}
+"""What `last_error` is written with."""
 LIST_ENDS = {EventType.PROVISION_SET_END, EventType.PROVISION_SET_ERROR}
 
 
@@ -128,9 +132,13 @@ def check_steps(events: Sequence[EventDraft]) -> None:
             assert all(request != event.request_id for request, _ in begun)
 
 
-def check_moves(before: ProvisionState, after: ProvisionState, events: Sequence[EventDraft]) -> None:
-    """Each move of one decision is told, and is a row of the table: steps have no other way into the state machine."""
-    at = before
+def check_moves(before: NodeRecord, after: NodeRecord, events: Sequence[EventDraft]) -> None:
+    """Each move of one decision is told, and is a row of the table: steps have no other way into the state machine.
+
+    Nor into `last_error`: it changes with what is told to start or end, and with a fault.
+    """
+    assert before.last_error == after.last_error or any(event.type in SAY_WHY for event in events)
+    at = before.provision_state
     for event in events:
         if event.type in MOVES:
             assert event.payload["previous_provision_state"] == at
@@ -138,7 +146,7 @@ def check_moves(before: ProvisionState, after: ProvisionState, events: Sequence[
             is_end_at_rest = event.type is EventType.PROVISION_SET_END and at is to
             assert is_end_at_rest or led_to(at, ProvisionEvent(event.payload["event"])) is to
             at = to
-    assert at is after, "it moved, and nothing was told"
+    assert at is after.provision_state, "it moved, and nothing was told"
 
 
 def is_others(active: Active, one: Active | Lane) -> bool:

@@ -63,6 +63,16 @@ class Arg:
     is_secret: bool = False
 
 
+KIND_WORDS: Final[Mapping[type, str]] = {
+    str: "text",
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "a map",
+    list: "a list",
+}
+"""Kind of an argument → what it is, for people."""
+
 Make = Callable[[Step, Limits, ProvisionState, Settings], StepAction]
 MakeOfNode = Callable[[Step, Limits, NodeRecord, bool], StepAction]
 """For a machine that changes the node's record; True: it is to take the step back."""

@@ -8,7 +8,7 @@ request: a catalogue, or a runbook, that changes later changes nothing of it.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from castiron.actors.core.provision.catalogue import POWERING_OFF, RESERVED, Arg, Catalogue, Known
+from castiron.actors.core.provision.catalogue import KIND_WORDS, POWERING_OFF, RESERVED, Arg, Catalogue, Known
 from castiron.actors.core.provision.courses import stages_of
 from castiron.actors.core.provision.steps import NOTHING, Plan, Step
 from castiron.transport.errors import PowerOffDisabled, StepInvalid
@@ -103,7 +103,7 @@ def steps_of(
     if any(wish.priority is not None for _, wish in wishes):
         wishes.sort(key=lambda one: _rank(kind, one[1].priority or 0, one[1].interface or RESERVED))
     steps = _named(_checked(place, wish, kind, catalogue, step_timeout_s) for place, wish in wishes)
-    _check_order(steps)
+    _check_order(steps, [place for place, _ in wishes])
     _check_single(wishes, catalogue)
     return steps
 
@@ -186,7 +186,7 @@ def _checked_args(path: str, wish: StepWish, known: Known) -> dict[str, Any]:
 def _check_arg(path: str, wish: StepWish, arg: Arg, value: object) -> None:
     takes = (int, float) if arg.kind is float else (arg.kind,)
     if not isinstance(value, takes) or (isinstance(value, bool) and arg.kind is not bool):
-        raise _invalid(path, wish, f"{_arg_of(path)} is a {arg.kind.__name__}: {arg.description}.")
+        raise _invalid(path, wish, f"{_arg_of(path)} is {KIND_WORDS[arg.kind]}: {arg.description}.")
     if arg.choices and value not in arg.choices:
         raise _invalid(path, wish, f"{_arg_of(path)} is one of {', '.join(arg.choices)}.")
     if (
@@ -199,7 +199,13 @@ def _check_arg(path: str, wish: StepWish, arg: Arg, value: object) -> None:
         too_small = arg.least is not None and not value >= arg.least  # NaN is neither
         too_large = arg.most is not None and not value <= arg.most
         if too_small or too_large:
-            raise _invalid(path, wish, f"{_arg_of(path)} is from {arg.least} to {arg.most}: {arg.description}.")
+            raise _invalid(path, wish, f"{_arg_of(path)} is {_bounds(arg)}: {arg.description}.")
+
+
+def _bounds(arg: Arg) -> str:
+    if arg.most is None:
+        return f"at least {arg.least:g}"
+    return f"at most {arg.most:g}" if arg.least is None else f"from {arg.least:g} to {arg.most:g}"
 
 
 def _arg_of(path: str) -> str:
@@ -250,10 +256,14 @@ def _named(steps: Iterable[Step]) -> list[Step]:
     return named
 
 
-def _check_order(steps: list[Step]) -> None:
-    """Refuse steps that are after others that are not there, or after themselves."""
+def _check_order(steps: list[Step], places: list[int]) -> None:
+    """Refuse steps that are after others that are not there, or after themselves.
+
+    Args:
+        places: where each was asked for.
+    """
     names = {step.name for step in steps}
-    for place, step in enumerate(steps):
+    for place, step in zip(places, steps, strict=True):
         for name in step.after or ():
             if name not in names:
                 message = f"{step.name} is to be after {name}, and there is no such step in the list."

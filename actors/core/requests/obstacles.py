@@ -7,6 +7,7 @@ views, which tell beforehand what would be refused. May come in: a new obstacle.
 from collections.abc import Mapping
 from typing import Final
 
+from castiron.actors.core.messages import Amendment
 from castiron.actors.core.provision.courses import EVENTS_OF
 from castiron.actors.core.provision.states import WORKING, after
 from castiron.actors.core.requests.compatibility import (
@@ -174,6 +175,20 @@ def stale(record: NodeRecord, revision: int | None) -> RevisionStale | None:
     return RevisionStale(
         f"{record.name} has changed: its revision is {have}, not {revision}. Read it again and decide anew.",
         details={"node": record.name, "have": have, "want": revision},
+    )
+
+
+def overtaken(record: NodeRecord, amendment: Amendment) -> NodeLocked | None:
+    """Return why a change made of what the node had does not count: a step, or an inspection, has changed it since.
+
+    It was made from what is on disk, and what the node has decided may not be there yet: a new BMC password, say.
+    """
+    fields = amendment.outdated(record)
+    if not fields:
+        return None
+    return NodeLocked(
+        f"{record.name}: {', '.join(fields)} became another one in this moment. Try again.",
+        details={"node": record.name, "request": None, "verb": "node.set", "age_s": None, "requester": None},
     )
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 from typing import Final
 
-from castiron.actors.allocations.succession import seat_keeper
+from castiron.actors.allocations.seating import seat_keeper
 from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Clock, Timer

@@ -102,7 +102,7 @@ def test_ctrl_c_while_waiting_says_what_goes_on(three: MemoryConductor, spawn: S
     code, out, err = ended(process)
     assert (code, out) == (130, "")
     assert err == (
-        f"castiron: Interrupted. Request {request_id} goes on; `castiron request cancel {request_id}` ends it, "
+        f"castiron: Interrupted. Request {request_id} goes on; `castiron request abort {request_id}` ends it, "
         "`wait` waits again.\n"
     )
     assert three.requests[request_id].state == "accepted"

@@ -80,7 +80,7 @@ def test_fields_are_changed_one_by_one(run: Run, three: MemoryConductor, book: P
     record = three.runbooks.by_name["restart"]
     assert (record.traits, dict(record.extra), record.description) == (("CUSTOM_A", "CUSTOM_B"), {"tier": 1}, None)
     assert "restart" in run("runbook", "list").stdout
-    assert run("runbook", "list", "--node", "n1").stdout.splitlines() == ["name  steps  kinds  changed  description"]
+    assert run("runbook", "list", "--node", "n1").stdout.splitlines() == ["NAME  STEPS  KINDS  UPDATED  DESCRIPTION"]
     assert run("runbook", "set", "restart").exit_code == 64
     assert run("runbook", "set", "restart", "--unset", "steps").exit_code == 64
 
@@ -97,7 +97,7 @@ def test_a_runbook_is_forgotten_only_by_somebody_who_means_it(run: Run, three: M
 
 WRONG = {
     "a step that there is not": ('step = "power_off"', 'step = "power_of"', "line 7, $.steps[0]: ", "no such step"),
-    "an argument": ("seconds = 5", 'seconds = "5"', "line 12, $.steps[1].args.seconds: ", "seconds is a float"),
+    "an argument": ("seconds = 5", 'seconds = "5"', "line 12, $.steps[1].args.seconds: ", "seconds is a number"),
     "after what is not there": ('["wait"]', '["pause"]', "line 16, $.steps[2].after: ", "no such step in the list"),
     "a field of a step": ("args = ", "arg = ", "line 12, $.steps[1].arg: ", "Did you mean 'args'?"),
     "a field of its own": ("[extra]", "[extras]", "line 4, $.extras: ", "Did you mean 'extra'?"),

@@ -248,7 +248,7 @@ def view(id_: str, state: RequestState) -> RequestView:
     ("states", "told"),
     [
         ([], "All requests had ended."),
-        ([RequestState.QUEUED], "`castiron request cancel r0`"),
+        ([RequestState.QUEUED], "`castiron request abort r0`"),
         ([RequestState.RUNNING], "`castiron request abort r0`"),
         ([RequestState.RUNNING, RequestState.QUEUED], "`castiron request abort r0 r1`"),
         ([RequestState.QUEUED] * 9, "`castiron request cancel ID...`"),

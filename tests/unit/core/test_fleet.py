@@ -216,6 +216,7 @@ def test_driver_info_is_merged_and_a_mask_means_as_it_is() -> None:
         "bmc_address": "127.0.0.1:6230",
     }
     assert amendment.is_way_to_bmc
+    assert amendment.merged_into == {"driver_info": record.driver_info}
 
 
 def test_a_mask_in_place_of_something_open_is_taken_as_it_stands() -> None:

@@ -13,6 +13,7 @@ from castiron.store import checkup
 from castiron.store.backup import back_up
 from castiron.store.checkup import RULES, check, describe
 from castiron.store.errors import SecretsUnreadable, StoreUnusable, StoreUnwritable
+from castiron.store.sql.migrations import STEPS
 from castiron.store.store import Store
 from castiron.store.writer import InlineWriter
 from castiron.transport.vocabulary import EventType, Instant, PowerState, RequestState
@@ -56,6 +57,21 @@ def test_a_store_is_sound_whether_or_not_it_is_in_use(tmp_path: Path) -> None:
     assert in_use.findings == []
     assert in_use.secrets_read == 3  # two nodes, one open request
     assert describe(path)["in_use"] is False
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_of_a_store_that_an_older_castiron_wrote_the_file_is_checked(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "old.db"
+    Store.open(path, key_path=None, new_id=counting_ids(), steps=STEPS[:version]).close()
+
+    told = check(path, None)
+
+    assert (told.findings, told.secrets_read, told.older_version) == ([], None, version)
+    described = describe(path)
+    assert (described["schema_version"], described["nodes"], described["open_requests"]) == (version, 0, 0)
+    Store.open(path, key_path=None, new_id=counting_ids()).close()
+    assert check(path, None).older_version is None
+    assert describe(path)["allocations"] == 0
 
 
 @pytest.mark.parametrize(

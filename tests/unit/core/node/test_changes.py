@@ -42,6 +42,17 @@ def test_the_way_to_the_bmc_does_not_change_while_the_node_is_busy(amendment: Am
     assert node.effects[0] == TellFleet(applied=False)
 
 
+def test_a_map_that_became_another_one_meanwhile_is_not_written_over() -> None:
+    node = world(properties={"fru": "found"})
+    made_of_less = Amendment(attributes={"properties": {"rack": "r1"}}, merged_into={"properties": {}})
+
+    node.tell(amend(made_of_less))
+
+    assert isinstance(refusal(node, "asked"), NodeLocked)
+    assert node.effects[0] == TellFleet(applied=False)
+    assert node.record.properties == {"fru": "found"}
+
+
 def test_a_new_name_is_told_with_the_previous_one() -> None:
     node = world()
 

@@ -1,6 +1,6 @@
 """A BMC's password is changed: whatever comes of it, and wherever its conductor ends, the one that works is on disk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from castiron.actors.core.effects import Refuse
+from castiron.actors.core.fleet import FleetIndex, judge_set
 from castiron.actors.core.machines.password import CANDIDATE, FORMER, MAX_SETS, REFUSED
 from castiron.actors.core.messages import Amend, Amendment, Order
 from castiron.actors.core.provision.catalogue import OWN
 from castiron.actors.core.provision.planning import plan
 from castiron.actors.drivers.base import DriverInfo
-from castiron.transport.errors import StepInvalid
-from castiron.transport.verbs import NodeProvisionSet, StepWish
+from castiron.transport.errors import NodeLocked, StepInvalid
+from castiron.transport.verbs import NodeProvisionSet, NodeSet, StepWish
 from castiron.transport.vocabulary import ProvisionState, ProvisionTarget, RequestID, RequestState
 from tests.support.node_world import World
 from tests.support.step_work import Luck
@@ -215,6 +216,30 @@ def test_whoever_sets_the_password_settles_which_one_holds() -> None:
         )
         world.tell(Amend(amendment=Amendment(driver_info=whole), requester="ipc", reply_to="set"))
         assert len(world.record.other_passwords) == kept
+
+
+class _AsGiven:
+    """Takes any driver_info."""
+
+    def check(self, driver_info: Mapping[str, Any]) -> DriverInfo:
+        return DriverInfo(info=driver_info, secret_keys=frozenset({"ipmi_password"}), bmc_address=None)
+
+
+def test_a_change_made_of_the_former_password_does_not_bring_it_back() -> None:
+    world = made()
+    verb = NodeSet(node="n1", driver_info={"ipmi_port": 624})
+    amendment, _ = judge_set(FleetIndex(), verb, world.record, {"ipmi": _AsGiven()})
+    ended(world, serve(world, change(password=NEW)))
+
+    world.tell(Amend(amendment=amendment, requester="ipc", reply_to="set"))
+    (refusal,) = world.replies["set"]
+    anew, _ = judge_set(FleetIndex(), verb, world.record, {"ipmi": _AsGiven()})
+    world.tell(Amend(amendment=anew, requester="ipc", reply_to="again"))
+
+    assert isinstance(refusal, Refuse)
+    assert isinstance(refusal.error, NodeLocked)
+    assert OLD not in str(refusal.error.to_wire())
+    assert (stored(world), world.record.driver_info["ipmi_port"]) == (NEW, 624)
 
 
 def test_a_bmc_that_keeps_a_part_of_it_has_it_taken_back() -> None:

@@ -1,5 +1,6 @@
 """Wishes become lists of steps, or are refused whole, with the place and the reason."""
 
+import re
 from typing import Any
 
 import pytest
@@ -109,3 +110,36 @@ def test_a_step_that_is_after_one_behind_it_that_waits_for_all_before_it_is_refu
 
 def test_an_unknown_step_is_told_what_there_is() -> None:
     assert "There are: bios.apply, bios.reset, conductor.hold," in refusal(StepWish(step="nothing")).message
+
+
+def test_an_after_that_names_nobody_is_told_where_it_was_written_not_where_it_is_done() -> None:
+    lost = StepWish(step="power_on", after=["nobody"], priority=1)
+
+    error = refusal(lost, StepWish(step="check_bmc", priority=9))
+
+    assert error.details["path"] == "$.steps[0].after"
+
+
+@pytest.mark.parametrize(
+    ("step", "args", "reason"),
+    [
+        ("raid.apply", {"level": 1.5}, "level is a whole number: RAID level."),
+        ("raid.apply", {"level": 7}, "level is from 0 to 6: RAID level."),
+        ("conductor.reboot", {"soft": 1}, "soft is true or false: ask the operating system first."),
+        ("bios.tune", {"volts": 0.5}, "volts is at least 1: how many."),
+        ("bios.tune", {"amps": 99.0}, "amps is at most 2.5: how many."),
+        ("bios.tune", {"modes": "x"}, "modes is a map: which."),
+    ],
+)
+def test_what_an_argument_must_be_is_said_in_words(step: str, args: dict[str, Any], reason: str) -> None:
+    tune = {
+        "volts": Arg(description="how many", kind=float, least=1),
+        "amps": Arg(description="how many", kind=float, most=2.5),
+        "modes": Arg(description="which", kind=dict),
+    }
+    catalogue = catalogue_of(BUILT_IN, (*MINE, known("bios", "tune", args=tune)))
+    interface, _, name = step.partition(".")
+    wish = StepWish(interface=interface, step=name, args=args)
+
+    with pytest.raises(StepInvalid, match=f"{re.escape(reason)}$"):
+        plan(NodeProvisionSet(node="n1", target=ProvisionTarget.SERVICE, steps=[wish]), catalogue, 600.0)

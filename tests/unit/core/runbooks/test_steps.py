@@ -14,7 +14,7 @@ from tests.unit.core.runbooks.books import CATALOGUE, HUSH, created, secret, ste
 
 WRONG: dict[str, tuple[list[RunbookStep], str, str]] = {
     "an unknown step": ([step("power_on"), step("bios.apply")], "$.steps[1]", "There is no such step"),
-    "a wrong argument": ([step("wait", args={"seconds": "x"})], "$.steps[0].args.seconds", "seconds is a float"),
+    "a wrong argument": ([step("wait", args={"seconds": "x"})], "$.steps[0].args.seconds", "seconds is a number"),
     "a missing argument": ([step("bmc.set_password")], "$.steps[0].args.password", "It needs password"),
     "a strange argument": ([step("power_on", args={"x": 1})], "$.steps[0].args.x", "It takes no arguments"),
     "after nobody": ([step("power_on"), step("power_off", after=["on"])], "$.steps[1].after", "no such step"),
