@@ -10,6 +10,7 @@ from castiron.store.records import RequestRecord
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest, NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
 from castiron.transport.vocabulary import PowerState, PowerTarget, RequestID
+from tests.support.node_timers import timers_of
 from tests.support.node_world import World
 from tests.support.store_records import plain_node
 from tests.support.weather import FAIR, Fate, Gust, Machine, weather
@@ -53,12 +54,9 @@ def ended_after(node: World, verb: AnyNodeRequest) -> tuple[RequestRecord, float
 
 def stale_messages(node: World) -> list[Message]:
     active = node.state.active
-    live: set[Ticket | None] = {node.state.check.timer, node.state.check.call}
-    if node.state.expiry is not None:
-        live.add(node.state.expiry.ticket)
+    live = timers_of(node.state) | {node.state.check.timer, node.state.check.call}
     if active is not None:
-        live |= {active.call, active.wake, active.limit}
-        live |= {ticket for lane in active.lanes for ticket in (lane.call, lane.wake, lane.limit)}
+        live |= {active.call, *(lane.call for lane in active.lanes)}
     tickets = [Ticket(number) for number in range(node.state.tickets + 3) if number not in live]
     saw_on = Done(value=PowerState.ON)
     return [
