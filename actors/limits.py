@@ -79,6 +79,8 @@ BOUNDS: Final = (
     Bound("periodics_long", "periodic_max_long_runs", "one that takes long waits for its like", WAITS, _NO),
     Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
+    Bound("redfish_calls", "redfish_max_calls", "a call to another Redfish BMC waits for one to end", WAITS, _NO),
+    Bound("redfish_slow_calls", "redfish_max_slow_calls", "the same, of those that take long", WAITS, _NO),
     Bound("step_list", MAX_STEPS, "a list of steps has no more", "argument.invalid", _NO),
     Bound("step_result_bytes", MAX_RESULT_BYTES, "bytes of what a step returns: it has failed", "step.failed", _NO),
     Bound("password_sets", MAX_SETS, "times that a silent BMC is told its new password", "bmc.unreachable", _NO),

@@ -12,6 +12,7 @@ from castiron.actors.drivers.findings import Finding
 from castiron.actors.drivers.operations import (
     CheckUserPassword,
     ClearSEL,
+    GetBootMode,
     GetDeviceID,
     GetSELInfo,
     GetSystemGUID,
@@ -19,12 +20,13 @@ from castiron.actors.drivers.operations import (
     ReadFRU,
     ReadSensors,
     ResetBMC,
+    SetBootMode,
     SetUserPassword,
     VerifyCredentials,
 )
 from castiron.actors.drivers.work import Deferred, Secret
 from castiron.transport.errors import CastironError
-from castiron.transport.vocabulary import Applied, BootDevice, Instant, NodeUUID, PowerControl, PowerState
+from castiron.transport.vocabulary import Applied, BootDevice, BootMode, Instant, NodeUUID, PowerControl, PowerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ Extra = (
     | GetSystemGUID
     | ReadFRU
     | ReadSensors
+    | GetBootMode
+    | SetBootMode
     | GetSELInfo
     | Identify
     | ResetBMC
@@ -78,7 +82,7 @@ Extra = (
 Operation = GetPower | SetPower | GetBootDevice | SetBootDevice | Extra
 """What a driver can be asked to do. Reads may be repeated by it, SetPower and ResetBMC never."""
 
-Value = PowerState | BootSetting | Finding | Mapping[str, Any] | Deferred | Secret | bool | None
+Value = PowerState | BootSetting | BootMode | Finding | Mapping[str, Any] | Deferred | Secret | bool | None
 """What a successful operation gives back: a driver's, a worker's, or the shell's."""
 
 

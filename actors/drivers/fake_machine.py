@@ -24,6 +24,7 @@ from castiron.actors.drivers.findings import (
 from castiron.actors.drivers.operations import (
     CheckUserPassword,
     ClearSEL,
+    GetBootMode,
     GetDeviceID,
     GetSELInfo,
     GetSystemGUID,
@@ -31,16 +32,17 @@ from castiron.actors.drivers.operations import (
     ReadFRU,
     ReadSensors,
     ResetBMC,
+    SetBootMode,
     SetUserPassword,
     VerifyCredentials,
 )
 from castiron.transport.errors import BMCCredentials, BMCError, BMCUnsupported
-from castiron.transport.vocabulary import BootDevice, PowerControl, PowerState
+from castiron.transport.vocabulary import BootDevice, BootMode, PowerControl, PowerState
 
 MAX_CONTROLS: Final = 1_000
 """Power controls that a machine remembers, for tests to count."""
 
-ACTING: Final = (SetPower, SetBootDevice, Identify, ResetBMC, ClearSEL, SetUserPassword)
+ACTING: Final = (SetPower, SetBootDevice, SetBootMode, Identify, ResetBMC, ClearSEL, SetUserPassword)
 """Operations whose outcome is unknown if they were received and not answered."""
 
 USERNAME: Final = "fake_username"
@@ -74,6 +76,7 @@ class FakeBMC:
 
     script: Script = field(default_factory=Script)
     power: PowerState = PowerState.OFF
+    mode: BootMode = BootMode.UEFI
     boot: BootSetting = field(default_factory=lambda: BootSetting(BootDevice.DEFAULT))
     controls: deque[PowerControl] = field(default_factory=lambda: deque[PowerControl](maxlen=MAX_CONTROLS))
     """The power controls that it has received, oldest first."""
@@ -111,6 +114,8 @@ class FakeBMC:
                 self.controls.append(control)
             case SetBootDevice(setting):
                 self.boot = setting
+            case SetBootMode(mode):
+                self.mode = mode
             case Identify(duration_s):
                 self.identified_s = duration_s
             case ResetBMC():
@@ -149,6 +154,7 @@ class FakeBMC:
 _LOOKS: Final[Mapping[type, Callable[[FakeBMC], Value]]] = {
     GetPower: lambda bmc: bmc.power,
     GetBootDevice: lambda bmc: bmc.boot,
+    GetBootMode: lambda bmc: bmc.mode,
     GetDeviceID: lambda bmc: bmc.device,
     GetSystemGUID: lambda bmc: bmc.guid,
     ReadFRU: lambda bmc: bmc.fru,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from castiron.actors.drivers.fields import Field, number, one_of, text, whole_number
-from castiron.transport.errors import BMCBusy, BMCCredentials, BMCError, BMCFault, BMCUnsupported
+from castiron.transport.errors import BMCBusy, BMCCertificate, BMCCredentials, BMCError, BMCFault, BMCUnsupported
 
 MAX_SECONDS: Final = 3600.0
 
@@ -18,6 +18,8 @@ class FakeFault(StrEnum):
     """It never answers."""
     CREDENTIALS = "credentials"
     """It refuses the password."""
+    CERTIFICATE = "certificate"
+    """It shows a certificate that is not to be trusted."""
     BUSY = "busy"
     """It is busy."""
     UNSUPPORTED = "unsupported"
@@ -32,6 +34,7 @@ class FakeFault(StrEnum):
 
 ERRORS: Final[Mapping[FakeFault, type[BMCError]]] = {
     FakeFault.CREDENTIALS: BMCCredentials,
+    FakeFault.CERTIFICATE: BMCCertificate,
     FakeFault.BUSY: BMCBusy,
     FakeFault.UNSUPPORTED: BMCUnsupported,
     FakeFault.BROKEN: BMCFault,

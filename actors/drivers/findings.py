@@ -38,11 +38,18 @@ class DeviceID:
     firmware: str
     """Such as "9.08"."""
     ipmi: str
-    """Such as "2.0"."""
+    """Such as "2.0"; empty where it was not asked over IPMI, and the numbers above are 0."""
     has_sdr_repository: bool
     """Its sensors are described in a repository; if not, only in its own device SDRs."""
+    manufacturer: str | None = None
+    """By name, where the BMC says it so: Redfish."""
+    model: str | None = None
+    redfish: str | None = None
+    """The version of Redfish that it speaks, such as "1.15.0"."""
 
     def __str__(self) -> str:
+        if self.redfish is not None:
+            return f"manufacturer {self.manufacturer}, model {self.model}, firmware {self.firmware}"
         return f"manufacturer {self.manufacturer_id}, product {self.product_id}, firmware {self.firmware}"
 
 
@@ -157,8 +164,8 @@ class SELInfo:
     """How full an event log is."""
 
     entry_count: int
-    free_bytes: int
-    """65,535 stands for that much or more."""
+    free_bytes: int | None
+    """65,535 stands for that much or more; None where the BMC does not tell: Redfish."""
     has_overflowed: bool
     """Events were lost because it was full."""
     added_at: float | None
@@ -167,7 +174,7 @@ class SELInfo:
     """When it was last cleared, by the BMC's clock; None if it does not know."""
 
     def __str__(self) -> str:
-        return f"{self.entry_count} entries, {self.free_bytes} bytes free"
+        return f"{self.entry_count} entries" + ("" if self.free_bytes is None else f", {self.free_bytes} bytes free")
 
 
 Finding = DeviceID | SystemGUID | FRU | Sensors | SELInfo | PasswordCheck

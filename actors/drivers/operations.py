@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple
 
+from castiron.transport.vocabulary import BootMode
+
 MAX_PASSWORD_BYTES: Final = 20
 """IPMI v2.0, 22.30 Set User Password."""
 
@@ -27,6 +29,7 @@ class Credentials(NamedTuple):
 
 CREDENTIALS: Final[Mapping[str, Credentials]] = {
     "ipmi": Credentials("ipmi_username", "ipmi_password"),
+    "redfish": Credentials("redfish_username", "redfish_password"),
     "fake": Credentials("fake_username", "fake_password"),
 }
 """Driver → where its driver_info has them, for those that can change a password."""
@@ -62,6 +65,18 @@ class ReadSensors:
     and more. Give it time, and `gives_way` if nobody waits for it: it then ends between two exchanges as BMCBusy when
     another call comes. Source: IPMI v2.0, 33.11, 33.12, 35.5, 35.14, chapter 43.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class GetBootMode:
+    """Read how the machine's firmware boots. Value: BootMode. Redfish only; IPMI has it with each boot device alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetBootMode:
+    """Set how the machine's firmware boots, from its next start. Value: None. Twice does no harm. Redfish only."""
+
+    mode: BootMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +202,8 @@ WORDS: Final[Mapping[type, str]] = {
     GetSystemGUID: "read system guid",
     ReadFRU: "read fru",
     ReadSensors: "read sensors",
+    GetBootMode: "read boot mode",
+    SetBootMode: "set boot mode",
     GetSELInfo: "read event log info",
     Identify: "identify",
     ResetBMC: "reset bmc",

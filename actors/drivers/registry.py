@@ -40,7 +40,15 @@ def make_ipmi(clock: Clock, *, max_logins: int | None = None) -> Driver:
     return IPMIDriver(clock) if max_logins is None else IPMIDriver(clock, max_logins=max_logins)
 
 
-BUILT_IN: Final[Mapping[str, Factory]] = {"fake": make_fake, "ipmi": make_ipmi}
+def make_redfish(clock: Clock, *, max_calls: int | None = None, max_slow_calls: int | None = None) -> Driver:
+    """Make the `redfish` driver; its own defaults of calls at once, if not given."""
+    from castiron.actors.drivers.redfish import RedfishDriver  # noqa: PLC0415 - loaded at first use, as above
+
+    limits = {"max_calls": max_calls, "max_slow_calls": max_slow_calls}
+    return RedfishDriver(clock, **{name: limit for name, limit in limits.items() if limit is not None})
+
+
+BUILT_IN: Final[Mapping[str, Factory]] = {"fake": make_fake, "ipmi": make_ipmi, "redfish": make_redfish}
 
 
 def installed() -> Iterable[EntryPoint]:
@@ -139,7 +147,12 @@ class Registry:
 
 def make_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
     """Make every driver of a conductor; a plug-in that does not load is left out, and logged."""
-    factories: dict[str, Factory] = {"ipmi": partial(make_ipmi, max_logins=settings.ipmi_max_logins)}
+    factories: dict[str, Factory] = {
+        "ipmi": partial(make_ipmi, max_logins=settings.ipmi_max_logins),
+        "redfish": partial(
+            make_redfish, max_calls=settings.redfish_max_calls, max_slow_calls=settings.redfish_max_slow_calls
+        ),
+    }
     registry = Registry(clock, factories=factories)
     drivers: dict[str, Driver] = {}
     for name in registry.names():

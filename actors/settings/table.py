@@ -232,6 +232,15 @@ class Settings:
     ipmi_max_logins: int = _setting(
         256, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000
     )
+    redfish_max_calls: int = _setting(
+        16, "Redfish BMCs that are asked at once, in as many threads; each by one call at a time", least=1, most=1000
+    )
+    redfish_max_slow_calls: int = _setting(
+        64,
+        "the same, beside them, of those that were slow or silent the last time, or are asked what takes long",
+        least=1,
+        most=1000,
+    )
     webhook_allowed_prefixes: tuple[str, ...] = _words(
         "URLs at and below which a request's callback_url may be; none: callback_url is refused"
     )

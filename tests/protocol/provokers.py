@@ -256,6 +256,7 @@ PROVOKERS: dict[type[CastironError], Callable[[World, RawPeer, Fields], Fields]]
     errors.RequestNotYours: of_strangers_request,
     errors.BMCUnreachable: of_faulty_bmc("unreachable"),
     errors.BMCCredentials: of_faulty_bmc("credentials"),
+    errors.BMCCertificate: of_faulty_bmc("certificate"),
     errors.BMCBusy: of_faulty_bmc("busy"),
     errors.BMCFault: of_faulty_bmc("broken"),
     errors.BMCUnsupported: of_faulty_bmc("unsupported"),

@@ -1,4 +1,4 @@
-"""Worlds for the contract of drivers: one machine each, behind the fake driver, ipmi_sim, or the farm."""
+"""Worlds for the contract of drivers: one machine each, behind the fake driver, an IPMI or a Redfish BMC."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,10 +10,22 @@ from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.ipmi import IPMIDriver
-from castiron.actors.drivers.operations import CheckUserPassword, Identify, ResetBMC
+from castiron.actors.drivers.operations import (
+    CheckUserPassword,
+    ClearSEL,
+    GetBootMode,
+    GetSELInfo,
+    Identify,
+    ResetBMC,
+    SetUserPassword,
+)
+from castiron.actors.drivers.redfish import RedfishDriver
 from castiron.testing import BMCFarm, Event
 from castiron.transport.vocabulary import NodeUUID, PowerState
 from tests.support.ipmi_sim import IPMISim
+from tests.support.redfish_bmc import RESET, RedfishBMC, refusal
+from tests.support.redfish_faults import status
+from tests.support.sushy import SushyEmulator
 
 Info = Mapping[str, Any]
 
@@ -40,6 +52,8 @@ class World(Protocol):
 
     lacks: frozenset[type]
     """Operations that its BMC does not have, or does not do as it says."""
+    quirks: frozenset[str]
+    """What its BMC does in its own way: see Quirk."""
 
     def log_events(self, count: int) -> None:
         """Put so many events into its log."""
@@ -54,11 +68,21 @@ class World(Protocol):
         ...
 
 
+class Quirk:
+    """Words for what not every BMC does."""
+
+    ALWAYS_PERSISTENT = "a boot device is set for always, whatever was asked"
+    NO_TIMED_LAMP = "the lamp knows no seconds"
+    NO_IPMI = "it is no IPMI"
+    OTHER_INVENTORY = "its inventory and sensors are its own"
+
+
 class FakeWorld:
     def __init__(self, clock: SystemClock) -> None:
         self.driver: Driver = FakeDriver(clock)
         self.healthy: Info = {"fake_username": "admin", "fake_password": "password"}
         self.lacks: frozenset[type] = frozenset()
+        self.quirks: frozenset[str] = frozenset()
         self.silent: Info = {"fake_fault": "unreachable"}
         self.wrong_password: Info = {**self.healthy, "fake_fault": "credentials"}
 
@@ -91,7 +115,8 @@ class IPMISimWorld:
         self.silent: Info = silent
         self.wrong_password: Info = {**bmc.driver_info, "ipmi_password": "wrong"}
         # Its own lamp, restart and test of a password: it has neither of the first two, and says yes to any password.
-        self.lacks: frozenset[type] = frozenset({Identify, ResetBMC, CheckUserPassword})
+        self.quirks: frozenset[str] = frozenset()
+        self.lacks: frozenset[type] = frozenset({Identify, ResetBMC, CheckUserPassword, GetBootMode})
         self._controls_before = bmc.control_count
 
     def power(self) -> PowerState:
@@ -115,7 +140,8 @@ class FarmWorld:
     def __init__(self, clock: SystemClock, farm: BMCFarm, silent: Info) -> None:
         self.driver: Driver = IPMIDriver(clock)
         self.bmc = farm[0]
-        self.lacks: frozenset[type] = frozenset()
+        self.lacks: frozenset[type] = frozenset({GetBootMode})
+        self.quirks: frozenset[str] = frozenset()
         self.healthy: Info = self.bmc.driver_info
         self.silent: Info = silent
         self.wrong_password: Info = {**self.bmc.driver_info, "ipmi_password": "wrong"}
@@ -134,3 +160,59 @@ class FarmWorld:
 
     def password(self) -> str:
         return self.bmc.password
+
+
+class RedfishWorld:
+    def __init__(self, clock: SystemClock, bmc: RedfishBMC, silent: Info) -> None:
+        self.driver: Driver = RedfishDriver(clock)
+        self.bmc = bmc
+        self.healthy: Info = bmc.driver_info
+        self.silent: Info = silent
+        self.wrong_password: Info = {**bmc.driver_info, "redfish_password": "wrong"}
+        self.lacks: frozenset[type] = frozenset()
+        self.quirks: frozenset[str] = frozenset({Quirk.NO_TIMED_LAMP, Quirk.NO_IPMI})
+
+    def power(self) -> PowerState:
+        return PowerState.ON if self.bmc.power == "On" else PowerState.OFF
+
+    def control_count(self) -> int:
+        return len(self.bmc.controls)
+
+    def refuse(self) -> Info:
+        self.bmc.next(status(400, refusal("ActionParameterValueNotInList")), "POST", RESET)
+        return self.healthy
+
+    def log_events(self, count: int) -> None:
+        self.bmc.events += count
+
+    def password(self) -> str:
+        return self.bmc.users["admin"]
+
+
+class SushyWorld:
+    def __init__(self, clock: SystemClock, bmc: SushyEmulator, silent: Info) -> None:
+        self.driver: Driver = RedfishDriver(clock)
+        self.bmc = bmc
+        self.healthy: Info = bmc.driver_info
+        self.silent: Info = silent
+        self.wrong_password: Info = {**bmc.driver_info, "redfish_password": "wrong"}
+        self.lacks: frozenset[type] = frozenset({ResetBMC, GetSELInfo, ClearSEL, SetUserPassword, CheckUserPassword})
+        self.quirks: frozenset[str] = frozenset(
+            {Quirk.ALWAYS_PERSISTENT, Quirk.NO_TIMED_LAMP, Quirk.NO_IPMI, Quirk.OTHER_INVENTORY}
+        )
+        self._resets_before = bmc.resets
+
+    def power(self) -> PowerState:
+        return self.bmc.power
+
+    def control_count(self) -> int:
+        return self.bmc.resets - self._resets_before
+
+    def refuse(self) -> Info:
+        pytest.skip("the emulator knows every power control that there is")
+
+    def log_events(self, count: int) -> None:
+        pytest.skip(f"the emulator has no event log for {count} events")
+
+    def password(self) -> str:
+        return "password"

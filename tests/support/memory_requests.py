@@ -27,6 +27,7 @@ SOON_S = 60.0
 LOOKS: dict[str, type[CastironError]] = {
     "unreachable": errors.BMCUnreachable,
     "credentials": errors.BMCCredentials,
+    "certificate": errors.BMCCertificate,
     "busy": errors.BMCBusy,
     "unsupported": errors.BMCUnsupported,
     "broken": errors.BMCFault,

@@ -21,7 +21,7 @@ caller: it becomes `internal` and its text stays in the log. Nothing but errors 
       CapacityError          a published limit was reached                  source=conductor
         MailboxFull  ConductorOverloaded  ConductorDraining  StoreUnavailable
       BMCError               the machine's controller                       source=bmc
-        BMCUnreachable  BMCCredentials  BMCUnsupported  BMCBusy  BMCFault
+        BMCUnreachable  BMCCredentials  BMCCertificate  BMCUnsupported  BMCBusy  BMCFault
       PowerStateUnconfirmed  the BMC took the command and the state did not follow
       DeadlineExceeded       the request's own time ran out
       StepFailed  StepTimeout  StepInterrupted    a step of a list did not do what it was to do
@@ -95,6 +95,7 @@ from castiron.transport.errors.conductor import (
 )
 from castiron.transport.errors.machine import (
     BMCBusy,
+    BMCCertificate,
     BMCCredentials,
     BMCError,
     BMCFault,
@@ -128,6 +129,7 @@ __all__ = [
     "ArgumentInvalid",
     "BMCAddressTaken",
     "BMCBusy",
+    "BMCCertificate",
     "BMCCredentials",
     "BMCError",
     "BMCFault",

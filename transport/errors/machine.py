@@ -24,6 +24,16 @@ class BMCCredentials(BMCError):
     retry = Retry.NEVER
 
 
+class BMCCertificate(BMCError):
+    """The BMC's certificate is not one to trust: unknown, expired, another host's, or not the pinned one.
+
+    details: reason, or fingerprint, the SHA-256 of the one that was shown.
+    """
+
+    code = "bmc.certificate"
+    retry = Retry.NEVER
+
+
 class BMCUnsupported(BMCError):
     """The BMC does not know the command, or not in this state (0xC1, 0xC9, 0xCC, 0xD5, 0xD6)."""
 

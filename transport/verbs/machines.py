@@ -47,6 +47,7 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
         errors.StoreUnavailable,
         errors.BMCUnreachable,
         errors.BMCCredentials,
+        errors.BMCCertificate,
         errors.BMCBusy,
         errors.BMCFault,
         errors.BMCUnsupported,
@@ -55,6 +56,7 @@ class NodeRequest(Verb, frozen=True, kw_only=True):
     failures: ClassVar[tuple[type[CastironError], ...]] = (
         errors.BMCUnreachable,
         errors.BMCCredentials,
+        errors.BMCCertificate,
         errors.BMCUnsupported,
         errors.BMCBusy,
         errors.BMCFault,

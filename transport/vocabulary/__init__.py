@@ -15,6 +15,7 @@ from castiron.transport.vocabulary.events import (
 from castiron.transport.vocabulary.machines import (
     AlarmState,
     BootDevice,
+    BootMode,
     CheckResult,
     Fault,
     PowerControl,
@@ -69,6 +70,7 @@ __all__ = [
     "Announced",
     "Applied",
     "BootDevice",
+    "BootMode",
     "CheckResult",
     "ConductorID",
     "DeliveryID",

@@ -57,6 +57,14 @@ class BootDevice(StrEnum):
     """No override: the order of the firmware. Read from BMCs, not settable by name."""
 
 
+class BootMode(StrEnum):
+    """How a machine's firmware boots; Ironic's words."""
+
+    UEFI = "uefi"
+    BIOS = "bios"
+    """As PCs did before UEFI: "legacy" in other places."""
+
+
 class Fault(StrEnum):
     """Why the conductor itself put a node aside."""
 

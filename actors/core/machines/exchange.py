@@ -14,7 +14,7 @@ from castiron.actors.drivers.findings import PasswordCheck, SystemGUID
 from castiron.actors.drivers.work import Deferred, Secret
 from castiron.store.records.copying import replace
 from castiron.transport.errors import BMCUnsupported, CastironError, DeadlineExceeded, from_wire
-from castiron.transport.vocabulary import Applied, Instant, PowerState
+from castiron.transport.vocabulary import Applied, BootMode, Instant, PowerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +129,8 @@ def told(value: Value) -> Mapping[str, Any]:
             result = {"power_state": value.value}
         case BootSetting(device=device, persistent=persistent, uefi=uefi):
             result = {"boot_device": device.value, "persistent": persistent, "uefi": uefi}
+        case BootMode():
+            result = {"boot_mode": value.value}
         case SystemGUID():
             result = {"system_guid": str(value)}
         case Secret():

@@ -12,6 +12,7 @@ from castiron.actors.drivers.base import Operation
 from castiron.actors.drivers.work import RunStep
 from castiron.transport.errors import (
     BMCBusy,
+    BMCCertificate,
     BMCCredentials,
     BMCUnreachable,
     BMCUnsupported,
@@ -91,7 +92,7 @@ class Limits:
     """How long a command of unknown outcome is given to show an effect."""
 
 
-HOPELESS: Final[tuple[type[CastironError], ...]] = (BMCCredentials, BMCUnsupported)
+HOPELESS: Final[tuple[type[CastironError], ...]] = (BMCCredentials, BMCCertificate, BMCUnsupported)
 """Failures that no patience mends: a read that meets one is not tried again."""
 
 PASSING: Final[tuple[type[CastironError], ...]] = (BMCUnreachable, BMCBusy, DeadlineExceeded)

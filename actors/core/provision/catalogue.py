@@ -30,11 +30,12 @@ from castiron.actors.drivers.operations import (
     ReadFRU,
     ReadSensors,
     ResetBMC,
+    SetBootMode,
 )
 from castiron.actors.settings import Settings
 from castiron.store.records import NodeRecord
 from castiron.store.records.copying import replace
-from castiron.transport.vocabulary import BootDevice, PowerState, PowerTarget, ProvisionState, StepKind
+from castiron.transport.vocabulary import BootDevice, BootMode, PowerState, PowerTarget, ProvisionState, StepKind
 
 FOR_EVER_S: Final = 10 * 365 * 86_400.0
 """Where a setting of 0 means that nobody's silence ends a wait."""
@@ -149,6 +150,11 @@ def _patient(step: Step, limits: Limits) -> Limits:
     return replace(limits, change_s=step.timeout_s)
 
 
+def _boot_mode(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
+    mode = BootMode(step.args["boot_mode"])
+    return _asks(SetBootMode(mode), "setting the boot mode")(step, limits, stage, settings)
+
+
 def _identify(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
     duration_s = int(step.args.get("duration_s", 15))
     return _asks(Identify(duration_s), "lighting the lamp")(step, limits, stage, settings)
@@ -247,6 +253,15 @@ BUILT_IN: Final = (
         },
         idempotent=True,
         make=_boot_device,
+    ),
+    Known(
+        interface="management",
+        step="set_boot_mode",
+        description="Set how the machine's firmware boots, from its next start. Redfish only.",
+        args={"boot_mode": Arg(description="how it boots", required=True, choices=tuple(BootMode))},
+        idempotent=True,
+        timeout_s=60.0,
+        make=_boot_mode,
     ),
     Known(
         interface="management",

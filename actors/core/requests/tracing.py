@@ -26,7 +26,7 @@ from castiron.actors.drivers.operations import said
 from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.store.records import Fragment, RequestRecord, TraceEntry
 from castiron.store.records.copying import replace
-from castiron.transport.vocabulary import Instant, PowerState, TraceWord
+from castiron.transport.vocabulary import BootMode, Instant, PowerState, TraceWord
 
 Trace = tuple[TraceEntry, ...]
 
@@ -148,7 +148,7 @@ def _said(value: Value) -> Any:
     """Return an answer in words; what a step has found is in the step's result."""
     if isinstance(value, BootSetting):
         return _setting(value)
-    if isinstance(value, PowerState):
+    if isinstance(value, PowerState | BootMode):
         return value.value
     if isinstance(value, Finding):
         return str(value)

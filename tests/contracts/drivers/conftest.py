@@ -9,8 +9,10 @@ import pytest
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.testing import BMCFarm
 from tests.support.driver_calls import Caller
-from tests.support.driver_worlds import FakeWorld, FarmWorld, Info, IPMISimWorld, World
+from tests.support.driver_worlds import FakeWorld, FarmWorld, Info, IPMISimWorld, RedfishWorld, SushyWorld, World
 from tests.support.ipmi_sim import IPMISim, running_ipmi_sim
+from tests.support.redfish_bmc import running_redfish_bmc
+from tests.support.sushy import SushyEmulator, running_sushy
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +36,35 @@ def silent() -> Iterator[Info]:
         yield {"ipmi_address": "127.0.0.1", "ipmi_port": deaf.getsockname()[1]}
 
 
-WORLDS = ["fake", pytest.param("ipmi_sim", marks=pytest.mark.simulators), "farm"]
+@pytest.fixture(scope="module")
+def sushy() -> Iterator[SushyEmulator]:
+    with running_sushy() as bmc:
+        yield bmc
+
+
+@pytest.fixture
+def silent_tcp() -> Iterator[Info]:
+    """A BMC that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as deaf:
+        yield {"redfish_address": f"127.0.0.1:{deaf.getsockname()[1]}"}
+
+
+SIMULATED = [pytest.param(name, marks=pytest.mark.simulators) for name in ("ipmi_sim", "sushy")]
+WORLDS = ["fake", "farm", "redfish", *SIMULATED]
 
 
 @pytest.fixture(params=WORLDS)
-def world(request: pytest.FixtureRequest, clock: SystemClock, silent: Info) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, clock: SystemClock, silent: Info, silent_tcp: Info) -> Iterator[World]:
     with ExitStack() as stack:
         made: World
         if request.param == "fake":
             made = FakeWorld(clock)
         elif request.param == "farm":
             made = FarmWorld(clock, stack.enter_context(BMCFarm(bmcs=1)), silent)
+        elif request.param == "redfish":
+            made = RedfishWorld(clock, stack.enter_context(running_redfish_bmc()), silent_tcp)
+        elif request.param == "sushy":
+            made = SushyWorld(clock, request.getfixturevalue("sushy"), silent_tcp)
         else:
             made = IPMISimWorld(clock, request.getfixturevalue("ipmi_sim"), silent)
         stack.callback(made.driver.stop, 5)

@@ -1,4 +1,4 @@
-"""A whole deploy: against OpenIPMI's ipmi_sim, whose state ipmitool tells, and against our farm."""
+"""A whole deploy: against OpenIPMI's ipmi_sim, whose state ipmitool tells, our farm, and OpenStack's sushy-emulator."""
 
 import threading
 from typing import Any
@@ -12,6 +12,7 @@ from tests.contracts.provisioning.conftest import Begin
 from tests.support.deadline import until
 from tests.support.ipmi_sim import running_ipmi_sim
 from tests.support.moving import PATIENCE_S, Story
+from tests.support.sushy import UUID, running_sushy
 
 DEPLOY: list[Any] = [
     {"interface": "management", "step": "set_boot_device", "args": {"boot_device": "pxe"}},
@@ -122,3 +123,27 @@ def test_a_machine_that_must_stay_on_is_rescued_by_named_steps_only(begin: Begin
         with pytest.raises(PowerOffDisabled):
             story.move("n1", target)
     story.ended(story.move("n1", "rescue", [{"step": "wait", "args": {"seconds": 0}}]))
+
+
+@pytest.mark.simulators
+def test_a_machine_is_deployed_over_redfish(begin: Begin) -> None:
+    with running_sushy() as bmc:
+        story = begin(sync_power_state_interval_s=1.0)
+        story.client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+
+        deploy(story)
+
+        assert bmc.power == "power on"
+        assert bmc.resets == 1
+        assert bmc.system["Boot"]["BootSourceOverrideTarget"] == "Pxe"
+        properties = story.show("n1").properties
+        assert properties["system_guid"] == {"system_guid": UUID}
+        assert properties["device_id"]["redfish"] == "1.5.0"
+        assert properties["fru"]["product"]["manufacturer"] == "Sushy Emulator"
+        assert "CPU Temp" in str(properties["sensors"])
+
+        mode = {"interface": "management", "step": "set_boot_mode", "args": {"boot_mode": "bios"}}
+        story.ended(story.move("n1", "service", [mode]))
+        assert bmc.system["Boot"]["BootSourceOverrideMode"] == "Legacy"
+        story.ended(story.move("n1", "undeploy"))
+        assert bmc.power == "power off"

@@ -16,7 +16,7 @@ from typing import Final
 
 from castiron.actors.drivers.base import BootSetting
 from castiron.actors.drivers.ipmi.sessions.codes import CHASSIS
-from castiron.actors.drivers.ipmi.sessions.exchange import GET_CHASSIS_STATUS, Nonsense, Request, Steps, needed
+from castiron.actors.drivers.ipmi.sessions.exchange import GET_CHASSIS_STATUS, Nonsense, Request, Steps, Unable, needed
 from castiron.transport.vocabulary import BootDevice, PowerControl, PowerState
 
 CONTROLS: Final[Mapping[PowerControl, int]] = {PowerControl.OFF: 0, PowerControl.ON: 1, PowerControl.SOFT_OFF: 5}
@@ -88,6 +88,12 @@ def set_boot_device(setting: BootSetting) -> Steps:
         yield _boot_option(_SET_IN_PROGRESS, _COMPLETE)
     needed(request, answer)
     return None
+
+
+def no_boot_mode() -> Steps:
+    """Say that IPMI has no boot mode but that of each boot device; the BMC is seen to answer first."""
+    yield GET_CHASSIS_STATUS
+    raise Unable("has no boot mode by itself: set it with the boot device")
 
 
 def identify(duration_s: int | None) -> Steps:

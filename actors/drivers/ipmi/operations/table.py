@@ -13,6 +13,8 @@ OPERATIONS: Final[Mapping[type, Callable[[Any, bool], Steps]]] = {
     SetPower: lambda it, tries: chassis.set_power(it.control, try_session=tries),
     GetBootDevice: lambda _, __: chassis.get_boot_device(),
     SetBootDevice: lambda it, _: chassis.set_boot_device(it.setting),
+    asked.GetBootMode: lambda _, __: chassis.no_boot_mode(),
+    asked.SetBootMode: lambda _, __: chassis.no_boot_mode(),
     asked.Identify: lambda it, _: chassis.identify(it.duration_s),
     asked.GetDeviceID: lambda _, __: controller.get_device_id(),
     asked.GetSystemGUID: lambda _, __: controller.get_system_guid(),

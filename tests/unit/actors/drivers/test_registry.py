@@ -30,7 +30,7 @@ def clock() -> Iterator[SystemClock]:
 def test_the_built_in_drivers_are_there_and_made_once(clock: SystemClock) -> None:
     registry = Registry(clock)
 
-    assert {"fake", "ipmi"} <= set(registry.names())
+    assert {"fake", "ipmi", "redfish"} <= set(registry.names())
     assert registry.made() == {}
     assert registry.get("fake") is registry.get("fake")
     assert registry.get("ipmi").name == "ipmi"
@@ -59,7 +59,7 @@ def test_a_plugin_is_loaded_at_its_first_use(clock: SystemClock) -> None:
     other = plugin("other", "castiron.actors.drivers.fake:FakeDriver")
     registry = Registry(clock, plugins=lambda: [other])
 
-    assert registry.names() == ["fake", "ipmi", "other"]
+    assert registry.names() == ["fake", "ipmi", "other", "redfish"]
     assert isinstance(registry.get("other"), FakeDriver)
 
 
@@ -75,7 +75,7 @@ def test_a_broken_plugin_is_one_line_in_the_log_and_unknown(
 
     assert len(caplog.records) == 1
     assert "\n" not in caplog.text.strip()
-    assert registry.names() == ["fake", "ipmi"]
+    assert registry.names() == ["fake", "ipmi", "redfish"]
     assert registry.get("fake").is_alive()
 
 

@@ -1,0 +1,1 @@
+"""How a BMC is reached over HTTPS: certificates, one connection, one session. Blocking; bounded in time and size."""

@@ -1,0 +1,108 @@
+"""Nodes whose BMCs speak Redfish, in a whole conductor: checks, sessions, and what becomes of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from castiron.actors.conductor import Conductor
+from castiron.actors.settings import Settings
+from castiron.testing import running_conductor
+from castiron.transport.clients.client import Client
+from tests.support.deadline import until
+from tests.support.redfish_bmc import SYSTEM, RedfishBMC, running_redfish_bmc
+from tests.support.redfish_faults import hang
+
+OFTEN = Settings(sync_power_state_interval_s=0.1, power_check_start_spread_s=0.0, command_timeout_s=2.0)
+
+
+@pytest.fixture
+def bmc() -> Iterator[RedfishBMC]:
+    with running_redfish_bmc() as made:
+        yield made
+
+
+@pytest.fixture
+def conductor() -> Iterator[Conductor]:
+    with running_conductor(settings=OFTEN) as made:
+        yield made
+
+
+@pytest.fixture
+def client(conductor: Conductor) -> Iterator[Client]:
+    with conductor.client(timeout_s=20) as made:
+        yield made
+
+
+def test_checks_use_one_session_and_survive_its_end(bmc: RedfishBMC, client: Client) -> None:
+    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+    until(lambda: bmc.count("GET", SYSTEM) >= 5)
+    assert (bmc.logins, len(bmc.sessions), bmc.connections) == (1, 1, 1)
+
+    bmc.expire_sessions()
+    bmc.drop_connections()
+    bmc.power = "On"
+
+    until(lambda: client.nodes.show("n1").power_state == "power on")
+    assert (bmc.logins, client.nodes.show("n1").power_check_failures) == (2, 0)
+
+
+def test_a_bmc_that_falls_silent_costs_its_own_node_and_is_asked_less_and_less(bmc: RedfishBMC, client: Client) -> None:
+    with running_redfish_bmc() as silent:
+        for name, each in (("n1", bmc), ("n2", silent)):
+            client.nodes.create(name, driver="redfish", driver_info=each.driver_info)
+        until(lambda: silent.count("GET", SYSTEM) >= 1)
+        silent.next(hang, count=1000)
+        until(lambda: client.nodes.show("n2").power_check_failures >= 1)
+        before = bmc.count("GET", SYSTEM)
+
+        until(lambda: bmc.count("GET", SYSTEM) >= before + 10)
+
+        assert client.nodes.show("n1").power_check_failures == 0
+        assert client.nodes.power("n1", "power on").wait(timeout_s=20).state == "succeeded"
+        assert bmc.most_at_once == 1
+        silent.released.set()
+
+
+def test_sessions_are_deleted_with_their_node_with_its_password_and_with_the_conductor(bmc: RedfishBMC) -> None:
+    bmc.users["second"] = "word"
+    with running_redfish_bmc() as other, running_conductor(settings=OFTEN) as conductor:
+        with conductor.client(timeout_s=20) as client:
+            for name, each in (("n1", bmc), ("n2", other)):
+                client.nodes.create(name, driver="redfish", driver_info=each.driver_info)
+            until(lambda: len(bmc.sessions) == len(other.sessions) == 1)
+
+            client.nodes.delete("n2")
+            until(lambda: not other.sessions)
+
+            client.nodes.set("n1", driver_info={"redfish_username": "second", "redfish_password": "word"})
+            until(lambda: bmc.logins == 2 and len(bmc.sessions) == 1)
+        conductor.stop()
+        assert bmc.sessions == {}
+
+
+def test_a_password_is_masked_and_a_wrong_one_is_told_without_it(bmc: RedfishBMC, client: Client) -> None:
+    client.nodes.create("n1", driver="redfish", driver_info={**bmc.driver_info, "redfish_password": "h0rse"})
+
+    request = client.nodes.power("n1", "power on").wait(timeout_s=20)
+
+    assert request.state == "failed"
+    assert (request.view.error or {})["code"] == "bmc.credentials"
+    told = str(request.view) + str(client.nodes.show("n1"))
+    assert "h0rse" not in told
+    assert "******" in told
+
+
+def test_a_password_is_changed_at_the_bmc_and_on_record(bmc: RedfishBMC, client: Client) -> None:
+    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+    assert client.provision.set("n1", "manage").wait(timeout_s=20).state == "succeeded"
+
+    step: dict[str, Any] = {"interface": "management", "step": "change_bmc_password", "args": {"generate": True}}
+    request = client.provision.set("n1", "clean", steps=[step]).wait(timeout_s=20)
+
+    assert request.state == "succeeded", request.view
+    assert bmc.users["admin"] != "password"
+    before = bmc.count("GET", SYSTEM)
+    bmc.expire_sessions()
+    until(lambda: bmc.count("GET", SYSTEM) > before + 3)
+    assert client.nodes.show("n1").power_check_failures == 0
