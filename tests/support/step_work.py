@@ -53,8 +53,8 @@ MOVES = {
     EventType.PROVISION_SET_END,
     EventType.PROVISION_SET_ERROR,
 }
-SAY_WHY = MOVES | {event for events in ANNOUNCED.values() for event in events}
-SAY_WHY |= {EventType.NODE_FAULT_SET, EventType.NODE_FAULT_CLEARED}
+FAULTS = {EventType.NODE_FAULT_SET, EventType.NODE_FAULT_CLEARED}
+SAY_WHY = MOVES | FAULTS | {event for events in ANNOUNCED.values() for event in events}
 """What `last_error` is written with."""
 LIST_ENDS = {EventType.PROVISION_SET_END, EventType.PROVISION_SET_ERROR}
 
