@@ -185,12 +185,19 @@ class RedfishBMC:
             wrong = next((each for each in self._wrongs if (each.method, each.path) == (method, path)), None)
             if wrong is not None:
                 self._wrongs.remove(wrong)
+        reply = self._reply(visit, method, path, body, wrong)
+        if reply is not None:
+            visit.reply(*reply)
+
+    def _reply(
+        self, visit: Visit, method: str, path: str, body: dict[str, Any], wrong: Wrong | None
+    ) -> tuple[int, Any, dict[str, str]] | None:
+        """Return what is answered; None: it has been. It is over before: whoever has the answer may ask again at once."""
         try:
             if wrong is not None and wrong.fault(visit):
-                return
+                return None
             with self._lock:
-                status, found, headers = self._carry_out(visit, method, path, body)
-            visit.reply(status, found, headers)
+                return self._carry_out(visit, method, path, body)
         finally:
             with self._lock:
                 self._at_once -= 1
