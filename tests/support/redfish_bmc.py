@@ -192,7 +192,7 @@ class RedfishBMC:
     def _reply(
         self, visit: Visit, method: str, path: str, body: dict[str, Any], wrong: Wrong | None
     ) -> tuple[int, Any, dict[str, str]] | None:
-        """Return what is answered; None: it has been. It is over before: whoever has the answer may ask again at once."""
+        """Return what is answered; None: it was. It counts as over before: whoever has it may ask again at once."""
         try:
             if wrong is not None and wrong.fault(visit):
                 return None
