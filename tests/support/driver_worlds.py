@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-import pytest
-
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.fake import FakeDriver
@@ -21,6 +19,7 @@ from castiron.actors.drivers.operations import (
 )
 from castiron.actors.drivers.redfish import RedfishDriver
 from castiron.testing import BMCFarm, Event
+from castiron.testing.bmc.faults import CommandKind, Faults, Refusal
 from castiron.transport.vocabulary import NodeUUID, PowerState
 from tests.support.ipmi_sim import IPMISim
 from tests.support.redfish_bmc import RESET, RedfishBMC, refusal
@@ -75,6 +74,8 @@ class Quirk:
     NO_TIMED_LAMP = "the lamp knows no seconds"
     NO_IPMI = "it is no IPMI"
     OTHER_INVENTORY = "its inventory and sensors are its own"
+    SAYS_YES = "it says yes to any password that it is to compare"
+    KNOWS_ALL = "it knows every power control that there is, and refuses none"
 
 
 class FakeWorld:
@@ -115,7 +116,7 @@ class IPMISimWorld:
         self.silent: Info = silent
         self.wrong_password: Info = {**bmc.driver_info, "ipmi_password": "wrong"}
         # Its own lamp, restart and test of a password: it has neither of the first two, and says yes to any password.
-        self.quirks: frozenset[str] = frozenset()
+        self.quirks: frozenset[str] = frozenset({Quirk.SAYS_YES})
         self.lacks: frozenset[type] = frozenset({Identify, ResetBMC, CheckUserPassword, GetBootMode})
         self._controls_before = bmc.control_count
 
@@ -153,7 +154,8 @@ class FarmWorld:
         return len(self.bmc.controls)
 
     def refuse(self) -> Info:
-        pytest.skip("the farm's BMCs know every power control that there is")
+        self.bmc.set_faults(Faults(refusal=Refusal(code=0xC1, kind=CommandKind.CONTROL)))
+        return self.healthy
 
     def log_events(self, count: int) -> None:
         self.bmc.keeps.log(*[Event(0x01, 1, 0x01, b"\x59")] * count)
@@ -198,7 +200,7 @@ class SushyWorld:
         self.wrong_password: Info = {**bmc.driver_info, "redfish_password": "wrong"}
         self.lacks: frozenset[type] = frozenset({ResetBMC, GetSELInfo, ClearSEL, SetUserPassword, CheckUserPassword})
         self.quirks: frozenset[str] = frozenset(
-            {Quirk.ALWAYS_PERSISTENT, Quirk.NO_TIMED_LAMP, Quirk.NO_IPMI, Quirk.OTHER_INVENTORY}
+            {Quirk.ALWAYS_PERSISTENT, Quirk.NO_TIMED_LAMP, Quirk.NO_IPMI, Quirk.OTHER_INVENTORY, Quirk.KNOWS_ALL}
         )
         self._resets_before = bmc.resets
 
@@ -209,10 +211,10 @@ class SushyWorld:
         return self.bmc.resets - self._resets_before
 
     def refuse(self) -> Info:
-        pytest.skip("the emulator knows every power control that there is")
+        return self.healthy
 
     def log_events(self, count: int) -> None:
-        pytest.skip(f"the emulator has no event log for {count} events")
+        raise AssertionError(f"the emulator has no event log for {count} events")
 
     def password(self) -> str:
         return "password"

@@ -149,6 +149,10 @@ class TestLooking:
 
 class TestActing:
     def test_the_event_log_is_counted_and_cleared(self, world: World, ask: Asking) -> None:
+        if GetSELInfo in world.lacks:
+            ask.unless_lacking(GetSELInfo())
+            ask.unless_lacking(ClearSEL())
+            return
         world.log_events(3)
         before = ask(GetSELInfo())
 
@@ -192,7 +196,9 @@ class TestActing:
 class TestPasswords:
     def test_a_changed_password_lets_in_and_the_old_one_does_not(self, world: World, ask: Asking) -> None:
         if SetUserPassword in world.lacks:
-            pytest.skip("the emulator has no accounts: the other BMCs are held to it")
+            ask.unless_lacking(SetUserPassword("admin", NEW_PASSWORD))
+            assert ask(VerifyCredentials(ask.info)) is None
+            return
         old, new = ask.info, ask.with_password(NEW_PASSWORD)
 
         with ask.another_password():
@@ -207,8 +213,12 @@ class TestPasswords:
         assert world.password() == "password"
 
     def test_a_password_is_compared(self, world: World, ask: Asking) -> None:
+        if Quirk.SAYS_YES in world.quirks:  # whatever it is asked; the driver tells what it said
+            assert ask(CheckUserPassword("admin", "Password")) is PasswordCheck.MATCHES
+            return
         if CheckUserPassword in world.lacks:
-            pytest.skip("ipmi_sim says yes to any password, the emulator has no accounts: the others are held to it")
+            ask.unless_lacking(CheckUserPassword("admin", "password"))
+            return
 
         assert ask(CheckUserPassword("admin", "password")) is PasswordCheck.MATCHES
         assert ask(CheckUserPassword("admin", "Password")) is PasswordCheck.DIFFERS
@@ -263,8 +273,9 @@ class TestPasswords:
         assert "given up" in str(ticket.failure().error)
 
     def test_a_driver_info_that_cannot_be_is_told(self, world: World, ask: Asking) -> None:
-        if not any(key.endswith("_address") for key in world.healthy):
-            pytest.skip("its driver_info has no address that could be left out: the others are held to it")
+        if not any(key.endswith("_address") for key in world.healthy):  # the fake one: nothing must be in its
+            assert ask(VerifyCredentials({"nonsense": 0})) is None
+            return
 
         refused = ask.end(VerifyCredentials({"nonsense": 0}), NotDone)
 
