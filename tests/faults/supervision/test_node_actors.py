@@ -106,7 +106,8 @@ def test_maintenance_by_hand_of_a_node_that_was_put_aside_ends_by_hand(house: Ho
 
     client.nodes.unset_maintenance("n1")
 
-    told = [event.type for event in client.nodes.history("n1")[:3]]
+    looks = {"node.power_state_corrected.success"}  # a check may come in between
+    told = [event.type for event in client.nodes.history("n1") if event.type not in looks][:3]
     assert told == ["node.maintenance_set.end", "node.fault_cleared.success", "node.fault_set.success"]
     assert client.nodes.show("n1").maintenance is False
     house.audit()
