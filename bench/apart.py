@@ -35,7 +35,15 @@ class Apart:
 
     def ask(self, question: object) -> Any:
         """Send a question and wait for the answer."""
+        self.begin(question)
+        return self.answer()
+
+    def begin(self, question: object) -> None:
+        """Send a question; `answer` waits for what is said to it."""
         self._pipe.send(question)
+
+    def answer(self) -> Any:
+        """Wait for the answer to what was begun."""
         return self._hear()
 
     def cpu_s(self) -> float:

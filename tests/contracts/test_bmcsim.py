@@ -19,6 +19,8 @@ from tests.support.udp import PROBE, SOON_S, exchange_with
 
 COUNT = 20
 CROWD = 200
+LATE_S = 2.5
+"""Longer than any answer is late; what comes later still, on a loaded machine, only counts as lost."""
 OFF, ON = 0x20, 0x21
 """Current power state, as Get Chassis Status has it; with the restore policy of most machines (28.2)."""
 SHORT_S = 0.2
@@ -192,10 +194,10 @@ def test_a_share_of_them_is_silent_from_the_start(program: Path) -> None:
 
 def test_answers_leave_as_late_as_real_ones_do_and_some_are_lost(program: Path) -> None:
     """Counts, not times: how many are later than the median is a draw that 200 BMCs settle, on any machine."""
-    median_ms = 1_000
-    options = {"median-ms": median_ms, "p99-ms": 2_000, "loss": 10}
+    median_ms = 500
+    options = {"median-ms": median_ms, "p99-ms": 1_000, "loss": 10}
     with Simulator(program, CROWD, **options) as running, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
-        mine.settimeout(SOON_S)
+        mine.settimeout(LATE_S)
         for info in running.infos:
             mine.sendto(PROBE, (info["ipmi_address"], info["ipmi_port"]))
         began_s, heard = time.monotonic(), dict[str, float]()
