@@ -58,6 +58,8 @@ class Wave(NamedTuple):
     """Since the burst began."""
     confirmed_s: list[float]
     """Since each was accepted."""
+    bad: list[bytes]
+    """Last answers without the proof."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ class Burst:
     clients: int = 32
     window: int = WINDOW
     """In flight for each of them."""
+    is_strict: bool = True
+    """An answer without the proof is an error; else it is returned among the bad ones."""
 
     def run(self) -> Wave:
         """Send all, and wait for all last answers."""
@@ -155,10 +159,12 @@ class _Surf:
             for socket in self._ready(poller):
                 while self._receive(socket):
                     self._send_next(socket, shares[socket])
-        if self.bad:
+        if self.bad and self.burst.is_strict:
             raise RuntimeError(f"{len(self.bad)} answers were not as wished, the first: {self.bad[0]!r}")
         wall_s, ended_at_s = time.perf_counter() - began, [at - began for at in self.ended_at]
-        return Wave(wall_s, self.accepted_at - began, self.accepted_s, self.final_s, ended_at_s, self.confirmed_s)
+        return Wave(
+            wall_s, self.accepted_at - began, self.accepted_s, self.final_s, ended_at_s, self.confirmed_s, self.bad
+        )
 
     def _ready(self, poller: zmq.Poller) -> list[Socket]:
         """Wait for answers; meanwhile each client says now and then that it is there."""

@@ -95,8 +95,15 @@ class _Walk:
             self._take(poller, left_s)
         self.took_s.sort()
         self.late_s.sort()
-        marks = (at_us(self.took_s, 50), at_us(self.took_s, 99), self.took_s[-1] * 1e6) if self.took_s else (0, 0, 0)
-        return Told(self.answers, len(self.sent_at), *marks, at_us(self.late_s, 99))
+        took_s = self.took_s or [0.0]
+        return Told(
+            answers=self.answers,
+            lost=len(self.sent_at),
+            p50_us=at_us(took_s, 50),
+            p99_us=at_us(took_s, 99),
+            max_us=took_s[-1] * 1e6,
+            sent_late_p99_us=at_us(self.late_s, 99),
+        )
 
     def _send(self, number: int, at: float, late_s: float) -> None:
         message_id, bodies = b"%d" % number, self.paced.bodies

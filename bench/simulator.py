@@ -129,7 +129,7 @@ def bmcs(count: int, *, silent_percent: int = 0, manners: Manners = AT_ONCE, see
 
 
 @contextmanager
-def python_bmcs(count: int, *, seed: int = 1, reason: str = "") -> Generator[BMCs]:
+def python_bmcs(count: int, *, seed: int = 1, reason: str = "") -> Generator["PythonBMCs"]:
     """Serve BMCs by castiron's own farm, in a process of its own."""
     with apart(_serve_python, count, seed) as process:
         yield PythonBMCs(process, reason)

@@ -44,7 +44,8 @@ def measure(size: Size) -> dict[str, float]:
                 lates.append(float(client.status().checks["late_p99_ms"] or 0.0))
             wall_s, checks = time.monotonic() - began_s, _answered(client) - before
             cpu_s = server.cpu_s() - cpu_s
-            timers, imported_s, answered_s = client.status().timers, *server.ready
+            timers = client.status().timers
+            imported_s, answered_s = server.ready
             return {
                 "cpu_percent": cpu_s / wall_s * 100,
                 "check_cpu_ms": cpu_s / max(1, checks) * 1e3,

@@ -1,4 +1,4 @@
-"""How large everything is that the table of targets is measured on: as the targets say, or small, to see that it works."""
+"""How large everything is that the table of targets is measured on: as the targets say, or small, to try it out."""
 
 from dataclasses import dataclass
 from typing import Final
