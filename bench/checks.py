@@ -111,17 +111,17 @@ class Stage:
         """Let time pass."""
         self._pausing.wait(seconds)
 
-    def wait_for_sessions(self) -> None:
-        """Wait until every healthy BMC is logged in to.
+    def wait_for_sessions(self, share: float = 1.0) -> None:
+        """Wait until every healthy BMC is logged in to, or such a share of them.
 
         Raises:
             TimeoutError: some are not in good time.
         """
-        healthy = self._case.nodes - self._case.nodes * self._case.silent_percent // 100
+        healthy = (self._case.nodes - self._case.nodes * self._case.silent_percent // 100) * share
         until_s = time.monotonic() + PATIENCE_S
         while (sessions := self._client.status().drivers["ipmi"]["sessions"]) < healthy:
             if time.monotonic() > until_s:
-                raise TimeoutError(f"{sessions} of {healthy} BMCs are logged in to after {PATIENCE_S:.0f} s")
+                raise TimeoutError(f"{sessions} of {healthy:.0f} BMCs are logged in to after {PATIENCE_S:.0f} s")
             self.pause(0.1)
 
     def watch(self, window_s: float, looks: int = LOOKS) -> dict[str, float]:

@@ -13,6 +13,9 @@ from bench.targets.recording import Run
 from bench.targets.table import TARGETS, Beside, Target
 
 COLUMNS: Final = ("what", "figure", "target", "measured", "least to most", "", "beside")
+FEW: Final = 0.1
+"""Ratios below this are told as parts, which keep their digits."""
+
 BEGIN: Final = "<!-- targets: from performance.json -->"
 END: Final = "<!-- end of targets -->"
 
@@ -55,11 +58,16 @@ def peers(verdict: Verdict, figures: Figures) -> str:
         return ""
     found = ((peer, peer_value(peer, figures)) for peer in verdict.target.peers)
     return "; ".join(
-        f"{number(verdict.spread.median / value)} times {peer.name} ({with_unit(value, verdict.target.unit)}"
+        f"{times(verdict.spread.median / value)} {peer.name} ({with_unit(value, verdict.target.unit)}"
         f"{', quoted' if peer.figure is None else ''})"
         for peer, value in found
         if value
     )
+
+
+def times(ratio: float) -> str:
+    """Say how many times something a figure is, or which part of it."""
+    return f"1/{number(1 / ratio)} of" if 0 < ratio < FEW else f"{number(ratio)} times"
 
 
 def with_unit(value: float, unit: str) -> str:

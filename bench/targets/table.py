@@ -156,6 +156,13 @@ def of_fleet(manner: str, suffix: str, left_open: float) -> tuple[Target, ...]:
             unit="s",
             limit=15.0,
         ),
+        Target(
+            row=f"{START}{manner}",
+            what="99 % of them",
+            figure=f"{fast}.sessions_99_percent_open_s",
+            unit="s",
+            limit=None,
+        ),
         Target(row=f"{STOP}{manner}", what="stopped after", figure=f"{fast}.stop_s", unit="s", limit=10.0),
         Target(
             row=f"{STOP}{manner}",
