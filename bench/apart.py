@@ -71,11 +71,11 @@ class Apart:
             / 1e9,
         }
 
-    def end(self) -> None:
-        """Tell it to end, and end it if it does not."""
+    def end(self, patience_s: float = ENDING_S) -> None:
+        """Tell it to end, and end it if it does not in so long."""
         if self._process.is_alive():
             self._pipe.send(END)
-        self._process.join(ENDING_S)
+        self._process.join(patience_s)
         self._process.kill()
 
     def _hear(self) -> Any:

@@ -117,8 +117,8 @@ def at_work(name: str, nodes: int, prefix: Sequence[str] = ()) -> Generator[tupl
 
 @contextmanager
 def _served(store: Path, settings: Settings, prefix: Sequence[str]) -> Generator["subprocess.Popen[str]"]:
-    told = [word for name, value in settings.items() for word in ("--set", f"{name}={value:g}")]
-    command = [sys.executable, *prefix, "-m", "castiron", "serve", "--store", str(store)]
+    told = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    command = [sys.executable, *prefix, "-m", "castiron", "serve", "--store", str(store), "--log-level", "warning"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path) or "."}
     process = subprocess.Popen(
         [*command, "--listen", endpoint_of(store), *told], stdout=subprocess.PIPE, text=True, env=environment

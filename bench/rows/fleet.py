@@ -165,7 +165,7 @@ class _Scene(NamedTuple):
         sessions = client.status().drivers["ipmi"]["sessions"]
         before = self.farm.counts().get("logouts")
         began_s = time.monotonic()
-        self.server.end()
+        self.server.end(PATIENCE_S)
         figures = {"stop_s": time.monotonic() - began_s}
         if before is not None:
             figures["left_open"] = float(sessions - (self.farm.counts()["logouts"] - before))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from rich.table import Table
@@ -115,13 +116,20 @@ def about(run: Run) -> Iterable[str]:
     """Say when, on what and with what a run was made, what failed in it, and how it came out."""
     verdicts = [judge(target, run.figures) for target in TARGETS]
     met, judged = (sum(verdict.is_met in values for verdict in verdicts) for values in ({True}, {True, False}))
-    yield f"{met} of {judged} targets met, in a {run.size} run with {run.repeats} repeats, {run.at}."
+    yield f"{met} of {judged} targets met, in a {run.size} run, each figure {counted(run.repeats)}, {run.at}."
     if run.size != "full":
         yield "A quick run is a tenth of the size that the targets are for: it shows that things work, not how well."
     yield machine_line(run.machine)
+    if run.loads:
+        yield f"Load {number(median(run.loads))} at the median of its parts, {number(max(run.loads))} at the most."
     yield f"It took {sum(map(sum, run.took_s.values())) / 60:.0f} minutes."
     for part, reasons in run.failed.items():
         yield f"{part} has failed: {'; '.join(reasons)}"
+
+
+def counted(repeats: int) -> str:
+    """Say how often."""
+    return "once" if repeats == 1 else f"{repeats} times"
 
 
 def machine_line(machine: Mapping[str, Any]) -> str:

@@ -27,14 +27,16 @@ class Run:
     figures: Rounds = field(default_factory=Rounds)
     took_s: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     """Part → seconds of each repeat."""
+    loads: list[float] = field(default_factory=list[float])
+    """Load averages of the minute at the end of each part: this program's own two or so, and what others did."""
     failed: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """Part → why a repeat of it has no figures."""
 
     def add(self, part: str, figures: Mapping[str, float], took_s: float) -> None:
-        """Note one repeat of a part."""
+        """Note one repeat of a part, with as many digits as any figure here is worth."""
         for name, value in figures.items():
-            self.figures.setdefault(part, {}).setdefault(name, []).append(value)
-        self.took_s.setdefault(part, []).append(took_s)
+            self.figures.setdefault(part, {}).setdefault(name, []).append(float(f"{value:.6g}"))
+        self.took_s.setdefault(part, []).append(round(took_s, 1))
 
 
 def write(path: Path, run: Run) -> None:

@@ -4,6 +4,7 @@ Repeats of a part lie as far apart as can be, so that an hour in which the machi
 that fails is noted, with why, and the others go on.
 """
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,7 @@ def run_all(
                 took_s = time.monotonic() - began_s
                 run.add(name, figures[name], took_s)
                 told(f"{repeat + 1}/{run.repeats} {name}: {took_s:.0f} s")
+            run.loads.append(round(os.getloadavg()[0], 1))
             write(path, run)
         run.add(MEMORY, derived(figures, size), 0.0)
         write(path, run)

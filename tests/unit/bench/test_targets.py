@@ -100,7 +100,7 @@ def test_every_target_is_in_the_table_and_the_sum_is_told() -> None:
 
     text = page.markdown(run)
 
-    assert text.startswith("1 of 2 targets met, in a full run with 3 repeats")
+    assert text.startswith("1 of 2 targets met, in a full run, each figure 3 times")
     assert "fakes has failed: TimeoutError: late" in text
     assert len([line for line in text.splitlines() if line.startswith("|")]) == len(TARGETS) + 2
     assert text.count("not measured") == len(TARGETS) - 2
