@@ -8,7 +8,8 @@ from castiron.testing import running_conductor
 from castiron.transport.codec import encode_reply, encode_verb
 from castiron.transport.errors import NodeNotFound
 from castiron.transport.replies import Pong
-from castiron.transport.verbs import NodeShow
+from castiron.transport.verbs import NodePowerSet, NodeShow
+from castiron.transport.vocabulary import PowerTarget, ReplyWish
 
 
 def test_answers_are_counted_by_their_codes_and_none_is_lost(tmp_path: Path) -> None:
@@ -20,6 +21,15 @@ def test_answers_are_counted_by_their_codes_and_none_is_lost(tmp_path: Path) -> 
     assert told.answers == {OK: 20, "node.not_found": 20}
     assert (told.lost, told.busy, told.others) == (0, 0, 20)
     assert 0 < told.p50_us <= told.p99_us <= told.max_us
+
+
+def test_of_a_request_its_last_answer_counts(tmp_path: Path) -> None:
+    body = encode_verb(NodePowerSet(node="n1", target=PowerTarget.ON, replies=ReplyWish.BOTH))
+    with running_conductor(store=tmp_path / "castiron.db") as conductor, conductor.client() as client:
+        client.nodes.create("n1", driver="fake")
+        told = Paced(client.endpoint, (body,), clients=1, per_s=10.0, seconds=0.3).run()
+
+    assert (told.answers, told.lost) == ({OK: 3}, 0)
 
 
 def test_who_meets_a_bound_is_told_busy(tmp_path: Path) -> None:
