@@ -19,8 +19,9 @@ from castiron.transport.errors import CastironError
 from castiron.transport.frames import FINAL, HEADER
 from castiron.transport.replies import Pong
 
-LAST_WORDS_S: Final = 10.0
-"""For answers, after the last message was sent; what has not come by then is lost."""
+LAST_WORDS_S: Final = 25.0
+"""For answers, after the last message was sent; what has not come by then is lost. A conductor forgets a client that has
+said nothing for 30 s."""
 
 OK: Final = "ok"
 BUSY: Final = ("conductor.overloaded", "mailbox.full")
