@@ -10,6 +10,8 @@ file, so what they do not need is imported where it is used.
 """
 
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
@@ -112,6 +114,7 @@ def targets(*, quick: bool, repeats: int | None, only: str | None, file: Path | 
     from bench.rows.parts import PARTS as ROWS  # noqa: PLC0415 - see the module
     from bench.targets import page, recording, running  # noqa: PLC0415 - see the module
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that every process is ended with us
     size = "quick" if quick else "full"
     at = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
     wanted = running.usual(size) if only is None else chosen(only, ROWS)

@@ -20,8 +20,8 @@ from castiron.transport.frames import FINAL, HEADER
 from castiron.transport.replies import Pong
 
 LAST_WORDS_S: Final = 25.0
-"""For answers, after the last message was sent; what has not come by then is lost. A conductor forgets a client that has
-said nothing for 30 s."""
+"""For answers, after the last message was sent; what has not come by then is lost. A conductor forgets a client that
+has said nothing for 30 s."""
 
 OK: Final = "ok"
 BUSY: Final = ("conductor.overloaded", "mailbox.full")
