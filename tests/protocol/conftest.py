@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard
 from castiron.transport.session import DEFAULT_LIMITS, Limits

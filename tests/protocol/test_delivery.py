@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import castiron
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.session import Limits
 from castiron.transport.verbs import AnyNodeRequest, NodeBootDeviceGet, NodePowerSet, NodeRequest, Ping, Verb
 from castiron.transport.vocabulary import Applied, PowerTarget, ReplyWish

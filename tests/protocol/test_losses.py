@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import castiron
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.session import Limits
 from castiron.transport.verbs import NodeDelete, NodePowerSet
 from castiron.transport.vocabulary import Applied, PowerTarget, ReplyWish

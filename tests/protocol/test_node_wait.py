@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from castiron.transport import verbs
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.waiting import Standing
 from castiron.transport.errors import ArgumentInvalid, NodeNotFound, ReplyTimeout
 from castiron.transport.replies import MASK, NodeView

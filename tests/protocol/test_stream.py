@@ -7,8 +7,8 @@ from itertools import islice
 import pytest
 
 import castiron
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.stream import EventStream
 from castiron.transport.events import EventView
 from castiron.transport.session import Limits
 from castiron.transport.vocabulary import EventType

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from castiron.transport.clients.conversation import Conversation
-from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.stream import AsyncEventStream
 from castiron.transport.errors import (
     CapacityError,
     ConductorDraining,
@@ -61,12 +61,12 @@ class Standing(NamedTuple):
 
 
 class NodeWait:
-    """One wait. One thread."""
+    """One wait; one at a time listens."""
 
     def __init__(
         self,
         conversation: Conversation,
-        stream: EventStream,
+        stream: AsyncEventStream,
         views: Sequence[NodeView],
         conditions: Sequence[Condition],
         *,
@@ -92,7 +92,7 @@ class NodeWait:
         self._is_silent = any(condition.field.partition(".")[0] in SILENT for condition in conditions)
         self._deleted: list[NodeView] = []
 
-    def finish(
+    async def finish(
         self,
         *,
         timeout_s: float | None,
@@ -103,7 +103,7 @@ class NodeWait:
         """Wait; see `Nodes.wait_for`."""
         ends_at = float("inf") if timeout_s is None else self._now() + timeout_s
         while True:
-            self._look(min(answer_s, max(AGAIN_S, ends_at - self._now())))
+            await self._look(min(answer_s, max(AGAIN_S, ends_at - self._now())))
             standing = self._standing()
             if progress is not None:
                 progress(standing)
@@ -112,7 +112,7 @@ class NodeWait:
             rest_s = ends_at - self._now()
             if rest_s <= 0:
                 raise _too_late(standing, timeout_s)
-            self._listen(min(rest_s, self._pause_s()))
+            await self._listen(min(rest_s, self._pause_s()))
 
     def _pause_s(self) -> float:
         if self._unsure:
@@ -133,11 +133,11 @@ class NodeWait:
             (holding if self._holds(partial(getattr, view)) else others).append(view)
         return Standing(holding, others)
 
-    def _look(self, answer_s: float) -> None:
+    async def _look(self, answer_s: float) -> None:
         """Look at the nodes that may have changed; those that cannot be seen now stay unsure."""
         for uuid, seq in list(self._unsure.items()):
             try:
-                view, seen_at = self._conversation.ask_with_seq(NodeShow(node=uuid), NodeView, answer_s)
+                view, seen_at = await self._conversation.ask_with_seq(NodeShow(node=uuid), NodeView, answer_s)
             except NodeNotFound:
                 del self._unsure[uuid]
                 self._deleted.append(self._views.pop(uuid))
@@ -155,17 +155,17 @@ class NodeWait:
                 raise refuse_secret(condition.field, f"$.conditions[{number}].field")
         return view
 
-    def _listen(self, timeout_s: float) -> None:
+    async def _listen(self, timeout_s: float) -> None:
         """Wait for an event, and take in all that have come by then."""
         try:
-            event = self._stream.within(timeout_s)
+            event = await self._stream.within(timeout_s)
             if event is None and self._is_silent:
                 self._doubt_all()
             while event is not None:
                 if event.node_uuid in self._views:
                     # What deletes a node is never seen on it.
                     self._unsure[event.node_uuid] = 0 if event.type == EventType.NODE_DELETE_END else event.seq
-                event = self._stream.within(0)
+                event = await self._stream.within(0)
         except EventsLost as lost:
             self._doubt_all()
             # Numbers that have gone back: what was heard of before will never be seen at its number.
