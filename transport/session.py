@@ -93,9 +93,21 @@ class Question:
 
     Attributes:
         told: called when a part or the outcome has come.
+        is_abandoned: whether nobody waits for it any more.
     """
 
-    __slots__ = ("asked_at", "deadline", "ends_at", "message_id", "outcome", "parts", "seq", "told", "verb")
+    __slots__ = (
+        "asked_at",
+        "deadline",
+        "ends_at",
+        "is_abandoned",
+        "message_id",
+        "outcome",
+        "parts",
+        "seq",
+        "told",
+        "verb",
+    )
 
     def __init__(self, verb: Verb, message_id: bytes, asked_at: float, deadline: float) -> None:
         self.verb = verb
@@ -110,12 +122,19 @@ class Question:
         self.seq = 0
         """Number of the last event that the outcome takes into account."""
         self.told: Callable[[], None] = _nobody
+        self.is_abandoned = False
 
     def settle(self, outcome: Struct | CastironError) -> None:
         """Note the outcome; the first one stays."""
         if self.outcome is None:
             self.outcome = outcome
             self.told()
+
+    def abandon(self) -> None:
+        """Note that nobody waits for it any more."""
+        self.is_abandoned = True
+        self.told = _nobody
+        self.parts.clear()
 
 
 class Session(Generic[Item]):

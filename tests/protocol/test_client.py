@@ -17,6 +17,8 @@ from castiron.transport.verbs import MAX_LIST, NodeCreate, NodeDelete, NodeShow,
 from castiron.transport.vocabulary import PowerState, PowerTarget, RequestState
 from tests.protocol.conftest import House, Opener
 
+pytestmark = pytest.mark.usefixtures("manner")
+
 
 @pytest.fixture
 def client(house: House) -> Iterator[Client]:

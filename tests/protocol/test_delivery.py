@@ -20,6 +20,8 @@ from tests.support.lossy_door import LossyDoor
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.raw_peer import Heard
 
+pytestmark = pytest.mark.usefixtures("manner")
+
 ANSWER_S = 0.4
 
 

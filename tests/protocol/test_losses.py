@@ -21,6 +21,8 @@ from tests.protocol.conftest import House, Opener
 from tests.protocol.test_peers import until
 from tests.support.raw_peer import RawDoor, RawPeer
 
+pytestmark = pytest.mark.usefixtures("manner")
+
 ROOT = Path(__file__).parents[2]
 WELCOME: dict[str, Any] = {
     "result": {

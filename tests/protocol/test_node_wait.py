@@ -16,6 +16,8 @@ from castiron.transport.vocabulary import EventType, PowerState
 from tests.protocol.conftest import House, Opener
 from tests.support.deadline import until
 
+pytestmark = pytest.mark.usefixtures("manner")
+
 ON = ["power_state=power on"]
 
 

@@ -16,6 +16,8 @@ from tests.protocol.conftest import House, Opener
 from tests.support.deadline import until
 from tests.support.memory_conductor import MemoryConductor
 
+pytestmark = pytest.mark.usefixtures("manner")
+
 QUICK = Limits(heartbeat_interval_s=0.1)
 PATIENCE_S = 20.0
 

@@ -72,8 +72,12 @@ class Conversation(ABC):
         """Whether it has been ended."""
         return self._is_closed
 
+    @abstractmethod
+    async def end_waits(self) -> None:
+        """End whatever is waited for: its sockets are about to be closed. Idempotent."""
+
     def close(self) -> None:
-        """End the conversation. Idempotent; the conductor is not told."""
+        """End the conversation, of which nothing is waited for. Idempotent; the conductor is not told."""
         self._is_closed = True
         self._link.close()
 

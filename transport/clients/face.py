@@ -113,9 +113,13 @@ class Face:
         self.sensors = AsyncNodeSensors(talk, timeout_s=timeout_s)
         self.nodes = AsyncNodes(talk, self.requests, timeout_s=timeout_s, follow=self.events, now=now)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the sockets, those of its streams too. Idempotent; requests go on without their client."""
-        for stream in list(self._streams):
+        streams = list(self._streams)
+        for stream in streams:
+            stream.finish()
+        await self._conversation.end_waits()
+        for stream in streams:
             stream.close()
         self._conversation.close()
 

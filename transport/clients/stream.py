@@ -144,9 +144,13 @@ class AsyncEventStream(AsyncIterator[EventView]):
                 await self._join()
             self._is_open = True
 
-    def close(self) -> None:
-        """Let go of the socket; iteration ends. Idempotent."""
+    def finish(self) -> None:
+        """Have the iteration end, with the wait that is under way at the latest. Idempotent."""
         self._ends_at = self._now()
+
+    def close(self) -> None:
+        """Let go of the socket, while nobody waits for it; iteration ends. Idempotent."""
+        self.finish()
         self._leave()
 
     async def __anext__(self) -> EventView:

@@ -67,14 +67,19 @@ class Talk:
         return int(max(1, min(wish, allowed - SPARE)))
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return any(not question.is_abandoned for question in self._session.in_flight.values())
+
+    @property
     def waiting(self) -> list[Question]:
         """The questions that have no outcome yet, in the order in which they were asked."""
         return list(self._session.in_flight.values())
 
     @property
-    def has_room(self) -> bool:
-        """Whether one more question may be asked now."""
-        return len(self._session.in_flight) < self.window()
+    def room(self) -> int:
+        """How many more questions may be asked now."""
+        return max(0, self.window() - len(self._session.in_flight))
 
     def question(self, verb: Verb, now: float, deadline: float) -> tuple[Question, Message]:
         """Return a question, and what to send for it; of one that cannot be encoded, the outcome is known."""
@@ -97,8 +102,11 @@ class Talk:
         self._session.begin(question.message_id, question)
 
     def end(self, question: Question) -> None:
-        """Forget a question: it has its outcome, or nobody waits for it any more. Idempotent."""
-        self._session.end(question.message_id)
+        """Note that nobody waits for a question any more. Idempotent.
+
+        Its place stays taken until it is answered, late or lost: to the conductor it is still in flight.
+        """
+        question.abandon()
 
     def _settle(self, question: Question, outcome: Struct | CastironError) -> None:
         self._session.end(question.message_id)
@@ -190,7 +198,7 @@ class Talk:
             return
         part = codec.decode_reply(reply.body, kinds[reply.kind](question.verb)).outcome
         question.deadline = question.ends_at
-        if isinstance(part, Struct):
+        if isinstance(part, Struct) and not question.is_abandoned:
             question.parts.append(part)
             question.told()
 

@@ -100,7 +100,7 @@ class Client(Blocking[Face]):
 
     def close(self) -> None:
         """Let go of the sockets, those of its streams too. Idempotent; requests go on without their client."""
-        self.held.close()
+        run(self.held.close())
 
     def events(
         self,

@@ -23,6 +23,9 @@ class BlockingConversation(Conversation):
         super().__init__(endpoint, block, name=name, now=now, keys=keys)
         self._lock = threading.RLock()
 
+    async def end_waits(self) -> None:
+        """Nothing is waited for where another thread closes: it has its turn then."""
+
     def close(self) -> None:
         """End the conversation. Idempotent; the conductor is not told."""
         with self._lock:
