@@ -12,7 +12,7 @@ from msgspec.structs import fields
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.blocking.conversation import block
 from castiron.transport.clients.blocking.running import run
-from castiron.transport.clients.subscription import Subscription
+from castiron.transport.clients.sockets.subscription import Subscription
 from castiron.transport.doors.guard import Guard
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import (

@@ -27,6 +27,7 @@ from castiron.transport.clients.provisioning.runbooks import AsyncRunbooks
 from castiron.transport.clients.requests import AsyncRequests
 from castiron.transport.clients.sensors import AsyncNodeSensors
 from castiron.transport.clients.stream import AsyncEventStream, Wanted, wanted_events
+from castiron.transport.clients.watching import AsyncWatch
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
 from castiron.transport.errors import CastironError
 from castiron.transport.keys.protection import client_keys
@@ -187,6 +188,24 @@ class Face:
         )
         self._streams.add(stream)
         return stream
+
+    def watch(
+        self,
+        nodes: Sequence[str] | None = None,
+        *,
+        timeout_s: float | None = None,
+        told: Callable[[str], object] | None = None,
+    ) -> AsyncWatch:
+        """Return an always-current view of nodes: all as they are when it is opened, then each change as it is seen.
+
+        Args:
+            nodes: of these, by name or uuid; None: of all, and of those that are made later.
+            timeout_s: end after so long; None: never.
+            told: called with a sentence when the conductor is away, and when it is back.
+        """
+        stream = self.events(nodes=nodes, timeout_s=timeout_s, told=told)
+        look = partial(self.nodes.list, nodes)
+        return AsyncWatch(self._conversation, stream, look=look, grows=nodes is None, answer_s=self._timeout_s)
 
     def send_many(
         self, verbs: Iterable[Verb], *, window: int = WINDOW

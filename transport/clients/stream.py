@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from castiron.transport import codec, events
 from castiron.transport.clients.conversation import Conversation
-from castiron.transport.clients.subscription import Subscription
+from castiron.transport.clients.sockets.subscription import Subscription
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import (
     CapacityError,
@@ -152,6 +152,11 @@ class AsyncEventStream(AsyncIterator[EventView]):
         """Let go of the socket, while nobody waits for it; iteration ends. Idempotent."""
         self.finish()
         self._leave()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is up."""
+        return self._rest_s() <= 0
 
     async def __anext__(self) -> EventView:
         """Return the next event, once there is one.

@@ -18,7 +18,7 @@ from castiron.transport.clients.blocking.nodes import Nodes
 from castiron.transport.clients.blocking.provisioning import Allocations, Guards, Provision, Runbooks
 from castiron.transport.clients.blocking.requests import Requests
 from castiron.transport.clients.blocking.running import Blocking, blocking, each, run
-from castiron.transport.clients.blocking.stream import EventStream
+from castiron.transport.clients.blocking.stream import EventStream, Watch
 from castiron.transport.clients.face import TIMEOUT_S, WINDOW, Face, Reach
 from castiron.transport.clients.periodics import AsyncPeriodics
 from castiron.transport.clients.sensors import AsyncNodeSensors
@@ -136,6 +136,28 @@ class Client(Blocking[Face]):
         stream = self.held.events(since, nodes=nodes, types=types, follow=follow, timeout_s=timeout_s, told=told)
         run(stream.open())
         return EventStream(stream)
+
+    def watch(
+        self,
+        nodes: Sequence[str] | None = None,
+        *,
+        timeout_s: float | None = None,
+        told: Callable[[str], object] | None = None,
+    ) -> Watch:
+        """Return an always-current view of nodes: all as they are when this returns, then each change as it is seen.
+
+        Args:
+            nodes: of these, by name or uuid; None: of all, and of those that are made later.
+            timeout_s: end after so long; None: never.
+            told: called with a sentence when the conductor is away, and when it is back.
+
+        Raises:
+            NodeNotFound: some node is unknown.
+            ConductorLost: nobody answers.
+        """
+        watch = self.held.watch(nodes, timeout_s=timeout_s, told=told)
+        run(watch.open())
+        return Watch(watch)
 
     def send_many(
         self, verbs: Iterable[Verb], *, window: int = WINDOW
