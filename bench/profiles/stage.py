@@ -19,7 +19,7 @@ from bench.apart import Apart, apart
 from bench.load import Burst, Steady
 from bench.scene import endpoint_of, fill, imagined, names
 from bench.simulator import BMCs, bmcs
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.codec import encode_verb
 from castiron.transport.verbs import NodePowerSet, NodeShow
 from castiron.transport.vocabulary import PowerTarget, ReplyWish

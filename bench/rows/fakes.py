@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from bench.rows.sizes import Size
 from bench.scene import conductor, endpoint_of, fill, imagined
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.vocabulary import PowerState
 
 FAKE: Final[dict[str, Any]] = {

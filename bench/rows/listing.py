@@ -15,7 +15,7 @@ from bench.load import connected
 from bench.pacing import Paced, Told
 from bench.rows.sizes import Size
 from bench.scene import conductor, endpoint_of, fill, imagined, names
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.codec import encode_verb
 from castiron.transport.frames import FINAL, HEADER
 from castiron.transport.verbs import NodeList, NodeShow

@@ -12,7 +12,7 @@ from bench.provisioning import SUCCEEDED
 from bench.rows.sizes import Size
 from bench.scene import conductor, endpoint_of, fill, names
 from bench.simulator import AT_ONCE, REAL, Manners, bmcs
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.codec import encode_verb
 from castiron.transport.verbs import NodePowerSet
 from castiron.transport.vocabulary import PowerTarget, ReplyWish
