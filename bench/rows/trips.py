@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from bench import echo, load
 from bench.accepting import bodies_of
-from bench.apart import apart
+from bench.apart import Apart, apart
 from bench.load import Pace, Steady
 from bench.rows.sizes import Size
 from bench.scene import conductor, endpoint_of, fill, imagined, names
@@ -43,23 +43,29 @@ def measure(size: Size) -> dict[str, float]:
     shows = tuple(encode_verb(NodeShow(node=name)) for name in names(size.nodes))
     with tempfile.TemporaryDirectory(prefix="castiron-bench-") as folder, apart(load.serve) as clients:
         at, store = f"ipc://{folder}/echo.ipc", Path(folder) / "castiron.db"
-        with apart(echo.serve, at):
-            figures = _trips("echo", clients, Steady(at, shows, b"node.show", MANY, size.seconds))
-            figures |= _trips("echo_alone", clients, Steady(at, shows, b"node.show", 1, size.seconds))
+        with apart(echo.serve, at) as server:
+            figures = _trips("echo", server, clients, Steady(at, shows, b"node.show", MANY, size.seconds))
+            figures |= _trips("echo_alone", server, clients, Steady(at, shows, b"node.show", 1, size.seconds))
         fill(store, imagined(size.nodes))
-        with conductor(store, **UNBOUND):
+        with conductor(store, **UNBOUND) as server:
             where = endpoint_of(store)
-            figures |= _trips("show", clients, Steady(where, shows, b"provision_state", MANY, size.seconds))
-            figures |= _trips("show_alone", clients, Steady(where, shows, b"provision_state", 1, size.seconds))
+            figures |= _trips("show", server, clients, Steady(where, shows, b"provision_state", MANY, size.seconds))
+            figures |= _trips("show_alone", server, clients, Steady(where, shows, b"provision_state", 1, size.seconds))
             bodies = bodies_of(size.nodes, int(MOST_PER_S * size.seconds), count())
-            figures |= _trips("accept", clients, Steady(where, bodies, b"on_restart", MANY, size.seconds))
+            figures |= _trips("accept", server, clients, Steady(where, bodies, b"on_restart", MANY, size.seconds))
         figures["sqlite_per_s"] = _sqlite_per_s(Path(folder) / "bare.db", size.seconds)
     return figures | {"show_to_echo_percent": figures["show_per_s"] / figures["echo_per_s"] * 100}
 
 
-def _trips(name: str, clients: Any, steady: Steady) -> dict[str, float]:
+def _trips(name: str, server: Apart, clients: Apart, steady: Steady) -> dict[str, float]:
+    cpu_s = server.cpu_s()
     pace: Pace = clients.ask(steady)
-    return {f"{name}_per_s": pace.per_s, f"{name}_p50_ms": pace.p50_us / 1e3, f"{name}_p99_ms": pace.p99_us / 1e3}
+    return {
+        f"{name}_per_s": pace.per_s,
+        f"{name}_p50_ms": pace.p50_us / 1e3,
+        f"{name}_p99_ms": pace.p99_us / 1e3,
+        f"{name}_cpu_us": (server.cpu_s() - cpu_s) / pace.answered * 1e6,
+    }
 
 
 def _sqlite_per_s(path: Path, seconds: float) -> float:

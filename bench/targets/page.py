@@ -116,7 +116,9 @@ def about(run: Run) -> Iterable[str]:
     """Say when, on what and with what a run was made, what failed in it, and how it came out."""
     verdicts = [judge(target, run.figures) for target in TARGETS]
     met, judged = (sum(verdict.is_met in values for verdict in verdicts) for values in ({True}, {True, False}))
-    yield f"{met} of {judged} targets met, in a {run.size} run, each figure {counted(run.repeats)}, {run.at}."
+    unknown = sum(verdict.spread is None for verdict in verdicts)
+    rest = f" ({unknown} figures were not measured)" if unknown else ""
+    yield f"{met} of {judged} targets met{rest}, in a {run.size} run, each figure {counted(run.repeats)}, {run.at}."
     if run.size != "full":
         yield "A quick run is a tenth of the size that the targets are for: it shows that things work, not how well."
     yield machine_line(run.machine)

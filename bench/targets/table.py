@@ -64,6 +64,7 @@ IRONIC_ON: Final = (Peer(name="Ironic", quoted=2_400.0),)
 IRONIC_START: Final = (Peer(name="Ironic, 200 nodes", quoted=1.7),)
 IRONIC_MEMORY: Final = (Peer(name="Ironic, 200 nodes", quoted=261.0),)
 ECHO: Final = (Peer(name="echo", figure="trips.echo_per_s"),)
+ECHO_CPU: Final = (Peer(name="echo", figure="trips.echo_cpu_us"),)
 ECHO_P99: Final = (Peer(name="echo", figure="trips.echo_alone_p99_ms"),)
 SQLITE: Final = (Peer(name="SQLite, bare rows", figure="trips.sqlite_per_s"),)
 
@@ -211,6 +212,7 @@ TARGETS: Final = (
         better=Better.HIGH,
         peers=ECHO,
     ),
+    Target(row=TRIPS, what="64 clients, CPU of one", figure="trips.show_cpu_us", unit="µs", limit=None, peers=ECHO_CPU),
     Target(row=TRIPS, what="1 client, p99", figure="trips.show_alone_p99_ms", unit="ms", limit=1.0, peers=ECHO_P99),
     Target(
         row=ACCEPT,
