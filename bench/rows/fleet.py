@@ -36,9 +36,6 @@ MANY_OPEN: Final = 0.99
 ALL_OPEN: Final = {AT_ONCE: 1.0, REAL: 0.999}
 """Share of the healthy BMCs' sessions that counts as all: where datagrams are lost, one or the other is always anew."""
 
-SETTLING_S: Final = 4.0
-"""From the last login until figures are taken."""
-
 LOOKS: Final = 6
 """At the pace of the checks within a window."""
 
@@ -77,7 +74,11 @@ class Fleet:
             store = Path(folder) / "castiron.db"
             fill(store, farm.infos)
             began_s = time.monotonic()
-            server = stack.enter_context(conductor(store, sync_power_state_interval_s=self.interval_s))
+            settings = {
+                "sync_power_state_interval_s": self.interval_s,
+                "power_check_start_spread_s": size.spread_s,
+            }
+            server = stack.enter_context(conductor(store, **settings))
             client = stack.enter_context(Client(endpoint_of(store), timeout_s=60.0))
             scene = _Scene(self, size, farm, endpoint_of(store), server, clients, Stage(case, farm, server, client))
             figures = scene.start(began_s) | scene.watch(client)
@@ -116,7 +117,7 @@ class _Scene(NamedTuple):
 
         The window is a whole interval where that is longer: after a start, checks come in a bunch in each.
         """
-        self.stage.pause(SETTLING_S)
+        self.stage.pause(self.size.settling_s)
         checks = self.stage.watch(max(self.size.window_s, self.fleet.interval_s), LOOKS)
         timers = client.status().timers
         told: Told = self.clients.ask(Paced(self.endpoint, self._questions(), 1, ASKS_PER_S, self.size.asking_s))
@@ -175,7 +176,7 @@ class _Scene(NamedTuple):
         """For healthy nodes, in turn: a look, which the front door answers, and a forecast, which the actor does."""
         silent = set(silent_numbers(self.size.nodes, self.fleet.silent_percent))
         every = names(self.size.nodes)
-        healthy = [name for number, name in enumerate(every) if number not in silent][:: self.size.nodes // 500]
+        healthy = [name for number, name in enumerate(every) if number not in silent][:: max(1, self.size.nodes // 500)]
         return tuple(
             body
             for name in healthy

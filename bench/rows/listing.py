@@ -31,7 +31,7 @@ PATIENCE_MS: Final = 60_000
 def measure(size: Size) -> dict[str, float]:
     """Return figures by name."""
     every = names(size.nodes)
-    shows = tuple(encode_verb(NodeShow(node=name)) for name in every[::20])
+    shows = tuple(encode_verb(NodeShow(node=name)) for name in every[:: max(1, len(every) // 500)])
     with tempfile.TemporaryDirectory(prefix="castiron-bench-") as folder, apart(load.serve) as clients:
         store = Path(folder) / "castiron.db"
         fill(store, imagined(size.nodes))

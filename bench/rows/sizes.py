@@ -10,6 +10,10 @@ class Size:
 
     nodes: int = 10_000
     fake_nodes: int = 100_000
+    spread_s: float = 10.0
+    """That logins are spread over at a start: the setting's default."""
+    settling_s: float = 4.0
+    """From the last login until figures are taken."""
     window_s: float = 12.0
     """That checks every 6 s are watched."""
     asking_s: float = 5.0
