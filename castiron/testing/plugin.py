@@ -172,7 +172,8 @@ def _enrol(client: "Client", wanted: Wanted, farm: "BMCFarm | None") -> None:
     from castiron.transport.errors import CastironError  # noqa: PLC0415 - loaded where it is asked for
     from castiron.transport.verbs import NodeCreate  # noqa: PLC0415 - as above
 
-    infos = [{} for _ in wanted.names] if farm is None else [bmc.driver_info for bmc in farm]
+    nothing: dict[str, Any] = {}
+    infos = [nothing] * wanted.nodes if farm is None else [bmc.driver_info for bmc in farm]
     verbs = [
         NodeCreate(name=name, driver=wanted.driver, driver_info=info)
         for name, info in zip(wanted.names, infos, strict=True)

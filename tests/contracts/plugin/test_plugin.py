@@ -69,6 +69,8 @@ def test_a_hundred_bmcs_over_udp_and_in_virtual_time(pytester: pytest.Pytester) 
             castiron_simulation.live(60)
             assert len(castiron_simulation.gather().nodes) == 100
         """,
+        "-n",
+        "2",  # workers of xdist have conductors of their own
     )
 
     result.assert_outcomes(passed=2)
@@ -93,47 +95,35 @@ def test_where_a_test_fails_its_nodes_story_is_told(pytester: pytest.Pytester) -
     )
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ("7", "*takes its arguments by name, as nodes=100.*"),
-        ("machines=7", "*knows no machines; it takes driver, faults, impatient, nodes, seed, settings.*"),
-        ("faults={'n9': 'silent=true'}", "*names n9, and the nodes are n1 to n3.*"),
-        ("faults={'n1': 'silnet=true'}", "*silnet*"),
-    ],
-)
-def test_a_marker_that_is_wrong_is_told_what_it_takes(pytester: pytest.Pytester, words: str, told: str) -> None:
-    result = ran(
-        pytester,
-        f"""
-        import pytest
-
-        @pytest.mark.castiron({words})
-        def test_it(castiron_client): ...
-        """,
-    )
-
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([told])
-
-
-def test_workers_of_xdist_have_conductors_of_their_own(pytester: pytest.Pytester) -> None:
+def test_a_marker_that_is_wrong_is_told_what_it_takes(pytester: pytest.Pytester) -> None:
     result = ran(
         pytester,
         """
         import pytest
 
-        @pytest.mark.castiron(nodes=10)
-        @pytest.mark.parametrize("number", range(8))
-        def test_it(castiron_client, bmc_farm, number):
-            castiron_client.nodes.power("n1", "power on").wait(timeout_s=20).raise_for_error()
-            assert [bmc.power for bmc in bmc_farm].count("power on") == 1
+        @pytest.mark.castiron(7)
+        def test_position(castiron_client): ...
+
+        @pytest.mark.castiron(machines=7)
+        def test_word(castiron_client): ...
+
+        @pytest.mark.castiron(faults={"n9": "silent=true"})
+        def test_node(castiron_client): ...
+
+        @pytest.mark.castiron(faults={"n1": "silnet=true"})
+        def test_fault(castiron_client): ...
         """,
-        "-n",
-        "2",
     )
 
-    result.assert_outcomes(passed=8)
+    result.assert_outcomes(errors=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*takes its arguments by name, as nodes=100.*",
+            "*knows no machines; it takes driver, faults, impatient, nodes, seed, settings.*",
+            "*names n9, and the nodes are n1 to n3.*",
+            "*silnet*",
+        ]
+    )
 
 
 def test_what_it_costs_a_run_without_castiron_is_an_import(pytester: pytest.Pytester) -> None:
