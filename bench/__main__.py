@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NoReturn, cast
 
 import click
 
@@ -72,6 +72,11 @@ def parts(*, nodes: int, seconds: float, idle_seconds: float, full: bool, only: 
     console.print(f"written to {target}")
 
 
+def _leave(number: int, _: object) -> NoReturn:
+    """End by unwinding, so that every process that was started ends, too."""
+    sys.exit(128 + number)
+
+
 def chosen(only: str | None, known: Collection[str]) -> tuple[str, ...]:
     """Return the parts to run.
 
@@ -114,7 +119,7 @@ def targets(*, quick: bool, repeats: int | None, only: str | None, file: Path | 
     from bench.rows.parts import PARTS as ROWS  # noqa: PLC0415 - see the module
     from bench.targets import page, recording, running  # noqa: PLC0415 - see the module
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that every process is ended with us
+    signal.signal(signal.SIGTERM, _leave)
     size = "quick" if quick else "full"
     at = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
     wanted = running.usual(size) if only is None else chosen(only, ROWS)
