@@ -8,10 +8,14 @@ process as a whole; the BMCs are a process of their own, which is not counted.
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from bench import load
 from bench.apart import Apart, apart
@@ -23,7 +27,9 @@ from bench.rows.sizes import Size
 from bench.scene import conductor, endpoint_of, fill, names
 from bench.simulator import AT_ONCE, REAL, BMCs, Manners, bmcs, silent_numbers
 from castiron.transport.clients.blocking.client import Client
-from castiron.transport.codec import encode_verb
+from castiron.transport.codec import decode_reply, encode_verb
+from castiron.transport.errors import CastironError
+from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodePowerSet, NodeSet, NodeShow
 from castiron.transport.vocabulary import PowerTarget, ReplyWish
 
@@ -151,6 +157,8 @@ class _Scene(NamedTuple):
         for target in targets[:-1]:
             self.clients.ask(self._wave(target))
         wave: Wave = self.clients.ask(self._wave(targets[-1]))
+        if wave.bad:
+            print(f"not confirmed: {dict(reasons(wave.bad))}")
         at_s = sorted(wave.ended_at_s)
         most = round(len(at_s) * MOST)
         return {
@@ -202,6 +210,16 @@ class _Scene(NamedTuple):
     def _wave(self, target: PowerTarget) -> Burst:
         verbs = (NodePowerSet(node=name, target=target, replies=ReplyWish.BOTH) for name in names(self.size.nodes))
         return Burst(self.endpoint, tuple(encode_verb(verb) for verb in verbs), SUCCEEDED, is_strict=False)
+
+
+def reasons(bad: Iterable[bytes]) -> Counter[str]:
+    """Return why requests did not succeed, by code: of the answer, or of the request that it tells of."""
+    outcomes = (decode_reply(body, RequestView).outcome for body in bad)
+    return Counter(outcome.code if isinstance(outcome, CastironError) else _code_of(outcome) for outcome in outcomes)
+
+
+def _code_of(outcome: Struct) -> str:
+    return str((outcome.error or {}).get("code", outcome.state)) if isinstance(outcome, RequestView) else "?"
 
 
 def until_ended(client: Client) -> None:
