@@ -15,14 +15,13 @@ from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Draw, Failed, Listen, Succeeded, Wait
 from castiron.actors.core.messages import Heard, Moved, TimerDue
-from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of, stages_of
 from castiron.actors.core.provision.lanes import (
+    begin_revert,
+    begin_step,
     follow,
     having,
     in_time,
-    launch,
-    machine_of,
     no_more_retries,
     run_of,
     stopped,
@@ -234,48 +233,15 @@ def _make(draft: Draft, active: Active, one: Move, settings: Settings) -> Active
         _wake(draft, active)
     match one:
         case Begin(place=place):
-            return _begin_step(draft, active, place, settings)
+            return begin_step(draft, active, place, settings)
         case Revert(place=place):
-            return _begin_revert(draft, active, place, settings)
+            return begin_revert(draft, active, place, settings)
         case Stop():
             return _stop(draft, active)
         case Finish():
             return _finish(draft, active, settings)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(one)
-
-
-def _begin_step(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
-    run = run_of(active)
-    one = run.steps[place]
-    run = run.having(
-        place,
-        state=StepState.RUNNING,
-        attempts=one.attempts + 1,
-        started_at=draft.now,
-        ended_at=None,
-        until=Instant(draft.now + one.step.timeout_s),
-        error=None,
-    )
-    active = replace(active, action=run)
-    draft.tell(EventType.STEP_START, telling.about(active.request, run, place, draft.state.record), active.request)
-    if one.step.step == HOLD:
-        run = run.having(place, state=StepState.SUCCESS, ended_at=draft.now, until=None)
-        draft.tell(EventType.STEP_END, telling.about(active.request, run, place, draft.state.record), active.request)
-        return replace(active, action=replace(run, is_to_hold=True))
-    action, following = machine_of(draft, active, place, settings).begin(draft.now)
-    return launch(draft, active, Lane(place=place, action=action), following, settings)
-
-
-def _begin_revert(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
-    run = run_of(active)
-    step = run.steps[place].step
-    run = run.having(place, state=StepState.REVERTING, until=Instant(draft.now + step.timeout_s))
-    active = replace(active, action=run)
-    told = telling.about(active.request, run, place, draft.state.record)
-    draft.tell(EventType.STEP_START, {**told, "revert": True}, active.request)
-    action, following = machine_of(draft, active, place, settings, is_revert=True).begin(draft.now)
-    return launch(draft, active, Lane(place=place, action=action, is_revert=True), following, settings)
 
 
 def _stop(draft: Draft, active: Active) -> Active:
