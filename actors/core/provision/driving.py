@@ -205,26 +205,41 @@ def alive(draft: Draft, active: Active, lane: Lane, progress: Mapping[str, Any],
 def go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool = False) -> None:
     """Make all moves that can be made now, then say where the node stands."""
     before = None if is_changed else draft.state.active
+    active = turns.without_engine(draft, active, run_of(active))
+    while moves := turns.own_moves(active, run_of(active), settings):
+        made = _make_all(draft, active, moves, settings)
+        if made is None:
+            return None
+        active = made
     if turns.is_asked(active, settings):
-        return _settle(draft, turns.ask(draft, active, run_of(active)), before)
-    while moves := run_of(active).moves():
-        for one in moves:
-            moved = _make(draft, active, one, settings)
-            if moved is None:
-                return None
-            active = moved
+        active = turns.ask(draft, active, run_of(active))
+        active = turns.park(draft, active, run_of(active))
     return _settle(draft, active, before)
+
+
+def unparked(draft: Draft, active: Active) -> None:
+    """Go on with a list that has an engine again."""
+    active = turns.unparked(draft, active, run_of(active))
+    return _settle(draft, active, draft.state.active)
 
 
 def moved(draft: Draft, active: Active, message: Moved, settings: Settings) -> None:
     """Make the moves that the executor has chosen; without it, take back what has been done."""
     active, moves = turns.answered(draft, active, run_of(active), message)
+    made = _make_all(draft, active, moves, settings)
+    return None if made is None else go_on(draft, made, settings)
+
+
+def _make_all(draft: Draft, active: Active, moves: tuple[Move, ...], settings: Settings) -> Active | None:
+    """Make moves of one turn, in order; what one comes to at once may rule the next out."""
     for one in moves:
+        if not run_of(active).allows(one):
+            continue
         made = _make(draft, active, one, settings)
         if made is None:
             return None
         active = made
-    return go_on(draft, active, settings)
+    return active
 
 
 def _make(draft: Draft, active: Active, one: Move, settings: Settings) -> Active | None:
@@ -298,7 +313,7 @@ def _settle(draft: Draft, active: Active, before: Active | None) -> None:
     """Say where the node stands, and see to it that what a successor must know is on disk."""
     run = run_of(active)
     active = _bounded(draft, active)
-    if not run.is_held and active.turn is None:
+    if not run.is_held and active.turn is None and active.engine_wish is None:
         _tend_wait(draft, active, run)
     if before is None or before.action != run or before.request != active.request:
         overdue_at = None if run.is_held or not active.lanes else run.until

@@ -35,7 +35,7 @@ def resume(draft: Draft, left: RequestRecord, settings: Settings) -> None:
     trace = tracing.resumed(left.trace, draft.now)
     request = replace(left, attempts=left.attempts + 1, trace=trace)
     run = Run.from_progress(left.progress)
-    active = Active(request=request, action=run, trace=trace)
+    active = Active(request=request, action=run, trace=trace, is_parked=True)
     draft.keep(request)
     for place in range(len(run.steps)):
         active = _take_over(draft, active, place, settings)
