@@ -1,0 +1,168 @@
+"""Turns of both executors: what is begun in one, and what a list does that has lent its engine."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from castiron.actors.core.effects import AskExecutor, LendEngine, RetakeEngine
+from castiron.actors.core.messages import EngineGranted, Order
+from castiron.actors.core.provision.run import Run
+from castiron.actors.core.state import Ticket
+from castiron.actors.executors.builtin import BuiltInEngine
+from castiron.actors.executors.executor import Open
+from castiron.actors.executors.taskflow.engine import FlowEngine
+from castiron.transport.verbs import NodeProvisionSet, StepWish
+from castiron.transport.vocabulary import (
+    EngineMode,
+    EventType,
+    Instant,
+    PowerState,
+    ProvisionState,
+    ProvisionTarget,
+    RequestID,
+    RequestState,
+    TaskExecutor,
+)
+from tests.support.node_world import World
+from tests.unit.core.node.messages import world
+
+EXECUTORS: dict[str, tuple[TaskExecutor, Open]] = {
+    "built-in": (TaskExecutor.BUILTIN, BuiltInEngine),
+    "taskflow": (TaskExecutor.TASKFLOW, FlowEngine),
+}
+
+
+def node(executor: str, **record: Any) -> World:
+    made = world(PowerState.OFF, provision_state=ProvisionState.AVAILABLE, **record)
+    chosen, make = EXECUTORS[executor]
+    made.settings = replace(made.settings, task_executor=chosen, sync_power_state_interval_s=0.0)
+    made.executor.make = make
+    return made
+
+
+def deploy(of: World, *steps: StepWish) -> RequestID:
+    verb = NodeProvisionSet(
+        node="n1", target=ProvisionTarget.DEPLOY, steps=list(steps), engine_mode=EngineMode.PARALLEL
+    )
+    request = of.submit(verb)
+    of.grant()
+    return request
+
+
+def settle(of: World, until: float = 5.0) -> None:
+    """Let all happen that happens within so many seconds."""
+    end = of.now + until
+    while True:
+        answers = (*of.timers.values(), *(at for at, _ in {**of.calls, **of.executor.answers}.values()))
+        if min(answers, default=end) >= end:
+            of.now = Instant(end)
+            return
+        of.advance()
+
+
+def begun(of: World) -> list[str]:
+    return [event.payload["name"] for event in of.events if event.type is EventType.STEP_START]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_of_steps_that_are_to_begin_at_once_none_begins_after_one_that_fails_at_once(executor: str) -> None:
+    of = node(executor, driver="a-plug-in")  # its driver knows of no password: that is known without asking
+
+    request = deploy(
+        of,
+        StepWish(interface="test", step="back", name="before", after=[]),
+        StepWish(interface="management", step="change_bmc_password", args={"generate": True}, after=[]),
+        StepWish(interface="test", step="twice", name="later", after=[]),
+    )
+    settle(of)
+
+    assert of.requests[request].state is RequestState.FAILED
+    password = "management.change_bmc_password"
+    assert begun(of) == ["before", password, password, "before"], "begun, and taken back, the latest first"
+    assert ("execute", "later") not in of.bench.done
+    assert of.record.provision_state is ProvisionState.DEPLOY_FAILED
+
+
+def standing(of: World) -> str:
+    return of.record.provision_state.value
+
+
+def run_of(of: World) -> Run:
+    assert of.state.active is not None
+    assert isinstance(of.state.active.action, Run)
+    return of.state.active.action
+
+
+def waiting() -> World:
+    """Return a node whose first step waits for somebody; one more is to come."""
+    of = node("taskflow")
+    deploy(of, StepWish(step="wait"), StepWish(interface="test", step="twice"))
+    settle(of)
+    assert of.record.provision_state is ProvisionState.DEPLOY_WAIT
+    return of
+
+
+def test_a_list_that_waits_lends_its_engine_and_asks_for_one_to_go_on() -> None:
+    of = waiting()
+    assert not of.executor.has_place
+
+    of.answer({"said": 1})
+
+    wish = next(one.ticket for one in of.effects if isinstance(one, RetakeEngine))
+    assert not [one for one in of.effects if isinstance(one, AskExecutor)]
+    assert standing(of) == "wait call-back", "nothing is done yet"
+    of.executor.answers.clear()
+    of.tell(EngineGranted(ticket=Ticket(wish + 1000)))
+    assert not of.effects, "the grant of another wish"
+    of.executor.has_place, of.executor.wish = True, None
+    of.tell(EngineGranted(ticket=wish))
+    assert any(isinstance(one, AskExecutor) for one in of.effects)
+    settle(of)
+    assert standing(of) == "active"
+
+
+def test_a_successor_takes_up_what_waits_without_an_engine_first() -> None:
+    of = waiting()
+
+    of.crash()
+    of.grant()
+
+    assert of.state.active is not None
+    assert of.state.active.is_parked
+    assert run_of(of).is_busy, "whoever answers is heard, whether there is an engine or not"
+    assert of.answer({"said": 1})
+    settle(of, 60.0)
+    assert of.record.provision_state is ProvisionState.ACTIVE
+
+
+@pytest.mark.parametrize("is_in_line", [False, True])
+def test_what_is_given_up_goes_back_without_an_engine(is_in_line: bool) -> None:
+    of = node("taskflow")
+    request = deploy(
+        of,
+        StepWish(interface="test", step="back"),
+        StepWish(step="wait", after=["test.back"]),
+        StepWish(interface="test", step="twice"),
+    )
+    settle(of)
+    if is_in_line:
+        of.answer({"said": 1})
+        of.executor.answers.clear()  # others keep all of them
+
+    of.direct(Order.ABORT)
+
+    assert [one for one in of.effects if isinstance(one, LendEngine)]
+    settle(of)
+    assert of.requests[request].state is RequestState.FAILED
+    assert ("revert", "test.back") in of.bench.done
+
+
+def test_a_pause_of_seconds_keeps_the_engine_and_a_long_one_lends_it() -> None:
+    for seconds, is_lent in ((4, False), (6, True)):
+        of = node("taskflow")
+        deploy(of, StepWish(step="wait", args={"seconds": seconds}), StepWish(interface="test", step="twice"))
+        settle(of, 1.0)
+        assert of.executor.has_place is not is_lent
+        settle(of, 60.0)
+        assert of.record.provision_state is ProvisionState.ACTIVE
