@@ -9,6 +9,7 @@ engine says.
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from castiron.actors.core.provision.run import Run
@@ -28,6 +29,15 @@ Told = Callable[[Answer | CastironError], None]
 """Told the answer, or why there is none, from any thread; must not block."""
 
 
+Start = Callable[[Callable[[], None]], None]
+"""Has turns taken: calls what it is given, once, and not on its caller's thread."""
+
+
+def on_a_thread(work: Callable[[], None]) -> None:
+    """Take turns on a thread of their own, for as long as there are any."""
+    threading.Thread(target=work, name="castiron-engine", daemon=True).start()
+
+
 class _Question(NamedTuple):
     run: Run
     told: Told
@@ -39,11 +49,13 @@ class Engines:
     Args:
         make: makes an engine.
         threads: how many turns are taken at once.
+        start: has turns taken; by default on a thread.
     """
 
-    def __init__(self, make: Open = BuiltInEngine, threads: int = 1) -> None:
+    def __init__(self, make: Open = BuiltInEngine, threads: int = 1, *, start: Start = on_a_thread) -> None:
         self.make: Final = make
         self._threads: Final = threads
+        self._start = start
         self._lock = threading.Lock()
         self._courses: set[_Course] = set()
         self._waiting: dict[_Course, None] = {}  # in the order in which they came
@@ -98,7 +110,7 @@ class Engines:
         with self._lock:
             course = self._take()
         if course is not None:
-            threading.Thread(target=self._work, args=(course,), name="castiron-engine", daemon=True).start()
+            self._start(partial(self._work, course))
 
     def _work(self, course: "_Course | None") -> None:
         """Take turns for as long as somebody waits for one, on a thread of its own."""

@@ -1,13 +1,16 @@
 """A thousand nodes whose waits end in the same tick are seen to in that tick, not so many a minute."""
 
 from collections.abc import Sequence
+from typing import Any
+
+import pytest
 
 from castiron.testing.simulation.plan import DAY_S, Plan
 from castiron.testing.simulation.simulation import Simulation
 from castiron.testing.simulation.users import create
 from castiron.transport.events import EventView
 from castiron.transport.verbs import NodeProvisionSet, StepWish
-from castiron.transport.vocabulary import EventType, ProvisionTarget
+from castiron.transport.vocabulary import EventType, ProvisionTarget, TaskExecutor
 
 NODES = 1000
 NEVER_S = 1e9
@@ -26,8 +29,11 @@ def told(simulation: Simulation, kind: EventType) -> list[EventView]:
     return [event for event in simulation.evidence.published if event.type == kind]
 
 
-def test_a_thousand_waits_that_end_at_once_are_seen_to_in_the_same_tick() -> None:
-    with Simulation(Plan(nodes=NODES, ipmi_nodes=0, request_mean_s=NEVER_S, check_interval_s=DAY_S)) as simulation:
+@pytest.mark.parametrize("executor", TaskExecutor)
+def test_a_thousand_waits_that_end_at_once_are_seen_to_in_the_same_tick(executor: TaskExecutor) -> None:
+    few: dict[str, Any] = {"task_executor": executor, "max_engines": 3}  # what waits, or is given up, needs none
+    plan = Plan(nodes=NODES, ipmi_nodes=0, request_mean_s=NEVER_S, check_interval_s=DAY_S, **few)
+    with Simulation(plan) as simulation:
         timeout_s = simulation.evidence.settings.inspect_wait_timeout_s
         for machine in simulation.machines:
             simulation.users.ask(create(machine))
