@@ -15,15 +15,13 @@ from typing import Final, NamedTuple
 from castiron.actors.core.provision.run import Run
 from castiron.actors.executors.builtin import BuiltInEngine
 from castiron.actors.executors.executor import Answer, Engine, Open
+from castiron.actors.steps.results import said
 from castiron.transport.errors import CastironError, StepFailed
 
 log = logging.getLogger(__name__)
 
 MAX_LEFT_BEHIND: Final = 64
 """Threads of engines that hang; beyond it no turn is taken, as each keeps memory for ever."""
-
-MAX_SAID: Final = 500
-"""Characters of what an engine says of its failure."""
 
 Told = Callable[[Answer | CastironError], None]
 """Told the answer, or why there is none, from any thread; must not block."""
@@ -218,8 +216,8 @@ class _Course:
         except BaseException as error:
             log.exception("the engine of %s has failed; what was done is taken back without it", self.key)
             self._drop()
-            said = f"The engine raised {type(error).__name__}: {str(error)[:MAX_SAID]}"
-            return StepFailed(f"{said}. What was done is taken back without it.")
+            words = f"The engine raised {type(error).__name__}: {said(error)}"
+            return StepFailed(f"{words}. What was done is taken back without it.")
 
     def _drop(self) -> None:
         engine, self._engine = self._engine, None

@@ -66,6 +66,7 @@ from castiron.actors.published.board import Board
 from castiron.actors.services import Services
 from castiron.actors.steps.declaring import StepContext
 from castiron.actors.steps.drawing import draw_password
+from castiron.actors.steps.results import Reports
 from castiron.actors.steps.tokens import StepPlace
 from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
@@ -292,7 +293,7 @@ class NodeActor(DispatchedActor):
             attempt=effect.attempt,
             deadline=effect.deadline,
             token=services.tokens.give(record.uuid, place),
-            report=partial(_reported, self.actor_ref, effect.ticket),
+            report=Reports(partial(_reported, self.actor_ref, effect.ticket)),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
         whose = (record.uuid, effect.request_id, effect.name)

@@ -1,22 +1,27 @@
 """Turns of both executors: what is begun in one, and what a list does that has lent its engine."""
 
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import pytest
 
 from castiron.actors.core.effects import AskExecutor, LendEngine, RetakeEngine
 from castiron.actors.core.messages import EngineGranted, Order
+from castiron.actors.core.provision.inheriting import MAX_TAKEN_UP
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import Ticket
 from castiron.actors.executors.builtin import BuiltInEngine
 from castiron.actors.executors.executor import Open
 from castiron.actors.executors.taskflow.engine import FlowEngine
+from castiron.transport.errors import StepFailed
 from castiron.transport.verbs import NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import (
+    FINAL_REQUEST_STATES,
     EngineMode,
     EventType,
     Instant,
+    Policy,
     PowerState,
     ProvisionState,
     ProvisionTarget,
@@ -25,7 +30,8 @@ from castiron.transport.vocabulary import (
     TaskExecutor,
 )
 from tests.support.node_world import World
-from tests.unit.core.node.messages import world
+from tests.support.step_work import Luck
+from tests.unit.core.node.messages import maintain, world
 
 EXECUTORS: dict[str, tuple[TaskExecutor, Open]] = {
     "built-in": (TaskExecutor.BUILTIN, BuiltInEngine),
@@ -166,3 +172,66 @@ def test_a_pause_of_seconds_keeps_the_engine_and_a_long_one_lends_it() -> None:
         assert of.executor.has_place is not is_lent
         settle(of, 60.0)
         assert of.record.provision_state is ProvisionState.ACTIVE
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_step_that_ends_its_conductor_again_and_again_is_begun_so_often(executor: str) -> None:
+    of = node(executor)
+    request = deploy(of, StepWish(interface="test", step="back"), StepWish(interface="test", step="twice"))
+    settle(of)
+    assert standing(of) == "active", "it does no harm in itself"
+    again = NodeProvisionSet(node="n1", target=ProvisionTarget.REBUILD, steps=[StepWish(interface="test", step="back")])
+    of.bench.luck = repeat(Luck.HANGS)
+    request = of.submit(again)
+    of.grant()
+
+    lives = 0
+    while of.requests[request].state is RequestState.RUNNING:
+        settle(of, 0.2)
+        of.crash()
+        of.bench.luck = repeat(Luck.HANGS if lives < MAX_TAKEN_UP else Luck.WELL)
+        of.grant()
+        settle(of, 0.2)
+        lives += 1
+        assert lives < 20, "it is begun for ever"
+
+    error = of.requests[request].error or {}
+    assert (error["code"], "again and again" in error["message"]) == ("step.interrupted", True)
+    assert lives == MAX_TAKEN_UP + 1
+    assert standing(of) == "deploy failed"
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_what_its_state_does_not_allow_any_more_when_it_has_its_permit_leaves_no_trace(executor: str) -> None:
+    of = node(executor)
+    of.submit(NodeProvisionSet(node="n1", target=ProvisionTarget.MANAGE))
+    late = of.submit(NodeProvisionSet(node="n1", target=ProvisionTarget.DEPLOY, steps=[], policy=Policy.AFTER))
+    assert of.requests[late].state is RequestState.QUEUED
+    of.grant()
+    settle(of)
+    before = of.record
+
+    of.grant()
+
+    assert of.requests[late].state is RequestState.FAILED
+    assert [event.type for event in of.told(late)] == [EventType.REQUEST_END]
+    now = of.record
+    assert (now.provision_state, now.target_provision_state, now.last_error) == ("manageable", None, before.last_error)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("how", ["it ends", "it fails", "it is aborted"])
+def test_maintenance_that_was_set_by_hand_while_a_list_went_on_stays_however_that_ends(executor: str, how: str) -> None:
+    of = node(executor)
+    request = deploy(of, StepWish(step="wait"), StepWish(interface="test", step="twice"))
+    settle(of)
+    of.tell(maintain())
+
+    if how == "it is aborted":
+        of.direct(Order.ABORT)
+    else:
+        of.answer(StepFailed("No.") if how == "it fails" else {"said": 1})
+    settle(of, 60.0)
+
+    assert of.requests[request].state in FINAL_REQUEST_STATES
+    assert of.record.maintenance, "nobody has taken it out"
