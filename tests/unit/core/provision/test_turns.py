@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from castiron.actors.core.effects import AskExecutor, LendEngine, RetakeEngine
-from castiron.actors.core.messages import EngineGranted, Order
+from castiron.actors.core.messages import EngineGranted, Order, PermitGranted
 from castiron.actors.core.provision.inheriting import MAX_TAKEN_UP
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import Ticket
@@ -235,3 +235,21 @@ def test_maintenance_that_was_set_by_hand_while_a_list_went_on_stays_however_tha
 
     assert of.requests[request].state in FINAL_REQUEST_STATES
     assert of.record.maintenance, "nobody has taken it out"
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_permit_that_is_told_twice_begins_nothing_beside_what_goes_on(executor: str) -> None:
+    of = node(executor)
+    request = deploy(of, StepWish(step="wait"), StepWish(interface="test", step="twice"))
+    of.submit(NodeProvisionSet(node="n1", target=ProvisionTarget.SERVICE, steps=[], policy=Policy.AFTER))
+    settle(of)
+    events, active = list(of.events), of.state.active
+
+    of.tell(PermitGranted(request_id=request))
+
+    assert of.events == events
+    assert of.state.active is active
+    assert [one.state for one in of.requests.values()].count(RequestState.RUNNING) == 1
+    of.answer({"said": 1})
+    of.drain()
+    assert all(one.state in FINAL_REQUEST_STATES for one in of.requests.values())
