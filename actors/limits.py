@@ -70,7 +70,12 @@ BOUNDS: Final = (
     Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
     Bound("deploy_actions", "max_concurrent_deploy", "the same for deploy and rebuild, waits included; 0: off", WAITS),
     Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
-    Bound("engines", "max_engines", "a move waits likewise, with task_executor=taskflow; others pass it", WAITS),
+    Bound(
+        "engines",
+        "max_engines",
+        "a move, or a list that goes on, waits likewise, with task_executor=taskflow; others pass it",
+        WAITS,
+    ),
     Bound("engine_turns", "engine_threads", "an engine waits for another to end its turn", WAITS, _NO),
     Bound(
         "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
