@@ -61,7 +61,7 @@ def settle(of: World, until: float = 5.0) -> None:
     end = of.now + until
     while True:
         answers = (*of.timers.values(), *(at for at, _ in {**of.calls, **of.executor.answers}.values()))
-        if min(answers, default=end) >= end:
+        if min((*answers, of.recover_at or end)) >= end:
             of.now = Instant(end)
             return
         of.advance()
@@ -253,3 +253,24 @@ def test_a_permit_that_is_told_twice_begins_nothing_beside_what_goes_on(executor
     of.answer({"said": 1})
     of.drain()
     assert all(one.state in FINAL_REQUEST_STATES for one in of.requests.values())
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_what_waits_behind_a_list_is_carried_out_after_a_write_that_failed(executor: str) -> None:
+    of = node(executor)
+    first = deploy(of, StepWish(step="wait"), StepWish(interface="test", step="twice"))
+    settle(of)
+    power_on = [StepWish(step="power_on")]
+    later = NodeProvisionSet(node="n1", target=ProvisionTarget.SERVICE, steps=power_on, policy=Policy.AFTER)
+    second = of.submit(later)
+
+    of.writes_fail = True
+    of.answer({"said": 1})
+    settle(of, 0.5)
+    of.writes_fail = False
+    settle(of, 10.0)
+    of.grant()
+    assert of.answer({"said": 1}), "what was not written was not heard"
+    of.drain()
+
+    assert [of.requests[one].state.value for one in (first, second)] == ["succeeded", "succeeded"]
