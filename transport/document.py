@@ -6,7 +6,7 @@ sentences is written by hand, in the document.
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -71,6 +71,13 @@ def _limits() -> Iterator[str]:
 def _verbs() -> Iterator[str]:
     codes = ", ".join(f"`{error.code}`" for error in verbs.COMMON_ERRORS)
     yield f"Every verb may be refused with {codes}."
+    yield ""
+    yield f"These become requests, and may have a `key`: {_tags(lambda verb: verb.becomes_request)}."
+    yield ""
+    yield (
+        "These are not idempotent, so one whose reply was lost is sent again with its `key` or, where it has none, not "
+        f"without a look: {_tags(lambda verb: not verb.idempotent)}."
+    )
     for tag, verb in verbs.VERBS.items():
         yield ""
         yield f"#### `{tag}`"
@@ -81,6 +88,10 @@ def _verbs() -> Iterator[str]:
         if fields := fields_of(verb):
             yield ""
             yield from _arguments(fields)
+
+
+def _tags(is_one: Callable[[type[verbs.Verb]], bool]) -> str:
+    return ", ".join(f"`{tag}`" for tag, verb in verbs.VERBS.items() if is_one(verb))
 
 
 def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
