@@ -2,11 +2,11 @@
 
     python -m docs.site.reference
 
-rewrites them; a test keeps them in step. May come in: another page that a table yields. Must not: prose about one entry,
-which belongs to the entry's own docstring.
+rewrites them; a test keeps them in step. May come in: another page that a table yields. Must not: prose about one
+entry, which belongs to the entry's own docstring.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,11 +30,11 @@ _ERRORS: Final = """\
 
 Made from the code by `python -m docs.site.reference`.
 
-An error has a code, which never changes its meaning; a message for people; and, where something may have reached a machine,
-`applied`: `no`, `yes` or `unknown`. `retry` says what asking again is good for: `never`, the same message fails again;
-`later`, once the world has changed; `after`, in `retry_after_s` seconds. Python raises the class, from `castiron`; the
-command line exits with the number ([what they mean](../guides/commands.md#exit-codes)). How an error looks on the wire is in
-[the protocol](../../transport/PROTOCOL.md#11-errors), section 11.
+An error has a code, which never changes its meaning; a message for people; and, where something may have reached a
+machine, `applied`: `no`, `yes` or `unknown`. `retry` says what asking again is good for: `never`, the same message
+fails again; `later`, once the world has changed; `after`, in `retry_after_s` seconds. Python raises the class, from
+`castiron`; the command line exits with the number ([what they mean](../guides/commands.md#exit-codes)). How an error
+looks on the wire is in [the protocol](../../transport/PROTOCOL.md#11-errors), section 11.
 """
 
 _EVENTS: Final = """\
@@ -107,7 +107,7 @@ def _named(how: str, tags: list[str]) -> Iterator[str]:
         yield how + ", ".join(f"`{tag}`" for tag in tags)
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = (heads, ("---",) * len(heads), *rows)
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

@@ -136,6 +136,11 @@ _STYLE: Final = (
     "#arrow{fill:#555}"
 )
 
+_HEAD: Final = (
+    '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    '<path id="arrow" d="M0,0 L8,4 L0,8 z"/></marker></defs>'
+)
+
 
 def picture(story: Story) -> str:
     """Return a story as SVG."""
@@ -144,11 +149,10 @@ def picture(story: Story) -> str:
     height = TOP + (len(story.lines) + 1) * ROW
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">',
             f"<title>{escape(story.title)}</title>",
             f"<style>{_STYLE}</style>",
-            '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
-            'orient="auto"><path id="arrow" d="M0,0 L8,4 L0,8 z"/></marker></defs>',
+            _HEAD,
             f'<rect width="{width}" height="{height}"/>',
             *_lives(places, height),
             *_lines(story, places),

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -47,10 +48,8 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._commands)
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self._bash.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._bash.wait(10)
         if self._bash.stdout is not None:
             self._bash.stdout.close()

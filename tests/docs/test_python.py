@@ -1,8 +1,8 @@
 """The examples in Python run as they stand, beside a real conductor.
 
-What a page may take for granted is here and nowhere else: `castiron.connect()` finds a conductor with the nodes n1 to n400,
-which are on, gpu1, which is available, and rack1-u07, which is active; `client` is a client of it, `farm` a farm of BMCs.
-The examples of one page share their names.
+What a page may take for granted is here and nowhere else: `castiron.connect()` finds a conductor with the nodes n1 to
+n400, which are on, gpu1, which is available, and rack1-u07, which is active; `client` is a client of it, `farm` a farm
+of BMCs. The examples of one page share their names.
 """
 
 import subprocess
@@ -62,7 +62,17 @@ def test_a_page_runs_as_it_stands(
 def test_a_test_passes(example: Example, tmp_path: Path) -> None:
     file = tmp_path / "test_example.py"
     file.write_text(example.text, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "castiron.testing.plugin", "-p", "no:cacheprovider", file]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "castiron.testing.plugin",
+        "-p",
+        "no:cacheprovider",
+        str(file),
+    ]
 
     done = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=50, check=False

@@ -1,8 +1,8 @@
-"""What MkDocs is told of the pages that live outside docs/, and of links that are right in the repository.
+"""Where pages are, in the repository and in the site, and what becomes of the links between them.
 
 README.md, CHANGELOG.md and transport/PROTOCOL.md stay where people look for them, and are pages of the site as well. A
 link in any page is one to a file of the repository; here it becomes one to that file's page or, where it has none, to
-the file itself, which the site brings along. May come in: another page from elsewhere. Must not: words of a page.
+the file itself, which the site brings along. May come in: another page from elsewhere. Must not: MkDocs.
 """
 
 import posixpath
@@ -11,11 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
-
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.exceptions import PluginError
-from mkdocs.structure.files import File, Files
-from mkdocs.structure.nav import Page
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -81,38 +76,7 @@ def rewritten(text: str, page: str) -> str:
     return _LINK.sub(replace, text)
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages from elsewhere, and the files that pages lead to."""
-    for path, page in ELSEWHERE.items():
-        if (ROOT / path).exists():
-            files.append(File.generated(config, page, abs_src_path=str(ROOT / path)))
-    pages = [file for file in files.documentation_pages() if file.abs_src_path is not None]
-    for path in sorted(_led_to(pages)):
-        if page_of(path).startswith(FILES) and (ROOT / path).is_file():
-            files.append(File.generated(config, page_of(path), abs_src_path=str(ROOT / path)))
-    return files
-
-
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs'
-    """Rewrite the links of a page."""
-    return rewritten(markdown, page.file.src_uri)
-
-
-def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - MkDocs' own words
-    """Refuse a page that would have a reader's browser ask another host.
-
-    Raises:
-        PluginError: it would; the build ends.
-    """
-    if found := _REMOTE.search(output):
-        raise PluginError(f"{page.file.src_uri} loads something from elsewhere: {found[0]}")
-    return output
-
-
-def _led_to(pages: list[File]) -> set[str]:
-    return {
-        resolved(path_of(file.src_uri), target)
-        for file in pages
-        for target in targets(file.content_string)
-        if not target.startswith("#")
-    }
+def remote(output: str) -> str | None:
+    """Return the first thing that a page loads from another host; None if there is none."""
+    found = _REMOTE.search(output)
+    return found[0] if found else None
