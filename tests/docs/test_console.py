@@ -1,10 +1,11 @@
 """What the pages show at a console is typed in a fresh folder, at a real conductor and a farm, and compared."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.docs.examples import examples_of, pages, typed_in
+from tests.docs.examples import ROOT, examples_of, pages, typed_in
 from tests.docs.terminal import Terminal, fits
 
 SHOWN = [page for page in pages() if any(one.language == "console" and not one.why_not for one in examples_of(page))]
@@ -33,3 +34,22 @@ def test_output_is_compared() -> None:
     assert not fits("a\nb\n", "a")
     assert not fits("", "a")
     assert not fits("a c\n", "a … b")
+
+
+@pytest.mark.timeout(240)
+def test_what_the_readme_has_in_a_terminal_works(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## In a terminal\n")[2].partition("\n## ")[0]
+    serve, farm, work = (
+        block.strip() for block in re.findall(r"^```\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[:3]
+    )
+    with Terminal(tmp_path) as terminal:
+        terminal.type(f"{serve} > serve.log 2>&1 &")
+        terminal.follow("cat serve.log", "…\ncastiron: conductor … listens on …\n…")
+        terminal.type(f"({farm}) > farm.log 2>&1 &")
+        terminal.follow("cat farm.log", "…\nbmc[1-20]: created\n…")
+        for command in work.splitlines():
+            bounded = command.replace("castiron events", "timeout --preserve-status -s INT 3 castiron events")
+            printed = terminal.type(f"{bounded}\necho exit $?")
+            assert printed.endswith(f"exit {130 if '--follow' in command else 0}\n"), printed
+        assert "bmc[1-20]: power on" in terminal.type("castiron node power on 'bmc[1-20]' --wait")
