@@ -3,6 +3,12 @@
     <!-- not run: it names machines of a site -->
     ```console
 
+What a page takes for granted at its console is typed first:
+
+    <!-- typed first:
+    castiron serve > serve.log 2>&1 &
+    -->
+
     python -m tests.docs.examples
 
 says how many there are of each.
@@ -58,6 +64,12 @@ def examples_of(page: str) -> list[Example]:
         for block in _BLOCK.finditer(text)
         if block["language"] in LANGUAGES
     ]
+
+
+def typed_first(page: str) -> str:
+    """Return the commands that a page takes for granted."""
+    found = re.search(r"^<!-- typed first:\n(.*?)^-->$", (ROOT / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return found[1] if found else ""
 
 
 def typed_in(text: str) -> list[Typed]:

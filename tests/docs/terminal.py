@@ -24,12 +24,24 @@ LOOK_S: Final = 20.0
 
 _LOOKS: Final = re.compile(r"(cat|castiron (events|node list|request list|farm show)) ")
 
+_WRAPPED: Final = re.compile(r"(?m)^(castiron: .{90,})\n|^(.+)\n {10,}(?=\S)")
+"""Where a page has broken a line that is too long for it."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:\\?-[0-9a-f]{4}){3}\\?-[0-9a-f]{12}")
+_VARYING: Final = (
+    (re.compile(r"[0-9.\\]+\\ (?:s|min)\\ ago"), r"[0-9.]+ (?:s|min) ago"),
+    (re.compile(r"uid=0"), r"uid=[0-9]+"),
+    (re.compile(r"castiron/0\\.1\\.0\\ root"), r"castiron/[^)]+"),
+)
+"""What differs from one time to the next, as it stands in an escaped line of a page, and a pattern for it."""
+
 
 class Terminal:
     """A bash process; everything that it has started ends with it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._ids: dict[str, str] = {}
         commands, self._commands = os.pipe()
         self._bash = subprocess.Popen(
             ["bash", "--noprofile", "--norc", f"/dev/fd/{commands}"],
@@ -56,11 +68,13 @@ class Terminal:
 
     def follow(self, command: str, expected: str) -> None:
         """Type a command; fail unless it prints what is expected. One that only looks is typed until it does."""
+        for shown, here in self._ids.items():
+            command = command.replace(shown, here)
         deadline = time.monotonic() + (LOOK_S if _LOOKS.match(command + " ") else 0)
         printed = self.type(command)
-        while not fits(printed, expected) and time.monotonic() < deadline:
+        while not fits(printed, expected, self._ids) and time.monotonic() < deadline:
             printed = self.type(command)
-        assert fits(printed, expected), f"$ {command}\n{printed}\n--- but the page says\n{expected}"
+        assert fits(printed, expected, self._ids), f"$ {command}\n{printed}\n--- but the page says\n{expected}"
 
     def type(self, command: str) -> str:
         """Type a command, and return what it has printed at its end."""
@@ -105,19 +119,34 @@ PYTHONPATH={root} exec {python} -m castiron "${{words[@]}}"
 """
 
 
-def fits(printed: str, expected: str) -> bool:
-    """Say whether output is what a page shows: `…` stands for any part of a line, or alone for any lines, also none."""
+def fits(printed: str, expected: str, ids: dict[str, str] | None = None) -> bool:
+    """Say whether output is what a page shows: `…` stands for any part of a line, or alone for any lines, also none.
+
+    `ids` is what the ids of the page are here; those that are met for the first time are added.
+    """
+    known = {} if ids is None else ids
+    fresh: list[str] = []
+
+    def id_here(shown: re.Match[str]) -> str:
+        name = shown[0].replace("\\", "")
+        if name in known:
+            return re.escape(known[name])
+        fresh.append(name)
+        return r"([0-9a-f-]{36})"
+
+    def words(text: str) -> str:
+        columns = r" +".join(re.escape(word) for word in re.split(r" {2,}", text))
+        for varying, pattern in _VARYING:
+            columns = varying.sub(pattern, columns)
+        return _UUID.sub(id_here, columns)
+
     pattern = "".join(
-        r"(?:.*\n)*?" if line.strip() == "…" else ".*".join(map(_words, line.split("…"))) + r"\n"
-        for line in expected.splitlines()
+        r"(?:.*\n)*?" if line.strip() == "…" else ".*".join(map(words, line.split("…"))) + r"\n"
+        for line in _WRAPPED.sub(r"\1\2 ", expected).splitlines()
     )
-    text = printed if printed.endswith("\n") or not printed else printed + "\n"
-    return re.fullmatch(pattern, text) is not None
-
-
-def _words(text: str) -> str:
-    """Return a pattern in which the width of columns, which depends on what stands in them, does not count."""
-    return r" +".join(re.escape(word) for word in re.split(r" {2,}", text))
+    match = re.fullmatch(pattern, printed if printed.endswith("\n") or not printed else printed + "\n")
+    known |= zip(fresh, match.groups(), strict=True) if match else ()
+    return match is not None
 
 
 def free_port() -> int:

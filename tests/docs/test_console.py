@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.examples import ROOT, examples_of, pages, typed_in
+from tests.docs.examples import ROOT, examples_of, pages, typed_first, typed_in
 from tests.docs.terminal import Terminal, fits
 
 SHOWN = [page for page in pages() if any(one.language == "console" and not one.why_not for one in examples_of(page))]
@@ -15,6 +15,7 @@ SHOWN = [page for page in pages() if any(one.language == "console" and not one.w
 @pytest.mark.timeout(240)
 def test_what_is_typed_prints_what_the_page_says(page: str, tmp_path: Path) -> None:
     with Terminal(tmp_path) as terminal:
+        terminal.type(typed_first(page))
         for example in examples_of(page):
             if example.language == "console" and example.why_not is None:
                 for command, expected in typed_in(example.text):
@@ -31,6 +32,15 @@ def test_output_is_compared() -> None:
     assert fits("x\ny\nlast\n", "…\nlast")
     assert fits("", "…")
     assert fits("NAME     POWER\n", "NAME  POWER")
+    assert fits("350e2470-95f8-4840-8ec9-a5b298d19876  2 s ago\n", "6782b440-dc96-4e62-803b-e9208a8e6093  0.6 s ago")
+    assert not fits(
+        "350e2470-95f8-4840-8ec9-a5b298d19876\n",
+        "6782b440-dc96-4e62-803b-e9208a8e6093",
+        {"6782b440-dc96-4e62-803b-e9208a8e6093": "43978a19-e988-433e-9716-f5e0a357a792"},
+    )
+    assert not fits("350e2470  2 s ago\n", "6782b440  0.6 s ago")
+    assert fits(f"castiron: {'a' * 110} b\n", f"castiron: {'a' * 110}\nb")
+    assert fits("a  b c\n", "a  b\n             c")
     assert not fits("a\nb\n", "a")
     assert not fits("", "a")
     assert not fits("a c\n", "a … b")
