@@ -17,6 +17,7 @@ from castiron.actors.drivers.ipmi.sessions.codes import (
     login_error,
     nonsense,
 )
+from castiron.actors.drivers.ipmi.sessions.drops import Drop, reason
 from castiron.actors.drivers.ipmi.sessions.exchange import GET_CHASSIS_STATUS, Answer, Request
 from castiron.actors.drivers.ipmi.sessions.services import Owner, Services
 from castiron.actors.drivers.ipmi.sessions.session import LoginRefused, News, PrivilegeRefused, Progress, Session
@@ -148,17 +149,18 @@ class Link:
 
     def receive(self, datagram: bytes) -> None:
         """Take a datagram from the BMC's address; count what is not its answer. Never raises."""
-        counters = self._services.counters
+        counters, session = self._services.counters, self._session
         counters.received += 1
+        heard = session.remseqnumber if session else None
         try:
-            news = self._session.feed(datagram) if self._session else None
+            news = session.feed(datagram) if session else None
         except Exception as error:  # noqa: BLE001 - pyghmi raises whatever a strange packet makes it raise
-            counters.dropped += 1
+            counters.drop(Drop.UNREADABLE)
             if self.phase is Phase.UP:
                 self._break(nonsense(f"sent what cannot be read ({type(error).__name__})", where=self._where))
             return
         if news is None:
-            counters.dropped += 1
+            counters.drop(reason(datagram, session, heard))
             return
         self.heard_at = self._services.now()
         self._take(news)
@@ -199,7 +201,7 @@ class Link:
             case Answer(), Phase.CLOSING:
                 self._go_down()
             case _:
-                self._services.counters.dropped += 1
+                self._services.counters.drop(Drop.UNASKED)
 
     def _be_up(self) -> None:
         self.phase = Phase.UP
