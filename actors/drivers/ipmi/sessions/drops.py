@@ -28,6 +28,8 @@ class Drop(StrEnum):
 
 _V15_HEADER_BYTES: Final = 14
 _V20_HEADER_BYTES: Final = 16
+_TRAILER_BYTES: Final = 2
+"""Behind the padding and before the proof: how much padding there is, and a constant (table 13-8)."""
 _AUTHENTICATED: Final = 0x40
 _PAYLOAD: Final = 0x3F
 _LOGIN_STEPS: Final = range(0x10, 0x16)
@@ -67,7 +69,11 @@ def _v20(datagram: bytes, session: Any, heard: int | None) -> Drop:
         return Drop.UNASKED
     if struct.unpack_from("<I", datagram, 6)[0] != session.localsid:
         return Drop.SESSION
-    if not datagram[5] & _AUTHENTICATED or not _is_proven(datagram, session):
+    if not datagram[5] & _AUTHENTICATED:
+        return Drop.FORGED
+    if len(datagram) < _V20_HEADER_BYTES + length + _TRAILER_BYTES + session.currhashlen:
+        return Drop.SHORT
+    if not _is_proven(datagram, session):
         return Drop.FORGED
     sequence = struct.unpack_from("<I", datagram, 10)[0]
     return Drop.SEQUENCE if heard is not None and sequence <= heard else Drop.UNASKED
