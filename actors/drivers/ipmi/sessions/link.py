@@ -42,7 +42,7 @@ class Phase(Enum):
     WAITING = auto()
     """The BMC is there; waits for a place to log in."""
     LOGGING_IN = auto()
-    """Holds a place."""
+    """Holds a place, until the BMC is slow to answer."""
     UP = auto()
     """The session is open."""
     CLOSING = auto()
@@ -74,6 +74,7 @@ class Link:
         self._tries = 0
         self._request: Request | None = None
         self._is_wanted = False
+        self._has_place = False
 
     @property
     def is_idle(self) -> bool:
@@ -142,7 +143,7 @@ class Link:
 
     def granted(self) -> None:
         """Log in: there is a place."""
-        self.phase = Phase.LOGGING_IN
+        self.phase, self._has_place = Phase.LOGGING_IN, True
         if self._session is not None:
             self._session.open(self._suites[0])
         self._be_patient(self._services.timing.waits_s)
@@ -208,7 +209,7 @@ class Link:
         self._services.counters.logins += 1
         self._services.counters.sessions += 1
         self._be_idle()
-        self._services.logins.leave()
+        self._leave_place()
 
     def _answered(self, answer: Answer) -> None:
         if self._request is None:
@@ -253,6 +254,7 @@ class Link:
     def _send_again(self) -> None:
         self._tries += 1
         self._services.counters.retransmitted += 1
+        self._leave_place()  # whoever is silent in the middle of a login costs no time of ours: others may begin theirs
         if self.phase is Phase.PROBING and len(self._addresses) > 1:
             self._claim()  # a name with many addresses: the next one
         if self._session is not None:
@@ -281,7 +283,11 @@ class Link:
             self._peer = None
         if was is Phase.WAITING:
             self._services.logins.withdraw(self._owner)
-        elif was is Phase.LOGGING_IN:
+        self._leave_place()
+
+    def _leave_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
             self._services.logins.leave()
 
     # The wire.

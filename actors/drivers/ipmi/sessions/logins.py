@@ -1,4 +1,5 @@
-"""How many BMCs log in at once. One asks only when its first datagram was answered: the dead hold no place."""
+"""How many BMCs log in at once. The dead hold no place: one asks only when its first datagram was answered, and gives
+its place to the next when a later one is not answered at once."""
 
 from typing import Final, Protocol
 
