@@ -37,12 +37,12 @@ ILL_EVERY, ILL = 10, (3, 6, 9)
 """Of each ten these: 30 %, spread among the others."""
 NEWCOMERS = 20
 """BMCs that are there, and have no node at first."""
-INTERVAL_S = 0.8
-PATIENT = Timing(waits_s=(0.25, *(2.0,) * 30), control_wait_s=60.0)
+INTERVAL_S = 0.6
+PATIENT = Timing(waits_s=(0.25, *(1.0,) * 60), control_wait_s=60.0)
 """A minute of silence before anything is given up."""
 PLACES = 8
 """To log in, for 500 BMCs; to call a Redfish BMC; for webhooks."""
-LONG_S = 15.0
+LONG_S = 60.0
 """No judgement: the time after which a wait has failed."""
 
 
@@ -115,7 +115,7 @@ class Ward:
         is_on = self.farm[number].power is PowerState.ON
         return self.client.nodes.power(f"n{number}", "power off" if is_on else "power on", **terms)
 
-    def goes_on(self, rounds: int = 3) -> None:
+    def goes_on(self, rounds: int = 2) -> None:
         """See that each healthy node is checked so many times, none much more often than another, and can be used."""
         bmcs = [self.farm[number] for number in self.healthy]
         begun = [bmc.command_count for bmc in bmcs]
@@ -148,7 +148,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Generator[Ward]:
                 "power_check_start_spread_s": INTERVAL_S,
                 "command_timeout_s": LONG_S,
                 "power_state_change_timeout_s": 2 * LONG_S,
-                "ipmi_max_logins": 2 * PLACES,
+                "ipmi_max_logins": 4 * PLACES,
                 "max_workers": PLACES,
                 "step_timeout_s": LONG_S,
                 "webhook_allowed_prefixes": (receiver.url, hanging.url),
