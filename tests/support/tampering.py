@@ -91,24 +91,18 @@ class Middle:
 
 def bent(what: Tamper, much: int, datagram: bytes) -> bytes:
     """Return a datagram with something wrong in it."""
-    match what:
-        case Tamper.CUT:
-            return datagram[: much % len(datagram)]
-        case Tamper.GROW:
-            return datagram + bytes([much & 0xFF]) * (1 + much % 300)
-        case Tamper.BEND:
-            at = much // 8 % len(datagram)
-            return _put(datagram, at, bytes([datagram[at] ^ 1 << much % 8]))
-        case Tamper.SESSION:
-            return _put(datagram, 6, much.to_bytes(4, "little"))
-        case Tamper.SEQUENCE:
-            return _put(datagram, 10, much.to_bytes(4, "little"))
-        case Tamper.LENGTH:
-            return _put(datagram, 14, much.to_bytes(4, "little")[:2])
-        case Tamper.KIND:
-            return _put(datagram, 4, much.to_bytes(4, "little")[:2])
-        case _:
-            return datagram
+    number = much.to_bytes(4, "little")
+    at = much // 8 % len(datagram)
+    made = {
+        Tamper.CUT: datagram[: much % len(datagram)],
+        Tamper.GROW: datagram + number[:1] * (1 + much % 300),
+        Tamper.BEND: _put(datagram, at, bytes([datagram[at] ^ 1 << much % 8])),
+        Tamper.SESSION: _put(datagram, 6, number),
+        Tamper.SEQUENCE: _put(datagram, 10, number),
+        Tamper.LENGTH: _put(datagram, 14, number[:2]),
+        Tamper.KIND: _put(datagram, 4, number[:2]),
+    }
+    return made.get(what, datagram)
 
 
 def _put(datagram: bytes, at: int, new: bytes) -> bytes:

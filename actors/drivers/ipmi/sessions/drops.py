@@ -67,13 +67,17 @@ def _v20(datagram: bytes, session: Any, heard: int | None) -> Drop:
         return _login_step(datagram, session)
     if kind or session.sessioncontext != "ESTABLISHED":
         return Drop.UNASKED
+    return _message(datagram, length, session, heard)
+
+
+def _message(datagram: bytes, length: int, session: Any, heard: int | None) -> Drop:
+    """What looks like an answer in an open session."""
     if struct.unpack_from("<I", datagram, 6)[0] != session.localsid:
         return Drop.SESSION
-    if not datagram[5] & _AUTHENTICATED:
-        return Drop.FORGED
-    if len(datagram) < _V20_HEADER_BYTES + length + _TRAILER_BYTES + session.currhashlen:
+    is_signed = bool(datagram[5] & _AUTHENTICATED)
+    if is_signed and len(datagram) < _V20_HEADER_BYTES + length + _TRAILER_BYTES + session.currhashlen:
         return Drop.SHORT
-    if not _is_proven(datagram, session):
+    if not is_signed or not _is_proven(datagram, session):
         return Drop.FORGED
     sequence = struct.unpack_from("<I", datagram, 10)[0]
     return Drop.SEQUENCE if heard is not None and sequence <= heard else Drop.UNASKED

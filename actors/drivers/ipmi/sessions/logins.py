@@ -1,5 +1,7 @@
-"""How many BMCs log in at once. The dead hold no place: one asks only when its first datagram was answered, and gives
-its place to the next when a later one is not answered at once."""
+"""How many BMCs log in at once. The dead hold no place.
+
+One asks only when its first datagram was answered, and gives its place on when a later one is not answered at once.
+"""
 
 from typing import Final, Protocol
 

@@ -19,8 +19,8 @@ from typing import Final
 from castiron.actors.drivers.ipmi.wire.address import SocketAddress
 
 SAMPLES: Final = 256
-"""Full batches that are remembered: 16,384 datagrams of a socket at 64 a batch, a sixteenth of a second of a flood. A few
-hundred strange ones before each true answer are borne: whoever is muted loses its session, and that is to be rare."""
+"""Full batches that are remembered: 16,384 datagrams of a socket at 64 a batch, a sixteenth of a second of a flood.
+Some hundred strange ones before each true answer are borne: who is muted loses its session, which is to be rare."""
 
 FLOOD: Final = 192
 """Of so many, those that one sender ends. A BMC answers once for each question, so it would end one or two."""
