@@ -152,6 +152,11 @@ class RedfishBMC:
         with self._lock:
             self._wrongs += [Wrong(method, path, fault)] * count
 
+    def release(self) -> None:
+        """Let go of all that hangs; what hangs from now on does so until the next time."""
+        before, self.released = self.released, threading.Event()
+        before.set()
+
     def forgive(self) -> None:
         """Take back every fault that is still in line."""
         with self._lock:

@@ -30,7 +30,8 @@ def drip(visit: Visit) -> bool:
     visit.send_response(200)
     visit.send_header("Content-Length", "100000")
     visit.end_headers()
-    while not visit.bmc.released.wait(0.05):
+    released = visit.bmc.released
+    while not released.wait(0.05):
         visit.wfile.write(b" ")
     return True
 
@@ -67,7 +68,8 @@ def endless(visit: Visit) -> bool:
     visit.send_header("Connection", "close")
     visit.end_headers()
     with suppress(OSError):
-        while not visit.bmc.released.is_set():
+        released = visit.bmc.released
+        while not released.is_set():
             visit.wfile.write(b" " * 65_536)
     visit.close_connection = True
     return True
