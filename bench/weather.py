@@ -11,7 +11,7 @@ import zmq
 
 from bench.misfits import Misfits
 from bench.simulator import BMCs
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import PowerState
 

@@ -9,7 +9,7 @@ from castiron.actors.conductor import Conductor
 from castiron.actors.drivers.registry import BUILT_IN
 from castiron.actors.settings import Settings
 from castiron.testing import impatient_drivers, running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from tests.support.deadline import until
 from tests.support.redfish_bmc import RESET, SYSTEM, RedfishBMC, running_redfish_bmc
 from tests.support.redfish_faults import becomes_a_task, hang

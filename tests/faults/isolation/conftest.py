@@ -23,8 +23,8 @@ from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.redfish import RedfishDriver
 from castiron.actors.settings import Settings, settings_from
 from castiron.testing import BMCFarm, Faults, running_conductor
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.requests import Request
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.verbs import NodeCreate
 from castiron.transport.verbs.verb import Verb
 from castiron.transport.vocabulary import PowerState

@@ -15,7 +15,7 @@ from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, SimulatedBMC, running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import StatusView
 from castiron.transport.verbs import NodeCreate
 from castiron.transport.vocabulary import Fault
