@@ -110,7 +110,8 @@ def _serve(pipe: "Connection[Any, Any]", ipmi: int, redfish: int, seed: int) -> 
         bmcs = [stack.enter_context(running_redfish_bmc()) for _ in range(redfish)]
         pipe.send(([bmc.driver_info for bmc in farm], [bmc.driver_info for bmc in bmcs]))
         while (order := pipe.recv()) != END:
-            number, ill = order
+            number: int = order[0]
+            ill: str | None = order[1]
             if number < ipmi:
                 farm[number].set_faults(ILLS[ill] if ill else Faults())
                 if ill in _MEET_LOGINS:

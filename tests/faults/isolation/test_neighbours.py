@@ -60,7 +60,9 @@ def test_bmcs_that_do_not_end_a_login(ward: Ward) -> None:
 def test_redfish_bmcs_that_hang(ward: Ward) -> None:
     with running_redfish_bmc() as bmc, ExitStack() as stack:
         deaf = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(HANGING)]
-        infos = [{"redfish_address": f"127.0.0.1:{each.getsockname()[1]}"} for each in deaf]
+        infos: list[dict[str, str | int | float | bool | None]] = [
+            {"redfish_address": f"127.0.0.1:{each.getsockname()[1]}"} for each in deaf
+        ]
         ward.send([NodeCreate(name=f"deaf{at}", driver="redfish", driver_info=info) for at, info in enumerate(infos)])
         orders = [ward.client.nodes.power(f"deaf{at}", "power on") for at in range(HANGING)]
         ward.client.nodes.create("sane", driver="redfish", driver_info=bmc.driver_info)
