@@ -41,7 +41,7 @@ INTERVAL_S = 0.6
 PATIENT = Timing(waits_s=(0.25, *(1.0,) * 60), control_wait_s=60.0)
 """A minute of silence before anything is given up."""
 PLACES = 8
-"""To log in, for 500 BMCs; to call a Redfish BMC; for webhooks."""
+"""To call Redfish BMCs, for steps and for webhooks; and four times as many to log in, for 500 BMCs."""
 LONG_S = 60.0
 """No judgement: the time after which a wait has failed."""
 
