@@ -105,8 +105,8 @@ class IPMIDriver:
         self._post(partial(self._engine.forget, node))
 
     def counters(self) -> Mapping[str, int]:
-        """Return the engine's counts and gauges; see Engine.snapshot. Any thread."""
-        return self._engine.snapshot()
+        """Return the engine's counts and gauges, and the network's; see both. Any thread."""
+        return {**self._engine.snapshot(), **self._network.counters()}
 
     @property
     def thread(self) -> threading.Thread:
