@@ -1,0 +1,56 @@
+"""Who looks after a conductor that has been built: its watch, with what it looks at once a second.
+
+Only puts together; what is looked at, and what follows, is said where each part lives.
+"""
+
+from collections.abc import Callable, Mapping
+
+from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.metrics.slowness import SlowTurns
+from castiron.actors.published.alarms import Lookout
+from castiron.actors.published.bulletin import Bulletin
+from castiron.actors.services import Services
+from castiron.actors.supervision.kin import Kin
+from castiron.actors.supervision.overdue import Orphanage
+from castiron.actors.supervision.watch import Watch, Watched
+from castiron.transport.doors.frontdoor import FrontDoor
+
+
+def open_watch(
+    services: Services,
+    kin: Kin,
+    dispatcher: PoolDispatcher,
+    bulletin: Bulletin,
+    front_door: FrontDoor,
+    *,
+    parts: Mapping[str, Watched],
+    slowness: SlowTurns,
+    failed: Callable[[str], None],
+) -> Watch:
+    """Return a watch that has not begun to look, and let the bulletin speak of it.
+
+    Args:
+        services: the conductor's.
+        kin: whom it tells of actors that hang.
+        dispatcher: whose turns it looks at.
+        bulletin: is complete from now on.
+        front_door: as in `parts`.
+        parts: the threads that must live, by the names that people read.
+        slowness: names slow turns.
+        failed: told what died.
+    """
+    settings = services.settings
+    lookout = Lookout(bulletin.gauges, services.writer, services.clock)
+    watch = Watch(
+        dispatcher=dispatcher,
+        supervisor=kin.supervisor,
+        parts=parts,
+        hung_turn_s=settings.hung_turn_s,
+        slow_turn_s=settings.slow_turn_s,
+        slowness=slowness,
+        overdue=Orphanage(services.board, services.directory, services.clock).look,
+        sample=lookout.look,
+        failed=failed,
+    )
+    bulletin.lookout, bulletin.front_door, bulletin.watch = lookout, front_door, watch
+    return watch
