@@ -120,12 +120,10 @@ def _named(turn: Lasted) -> str:
 
 def _more(key: tuple[str, str | None], account: _Account, now: float) -> _Line:
     actor, message = key
-    times = "once more" if account.untold == 1 else f"{account.untold} more times"
+    turns = "1 more slow turn" if account.untold == 1 else f"{account.untold} more slow turns"
     latest = f", the latest of request {account.request}" if account.request else ""
-    lately_s = now - account.told_at
-    text = (
-        f"{actor} was slow in {message or 'unknown'} {times} in the last {lately_s:.0f} s, up to {account.most_s:.2f} s"
-    )
+    lately = f"in the last {now - account.told_at:.0f} s, up to {account.most_s:.2f} s"
+    text = f"{actor}: {turns} in {message or 'unknown'} {lately}"
     return _Line(text + latest, account.request)
 
 

@@ -50,8 +50,8 @@ def test_median_and_worst_percent_are_right_to_a_few_percent() -> None:
     assert told.samples == 20_000
     assert told.p50_ms == pytest.approx(lengths_s[10_000] * 1000, rel=0.03)
     assert told.p99_ms == pytest.approx(lengths_s[19_800] * 1000, rel=0.03)
-    assert told.most_ms == pytest.approx(lengths_s[-1] * 1000, rel=0.07)
-    assert told.most_ms >= lengths_s[-1] * 1000
+    assert told.most_ms is not None
+    assert 1.0 <= told.most_ms / (lengths_s[-1] * 1000) <= 1.07
 
 
 def test_of_nothing_nothing_is_known() -> None:

@@ -48,8 +48,8 @@ def test_the_same_actor_and_message_is_told_once_a_minute_with_a_count(room: Roo
 
     assert room.said() == [
         "node n1 was slow: 0.50 s in Heard of request r-1",
-        "node n1 was slow in Heard 60 more times in the last 60 s, up to 0.56 s, the latest of request r-1",
-        "node n1 was slow in Heard 60 more times in the last 60 s, up to 0.62 s, the latest of request r-1",
+        "node n1: 60 more slow turns in Heard in the last 60 s, up to 0.56 s, the latest of request r-1",
+        "node n1: 60 more slow turns in Heard in the last 60 s, up to 0.62 s, the latest of request r-1",
     ]
 
 
@@ -95,7 +95,7 @@ def test_beyond_the_bound_they_are_counted_together(caplog: pytest.LogCaptureFix
 
     said = room.said()
     assert len(said) == 4
-    assert said[-1] == "other actors was slow in unknown 7 more times in the last 60 s, up to 0.50 s"
+    assert said[-1] == "other actors: 7 more slow turns in unknown in the last 60 s, up to 0.50 s"
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def test_a_pool_names_the_message_of_a_turn_that_took_longest(room: Room) -> Non
     assert lasted is not None
     assert (lasted.message, lasted.request) == ("Slow", "r-slow")
     assert lasted.lasted_s >= 0.01
-    assert any(line.endswith("s in Slow of request r-slow") for line in room.said())
     assert "a-secret-value" not in room.caplog.text
+    assert any(line.endswith("s in Slow of request r-slow") for line in room.said())
 
 
 def test_a_pool_counts_how_long_its_turns_were_waited_for() -> None:
