@@ -6,6 +6,7 @@ Only puts together; what is looked at, and what follows, is said where each part
 from collections.abc import Callable, Mapping
 
 from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.metrics.lag import Lags, probed
 from castiron.actors.metrics.slowness import SlowTurns
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.bulletin import Bulletin
@@ -41,6 +42,13 @@ def open_watch(
     """
     settings = services.settings
     lookout = Lookout(bulletin.gauges, services.writer, services.clock)
+    lags = Lags(services.clock, dispatcher.waits, probed(parts), warning_s=settings.lag_warning_s)
+
+    def sample() -> None:
+        """Look at what is sampled once a second."""
+        lags.look()
+        lookout.look()
+
     watch = Watch(
         dispatcher=dispatcher,
         supervisor=kin.supervisor,
@@ -49,8 +57,9 @@ def open_watch(
         slow_turn_s=settings.slow_turn_s,
         slowness=slowness,
         overdue=Orphanage(services.board, services.directory, services.clock).look,
-        sample=lookout.look,
+        sample=sample,
         failed=failed,
     )
-    bulletin.lookout, bulletin.front_door, bulletin.watch = lookout, front_door, watch
+    bulletin.lookout, bulletin.front_door, bulletin.watch, bulletin.lags = lookout, front_door, watch, lags
+    lags.start()
     return watch

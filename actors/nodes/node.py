@@ -211,8 +211,8 @@ class NodeActor(DispatchedActor):
                 self._stop_job(ticket)
             case SetTimer() | CancelTimer():
                 self._time(effect)
-            case Checked(result=result, late_s=late_s):
-                self._services.checks.count(result, late_s)
+            case Checked(result=result, late_s=late_s, error=error):
+                self._services.checks.count(result, late_s, self.uuid, self._settled.check.started_at, error)
             case Renew():
                 self._forget()
             case Retire():

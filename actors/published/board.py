@@ -15,6 +15,7 @@ from castiron.actors.allocations.market import Market
 from castiron.actors.allocations.register import Register
 from castiron.actors.core.allocations.fitness import stands_as
 from castiron.actors.core.state import NodeState
+from castiron.actors.metrics.census import Census
 from castiron.actors.published.watermark import Watermark
 from castiron.store.records import AllocationWrite, Commit, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
@@ -53,6 +54,7 @@ class Board:
     Attributes:
         market: the nodes that can be had, by what they are.
         allocations: which nodes are held, and for whom.
+        census: how many nodes are in which state.
     """
 
     def __init__(self, *, max_waiters: int, seq: EventSeq) -> None:
@@ -72,6 +74,7 @@ class Board:
         self._max_waiters = max_waiters
         self.market: Final = Market()
         self.allocations: Final = Register(max_waiters=max_waiters)
+        self.census: Final = Census()
         self._mark = Watermark(seq)
         self._attend: tuple[Attend, ...] = ()
 
@@ -160,6 +163,7 @@ class Board:
         """Show a node no more. Idempotent."""
         with self._lock:
             gone = self._nodes.pop(uuid, None)
+            self.census.move(None if gone is None else gone.state.record, None)
             self._forget_name(gone)
             self.market.drop(uuid)
             self._mark.show(uuid, seq)
@@ -289,6 +293,7 @@ class Board:
         is_wanted = not is_unchanged and self.market.show(published.state)
         self._mark.show(record.uuid, published.seq)
         if before is None or before.state.record is not record:
+            self.census.move(None if before is None else before.state.record, record)
             for told in self._attend:
                 told(record.uuid, published)
         return is_wanted

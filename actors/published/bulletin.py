@@ -3,7 +3,6 @@
 Gathers the parts' own counters when somebody asks; keeps nothing and decides nothing.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol, cast
@@ -11,6 +10,8 @@ from typing import Any, Protocol, cast
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
+from castiron.actors.metrics.lag import Lags
+from castiron.actors.metrics.telling import bmcs_view, lag_views
 from castiron.actors.nodes.place import ENGINE, caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
@@ -26,7 +27,6 @@ from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
 from castiron.transport.replies import Gauge, StatusView, Welcome, marked
-from castiron.transport.vocabulary import PowerState
 
 
 class Counted(Protocol):
@@ -38,9 +38,10 @@ class Counted(Protocol):
 
 
 class Bulletin:
-    """Speaks for one start of a conductor. Complete once `front_door`, `watch` and `lookout` have been set."""
+    """Speaks for one start of a conductor. Complete once `front_door`, `watch`, `lookout` and `lags` have been set."""
 
     front_door: FrontDoor
+    lags: Lags
     watch: Watch
     lookout: Lookout
 
@@ -123,6 +124,9 @@ class Bulletin:
             events={"oldest_seq": self._store.oldest_seq(), "latest_seq": self._store.latest_seq()},
             process=process.figures(),
             webhooks={} if self._webhooks is None else self._webhooks(),
+            provision_states=services.board.census.by_provision(),
+            lag=lag_views(self.lags.lately()),
+            bmcs=bmcs_view(services.checks, services.board),
         )
 
     def gauges(self) -> dict[str, Gauge]:
@@ -236,13 +240,12 @@ class Bulletin:
         }
 
     def _of_nodes(self) -> dict[str, int]:
-        records = [published.state.record for published in self._services.board.nodes()]
-        by_power = Counter("unknown" if record.power_state is None else record.power_state.value for record in records)
+        census = self._services.board.census
         return {
-            "total": len(records),
-            **{word: by_power[word] for word in (*(state.value for state in PowerState), "unknown")},
-            "maintenance": sum(record.maintenance for record in records),
-            "fault": sum(record.fault is not None for record in records),
+            "total": census.total,
+            **census.by_power(),
+            "maintenance": census.maintenance,
+            "fault": sum(census.by_fault().values()),
             "failing": self._services.troubles.failing(),
         }
 

@@ -196,6 +196,12 @@ class Settings:
     slow_turn_s: float = _setting(
         0.5, "seconds from which on a turn of an actor counts as slow, and is told", least=0.01, most=600.0
     )
+    lag_warning_s: float = _setting(
+        0.25,
+        "seconds that a message may wait for its turn, at p99 of a minute, before it is told",
+        least=0.01,
+        most=600.0,
+    )
     hung_turn_s: float = _setting(
         10.0, "seconds after which an actor's turn counts as hung and it is replaced", least=0.1, most=600.0
     )

@@ -42,6 +42,7 @@ from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.store.store import Store
 from castiron.testing.simulation.disk import SimArchive, SimWriter
+from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import CheckResult, Instant, NodeUUID
 
 PRUNING_PAUSE_S: Final = 3_600.0
@@ -107,9 +108,16 @@ class NotedChecks(Checks):
         super().__init__(now)
         self._lateness = lateness
 
-    def count(self, result: CheckResult, late_s: float) -> None:
+    def count(
+        self,
+        result: CheckResult,
+        late_s: float,
+        node: NodeUUID | None = None,
+        began_at: Instant | None = None,
+        error: CastironError | None = None,
+    ) -> None:
         """Count a check that has ended; see Checks."""
-        super().count(result, late_s)
+        super().count(result, late_s, node, began_at, error)
         self._lateness[round(late_s, 3)] += 1
 
 
