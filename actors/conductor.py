@@ -25,7 +25,8 @@ from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.executors.opening import open_engines
-from castiron.actors.metrics.overseeing import open_watch
+from castiron.actors.metrics.happenings import Happenings
+from castiron.actors.metrics.overseeing import open_metrics, open_watch
 from castiron.actors.metrics.slowness import SlowTurns
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
@@ -255,7 +256,8 @@ class Conductor:
         clock = SystemClock()
         sender = open_sender(store, clock, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
-        writer = ThreadedWriter(store.committer, landed=herald.landed)
+        happenings = Happenings(herald.landed)
+        writer = ThreadedWriter(store.committer, landed=happenings.landed)
         parts.add(writer.stop)
         archive = Archive(store, writer)
         parts.add(archive.stop)
@@ -309,6 +311,7 @@ class Conductor:
             tally=tally,
             boot_id=boot_id,
             bulks=bulks,
+            happenings=happenings,
             webhooks=None if sender is None else sender.figures,
         )
         front_door = FrontDoor(
@@ -336,6 +339,7 @@ class Conductor:
         watch = open_watch(
             services, kin, dispatcher, bulletin, front_door, parts=threaded, slowness=slowness, failed=self._fail
         )
+        open_metrics(bulletin, settings, parts)
         services.periodics.start()
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)

@@ -3,18 +3,45 @@
 Only puts together; what is looked at, and what follows, is said where each part lives.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.metrics.lag import Lags, probed
+from castiron.actors.metrics.prometheus.endpoint import Endpoint
 from castiron.actors.metrics.slowness import SlowTurns
+from castiron.actors.parts import Parts
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.bulletin import Bulletin
 from castiron.actors.services import Services
+from castiron.actors.settings import Settings
 from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.overdue import Orphanage
 from castiron.actors.supervision.watch import Watch, Watched
 from castiron.transport.doors.frontdoor import FrontDoor
+
+log = logging.getLogger(__name__)
+
+
+def open_metrics(bulletin: Bulletin, settings: Settings, parts: Parts) -> None:
+    """Serve metrics, if the settings say where.
+
+    Args:
+        bulletin: what it says of itself.
+        settings: the conductor's.
+        parts: where the end of it is noted.
+
+    Raises:
+        EndpointRefused: the system does not let it listen there.
+    """
+    if not settings.prometheus_port:
+        return
+    from castiron.actors.metrics.prometheus.exposition import Renderer  # noqa: PLC0415 - an extra, and 60 ms that others save
+
+    renderer = Renderer(bulletin.vitals)
+    endpoint = Endpoint(settings.prometheus_address, settings.prometheus_port, renderer.page)
+    parts.add_quick(endpoint.stop)
+    log.info("metrics are at %s", endpoint.url)
 
 
 def open_watch(

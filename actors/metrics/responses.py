@@ -46,6 +46,7 @@ class Responses:
         self._floor_s = 0.0
         self._failing: dict[NodeUUID, tuple[Instant, str]] = {}
         self._codes: Counter[str] = Counter()
+        self._begun: Counter[str] = Counter()
 
     def answered(self, node: NodeUUID, took_s: float) -> None:
         """Take note of a check that got a power state."""
@@ -62,6 +63,7 @@ class Responses:
         self._failing[node] = (since, code)
         self._codes[before] -= before != ""
         self._codes[code] += 1
+        self._begun[code] += code != before
         self._leave(node)
 
     def forget(self, node: NodeUUID) -> None:
@@ -84,6 +86,10 @@ class Responses:
     def failing_by_code(self) -> dict[str, int]:
         """Return how many nodes fail, by why."""
         return {code: count for code, count in sorted(self._codes.items()) if count}
+
+    def begun(self) -> dict[str, int]:
+        """Return how often a node has begun to fail, by why, since the start."""
+        return dict(self._begun)
 
     def _recover(self, node: NodeUUID) -> None:
         if (gone := self._failing.pop(node, None)) is not None:

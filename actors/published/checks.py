@@ -39,6 +39,8 @@ class Answers(NamedTuple):
     """Those that have failed longest."""
     codes: dict[str, int]
     """How many fail, by why."""
+    begun: dict[str, int]
+    """How often one has begun to fail, by why, since the start."""
 
 
 class Checks:
@@ -114,8 +116,9 @@ class Checks:
         """Return how BMCs answer."""
         with self._lock:
             now, counts, responses = self._now(), list(self._responses.times.counts), self._responses
-            slowest, failing, codes = responses.slowest(), responses.failing(), responses.failing_by_code()
-        return Answers(spread(self._answers.look(counts, now)[1]), slowest, failing, codes)
+            named = responses.slowest(), responses.failing()
+            codes, begun = responses.failing_by_code(), responses.begun()
+        return Answers(spread(self._answers.look(counts, now)[1]), *named, codes, begun)
 
     def lateness(self) -> Sketch:
         """Return a copy of how late all checks began since the start."""

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from castiron.actors.periodics.strategies import Strategy
+from castiron.actors.settings.prometheus import check_prometheus
 from castiron.actors.settings.values import SettingInvalid, check_value
 from castiron.transport.verbs.arguments import LEAST_INTERVAL_S
 from castiron.transport.vocabulary import EngineMode, TaskExecutor
@@ -275,6 +276,22 @@ class Settings:
     webhook_max_in_flight_per_destination: int = _setting(
         1, "of these, to one receiver; 1 keeps calls in the order of their events", least=1, most=1000
     )
+    prometheus_port: int = _setting(
+        0,
+        "the TCP port of http://ADDRESS:PORT/metrics, with the extra castiron[prometheus]; 0: none",
+        least=0,
+        most=65535,
+    )
+    prometheus_address: str = _words("the IP address of that", "127.0.0.1")
+    prometheus_allow_remote: bool = _switch(
+        "it may be one that others than this machine reach: there are no keys, and everybody may read", default=False
+    )
+    prometheus_max_nodes: int = _setting(
+        0,
+        "nodes with metrics of their own, the first ones by name, some 10 lines each and 1 a sensor; 0: none",
+        least=0,
+        most=10_000,
+    )
     graceful_shutdown_timeout_s: float = _setting(
         8.0, "seconds that an orderly stop may take: log-outs, last commits", least=0.1, most=600.0
     )
@@ -293,6 +310,7 @@ class Settings:
                 raise SettingInvalid(f"{name}: {getattr(self, name)!r} is none; it takes {', '.join(words)}.")
         self._check_executor()
         self._check_webhooks()
+        check_prometheus(self.prometheus_port, self.prometheus_address, allow_remote=self.prometheus_allow_remote)
 
     def _check_executor(self) -> None:
         if self.task_executor == TaskExecutor.TASKFLOW and find_spec("taskflow") is None:

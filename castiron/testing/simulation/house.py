@@ -19,6 +19,7 @@ from castiron.actors.dispatch.pooled import abandon_all
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import seat_fleet
+from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.periodics.periodics import Periodics
@@ -142,7 +143,8 @@ class House:
         self._clock = MortalClock(ground.clock)
         self.dispatcher = SimDispatcher(ground.rng)
         board = Board(max_waiters=ground.settings.max_waiters, seq=store.latest_seq())
-        self.writer = SimWriter(store.committer, self.dispatcher, Herald(board, ground.stream).landed)
+        happenings = Happenings(Herald(board, ground.stream).landed)
+        self.writer = SimWriter(store.committer, self.dispatcher, happenings.landed)
         archive = SimArchive(store, self.writer, self.dispatcher)
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
         self.services = Services(
@@ -190,6 +192,7 @@ class House:
             archive=archive,
             boot_id=ground.new_id(),
             bulks=self.bulks,
+            happenings=happenings,
         )  # without a door and a watch: nobody can ask for hello or status here
         self.reception = Reception(self.services, self.kin, archive, desk, self.intake, bulks=self.bulks)
 
