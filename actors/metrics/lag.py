@@ -23,6 +23,9 @@ PROBE_S: Final = 0.25
 PAUSE_S: Final = 60.0
 """Between two warnings about the same queue."""
 
+LEAST_SAMPLES: Final = 100
+"""Of fewer, the p99 is a single one, and one hiccup is no news."""
+
 DISPATCHER: Final = "dispatcher"
 """What the actors' queue is called."""
 
@@ -114,7 +117,7 @@ class Lags:
                 self._judge(name, lag, now)
 
     def _judge(self, name: str, lag: Spread, now: Instant) -> None:
-        if lag.p99_ms is None or lag.p99_ms < self._warning_ms:
+        if lag.samples < LEAST_SAMPLES or lag.p99_ms is None or lag.p99_ms < self._warning_ms:
             return
         if now - self._warned_at.get(name, Instant(-PAUSE_S)) >= PAUSE_S:
             self._warned_at[name] = now

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET, AF_INET6
 from socketserver import TCPServer
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from castiron.transport.errors import EndpointRefused
 
@@ -40,7 +40,6 @@ Render = Callable[[str], Page]
 class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
-    server: "_Server"
     server_version = "castiron"
     sys_version = ""
     timeout = PATIENCE_S
@@ -50,7 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != PATH:
             return self._answer(HTTPStatus.NOT_FOUND, Page(f"Metrics are at {PATH}.\n".encode(), "text/plain"))
         try:
-            page = self.server.render(self.headers.get("Accept", ""))
+            page = cast("_Server", self.server).render(self.headers.get("Accept", ""))
         except Exception:
             log.exception("metrics could not be made")
             failed = Page(b"Metrics could not be made; the conductor's log says why.\n", "text/plain")

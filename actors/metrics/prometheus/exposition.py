@@ -17,14 +17,15 @@ from prometheus_client.metrics_core import (
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from castiron.actors.metrics.prometheus.catalogue import METRICS, Kind, Metric, Sample
+from castiron.actors.metrics.prometheus.catalogue import METRICS
 from castiron.actors.metrics.prometheus.endpoint import Page
+from castiron.actors.metrics.prometheus.metric import Kind, Metric, Sample
 from castiron.actors.metrics.prometheus.single import LABELS, NODE_METRICS, samples
 from castiron.actors.metrics.sketch import BUCKETS, PARTS, Sketch, upper_s
 from castiron.actors.metrics.vitals import Vitals
 
 EDGES: Final = tuple(range(PARTS * 4 - 1, BUCKETS, PARTS * 2))
-"""Buckets at whose end one of a histogram ends: each fourfold length from 15 µs to a quarter of an hour."""
+"""Buckets at whose end one of a histogram ends: each fourfold length from 15 µs to an hour."""
 
 
 class Counted(Collector):
