@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from castiron.cli.options import Shared, is_terminal
 from castiron.cli.reach import absence
 from castiron.cli.watch.screen import JSONLines, PlainLines, Screen
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import (
     CapacityError,
     CastironError,

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PATIENCE_S = 20.0
