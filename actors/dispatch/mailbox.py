@@ -144,9 +144,12 @@ class Mailbox:
         if self._budget == 0:
             raise TurnOver
         self._budget -= 1
+        lane = self._work if self._control.empty() else self._control
+        if lane.empty():  # as each turn ends, where an exception less is worth a look
+            raise TurnOver
         try:
-            envelope = (self._work if self._control.empty() else self._control).get_nowait()
-        except Empty:
+            envelope = lane.get_nowait()
+        except Empty:  # somebody has taken all out of an actor that hangs
             raise TurnOver from None
         self._envelope = envelope
         return envelope

@@ -60,7 +60,8 @@ class DispatchedActor(Actor):
 
         Pykka's loop ends by itself once the actor is stopped; until then the mailbox's TurnOver unwinds it.
         """
-        self.mailbox.begin(messages)
+        mailbox = self.mailbox
+        mailbox.begin(messages)
         try:
             if not self._is_set_up:
                 self._is_set_up = True
@@ -71,12 +72,12 @@ class DispatchedActor(Actor):
         except BaseException as error:  # noqa: BLE001 - from on_start or on_failure: Pykka lets it pass there
             self._dispatcher.crashed(error)
             self._handle_failure(*sys.exc_info())
-        longest = self.mailbox.take_longest()
+        longest = mailbox.take_longest()
         piece = None if longest is None else Piece(type(longest).__name__, self.about(longest))
         if self.actor_stopped.is_set():
             self._bury()
         else:
-            self.mailbox.rest()
+            mailbox.rest()
         return piece
 
     @property

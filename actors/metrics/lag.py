@@ -112,7 +112,7 @@ class Lags:
     def look(self) -> None:
         """Keep the windows a minute long, and warn. Called once a second."""
         now = self._clock.now()
-        if any(window.is_due(now) for window in self._windows.values()):
+        if any(now >= window.due_at for window in self._windows.values()):
             for name, lag in self.lately().items():
                 self._judge(name, lag, now)
 

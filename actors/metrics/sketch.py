@@ -119,11 +119,15 @@ class Window:
 
     Args:
         began_at: when counting began.
+
+    Attributes:
+        due_at: when it is time for the next look, if the window is to stay a minute long.
     """
 
     def __init__(self, began_at: float) -> None:
         self._lock = threading.Lock()
         self._kept: deque[tuple[float, Sequence[int]]] = deque([(began_at, [0] * BUCKETS)])
+        self.due_at = began_at + STEP_S
 
     def look(self, counts: Sequence[int], now: float) -> tuple[float, list[int]]:
         """Return over how many seconds the window goes, and what was counted in it. O(BUCKETS)."""
@@ -131,11 +135,8 @@ class Window:
         with self._lock:
             while len(self._kept) > 1 and self._kept[1][0] <= now - WINDOW_S:
                 self._kept.popleft()
-            if now - self._kept[-1][0] >= STEP_S:
+            if now >= self.due_at:
                 self._kept.append((now, copy))
+                self.due_at = now + STEP_S
             began_at, before = self._kept[0]
         return now - began_at, [after - one for after, one in zip(copy, before, strict=True)]
-
-    def is_due(self, now: float) -> bool:
-        """Return whether it is time for the next look, for a window that is to stay a minute long."""
-        return now - self._kept[-1][0] >= STEP_S

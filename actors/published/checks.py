@@ -81,7 +81,7 @@ class Checks:
             self._counts[result] += 1
             self._late.add(late_s)
             self._latest_at = now
-            if self._window.is_due(now):
+            if now >= self._window.due_at:
                 self._window.look(self._late.counts, now)
                 self._answers.look(self._responses.times.counts, now)
             if node is not None and began_at is not None and result is not CheckResult.SKIPPED:

@@ -69,7 +69,7 @@ def test_a_window_forgets_what_is_older_than_a_minute() -> None:
     sketch, window = Sketch(), Window(began_at=0.0)
     for second in range(200):
         sketch.add(0.5 if second < 100 else 0.001)
-        if window.is_due(second):
+        if second >= window.due_at:
             window.look(sketch.counts, second)
 
     length_s, counts = window.look(sketch.counts, 200.0)
