@@ -1,6 +1,6 @@
 """How long a message waits before its turn: at the actors' dispatcher, and at each thread that goes round in a loop.
 
-The dispatcher counts every turn that was waited for. A loop is asked: four times a second a probe is put where its
+The dispatcher counts every turn that was waited for. A loop is asked: twice a second a probe is put where its
 messages are put, and what counts is when it comes to it; so what is measured costs the loop nothing while it is busy,
 and what it does between two rounds is seen from outside. Where lag is long, the log says so, a line a minute at the
 most. Must not come in: which threads there are, and what a turn does.
@@ -17,14 +17,17 @@ from castiron.transport.vocabulary import Instant
 
 log = logging.getLogger(__name__)
 
-PROBE_S: Final = 0.25
-"""Between two probes of a loop: 240 in a window, for some 0.03 % of a core each."""
+PROBE_S: Final = 0.5
+"""Between two probes of a loop: 120 in a window, for some 0.03 % of a core each."""
 
 PAUSE_S: Final = 60.0
 """Between two warnings about the same queue."""
 
 LEAST_SAMPLES: Final = 100
 """Of fewer, the p99 is a single one, and one hiccup is no news."""
+
+FEW_SAMPLES: Final = 10
+"""Of fewer, nor is the median: a loop that is very late comes round seldom, and is told of by that."""
 
 DISPATCHER: Final = "dispatcher"
 """What the actors' queue is called."""
@@ -117,12 +120,18 @@ class Lags:
                 self._judge(name, lag, now)
 
     def _judge(self, name: str, lag: Spread, now: Instant) -> None:
-        if lag.samples < LEAST_SAMPLES or lag.p99_ms is None or lag.p99_ms < self._warning_ms:
+        if not self._is_long(lag):
             return
         if now - self._warned_at.get(name, Instant(-PAUSE_S)) >= PAUSE_S:
             self._warned_at[name] = now
             told = "messages wait long at the %s: p50 %.0f ms, p99 %.0f ms, at the most %.0f ms in the last minute"
             log.warning(told, name, lag.p50_ms, lag.p99_ms, lag.most_ms)
+
+    def _is_long(self, lag: Spread) -> bool:
+        if lag.p50_ms is None or lag.p99_ms is None:
+            return False
+        is_mostly_late = lag.samples >= FEW_SAMPLES and lag.p50_ms >= self._warning_ms
+        return is_mostly_late or (lag.samples >= LEAST_SAMPLES and lag.p99_ms >= self._warning_ms)
 
     def _probe(self) -> None:
         if self._is_stopping:

@@ -221,7 +221,7 @@ METRICS: Final = (
         _HISTOGRAM,
         ("queue",),
         "how long a message waits before its turn: at the actors' `dispatcher`, counted for each turn; at the `front "
-        "door` and the `ipmi driver`, of four probes a second",
+        "door` and the `ipmi driver`, of two probes a second",
         labelled(lambda vitals: [((name,), sketch) for name, sketch in vitals.lag.items()]),
     ),
     Metric("castiron_actor_turns_total", _COUNTER, (), "turns that actors had", figure("actors", "turns")),

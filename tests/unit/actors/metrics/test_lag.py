@@ -54,7 +54,7 @@ def test_a_loop_is_as_late_as_its_probes(room: Room) -> None:
     room.live(10, round_s=0.02)
 
     lag = room.lags.lately()["loop"]
-    assert lag.samples >= 30
+    assert lag.samples >= 15
     assert lag.p50_ms == pytest.approx(20, rel=0.07)
     assert room.lags.lately()[DISPATCHER].samples == 0
 
@@ -65,7 +65,7 @@ def test_a_loop_that_does_not_come_round_is_late_while_it_does_not(room: Room) -
     lag = room.lags.lately()["loop"]
     assert room.loop.probes_count == 1, "one probe at a time"
     assert lag.samples == 1
-    assert lag.most_ms == pytest.approx(4750, rel=0.07)
+    assert lag.most_ms == pytest.approx(4500, rel=0.07)
 
 
 def test_after_the_stop_nobody_is_probed(room: Room) -> None:
@@ -84,12 +84,20 @@ def test_long_waits_are_told_once_a_minute(room: Room, caplog: pytest.LogCapture
     assert "in the last minute" in said[0]
 
 
+def test_a_loop_that_comes_round_seldom_is_told_of(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    room.live(50, round_s=3.0)
+
+    said = [record.message for record in caplog.records if "wait long" in record.message]
+    assert len(said) == 1
+    assert said[0].startswith("messages wait long at the loop: p50 3")
+
+
 def test_one_hiccup_and_short_waits_are_no_news(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     room.live(30, round_s=0.01)
     room.live(2, round_s=2.0)
     room.live(60, round_s=0.01)
-    for _ in range(LEAST_SAMPLES - 1):
-        room.waits.add(1.0)
+    for number in range(LEAST_SAMPLES - 1):
+        room.waits.add(1.0 if number < 4 else 0.001)
     room.live(10, round_s=0.01)
 
     assert not [record for record in caplog.records if "wait long" in record.message]
