@@ -53,7 +53,7 @@ class Served:
 
     def scrape_openmetrics(self) -> Scraped:
         page = self.page(OPENMETRICS)
-        parse: Any = openmetrics.text_string_to_metric_families  # pyright: ignore[reportUnknownVariableType] - as above
+        parse: Any = openmetrics.text_string_to_metric_families  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - as above
         return Scraped(list(parse(page)))
 
     def page(self, accept: str = "text/plain") -> str:

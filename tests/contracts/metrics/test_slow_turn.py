@@ -39,7 +39,7 @@ def test_node_message_and_request_are_named_once(tmp_path: Path, caplog: pytest.
         conductor.client(timeout_s=20) as client,
     ):
         client.nodes.create("n1", driver="fake", driver_info={"fake_password": "a-secret-value"})
-        ids = []
+        ids: list[str] = []
         for target in ("power on", "power off", "power on"):
             request = client.nodes.power("n1", target)
             ids.append(request.id)
