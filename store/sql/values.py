@@ -51,12 +51,10 @@ def dump(values: Mapping[Any, Any]) -> str:
     Raises:
         UnstorableValue: a value or a key is of a type that the wire cannot carry. Says the type, never the value.
     """
-    if not values:
-        return "{}"
     if not isinstance(values, Fragment):
-        return _text(values)
+        return _text(values) if values else "{}"
     if values.text is None:
-        values.text = _composed(values)
+        values.text = _composed(values.whole)
     return values.text
 
 
@@ -83,7 +81,7 @@ def _text(values: Mapping[Any, Any]) -> str:
     return _encode(_plain(values))
 
 
-def _composed(values: Fragment) -> str:
+def _composed(values: Mapping[str, Any]) -> str:
     """Return a fragment's text: what is plain in it in one go, then the parts whose texts are kept."""
     kept = {key: value for key, value in values.items() if _is_kept(value)}
     if not kept or not _is_plain(values):
@@ -94,15 +92,12 @@ def _composed(values: Fragment) -> str:
 
 
 def _is_kept(value: Any) -> bool:
-    match value:
-        case Fragment() | [Fragment(), *_]:
-            return True
-        case _:
-            return False
+    kind = value.__class__
+    return kind is Fragment or (kind is list and bool(value) and value[0].__class__ is Fragment)
 
 
 def _kept(value: Fragment | list[Fragment]) -> str:
-    return dump(value) if isinstance(value, Fragment) else f"[{','.join([dump(one) for one in value])}]"
+    return f"[{','.join([dump(one) for one in value])}]" if isinstance(value, list) else dump(value)
 
 
 def _plain(value: Any) -> Any:
