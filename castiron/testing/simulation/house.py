@@ -18,6 +18,7 @@ from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
+from castiron.actors.executors.opening import open_engines
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
@@ -139,6 +140,7 @@ class House:
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
         self.services = Services(
             workers=ground.workers(self._clock, ground.settings),
+            engines=open_engines(ground.settings, start=self._take_turns),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=Periodics(self._clock, ground.settings, ground.rng, board, drivers=self.drivers),
             runbooks=Runbooks(store.runbooks()),
@@ -224,6 +226,10 @@ class House:
             nursery.raise_node(state, services.board.seq)
         seat_fleet(services, nursery, self.kin.fleet, self.tally, self._fail)
         seat_keeper(services, self.kin.keeper, self.tally, self._fail, store.allocations())
+
+    def _take_turns(self, work: Callable[[], None]) -> None:
+        """Let an executor take its turns, before time goes on."""
+        self._clock.call_at(self._clock.now(), work)
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason
