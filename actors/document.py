@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
+from castiron.actors.core.machines.pace import PACES
 from castiron.actors.core.provision.catalogue import BUILT_IN, KIND_WORDS, RESERVED, Arg
 from castiron.actors.core.provision.courses import EVENTS_OF, stages_of
 from castiron.actors.core.provision.planning import BY_ITSELF, Own
@@ -86,6 +87,7 @@ TIMES: Final = (
 CHECKS: Final = (
     "sync_power_state_interval_s",
     "power_check_start_spread_s",
+    "power_check_after_action_s",
     "power_check_backoff_max_s",
     "power_state_sync_max_retries",
     "power_failure_recovery_interval_s",
@@ -122,6 +124,11 @@ def times() -> str:
 def checks() -> str:
     """Return the settings that power checks go by."""
     return _settings(CHECKS)
+
+
+def paces() -> str:
+    """Return how often nodes are checked, and when."""
+    return _table(("pace", "when"), ((f"`{pace}`", row.meaning) for pace, row in PACES.items()))
 
 
 def results() -> str:
@@ -321,6 +328,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "rules": rules,
     "times": times,
     "checks": checks,
+    "paces": paces,
     "results": results,
     "meetings": meetings,
     "displacements": displacements,

@@ -64,6 +64,14 @@ class Settings:
     power_check_start_spread_s: float = _setting(
         10.0, "seconds over which the first checks, and logins, are spread at a start", least=0.0, most=3600.0
     )
+    power_check_after_action_s: float = _setting(
+        3.0,
+        "seconds from the end of an action on a machine's power to the next check; each further one comes after twice "
+        "as long, up to the usual interval; 0: checks do not come more often then",
+        least=0.0,
+        above_zero=LEAST_INTERVAL_S,
+        most=3600.0,
+    )
     power_check_backoff_max_s: float = _setting(
         300.0, "the most that the interval grows to by doubling while a BMC gives no power state", least=0.0, most=DAY_S
     )
