@@ -1,0 +1,69 @@
+"""What is asked of one address at once, whichever nodes it belongs to: a blade's BMC may be many machines'.
+
+Places for calls, from the first datagram of a login to the last answer, and an allowance of datagrams. Checks leave one
+place free, where there is more than one, so that a silent address is asked for a user at once. One thread.
+"""
+
+from weakref import WeakValueDictionary
+
+from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
+from castiron.actors.drivers.ipmi.pacing.limits import LEAST_BURST, Limits
+from castiron.actors.drivers.ipmi.pacing.pacer import Beginner
+from castiron.actors.drivers.ipmi.pacing.queue import Queue, Urgency
+
+
+class Neighbours:
+    """Those who ask one address.
+
+    Attributes:
+        allowance: of datagrams to it; whoever sends one counts it there.
+    """
+
+    __slots__ = ("__weakref__", "_inside", "_places", "_queue", "allowance")
+
+    def __init__(self, limits: Limits) -> None:
+        rate_per_s = limits.datagrams_per_bmc_per_s
+        self.allowance = Allowance(rate_per_s, max(LEAST_BURST, rate_per_s))
+        self._places = limits.calls_per_bmc
+        self._inside: list[Beginner] = []
+        self._queue: Queue[Beginner] | None = None  # most addresses are one node's, and have none
+
+    def enter(self, who: Beginner, urgency: Urgency) -> bool:
+        """Return whether it may begin, and has a place until it leaves; otherwise its `turn` is called. O(places)."""
+        if who in self._inside:
+            return True
+        if len(self._inside) < self._places_for(urgency) and (self._queue is None or self._queue.is_passed(urgency)):
+            self._inside.append(who)
+            return True
+        self._queue = self._queue or Queue()
+        self._queue.put(who, urgency)
+        return False
+
+    def leave(self, who: Beginner) -> None:
+        """Give its place back, or the wish for one. Idempotent."""
+        if who in self._inside:
+            self._inside.remove(who)
+        if self._queue is None:
+            return
+        self._queue.leave(who)
+        queue, self._queue = self._queue, None
+        while queue:  # they are few, and who still has to wait says so again
+            queue.pop().turn()
+
+    def _places_for(self, urgency: Urgency) -> int:
+        return self._places if urgency is Urgency.USER else max(1, self._places - 1)
+
+
+class Neighbourhoods:
+    """All addresses that are asked, each for as long as somebody has it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._all: WeakValueDictionary[tuple[str, int], Neighbours] = WeakValueDictionary()
+
+    def at(self, host: str, port: int) -> Neighbours:
+        """Return those who ask an address."""
+        found = self._all.get((host, port))
+        if found is None:
+            found = self._all[host, port] = Neighbours(self._limits)
+        return found
