@@ -102,11 +102,12 @@ class BMC:
             message = f"{MAX_WAITING} calls wait for {self._settings.address}. Try again later."
             pending.end(NotDone(error=BMCBusy(message, details=self._where), applied=Applied.NO))
             return
-        if not (pending.call.gives_way or pending.call.steps_aside):
+        is_users = not (pending.call.gives_way or pending.call.steps_aside)
+        if is_users:
             self._make_way()
         self._line_up(pending)
         self._services.counters.waiting += 1
-        if self.urgency is Urgency.USER:
+        if is_users:
             self._link.hasten()
         self._settle()
 
@@ -229,13 +230,22 @@ class BMC:
 
     def _may_begin(self) -> bool:
         """Return whether it is its turn, among those who ask the same address and among all; else it waits for that."""
-        now, urgency = self._services.now(), self.urgency
-        wait_s = self._neighbours.allowance.wait_s(now)
+        neighbours, services = self._neighbours, self._services
+        own, all_ = neighbours.allowance, services.datagrams
+        if own.used <= own.clear_to and all_.used <= all_.clear_to and services.pacer.is_clear and neighbours.is_alone:
+            return True  # as nearly always
+        wait_s = own.wait_s(services.now())
         if wait_s:
-            self._ready_at = Instant(now + wait_s)
+            self._ready_at = Instant(services.now() + wait_s)
             return False
-        self._has_place = self._has_place or self._neighbours.enter(self, urgency)
-        return self._has_place and self._services.pacer.may_begin(self, urgency, now)
+        urgency = self.urgency
+        self._has_place = self._has_place or neighbours.enter(self, urgency)
+        return self._has_place and services.pacer.may_begin(self, urgency)
+
+    def _overdrawn_s(self) -> float:
+        """Return how long nothing more may be asked of the address."""
+        allowance = self._neighbours.allowance
+        return 0.0 if allowance.used <= allowance.clear_to else allowance.wait_s(self._services.now())
 
     def _line_up(self, pending: Pending) -> None:
         """Have a call wait: behind all others, but those that step aside for it."""
@@ -292,11 +302,10 @@ class BMC:
         self._ask(pending, replace(request, after_s=0))
 
     def _ask(self, pending: Pending, request: Request) -> None:
-        now = self._services.now()
-        after_s = request.after_s or self._neighbours.allowance.wait_s(now)
+        after_s = request.after_s or self._overdrawn_s()
         if after_s:
             self._postponed = request
-            self._resume_at = Instant(now + after_s)
+            self._resume_at = Instant(self._services.now() + after_s)
             return
         left = self._link.ask(request)
         if not left and request.once:

@@ -85,7 +85,7 @@ class Engine:
     ) -> None:
         self.counters = Counters()
         self._timers: Timers[BMC | Pacer | Logins] = Timers()
-        datagrams = Allowance(limits.datagrams_per_s, max(1.0, limits.datagrams_per_s * BURST_S))
+        datagrams = Allowance(limits.datagrams_per_s, max(1.0, limits.datagrams_per_s * BURST_S), now())
         names = Names(now=now, post=post, lookup=lookup, start=start, ended=self._count_lookup)
         self._services = Services(
             now=now,
@@ -96,7 +96,7 @@ class Engine:
             logins=Logins(now, limits, self._timers.arm),
             pacer=Pacer(now, datagrams, self._timers.arm),
             datagrams=datagrams,
-            neighbourhoods=Neighbourhoods(limits),
+            neighbourhoods=Neighbourhoods(limits, now),
             jitter=random.Random(rng.getrandbits(64)),  # noqa: S311 - no secret; asking the kernel is a call each time
             new_session_id=partial(rng.randrange, 1, 2**32 - 1),
         )

@@ -1,8 +1,11 @@
 """What may be used a second, as a bucket that fills up: whoever uses something counts it, whoever begins looks first.
 
-Counting is an addition, because each datagram does it. So what has begun may overdraw the allowance, by a login or by
-what is sent again; the next one to begin waits until that is made good. May come in: nothing but this arithmetic.
+Counting is an addition and looking a comparison, because each datagram does the one and each exchange the other. So
+what has begun may overdraw the allowance, by a login or by what is sent again; the next one to begin waits until that
+is made good. May come in: nothing but this arithmetic.
 """
+
+import math
 
 from castiron.transport.vocabulary import Instant
 
@@ -12,29 +15,32 @@ class Allowance:
 
     Args:
         rate_per_s: what may be used a second, in the long run; 0.0: any number.
-        burst: what may be used at once after a rest; 1 or more.
+        burst: what may be used at once after a rest, and, as the clock is looked at only when that is gone, once more
+            at the very most; 1 or more.
+        now: what time it is.
 
     Attributes:
         used: counted up by whoever uses something.
+        clear_to: while no more than this has been used, something may be begun, whatever time it is.
     """
 
-    __slots__ = ("_at", "_burst", "_rate_per_s", "_seen", "_tokens", "used")
+    __slots__ = ("_at", "_burst", "_rate_per_s", "clear_to", "used")
 
-    def __init__(self, rate_per_s: float, burst: float) -> None:
+    def __init__(self, rate_per_s: float, burst: float, now: Instant) -> None:
         self.used = 0
+        self.clear_to = burst - 1.0 if rate_per_s else math.inf
         self._rate_per_s = rate_per_s
-        self._burst = self._tokens = burst
-        self._seen = 0
-        self._at = 0.0
+        self._burst = burst
+        self._at = now
 
     def wait_s(self, now: Instant) -> float:
         """Return 0.0 if something more may be begun, or after how many seconds it may be. O(1)."""
-        rate_per_s = self._rate_per_s
-        if not rate_per_s:
+        used = self.used
+        if used <= self.clear_to:
             return 0.0
-        tokens = min(self._burst, self._tokens + (now - self._at) * rate_per_s) - (self.used - self._seen)
-        self._tokens, self._at, self._seen = tokens, now, self.used
-        return 0.0 if tokens >= 1.0 else (1.0 - tokens) / rate_per_s
+        missing = used - min(used + self._burst - 1.0, self.clear_to + (now - self._at) * self._rate_per_s)
+        self.clear_to, self._at = used - missing, now
+        return max(0.0, missing / self._rate_per_s)
 
 
 class Meter:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-BURST_S: Final = 0.1
-"""So many seconds' worth may go at once after a rest. Of datagrams at the default rate a thousand, whose answers the
-receive buffers of the sockets hold."""
+BURST_S: Final = 0.05
+"""So many seconds' worth may go at once after a rest, twice as many at the very most. Of datagrams at the default rate
+that is a thousand, whose answers the receive buffers of the sockets hold."""
 
 LEAST_BURST: Final = 10.0
 """To one BMC: a login takes six datagrams, and what it was for some more."""

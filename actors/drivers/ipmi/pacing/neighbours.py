@@ -4,12 +4,14 @@ Places for calls, from the first datagram of a login to the last answer, and an 
 place free, where there is more than one, so that a silent address is asked for a user at once. One thread.
 """
 
+from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
 from castiron.actors.drivers.ipmi.pacing.limits import LEAST_BURST, Limits
 from castiron.actors.drivers.ipmi.pacing.pacer import Beginner
 from castiron.actors.drivers.ipmi.pacing.queue import Queue, Urgency
+from castiron.transport.vocabulary import Instant
 
 
 class Neighbours:
@@ -17,16 +19,18 @@ class Neighbours:
 
     Attributes:
         allowance: of datagrams to it; whoever sends one counts it there.
+        is_alone: only one has ever asked it, as is usual, and needs no place.
     """
 
-    __slots__ = ("__weakref__", "_inside", "_places", "_queue", "allowance")
+    __slots__ = ("__weakref__", "_inside", "_places", "_queue", "allowance", "is_alone")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, now: Instant) -> None:
         rate_per_s = limits.datagrams_per_bmc_per_s
-        self.allowance = Allowance(rate_per_s, max(LEAST_BURST, rate_per_s))
+        self.allowance = Allowance(rate_per_s, max(LEAST_BURST, rate_per_s), now)
+        self.is_alone = True
         self._places = limits.calls_per_bmc
         self._inside: list[Beginner] = []
-        self._queue: Queue[Beginner] | None = None  # most addresses are one node's, and have none
+        self._queue: Queue[Beginner] | None = None  # most addresses have none
 
     def enter(self, who: Beginner, urgency: Urgency) -> bool:
         """Return whether it may begin, and has a place until it leaves; otherwise its `turn` is called. O(places)."""
@@ -57,13 +61,16 @@ class Neighbours:
 class Neighbourhoods:
     """All addresses that are asked, each for as long as somebody has it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, now: Callable[[], Instant]) -> None:
         self._limits = limits
+        self._now = now
         self._all: WeakValueDictionary[tuple[str, int], Neighbours] = WeakValueDictionary()
 
     def at(self, host: str, port: int) -> Neighbours:
-        """Return those who ask an address."""
+        """Return those who ask an address, for one more."""
         found = self._all.get((host, port))
-        if found is None:
-            found = self._all[host, port] = Neighbours(self._limits)
+        if found is not None:
+            found.is_alone = False
+            return found
+        found = self._all[host, port] = Neighbours(self._limits, self._now())
         return found

@@ -33,6 +33,7 @@ class Pacer:
 
     Attributes:
         entries_at: kept by the engine's timers.
+        is_clear: nobody waits.
     """
 
     def __init__(
@@ -45,15 +46,17 @@ class Pacer:
         self._meter = Meter(allowance)
         self._queue: Queue[Beginner] = Queue()
         self._chosen: Beginner | None = None
+        self.is_clear = True
 
-    def may_begin(self, who: Beginner, urgency: Urgency, now: Instant) -> bool:
+    def may_begin(self, who: Beginner, urgency: Urgency) -> bool:
         """Return whether it may begin; otherwise its `turn` is called when it may."""
-        self._meter.per_s(now)
         if who is self._chosen:
             return True
+        now = self._now()
         wait_s = self._allowance.wait_s(now)
         if not wait_s and self._queue.is_passed(urgency):
             return True
+        self.is_clear = False
         self._queue.put(who, urgency)
         self._arm(self, Instant(now + max(wait_s, TICK_S)))
         return False
@@ -66,7 +69,8 @@ class Pacer:
                 self._chosen.turn()
         finally:
             self._chosen = None
-            if self._queue:
+            self.is_clear = not self._queue
+            if not self.is_clear:
                 self._arm(self, Instant(now + max(self._allowance.wait_s(now), TICK_S)))
 
     @property

@@ -95,7 +95,9 @@ class Link:
     @property
     def is_resting(self) -> bool:
         """Whether nothing is under way but, maybe, a logout."""
-        return self.is_idle or self.phase in {Phase.DOWN, Phase.CLOSING}
+        return self._request is None and (
+            self.phase is Phase.UP or self.phase is Phase.DOWN or self.phase is Phase.CLOSING
+        )
 
     @property
     def is_unanswered(self) -> bool:

@@ -43,7 +43,7 @@ class Logins:
         self._now = now
         self._limit = self._free = limits.logins
         self._arm = arm
-        self._allowance = Allowance(limits.logins_per_s, max(1.0, limits.logins_per_s * BURST_S))
+        self._allowance = Allowance(limits.logins_per_s, max(1.0, limits.logins_per_s * BURST_S), now())
         self._queue: Queue[Applicant] = Queue()
 
     def ask(self, applicant: Applicant) -> None:
