@@ -49,8 +49,7 @@ class BMC:
         self._services = services
         self._changed = changed
         self._where = {"node": node, "address": settings.address}
-        self._neighbours = services.neighbourhoods.at(settings.host, settings.port)
-        self._has_place = False
+        self._neighbours = services.neighbourhoods.at(settings.host, settings.port, self)
         self._link = Link(settings, services, self, self._where, self._neighbours.allowance)
         self._calls: deque[Pending] = deque()
         self._current: Pending | None = None
@@ -69,6 +68,11 @@ class BMC:
     def is_quiet(self) -> bool:
         """Whether it has no call; it may still log out."""
         return self._current is None and not self._calls
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a call, a login or an exchange is under way."""
+        return self._current is not None or not self._link.is_resting
 
     @property
     def urgency(self) -> Urgency:
@@ -174,7 +178,7 @@ class BMC:
             return
         try:
             request = at.send(answer)
-            if pending.call.steps_aside and self._calls:
+            if pending.call.steps_aside and (self._calls or not self._services.pacer.is_clear):
                 self._step_aside(pending, at, request)
             else:
                 self._ask(pending, request)
@@ -223,8 +227,7 @@ class BMC:
             self._start(self._take_waiting())
         if self._settings.on_demand and not self._calls and self._current is None and self._link.is_idle:
             self._link.close()
-        if self._has_place and self._current is None and self._link.is_resting:
-            self._has_place = False
+        if not (self._neighbours.is_alone or self.is_asking):
             self._neighbours.leave(self)
         self._changed(self)
 
@@ -239,8 +242,8 @@ class BMC:
             self._ready_at = Instant(services.now() + wait_s)
             return False
         urgency = self.urgency
-        self._has_place = self._has_place or neighbours.enter(self, urgency)
-        return self._has_place and services.pacer.may_begin(self, urgency)
+        is_inside = neighbours.is_alone or neighbours.enter(self, urgency)
+        return is_inside and services.pacer.may_begin(self, urgency)
 
     def _overdrawn_s(self) -> float:
         """Return how long nothing more may be asked of the address."""

@@ -6,8 +6,12 @@ is made good. May come in: nothing but this arithmetic.
 """
 
 import math
+from typing import Final
 
 from castiron.transport.vocabulary import Instant
+
+ROUNDING_S: Final = 1e-5
+"""A float of the time is off by less: waits that are shorter are none, or would end before they began."""
 
 
 class Allowance:
@@ -40,7 +44,8 @@ class Allowance:
             return 0.0
         missing = used - min(used + self._burst - 1.0, self.clear_to + (now - self._at) * self._rate_per_s)
         self.clear_to, self._at = used - missing, now
-        return max(0.0, missing / self._rate_per_s)
+        wait_s = missing / self._rate_per_s
+        return wait_s if wait_s > ROUNDING_S else 0.0
 
 
 class Meter:

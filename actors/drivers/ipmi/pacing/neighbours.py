@@ -5,6 +5,7 @@ place free, where there is more than one, so that a silent address is asked for 
 """
 
 from collections.abc import Callable
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
@@ -12,6 +13,15 @@ from castiron.actors.drivers.ipmi.pacing.limits import LEAST_BURST, Limits
 from castiron.actors.drivers.ipmi.pacing.pacer import Beginner
 from castiron.actors.drivers.ipmi.pacing.queue import Queue, Urgency
 from castiron.transport.vocabulary import Instant
+
+
+class Neighbour(Beginner, Protocol):
+    """Somebody who asks an address."""
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether something is under way there."""
+        ...
 
 
 class Neighbours:
@@ -22,17 +32,24 @@ class Neighbours:
         is_alone: only one has ever asked it, as is usual, and needs no place.
     """
 
-    __slots__ = ("__weakref__", "_inside", "_places", "_queue", "allowance", "is_alone")
+    __slots__ = ("__weakref__", "_first", "_inside", "_places", "_queue", "allowance", "is_alone")
 
-    def __init__(self, limits: Limits, now: Instant) -> None:
+    def __init__(self, limits: Limits, now: Instant, first: Neighbour) -> None:
         rate_per_s = limits.datagrams_per_bmc_per_s
         self.allowance = Allowance(rate_per_s, max(LEAST_BURST, rate_per_s), now)
         self.is_alone = True
+        self._first = first
         self._places = limits.calls_per_bmc
-        self._inside: list[Beginner] = []
-        self._queue: Queue[Beginner] | None = None  # most addresses have none
+        self._inside: list[Neighbour] = []
+        self._queue: Queue[Neighbour] | None = None  # most addresses have none
 
-    def enter(self, who: Beginner, urgency: Urgency) -> bool:
+    def join(self) -> None:
+        """Have places from now on: somebody else asks, too."""
+        if self.is_alone and self._first.is_asking:
+            self._inside.append(self._first)
+        self.is_alone = False
+
+    def enter(self, who: Neighbour, urgency: Urgency) -> bool:
         """Return whether it may begin, and has a place until it leaves; otherwise its `turn` is called. O(places)."""
         if who in self._inside:
             return True
@@ -43,13 +60,11 @@ class Neighbours:
         self._queue.put(who, urgency)
         return False
 
-    def leave(self, who: Beginner) -> None:
-        """Give its place back, or the wish for one. Idempotent."""
-        if who in self._inside:
-            self._inside.remove(who)
-        if self._queue is None:
+    def leave(self, who: Neighbour) -> None:
+        """Give its place back. Idempotent."""
+        if who not in self._inside:
             return
-        self._queue.leave(who)
+        self._inside.remove(who)
         queue, self._queue = self._queue, None
         while queue:  # they are few, and who still has to wait says so again
             queue.pop().turn()
@@ -66,11 +81,11 @@ class Neighbourhoods:
         self._now = now
         self._all: WeakValueDictionary[tuple[str, int], Neighbours] = WeakValueDictionary()
 
-    def at(self, host: str, port: int) -> Neighbours:
+    def at(self, host: str, port: int, who: Neighbour) -> Neighbours:
         """Return those who ask an address, for one more."""
         found = self._all.get((host, port))
         if found is not None:
-            found.is_alone = False
+            found.join()
             return found
-        found = self._all[host, port] = Neighbours(self._limits, self._now())
+        found = self._all[host, port] = Neighbours(self._limits, self._now(), who)
         return found
