@@ -9,6 +9,7 @@ come in: a table of another machine. Must not: prose that no table yields.
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +63,8 @@ RESULTS: Final[Mapping[CheckResult, str]] = {
     CheckResult.FAILED: "its BMC gave no power state",
     CheckResult.FAULTED: "the same, or it would not stay where it was driven, once too often: `node.fault_set.success`",
     CheckResult.RECOVERED: "the BMC of a node with the fault `power failure` answered: `node.fault_cleared.success`",
-    CheckResult.SKIPPED: "a request looks at the machine itself, or came while the check was under way",
+    CheckResult.SKIPPED: "a request looks at the machine itself, or came while the check was under way; "
+    "or its time was over before the BMC could be asked",
 }
 
 ORDERS: Final[Mapping[Do, str]] = {
@@ -97,6 +99,9 @@ CHECKS: Final = (
 )
 """Settings that power checks go by."""
 
+PACING: Final = tuple(item.name for item in fields(Settings) if item.name.startswith("ipmi_max_"))
+"""Settings that bound what is asked of IPMI BMCs."""
+
 
 def controls() -> str:
     """Return which controls lead to which target."""
@@ -114,16 +119,6 @@ def rules() -> str:
         for (phase, happening), rule in TRANSITIONS.items()
     )
     return _table(("while it is", "and this happens", "castiron will", "and is then", "because"), rows)
-
-
-def times() -> str:
-    """Return the settings that a power action goes by."""
-    return _settings(TIMES)
-
-
-def checks() -> str:
-    """Return the settings that power checks go by."""
-    return _settings(CHECKS)
 
 
 def paces() -> str:
@@ -326,9 +321,10 @@ def _settings(names: Iterable[str]) -> str:
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "controls": controls,
     "rules": rules,
-    "times": times,
-    "checks": checks,
+    "times": partial(_settings, TIMES),
+    "checks": partial(_settings, CHECKS),
     "paces": paces,
+    "pacing": partial(_settings, PACING),
     "results": results,
     "meetings": meetings,
     "displacements": displacements,

@@ -42,7 +42,7 @@ def test_logins_at_a_start_come_at_their_rate_and_neither_the_silent_nor_the_oth
         with running_conductor(store=store, settings=SETTINGS) as conductor, conductor.client(timeout_s=30) as client:
 
             def logins() -> int:
-                count = client.status().drivers["ipmi"]["logins"]
+                count = int(client.status().drivers["ipmi"]["logins"])
                 assert count <= RATE_PER_S * (time.monotonic() - before) + AT_ONCE
                 return count
 
