@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from castiron.actors.core.effects import Checked
 from castiron.actors.core.machines.pace import FOLLOWED_S, PACES, Pace, due, pace_of
-from castiron.actors.core.messages import SetMaintenance
+from castiron.actors.core.messages import Heard, SetMaintenance
 from castiron.actors.core.state import Check, NodeState, Ticket
 from castiron.actors.core.telling.explanation import Facts, explain
 from castiron.actors.core.views import node_view
-from castiron.transport.vocabulary import CheckPace, CheckResult, Fault, Instant, PowerState
+from castiron.actors.drivers.base import NotDone
+from castiron.transport.errors import DeadlineExceeded
+from castiron.transport.vocabulary import Applied, CheckPace, CheckResult, Fault, Instant, PowerState
 from tests.support.node_world import World
 from tests.support.store_records import plain_node
 from tests.support.weather import weather
@@ -158,6 +161,23 @@ def test_a_request_is_carried_out_at_once_and_its_answer_ends_the_silence(failur
     assert 0 < soon_s <= QUICK_S
     node.advance()
     assert node.record.fault is None
+
+
+def test_a_check_that_could_not_be_asked_in_time_says_nothing_about_its_bmc() -> None:
+    node = begun()
+    counted(node)
+    for is_asked, expected in ((False, 0), (True, 1)):
+        node.advance()
+        call = node.state.check.call
+        assert call is not None
+        del node.calls[call]
+        error = DeadlineExceeded("It could not be asked in time.", details={"is_asked": is_asked})
+        node.tell(Heard(ticket=call, outcome=NotDone(error=error, applied=Applied.NO)))
+
+        results = [effect.result for effect in node.effects if isinstance(effect, Checked)]
+        assert results == [CheckResult.FAILED if is_asked else CheckResult.SKIPPED]
+        assert node.state.check.failures == expected
+        assert node.state.check.due_at == node.state.check.started_at + EVERY_S, "and the next one comes as usual"
 
 
 # What is shown.
