@@ -6,6 +6,7 @@ Judged by counts, by what came before what, and by bounds from above, which a sl
 import time
 from pathlib import Path
 
+from castiron.actors.drivers.ipmi.pacing.limits import LEAST_BURST
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, running_conductor
 from castiron.transport.vocabulary import PowerTarget, RequestState
@@ -14,8 +15,8 @@ from tests.support.deadline import until
 
 BMCS = 200
 RATE_PER_S = 40.0
-AT_ONCE = 2 * 2 + 1
-"""Twice a twentieth of a second's worth, and one."""
+AT_ONCE = 2 * LEAST_BURST + 1
+"""Twice the burst, and one."""
 LONG_S = 60.0
 """No judgement: the time after which a wait has failed."""
 UNCHECKED = Settings(sync_power_state_interval_s=0.0)

@@ -218,7 +218,7 @@ def _paced(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="check.slower",
             text=f"Its power is checked less often, because {slower[check.pace]}: "
-            f"each {check.every_s:g} s at the most.{_next_check(facts)}",
+            f"each {check.every_s:g} s or a little sooner.{_next_check(facts)}",
             advice="Its first answer makes checks as frequent as usual; a request asks the BMC at once.",
             details=details,
         )

@@ -17,7 +17,7 @@ from castiron.actors.drivers.generations import Generations, superseded
 from castiron.actors.drivers.ipmi.bmc import BMC
 from castiron.actors.drivers.ipmi.counters import Counters
 from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
-from castiron.actors.drivers.ipmi.pacing.limits import BURST_S, Limits
+from castiron.actors.drivers.ipmi.pacing.limits import BURST_S, LEAST_BURST, Limits
 from castiron.actors.drivers.ipmi.pacing.neighbours import Neighbourhoods
 from castiron.actors.drivers.ipmi.pacing.pacer import Pacer
 from castiron.actors.drivers.ipmi.pending import Pending
@@ -85,7 +85,7 @@ class Engine:
     ) -> None:
         self.counters = Counters()
         self._timers: Timers[BMC | Pacer | Logins] = Timers()
-        datagrams = Allowance(limits.datagrams_per_s, max(1.0, limits.datagrams_per_s * BURST_S), now())
+        datagrams = Allowance(limits.datagrams_per_s, max(LEAST_BURST, limits.datagrams_per_s * BURST_S), now())
         names = Names(now=now, post=post, lookup=lookup, start=start, ended=self._count_lookup)
         self._services = Services(
             now=now,

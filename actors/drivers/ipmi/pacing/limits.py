@@ -8,7 +8,8 @@ BURST_S: Final = 0.05
 that is a thousand, whose answers the receive buffers of the sockets hold."""
 
 LEAST_BURST: Final = 10.0
-"""To one BMC: a login takes six datagrams, and what it was for some more."""
+"""So many in any case: a login takes six datagrams, and what it was for some more; and where the rate is low, an engine
+that gets the processor late must not lose what it was due meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

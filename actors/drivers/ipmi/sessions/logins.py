@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
-from castiron.actors.drivers.ipmi.pacing.limits import BURST_S, Limits
+from castiron.actors.drivers.ipmi.pacing.limits import BURST_S, LEAST_BURST, Limits
 from castiron.actors.drivers.ipmi.pacing.pacer import TICK_S
 from castiron.actors.drivers.ipmi.pacing.queue import Queue, Urgency
 from castiron.transport.vocabulary import Instant
@@ -43,7 +43,7 @@ class Logins:
         self._now = now
         self._limit = self._free = limits.logins
         self._arm = arm
-        self._allowance = Allowance(limits.logins_per_s, max(1.0, limits.logins_per_s * BURST_S), now())
+        self._allowance = Allowance(limits.logins_per_s, max(LEAST_BURST, limits.logins_per_s * BURST_S), now())
         self._queue: Queue[Applicant] = Queue()
 
     def ask(self, applicant: Applicant) -> None:
