@@ -244,7 +244,8 @@ class NodeState:
             and self.parked is other.parked
             and (self.permit, self.leaving) == (other.permit, other.leaving)
             and (mine.is_begun, mine.failures, mine.agreed_at) == (its.is_begun, its.failures, its.agreed_at)
-            and (mine.due_at, mine.pace) == (its.due_at, its.pace)
+            and mine.due_at == its.due_at
+            and mine.pace is its.pace
         )
 
     def recording(self, **changes: Any) -> "NodeState":

@@ -27,6 +27,10 @@ MAX_DOUBLINGS: Final = 32
 """Of an interval; a float would bear more, but no bound of a setting needs them."""
 
 
+USUAL_JITTER: Final = 0.05
+"""The usual row's, beside the table, because looking a word up in it costs a check more than all else here."""
+
+
 class Row(NamedTuple):
     """What a pace is, in words, and its jitter."""
 
@@ -38,7 +42,9 @@ class Row(NamedTuple):
 
 PACES: Final[Mapping[CheckPace, Row]] = {
     CheckPace.OFF: Row(0.0, "not at all: the settings say so, its own interval, its maintenance, or its deletion"),
-    CheckPace.USUAL: Row(0.05, "once an interval, early by up to 5 %, so that checks that once coincided drift apart"),
+    CheckPace.USUAL: Row(
+        USUAL_JITTER, "once an interval, early by up to 5 %, so that checks that once coincided drift apart"
+    ),
     CheckPace.AFTER_ACTION: Row(
         0.05,
         "after an action: `power_check_after_action_s` after its end, then each time after as long again, "
@@ -79,8 +85,11 @@ def pace_of(state: NodeState, check: Check, settings: Settings) -> Pace:
         check: where its check stands.
     """
     resting = _at_rest(state, check, settings)
-    quick_s, changed_at = settings.power_check_after_action_s, check.changed_at
-    if changed_at is None or check.failures or not quick_s:
+    changed_at = check.changed_at
+    if changed_at is None:
+        return resting  # as nearly always
+    quick_s = settings.power_check_after_action_s
+    if check.failures or not quick_s:
         return resting
     every_s = max(quick_s, check.started_at - changed_at)
     return Pace(CheckPace.AFTER_ACTION, every_s) if every_s < resting.every_s else resting
@@ -101,7 +110,8 @@ def due(pace: Pace, check: Check, now: Instant) -> tuple[Instant, float]:
     at = Instant(since + pace.every_s)
     if at <= now:
         at = Instant(now + pace.every_s)
-    return at, min(pace.every_s * PACES[pace.kind].jitter, at - now)  # what is due before now would count as late
+    jitter = USUAL_JITTER if pace.kind is CheckPace.USUAL else PACES[pace.kind].jitter
+    return at, min(pace.every_s * jitter, at - now)  # what is due before now would count as late
 
 
 def is_settling(check: Check, now: Instant) -> bool:
