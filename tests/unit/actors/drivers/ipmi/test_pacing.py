@@ -281,6 +281,7 @@ def test_datagrams_to_one_address_leave_at_their_rate_whoever_asks() -> None:
     assert reading.value()
     mine = [moment - at for moment, to, _ in lab.network.sent if to[0] == SHARED]
     assert len(mine) > 100
+    assert mine[-1] > (len(mine) - 2 * 20) / 20, "two bursts, and the others at their rate"
     for moment in range(1, int(mine[-1])):
         assert sum(moment <= one < moment + 1 for one in mine) <= 21
     assert max(later - earlier for earlier, later in pairwise(mine)) < 0.2
