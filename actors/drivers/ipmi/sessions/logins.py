@@ -1,6 +1,7 @@
-"""How many BMCs log in at once, and how many a second.
+"""How many BMCs log in at once, and how many a second. The dead hold no place.
 
-One asks only when its first datagram was answered: the dead hold no place. Those for whom somebody waits come first.
+One asks only when its first datagram was answered, and gives its place on when a later one is not answered at once.
+Those for whom somebody waits come first.
 """
 
 from collections.abc import Callable

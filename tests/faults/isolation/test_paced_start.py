@@ -10,7 +10,7 @@ from castiron.actors.drivers.ipmi.pacing.limits import LEAST_BURST
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, running_conductor
 from castiron.transport.vocabulary import PowerTarget, RequestState
-from tests.faults.test_silent_bmcs import create_all, is_silent
+from tests.faults.isolation.test_silent_bmcs import create_all, is_silent
 from tests.support.deadline import until
 
 BMCS = 200
