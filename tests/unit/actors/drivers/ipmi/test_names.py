@@ -132,8 +132,12 @@ class Applicant:
         self.is_granted = True
 
 
+def never(_logins: Logins, _at: Instant) -> None:
+    raise AssertionError("nobody has to wait for the rate")
+
+
 def test_places_for_logins_are_given_in_order_and_withdrawals_cost_none() -> None:
-    logins = Logins(lambda: Instant(1.0), Limits(logins=1), lambda *_: None)
+    logins = Logins(lambda: Instant(1.0), Limits(logins=1), never)
     first, second, third = (Applicant() for _ in range(3))
     for applicant in (first, second, third):
         logins.ask(applicant)
