@@ -21,6 +21,7 @@ from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.redfish import RedfishDriver
+from castiron.actors.drivers.registry import ipmi_limits
 from castiron.actors.settings import Settings, settings_from
 from castiron.testing import BMCFarm, Faults, running_conductor
 from castiron.transport.clients.blocking.client import Client
@@ -55,7 +56,7 @@ def patient_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
     """Make drivers with few places, and patience."""
     return {
         "fake": FakeDriver(clock),
-        "ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=PATIENT),
+        "ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=PATIENT),
         "redfish": RedfishDriver(clock, max_calls=PLACES, max_slow_calls=PLACES),
     }
 

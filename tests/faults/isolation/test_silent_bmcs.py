@@ -13,6 +13,7 @@ from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
+from castiron.actors.drivers.registry import ipmi_limits
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, SimulatedBMC, running_conductor
 from castiron.transport.clients.blocking.client import Client
@@ -55,7 +56,7 @@ def conductor(farm: BMCFarm) -> Generator[Conductor]:
 
 
 def make_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-    return {"ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=TIMING)}
+    return {"ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=TIMING)}
 
 
 def is_silent(number: int) -> bool:
