@@ -44,6 +44,7 @@ from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, 
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket, asks_bmc
 from castiron.actors.dispatch.clock import Timer
+from castiron.actors.dispatch.grid import drawn
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
 from castiron.actors.drivers.work import Secret
@@ -220,8 +221,7 @@ class NodeActor(DispatchedActor):
     def _time(self, effect: SetTimer | CancelTimer) -> None:
         if isinstance(effect, CancelTimer):
             return self._cancel_timer(effect.ticket)
-        early_s = effect.early_s * self._services.rng.random() if effect.early_s else 0.0
-        at = Instant(effect.at - early_s)
+        at = drawn(effect.at, effect.early_s, self._services.rng.random()) if effect.early_s else effect.at
         self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
         return None
 

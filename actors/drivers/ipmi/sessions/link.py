@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
+from castiron.actors.dispatch.grid import after, before
 from castiron.actors.drivers.ipmi.sessions.codes import (
     APP,
     CIPHER_STATUSES,
@@ -231,7 +232,7 @@ class Link:
 
     def _be_idle(self) -> None:
         self._request, self._is_wanted = None, False
-        self.due_at = Instant(self._services.now() + self._services.timing.keepalive_s)
+        self.due_at = before(Instant(self._services.now() + self._services.timing.keepalive_s))
 
     def _keep_alive(self) -> None:
         self.ask(GET_CHASSIS_STATUS)
@@ -246,7 +247,7 @@ class Link:
 
     def _wait_for_answer(self) -> None:
         wait_s = self._waits[self._tries - 1] * (1 + self._services.timing.jitter * self._services.jitter.random())
-        self.due_at = Instant(self._services.now() + wait_s)
+        self.due_at = after(Instant(self._services.now() + wait_s))
 
     def _send_again(self) -> None:
         self._tries += 1
