@@ -136,9 +136,13 @@ class TimerHeap:
 
     def pop_due(self, now: Instant) -> list[HeapTimer]:
         """Take all timers out that are due, in order."""
-        due: list[HeapTimer] = []
-        while (timer := self.pop_first(now)) is not None:
-            due.append(timer)
+        entries, due = self._entries, list[HeapTimer]()
+        while entries and entries[0][0] <= now:
+            timer = heappop(entries)[2]
+            if timer.call is None:
+                self.cancelled_count -= 1
+            else:
+                due.append(timer)
         return due
 
     def _compact(self) -> None:

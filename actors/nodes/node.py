@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from pykka import ActorDeadError, ActorRef
 
@@ -72,6 +72,8 @@ class NodeActor(DispatchedActor):
 
     def __init__(self, services: Services, kin: Kin, state: NodeState, generation: int) -> None:
         super().__init__(dispatcher=services.dispatcher, inbox_limit=services.settings.node_mailbox_limit)
+        self.uuid: Final[NodeUUID] = state.record.uuid
+        """The node's identity."""
         self._services = services
         self._kin = kin
         self._state = state
@@ -87,11 +89,6 @@ class NodeActor(DispatchedActor):
         self._retry: Timer | None = None
         self._seq = services.board.seq
         self._undecided: Message | None = None
-
-    @property
-    def uuid(self) -> NodeUUID:
-        """The node's identity."""
-        return self._state.record.uuid
 
     @property
     def generation(self) -> int:
@@ -331,7 +328,7 @@ class NodeActor(DispatchedActor):
         return self._services.board
 
     def _call_at(self, at: Instant, message: Message) -> Timer:
-        return self._services.clock.call_at(at, partial(self._tell_self, message))
+        return self._services.clock.call_at(at, partial(_tell, self.actor_ref, message))
 
     def _tell_self(self, message: Message | Granted) -> None:
         _tell(self.actor_ref, message)
