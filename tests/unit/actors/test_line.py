@@ -1,9 +1,13 @@
 """A line gives each item to one taker, and a turn that does not end holds nobody up for long."""
 
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+import pytest
+
+from castiron.actors.dispatch import line as lines
 from castiron.actors.dispatch.line import STANDBY_S, Line, Taker
 from tests.support.deadline import until
 
@@ -86,6 +90,27 @@ def test_others_take_over_from_turns_that_do_not_end_though_nothing_more_is_put(
         let_go.set()
 
 
+@pytest.fixture
+def nobody_stands_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "STANDBY_S", 3_600.0)
+
+
+@pytest.mark.usefixtures("nobody_stands_by")
+def test_no_wake_up_is_lost_between_the_last_item_and_sleep() -> None:
+    line: Line[Work | None] = Line()
+    taken = threading.Semaphore(0)
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with served(line, 1):
+            for _ in range(5_000):
+                line.put(taken.release)
+                assert taken.acquire(timeout=10)
+    finally:
+        sys.setswitchinterval(interval_s)
+
+
+@pytest.mark.usefixtures("nobody_stands_by")
 def test_whoever_leaves_is_not_counted_on() -> None:
     line: Line[Work | None] = Line()
     let_go, has_begun, is_done = threading.Event(), threading.Event(), threading.Event()

@@ -94,6 +94,8 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
     """
 
     netpacket: bytearray
+    k1: bytes
+    aeskey: bytes
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         """Make an object; pyghmi's own __new__ resolves names and looks for a session to share."""
