@@ -25,12 +25,14 @@ from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.executors.opening import open_engines
+from castiron.actors.metrics.happenings import Happenings
+from castiron.actors.metrics.overseeing import open_metrics, open_watch
+from castiron.actors.metrics.slowness import SlowTurns
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.parts import Parts
 from castiron.actors.periodics.periodics import Periodics, plugged_in
 from castiron.actors.pruning import Pruning
-from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import Archive
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
@@ -48,7 +50,6 @@ from castiron.actors.steps.tokens import Tokens
 from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
-from castiron.actors.supervision.overdue import Orphanage
 from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch, Watched
 from castiron.actors.webhooks.sender import open_sender
@@ -255,7 +256,8 @@ class Conductor:
         clock = SystemClock()
         sender = open_sender(store, clock, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
-        writer = ThreadedWriter(store.committer, landed=herald.landed)
+        happenings = Happenings(herald.landed)
+        writer = ThreadedWriter(store.committer, landed=happenings.landed)
         parts.add(writer.stop)
         archive = Archive(store, writer)
         parts.add(archive.stop)
@@ -263,15 +265,17 @@ class Conductor:
         if sender is not None:
             sender.start(writer.submit)
             parts.add(sender.stop)
+        slowness = SlowTurns(clock.now)
         dispatcher = PoolDispatcher(
             settings.dispatcher_threads,
             throughput=settings.dispatcher_throughput,
             slow_turn_s=settings.slow_turn_s,
+            slow_turn=slowness.ended,
         )
         parts.add(dispatcher.stop)
         drivers = self._make_drivers(clock, settings)
         for driver in drivers.values():
-            parts.add(driver.stop)
+            parts.add(driver.stop, least_s=settings.graceful_shutdown_timeout_s / 4)  # BMCs have few slots: log out
         services = Services(
             conductor=store.conductor,
             clock=clock,
@@ -307,6 +311,7 @@ class Conductor:
             tally=tally,
             boot_id=boot_id,
             bulks=bulks,
+            happenings=happenings,
             webhooks=None if sender is None else sender.figures,
         )
         front_door = FrontDoor(
@@ -331,18 +336,10 @@ class Conductor:
             **{f"{name} driver": driver for name, driver in drivers.items()},
             **({} if sender is None else {"webhooks": sender}),
         }
-        lookout = Lookout(bulletin.gauges, writer, clock)
-        watch = Watch(
-            dispatcher=dispatcher,
-            supervisor=kin.supervisor,
-            parts=threaded,
-            hung_turn_s=settings.hung_turn_s,
-            slow_turn_s=settings.slow_turn_s,
-            overdue=Orphanage(board, services.directory, clock).look,
-            sample=lookout.look,
-            failed=self._fail,
+        watch = open_watch(
+            services, kin, dispatcher, bulletin, front_door, parts=threaded, slowness=slowness, failed=self._fail
         )
-        bulletin.lookout, bulletin.front_door, bulletin.watch = lookout, front_door, watch
+        open_metrics(bulletin, settings, parts)
         services.periodics.start()
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)

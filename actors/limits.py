@@ -15,12 +15,14 @@ from castiron.actors.drivers.ipmi.operations.records import MAX_RECORDS, MAX_RES
 from castiron.actors.drivers.ipmi.operations.sel import MAX_POLLS, MAX_TRIES
 from castiron.actors.drivers.ipmi.operations.sensors import MAX_SENSORS
 from castiron.actors.executors.engines import MAX_LEFT_BEHIND as MAX_ENGINES_LEFT_BEHIND
+from castiron.actors.metrics.prometheus.endpoint import MAX_SCRAPES
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
 from castiron.actors.sensors.readings import MAX_BYTES
 from castiron.actors.settings import Settings
-from castiron.actors.steps.workers import MAX_LEFT_BEHIND, MAX_RESULT_BYTES
+from castiron.actors.steps.results import MAX_PROGRESS_BYTES, MAX_REPORTS, MAX_RESULT_BYTES
+from castiron.actors.steps.workers import MAX_LEFT_BEHIND
 from castiron.store.writer import MAX_BACKLOG
 from castiron.transport.doors.answers import MAX_LARGE_BYTES
 from castiron.transport.doors.publisher import MAX_WAITING
@@ -69,7 +71,12 @@ BOUNDS: Final = (
     Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
     Bound("deploy_actions", "max_concurrent_deploy", "the same for deploy and rebuild, waits included; 0: off", WAITS),
     Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
-    Bound("engines", "max_engines", "a move waits likewise, with task_executor=taskflow; others pass it", WAITS),
+    Bound(
+        "engines",
+        "max_engines",
+        "a move, or a list that goes on, waits likewise, with task_executor=taskflow; others pass it",
+        WAITS,
+    ),
     Bound("engine_turns", "engine_threads", "an engine waits for another to end its turn", WAITS, _NO),
     Bound(
         "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
@@ -83,6 +90,8 @@ BOUNDS: Final = (
     Bound("redfish_slow_calls", "redfish_max_slow_calls", "the same, of those that take long", WAITS, _NO),
     Bound("step_list", MAX_STEPS, "a list of steps has no more", "argument.invalid", _NO),
     Bound("step_result_bytes", MAX_RESULT_BYTES, "bytes of what a step returns: it has failed", "step.failed", _NO),
+    Bound("step_reports", MAX_REPORTS, "of one attempt of a step: further ones are told to nobody", "none", _NO),
+    Bound("step_report_bytes", MAX_PROGRESS_BYTES, "bytes of one report: the step is told so", "step.failed", _NO),
     Bound("password_sets", MAX_SETS, "times that a silent BMC is told its new password", "bmc.unreachable", _NO),
     Bound("bmc_calls", MAX_BMC_CALLS, "calls that wait for one BMC: one more is refused", "bmc.busy", _NO),
     Bound(
@@ -121,6 +130,8 @@ BOUNDS: Final = (
         BUSY,
     ),
     Bound("bulk_nodes", "max_bulk_nodes", "nodes of all bulks under way: one more bulk is refused", BUSY),
+    Bound("metric_nodes", "prometheus_max_nodes", "nodes with metrics of their own; others have none", "none", _NO),
+    Bound("scrapes", MAX_SCRAPES, "readers of metrics at once: one more is closed at once", "none", _NO),
     Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "frame.too_large", _NO),
     Bound("runbooks", MAX_RUNBOOKS, "runbooks that are stored: a new one is refused", "runbook.too_many", _NO),
     Bound("runbook_bytes", MAX_RUNBOOK_BYTES, "steps and extra of one runbook, as JSON", "argument.invalid", _NO),

@@ -80,6 +80,8 @@ class AcquirePermit:
     verb: str
     target: str | None = None
     """What the verb is to bring about, where it says so: some targets have a bound of their own."""
+    needs_engine: bool = False
+    """It begins with a list of steps, whose order an executor's engine may decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,18 @@ class AskExecutor:
     key: str
     """Which list it is: another key, another engine."""
     run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class LendEngine:
+    """Let others have the list's engine, or its place in the line for one. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetakeEngine:
+    """Stand in line for an engine; that there is one comes back as EngineGranted with this ticket."""
+
+    ticket: Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +213,8 @@ Effect = (
     | DrawPassword
     | StopWorker
     | AskExecutor
+    | LendEngine
+    | RetakeEngine
     | SetTimer
     | CancelTimer
     | Checked

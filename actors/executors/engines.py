@@ -9,11 +9,13 @@ engine says.
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from castiron.actors.core.provision.run import Run
 from castiron.actors.executors.builtin import BuiltInEngine
 from castiron.actors.executors.executor import Answer, Engine, Open
+from castiron.actors.steps.results import said
 from castiron.transport.errors import CastironError, StepFailed
 
 log = logging.getLogger(__name__)
@@ -21,11 +23,17 @@ log = logging.getLogger(__name__)
 MAX_LEFT_BEHIND: Final = 64
 """Threads of engines that hang; beyond it no turn is taken, as each keeps memory for ever."""
 
-MAX_SAID: Final = 500
-"""Characters of what an engine says of its failure."""
-
 Told = Callable[[Answer | CastironError], None]
 """Told the answer, or why there is none, from any thread; must not block."""
+
+
+Start = Callable[[Callable[[], None]], None]
+"""Has turns taken: calls what it is given, once, and not on its caller's thread."""
+
+
+def on_a_thread(work: Callable[[], None]) -> None:
+    """Take turns on a thread of their own, for as long as there are any."""
+    threading.Thread(target=work, name="castiron-engine", daemon=True).start()
 
 
 class _Question(NamedTuple):
@@ -39,11 +47,13 @@ class Engines:
     Args:
         make: makes an engine.
         threads: how many turns are taken at once.
+        start: has turns taken; by default on a thread.
     """
 
-    def __init__(self, make: Open = BuiltInEngine, threads: int = 1) -> None:
+    def __init__(self, make: Open = BuiltInEngine, threads: int = 1, *, start: Start = on_a_thread) -> None:
         self.make: Final = make
         self._threads: Final = threads
+        self._start = start
         self._lock = threading.Lock()
         self._courses: set[_Course] = set()
         self._waiting: dict[_Course, None] = {}  # in the order in which they came
@@ -98,7 +108,7 @@ class Engines:
         with self._lock:
             course = self._take()
         if course is not None:
-            threading.Thread(target=self._work, args=(course,), name="castiron-engine", daemon=True).start()
+            self._start(partial(self._work, course))
 
     def _work(self, course: "_Course | None") -> None:
         """Take turns for as long as somebody waits for one, on a thread of its own."""
@@ -206,8 +216,8 @@ class _Course:
         except BaseException as error:
             log.exception("the engine of %s has failed; what was done is taken back without it", self.key)
             self._drop()
-            said = f"The engine raised {type(error).__name__}: {str(error)[:MAX_SAID]}"
-            return StepFailed(f"{said}. What was done is taken back without it.")
+            words = f"The engine raised {type(error).__name__}: {said(error)}"
+            return StepFailed(f"{words}. What was done is taken back without it.")
 
     def _drop(self) -> None:
         engine, self._engine = self._engine, None

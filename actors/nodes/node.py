@@ -31,16 +31,27 @@ from castiron.actors.core.effects import (
     DrawPassword,
     Effect,
     Foretell,
+    LendEngine,
     Park,
     Refuse,
     ReleasePermit,
     Renew,
+    RetakeEngine,
     Retire,
     SetTimer,
     StopWorker,
     TellFleet,
 )
-from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, Reported, TimerDue
+from castiron.actors.core.messages import (
+    EngineGranted,
+    Heard,
+    Message,
+    Moved,
+    PermitGranted,
+    Recover,
+    Reported,
+    TimerDue,
+)
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket, asks_bmc
 from castiron.actors.dispatch.clock import Timer
@@ -56,6 +67,7 @@ from castiron.actors.published.board import Board
 from castiron.actors.services import Services
 from castiron.actors.steps.declaring import StepContext
 from castiron.actors.steps.drawing import draw_password
+from castiron.actors.steps.results import Reports
 from castiron.actors.steps.tokens import StepPlace
 from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
@@ -85,7 +97,7 @@ class NodeActor(DispatchedActor):
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
         self._hand = services.engines.hand()
-        self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
+        self._place = Place(services.permits, state.record.uuid, generation, partial(_tell, self.actor_ref))
         self._retry: Timer | None = None
         self._seq = services.board.seq
         self._undecided: Message | None = None
@@ -94,6 +106,21 @@ class NodeActor(DispatchedActor):
     def generation(self) -> int:
         """Which of the node's owners this is."""
         return self._generation
+
+    @property
+    def known_as(self) -> str:
+        """The node, by its name."""
+        return f"node {self._state.record.name}"
+
+    def about(self, message: Any) -> RequestID | None:
+        """Return the request that a message is about: it says so itself, or changed it, or the request is under way."""
+        named: RequestID | None = getattr(message, "request_id", None)
+        batch = message.batch if isinstance(message, Landed) else self._batches.latest()
+        if named is None and batch is not None:
+            changes = (decision.change for decision in batch.decisions if decision.change is not None)
+            named = next((request.id for change in changes for request in change.requests), None)
+        active = self._state.active
+        return active.request.id if named is None and active is not None else named
 
     def on_receive(self, message: Message | Landed | Granted) -> None:
         """Decide about a message, and carry the decision out. Runs on a dispatcher thread; never blocks."""
@@ -184,18 +211,16 @@ class NodeActor(DispatchedActor):
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case AcquirePermit(request_id=request_id, verb=verb, target=target):
-                self._place.ask_for(request_id, *classes_of(verb, target))
-            case ReleasePermit(request_id=request_id):
-                self._place.give_back(request_id)
+            case AcquirePermit() | ReleasePermit() | LendEngine() | RetakeEngine():
+                self._keep_place(effect)
             case CallDriver() | CallWorker() | DrawPassword() | AskExecutor():
                 self._call(effect)
             case StopWorker(ticket=ticket):
                 self._stop_job(ticket)
             case SetTimer() | CancelTimer():
                 self._time(effect)
-            case Checked(result=result, late_s=late_s):
-                self._services.checks.count(result, late_s)
+            case Checked(result=result, late_s=late_s, error=error):
+                self._services.checks.count(result, late_s, self.uuid, self._settled.check.started_at, error)
             case Renew():
                 self._forget()
             case Retire():
@@ -214,6 +239,18 @@ class NodeActor(DispatchedActor):
                 pass  # told already
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
+
+    def _keep_place(self, effect: AcquirePermit | ReleasePermit | LendEngine | RetakeEngine) -> None:
+        match effect:
+            case AcquirePermit(request_id=request_id, verb=verb, target=target, needs_engine=needs_engine):
+                self._place.ask_for(request_id, *classes_of(verb, target, needs_engine=needs_engine))
+            case ReleasePermit(request_id=request_id):
+                self._place.give_back(request_id)
+            case LendEngine():
+                self._hand.close()
+                self._place.lend_engine()
+            case RetakeEngine(ticket=ticket):
+                self._place.retake_engine(partial(_tell, self.actor_ref, EngineGranted(ticket=ticket)))
 
     def _time(self, effect: SetTimer | CancelTimer) -> None:
         if isinstance(effect, CancelTimer):
@@ -268,7 +305,7 @@ class NodeActor(DispatchedActor):
             attempt=effect.attempt,
             deadline=effect.deadline,
             token=services.tokens.give(record.uuid, place),
-            report=partial(_reported, self.actor_ref, effect.ticket),
+            report=Reports(partial(_reported, self.actor_ref, effect.ticket)),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
         whose = (record.uuid, effect.request_id, effect.name)
@@ -329,9 +366,6 @@ class NodeActor(DispatchedActor):
 
     def _call_at(self, at: Instant, message: Message) -> Timer:
         return self._services.clock.call_at(at, partial(_tell, self.actor_ref, message))
-
-    def _tell_self(self, message: Message | Granted) -> None:
-        _tell(self.actor_ref, message)
 
 
 def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:

@@ -3,7 +3,8 @@
 A permit is asked for with a function to call when it is there, so nobody waits in a thread. Pure bookkeeping under one
 lock; the functions are called outside of it. What a permit counts for may be several classes at once. Each such set has
 a line of its own, so a class that has as many permits as it may holds nobody else up; among those that may, whoever
-asked first is next. What a permit is for does not live here.
+asked first is next. What a permit counts for can be lent for a while, and is taken again from the same lines' end.
+What a permit is for does not live here.
 """
 
 import logging
@@ -20,6 +21,12 @@ Kinds = tuple[str, ...]
 
 class PermitMisused(Exception):
     """Asked for twice by one owner, or released by one who does not hold it: a bug of the caller's."""
+
+
+class _Need(NamedTuple):
+    kinds: Kinds
+    is_more: bool
+    """Whoever asks holds a permit, which is to count for these classes besides."""
 
 
 class _Wish(NamedTuple):
@@ -43,8 +50,8 @@ class Permits:
         self._lock = threading.Lock()
         self._holders: dict[Hashable, Kinds] = {}
         self._held: Counter[str] = Counter()
-        self._lines: dict[Kinds, OrderedDict[Hashable, _Wish]] = {}  # as many as there are sets of classes
-        self._waits: dict[Hashable, Kinds] = {}
+        self._lines: dict[_Need, OrderedDict[Hashable, _Wish]] = {}  # as many as there are sets of classes
+        self._waits: dict[Hashable, _Need] = {}
         self._wishes = 0
 
     @property
@@ -59,8 +66,15 @@ class Permits:
 
     @property
     def waiting(self) -> int:
-        """How many owners stand in line."""
-        return len(self._waits)
+        """How many owners stand in line for a permit."""
+        with self._lock:
+            return sum(len(line) for need, line in self._lines.items() if not need.is_more)
+
+    @property
+    def waiting_for_more(self) -> int:
+        """How many owners of a permit stand in line for a class that it is to count for again."""
+        with self._lock:
+            return sum(len(line) for need, line in self._lines.items() if need.is_more)
 
     def in_use_of(self, kind: str) -> int:
         """Return how many of a class that has a bound are held."""
@@ -84,9 +98,33 @@ class Permits:
         with self._lock:
             if owner in self._holders or owner in self._waits:
                 raise PermitMisused(f"{owner!r} holds a permit or waits for one already")
-            self._wishes += 1
-            self._lines.setdefault(kinds, OrderedDict())[owner] = _Wish(self._wishes, granted)
-            self._waits[owner] = kinds
+            self._stand_in_line(owner, _Need(kinds, is_more=False), granted)
+        self._serve()
+
+    def lend(self, owner: Hashable, kind: str) -> None:
+        """Let others have what a permit holds of a class, or waits for, and keep the permit. Idempotent."""
+        with self._lock:
+            kinds = self._holders.get(owner, ())
+            if kind in kinds:
+                self._holders[owner] = tuple(one for one in kinds if one != kind)
+                self._held[kind] -= 1
+            self._leave_line(owner, is_more=True)
+        self._serve()
+
+    def retake(self, owner: Hashable, kind: str, granted: Callable[[], None]) -> None:
+        """Stand in line for what was lent, behind all who stand there, also those who want a permit. Not idempotent.
+
+        Args:
+            granted: as for `acquire`.
+
+        Raises:
+            PermitMisused: the owner holds no permit, or one that counts for the class, or stands in line already.
+        """
+        need = _Need((kind,) if kind in self._caps else (), is_more=True)
+        with self._lock:
+            if owner not in self._holders or owner in self._waits or kind in self._holders[owner]:
+                raise PermitMisused(f"{owner!r} has lent nothing of {kind!r}, or waits for it already")
+            self._stand_in_line(owner, need, granted)
         self._serve()
 
     def release(self, owner: Hashable) -> None:
@@ -104,11 +142,20 @@ class Permits:
     def withdraw(self, owner: Hashable) -> None:
         """Leave the line, or give the permit back, or neither. Idempotent: for the successor of an owner that died."""
         with self._lock:
-            kinds = self._waits.pop(owner, None)
-            if kinds is not None:
-                del self._lines[kinds][owner]
+            self._leave_line(owner)
             self._give_back(owner)
         self._serve()
+
+    def _stand_in_line(self, owner: Hashable, need: _Need, granted: Callable[[], None]) -> None:
+        self._wishes += 1
+        self._lines.setdefault(need, OrderedDict())[owner] = _Wish(self._wishes, granted)
+        self._waits[owner] = need
+
+    def _leave_line(self, owner: Hashable, *, is_more: bool = False) -> None:
+        need = self._waits.get(owner)
+        if need is not None and (need.is_more or not is_more):
+            del self._waits[owner]
+            del self._lines[need][owner]
 
     def _give_back(self, owner: Hashable) -> None:
         for kind in self._holders.pop(owner, ()):
@@ -127,20 +174,18 @@ class Permits:
     def _admit(self) -> tuple[Hashable, Callable[[], None]] | None:
         """Let whoever is next in, if there is room. O(sets of classes)."""
         with self._lock:
-            if len(self._holders) >= self._limit:
-                return None
-            heads = [
-                (next(iter(line.values())).number, kinds) for kinds, line in self._lines.items() if self._may(kinds)
-            ]
+            heads = [(next(iter(line.values())).number, need) for need, line in self._lines.items() if self._may(need)]
             if not heads:
                 return None
-            kinds = min(heads)[1]
-            owner, wish = self._lines[kinds].popitem(last=False)
+            need = min(heads)[1]
+            owner, wish = self._lines[need].popitem(last=False)
             del self._waits[owner]
-            self._holders[owner] = kinds
-            self._held.update(kinds)
+            self._holders[owner] = (*self._holders.get(owner, ()), *need.kinds)
+            self._held.update(need.kinds)
             return owner, wish.granted
 
-    def _may(self, kinds: Kinds) -> bool:
-        """Return whether somebody waits for just these classes, and may come in as far as their bounds go."""
-        return bool(self._lines[kinds]) and all(self._held[kind] < self._caps[kind] for kind in kinds)
+    def _may(self, need: _Need) -> bool:
+        """Return whether somebody waits for just these classes, and may come in as far as all bounds go."""
+        if not self._lines[need] or (len(self._holders) >= self._limit and not need.is_more):
+            return False
+        return all(self._held[kind] < self._caps[kind] for kind in need.kinds)

@@ -6,7 +6,6 @@ outside, and loses its place and its say: whatever it returns later, nobody list
 is none of the things it may return, is its failure.
 """
 
-import json
 import logging
 import threading
 from collections import deque
@@ -18,6 +17,7 @@ from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.actors.steps.declaring import StepContext
+from castiron.actors.steps.results import plain, said
 from castiron.actors.steps.shelf import Shelf
 from castiron.transport.errors import CastironError, StepFailed, StepTimeout
 from castiron.transport.vocabulary import Applied
@@ -26,12 +26,6 @@ log = logging.getLogger(__name__)
 
 MAX_LEFT_BEHIND: Final = 256
 """Threads of steps that hang; beyond it no further step begins, as each keeps memory for ever."""
-
-MAX_RESULT_BYTES: Final = 65_536
-"""Of what a step returns: as much as whoever answers for a step can send; it is committed with each later step."""
-
-MAX_SAID: Final = 500
-"""Characters of what a step says of its failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,30 +188,26 @@ class _Errand:
         job = self.job
         name = f"{job.work.interface}.{job.work.step}"
         try:
-            value = self._workers.part(job.work)(job.context, **job.work.args)
+            part = self._workers.part(job.work)
+        except LookupError:
+            return _not_done(f"There is no step {name} here any more. Install its plug-in again.")
+        try:
+            value = part(job.context, **job.work.args)
+            return _looked(name, value) if job.work.what == "verify" else _told(name, value)
         except CastironError as error:
             return NotDone(error=error, applied=error.applied or Applied.UNKNOWN)
-        except KeyError:
-            return _not_done(f"There is no step {name} here any more. Install its plug-in again.")
         except BaseException as error:
             log.exception("%s: the step %s has failed", job.context.node, name)
-            return _failed(f"{name} raised {type(error).__name__}: {str(error)[:MAX_SAID]}")
-        return _looked(name, value) if job.work.what == "verify" else _told(name, value)
+            return _failed(f"{name} raised {type(error).__name__}: {said(error)}")
 
 
 def _told(name: str, value: object) -> Outcome:
-    """Return what a step returned, as a copy that can be stored and told; nothing of it is the step's any more."""
+    """Return what a step returned."""
     if value is None or isinstance(value, Deferred):
         return Done(value={} if value is None else value)
     if not isinstance(value, Mapping):
         return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
-    try:
-        text = json.dumps(dict(cast("Mapping[str, Any]", value)), allow_nan=False)
-    except Exception as error:  # noqa: BLE001 - it is the plug-in's map, and may raise anything
-        return _failed(f"What {name} returned cannot be stored: {str(error)[:MAX_SAID]}")
-    if len(text) > MAX_RESULT_BYTES:
-        return _failed(f"{name} returned {len(text)} bytes; there is room for {MAX_RESULT_BYTES}. Keep it elsewhere.")
-    return Done(value=json.loads(text))
+    return Done(value=plain(f"What {name} returned", cast("object", value)))
 
 
 def _looked(name: str, value: object) -> Outcome:

@@ -11,7 +11,7 @@ from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
-from castiron.actors.drivers.registry import make_drivers, make_fake
+from castiron.actors.drivers.registry import make_drivers, make_fake, make_redfish
 from castiron.actors.settings import Settings
 
 IMPATIENT_WAITS_S: Final = (0.3, 0.3, 0.4)
@@ -21,10 +21,17 @@ IMPATIENT_WAITS_S: Final = (0.3, 0.3, 0.4)
 def impatient_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
     """Make the drivers of a conductor that bears a BMC's silence for a second, not six: on loopback nothing gets lost.
 
-    For `running_conductor(drivers=impatient_drivers)`.
+    Over HTTPS nothing gets lost anywhere: there silence is borne for `command_timeout_s`, as ever. For
+    `running_conductor(drivers=impatient_drivers)`.
     """
     timing = Timing(waits_s=IMPATIENT_WAITS_S)
-    return {"fake": make_fake(clock), "ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=timing)}
+    return {
+        "fake": make_fake(clock),
+        "ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=timing),
+        "redfish": make_redfish(
+            clock, max_calls=settings.redfish_max_calls, max_slow_calls=settings.redfish_max_slow_calls
+        ),
+    }
 
 
 @contextmanager

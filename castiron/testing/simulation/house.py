@@ -18,7 +18,9 @@ from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
+from castiron.actors.executors.opening import open_engines
 from castiron.actors.fleet import seat_fleet
+from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.nodes.place import caps_of
 from castiron.actors.periodics.periodics import Periodics
@@ -42,6 +44,7 @@ from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.store.store import Store
 from castiron.testing.simulation.disk import SimArchive, SimWriter
+from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import CheckResult, Instant, NodeUUID
 
 PRUNING_PAUSE_S: Final = 3_600.0
@@ -107,9 +110,16 @@ class NotedChecks(Checks):
         super().__init__(now)
         self._lateness = lateness
 
-    def count(self, result: CheckResult, late_s: float) -> None:
+    def count(
+        self,
+        result: CheckResult,
+        late_s: float,
+        node: NodeUUID | None = None,
+        began_at: Instant | None = None,
+        error: CastironError | None = None,
+    ) -> None:
         """Count a check that has ended; see Checks."""
-        super().count(result, late_s)
+        super().count(result, late_s, node, began_at, error)
         self._lateness[round(late_s, 3)] += 1
 
 
@@ -134,11 +144,13 @@ class House:
         self._clock = MortalClock(ground.clock)
         self.dispatcher = SimDispatcher(ground.rng)
         board = Board(max_waiters=ground.settings.max_waiters, seq=store.latest_seq())
-        self.writer = SimWriter(store.committer, self.dispatcher, Herald(board, ground.stream).landed)
+        happenings = Happenings(Herald(board, ground.stream).landed)
+        self.writer = SimWriter(store.committer, self.dispatcher, happenings.landed)
         archive = SimArchive(store, self.writer, self.dispatcher)
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
         self.services = Services(
             workers=ground.workers(self._clock, ground.settings),
+            engines=open_engines(ground.settings, start=self._take_turns),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=Periodics(self._clock, ground.settings, ground.rng, board, drivers=self.drivers),
             runbooks=Runbooks(store.runbooks()),
@@ -182,6 +194,7 @@ class House:
             archive=archive,
             boot_id=ground.new_id(),
             bulks=self.bulks,
+            happenings=happenings,
         )  # without a door and a watch: nobody can ask for hello or status here
         self.reception = Reception(self.services, self.kin, archive, desk, self.intake, bulks=self.bulks)
 
@@ -224,6 +237,10 @@ class House:
             nursery.raise_node(state, services.board.seq)
         seat_fleet(services, nursery, self.kin.fleet, self.tally, self._fail)
         seat_keeper(services, self.kin.keeper, self.tally, self._fail, store.allocations())
+
+    def _take_turns(self, work: Callable[[], None]) -> None:
+        """Let an executor take its turns, before time goes on."""
+        self._clock.call_at(self._clock.now(), work)
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason
