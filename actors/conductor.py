@@ -22,6 +22,7 @@ from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.crew import start_actors
 from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.executors.opening import open_engines
@@ -43,9 +44,8 @@ from castiron.actors.reception.intake import Intake
 from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
-from castiron.actors.steps.shelf import Shelf
+from castiron.actors.steps.opening import open_workers
 from castiron.actors.steps.tokens import Tokens
-from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
 from castiron.actors.supervision.overdue import Orphanage
@@ -59,12 +59,12 @@ from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
-from castiron.transport.vocabulary import ConductorID, TaskExecutor
+from castiron.transport.vocabulary import ConductorID
 
 log = logging.getLogger(__name__)
 
-MakeDrivers = Callable[[Clock, Settings], Mapping[str, Driver]]
-"""Makes the drivers of one conductor, by name."""
+MakeDrivers = Callable[[Clock, Settings, Shares], Mapping[str, Driver]]
+"""Makes the drivers of one conductor, by name; those that block do so in their shares of its threads."""
 
 LOOK_S: Final = 1.0
 """Between two looks at the watch of whoever waits."""
@@ -253,7 +253,8 @@ class Conductor:
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         clock = SystemClock()
-        sender = open_sender(store, clock, settings, self._rng)
+        shares = self._open_shares(clock)
+        sender = open_sender(store, clock, shares, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
         writer = ThreadedWriter(store.committer, landed=herald.landed)
         parts.add(writer.stop)
@@ -269,7 +270,7 @@ class Conductor:
             slow_turn_s=settings.slow_turn_s,
         )
         parts.add(dispatcher.stop)
-        drivers = self._make_drivers(clock, settings)
+        drivers = self._make_drivers(clock, settings, shares)
         for driver in drivers.values():
             parts.add(driver.stop)
         services = Services(
@@ -287,10 +288,10 @@ class Conductor:
             rng=self._rng,
             checks=Checks(clock.now),
             load=archive.load,
-            workers=self._open_workers(clock),
-            engines=open_engines(settings, parts),
+            workers=open_workers(settings, shares, parts),
+            engines=open_engines(settings, shares, parts),
             tokens=Tokens(store.seal, store.open_sealed),
-            periodics=self._open_periodics(clock, drivers, board),
+            periodics=self._open_periodics(clock, shares, drivers, board),
             runbooks=Runbooks(store.runbooks()),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
@@ -307,6 +308,7 @@ class Conductor:
             tally=tally,
             boot_id=boot_id,
             bulks=bulks,
+            shares=shares,
             webhooks=None if sender is None else sender.figures,
         )
         front_door = FrontDoor(
@@ -366,18 +368,14 @@ class Conductor:
         self._server_key = None if guard is None else guard.server.public
         return guard
 
-    def _open_workers(self, clock: Clock) -> Workers:
-        workers = Workers(
-            Shelf.stocked(has_flows=self._settings.task_executor == TaskExecutor.TASKFLOW),
-            clock,
-            self._settings.max_workers,
-        )
-        self._parts.add(workers.stop)
-        return workers
+    def _open_shares(self, clock: Clock) -> Shares:
+        shares = Shares(self._settings, clock)
+        self._parts.add_quick(shares.stop)
+        return shares
 
-    def _open_periodics(self, clock: Clock, drivers: Mapping[str, Driver], board: Board) -> Periodics:
+    def _open_periodics(self, clock: Clock, shares: Shares, drivers: Mapping[str, Driver], board: Board) -> Periodics:
         sources = [*plugged_in(), *self._periodics]
-        periodics = Periodics(clock, self._settings, self._rng, board, drivers=drivers, sources=sources)
+        periodics = Periodics(clock, self._settings, self._rng, board, shares=shares, drivers=drivers, sources=sources)
         self._parts.add(periodics.stop)
         return periodics
 

@@ -14,13 +14,12 @@ from castiron.actors.drivers.ipmi.bmc import MAX_WAITING as MAX_BMC_CALLS
 from castiron.actors.drivers.ipmi.operations.records import MAX_RECORDS, MAX_RESERVATIONS
 from castiron.actors.drivers.ipmi.operations.sel import MAX_POLLS, MAX_TRIES
 from castiron.actors.drivers.ipmi.operations.sensors import MAX_SENSORS
-from castiron.actors.executors.engines import MAX_LEFT_BEHIND as MAX_ENGINES_LEFT_BEHIND
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
 from castiron.actors.sensors.readings import MAX_BYTES
 from castiron.actors.settings import Settings
-from castiron.actors.steps.workers import MAX_LEFT_BEHIND, MAX_RESULT_BYTES
+from castiron.actors.steps.workers import MAX_RESULT_BYTES
 from castiron.store.writer import MAX_BACKLOG
 from castiron.transport.doors.answers import MAX_LARGE_BYTES
 from castiron.transport.doors.publisher import MAX_WAITING
@@ -71,13 +70,15 @@ BOUNDS: Final = (
     Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
     Bound("engines", "max_engines", "a move waits likewise, with task_executor=taskflow; others pass it", WAITS),
     Bound("engine_turns", "engine_threads", "an engine waits for another to end its turn", WAITS, _NO),
-    Bound(
-        "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
-    ),
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
     Bound("periodics", "periodic_max_workers", "a quick run of a periodic task waits for another to end", WAITS),
     Bound("periodics_long", "periodic_max_long_runs", "one that takes long waits for its like", WAITS, _NO),
-    Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
+    Bound(
+        "left_behind",
+        "workers_pool_size",
+        "threads of one share that hang: beyond its spare ones they cost its places; then nothing begins there",
+        "step.failed",
+    ),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
     Bound("redfish_calls", "redfish_max_calls", "a call to another Redfish BMC waits for one to end", WAITS, _NO),
     Bound("redfish_slow_calls", "redfish_max_slow_calls", "the same, of those that take long", WAITS, _NO),

@@ -1,12 +1,14 @@
 """Which executor a conductor has, as its settings say. TaskFlow is imported here, and only if it is wanted."""
 
+from castiron.actors.dispatch.shares import Shares
 from castiron.actors.executors.engines import Engines
 from castiron.actors.parts import Parts
 from castiron.actors.settings import Settings
+from castiron.actors.settings.shares import ENGINE_TURNS
 from castiron.transport.vocabulary import TaskExecutor
 
 
-def open_engines(settings: Settings, parts: Parts) -> Engines:
+def open_engines(settings: Settings, shares: Shares, parts: Parts) -> Engines:
     """Return the engines of the executor that the settings name; where that is the built-in one, nobody asks them.
 
     Args:
@@ -16,6 +18,6 @@ def open_engines(settings: Settings, parts: Parts) -> Engines:
         return Engines()
     from castiron.actors.executors.taskflow.engine import FlowEngine  # noqa: PLC0415 - 250 ms, for who wants it
 
-    engines = Engines(FlowEngine, settings.engine_threads)
+    engines = Engines(FlowEngine, shares[ENGINE_TURNS])
     parts.add_quick(engines.stop)
     return engines

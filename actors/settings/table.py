@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from castiron.actors.periodics.strategies import Strategy
+from castiron.actors.settings.shares import check_shares
 from castiron.actors.settings.values import SettingInvalid, check_value
 from castiron.transport.verbs.arguments import LEAST_INTERVAL_S
 from castiron.transport.vocabulary import EngineMode, TaskExecutor
@@ -112,6 +113,15 @@ class Settings:
     )
     engine_threads: int = _setting(
         2, "threads that such engines take their turns on; what steps do runs on others", least=1, most=64
+    )
+    workers_pool_size: int = _setting(
+        1000,
+        "pieces of work at once that wait for a machine, a receiver or a stranger's code; the sum of max_workers, "
+        "engine_threads, periodic_max_workers, periodic_max_long_runs, redfish_max_calls, redfish_max_slow_calls, "
+        "ipmi_max_logins, sensor_data_workers, twice webhook_max_in_flight and 45 must fit into it; what is left are "
+        "spare threads for what hangs",
+        least=3,
+        most=1_000_000,
     )
     max_workers: int = _setting(
         10, "steps that may run at once in threads; further ones wait for one to end", least=1, most=1000
@@ -285,6 +295,7 @@ class Settings:
         for name, words in WORDS.items():
             if getattr(self, name) not in set(words):
                 raise SettingInvalid(f"{name}: {getattr(self, name)!r} is none; it takes {', '.join(words)}.")
+        check_shares(self)
         self._check_executor()
         self._check_webhooks()
 

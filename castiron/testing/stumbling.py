@@ -5,6 +5,7 @@ from typing import Any
 
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Clock
+from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Call, Driver, DriverInfo, Outcome, SetPower
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.settings import Settings
@@ -62,9 +63,9 @@ class Stumbling:
         self._make = make
         self._drivers: dict[str, StumblingDriver] = {}
 
-    def make(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+    def make(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
         """Make them."""
-        self._drivers = {name: StumblingDriver(driver) for name, driver in self._make(clock, settings).items()}
+        self._drivers = {name: StumblingDriver(driver) for name, driver in self._make(clock, settings, shares).items()}
         return self._drivers
 
     def stumble(self, node_uuid: str, driver: str = "ipmi") -> None:

@@ -7,6 +7,7 @@ import pykka
 
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.mailbox import Mailbox
+from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Call, Driver, DriverInfo, Outcome
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.fake_machine import FakeBMC
@@ -62,8 +63,8 @@ class Plugin:
 
     driver: BuggyDriver
 
-    def make(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-        del settings
+    def make(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del settings, shares
         self.driver = BuggyDriver(clock)
         return {"fake": self.driver}
 

@@ -15,8 +15,10 @@ import pykka
 from castiron.actors.asking import Asked
 from castiron.actors.core.messages import Remove
 from castiron.actors.delivery import deliver, node_not_found
+from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.mailbox import Mailbox
+from castiron.actors.dispatch.shares import Shares
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import CreateNode, FleetActor, SetNode, being_replaced
@@ -94,7 +96,7 @@ class Simulation:
             new_id=self._new_id,
             settings=replace(SETTINGS, restart_intensity=restart_intensity),
             drivers=self._drivers,
-            workers=lambda clock, settings: Workers(Shelf(), clock, settings.max_workers),
+            workers=lambda clock, settings: Workers(Shelf(), Bulkhead("steps", settings.max_workers, clock)),
             stream=self,
             lateness=Counter(),
         )
@@ -104,8 +106,8 @@ class Simulation:
     def _start(self) -> None:
         self.house = House(self._ground, self.store)
 
-    def _drivers(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-        del settings
+    def _drivers(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del settings, shares
         self.driver = BuggyDriver(clock)
         return {"fake": self.driver}
 

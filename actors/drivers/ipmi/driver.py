@@ -15,13 +15,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, DriverInfo, NotDone, Outcome
 from castiron.actors.drivers.ipmi.engine import Engine, stopping
 from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.actors.drivers.ipmi.wire.names import Lookup, ask_resolver
+from castiron.actors.drivers.ipmi.wire.names import Lookup, ask_resolver, start_in, start_thread
 from castiron.actors.drivers.ipmi.wire.network import SocketFactory, UDPNetwork
 from castiron.transport.vocabulary import Applied, NodeUUID
 
@@ -44,7 +45,8 @@ class IPMIDriver:
         max_logins: logins at once.
         timing: how long silence is borne.
         make_socket: makes the UDP sockets.
-        lookup: resolves a host name, blocking, on a thread of its own.
+        lookup: resolves a host name, blocking.
+        look_ups: whose threads that is done on; None: one of its own for each.
         rng: session ids and jitter; the keys' randomness is always the operating system's.
     """
 
@@ -58,6 +60,7 @@ class IPMIDriver:
         timing: Timing | None = None,
         make_socket: SocketFactory | None = None,
         lookup: Lookup = ask_resolver,
+        look_ups: Bulkhead | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._clock = clock
@@ -70,6 +73,7 @@ class IPMIDriver:
             max_logins=max_logins,
             rng=rng or random.SystemRandom(),
             lookup=lookup,
+            start=start_thread if look_ups is None else partial(start_in, look_ups),
         )
         self._inbox: deque[Callable[[], None]] = deque()
         self._is_awake = False

@@ -16,6 +16,7 @@ from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
+from castiron.actors.dispatch.shares import Shares
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import seat_fleet
@@ -136,11 +137,12 @@ class House:
         board = Board(max_waiters=ground.settings.max_waiters, seq=store.latest_seq())
         self.writer = SimWriter(store.committer, self.dispatcher, Herald(board, ground.stream).landed)
         archive = SimArchive(store, self.writer, self.dispatcher)
-        self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
+        shares = Shares(ground.settings, self._clock)
+        self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings, shares)
         self.services = Services(
             workers=ground.workers(self._clock, ground.settings),
             tokens=Tokens(store.seal, store.open_sealed),
-            periodics=Periodics(self._clock, ground.settings, ground.rng, board, drivers=self.drivers),
+            periodics=Periodics(self._clock, ground.settings, ground.rng, board, shares=shares, drivers=self.drivers),
             runbooks=Runbooks(store.runbooks()),
             conductor=store.conductor,
             clock=self._clock,
@@ -181,6 +183,7 @@ class House:
             tally=self.tally,
             archive=archive,
             boot_id=ground.new_id(),
+            shares=shares,
             bulks=self.bulks,
         )  # without a door and a watch: nobody can ask for hello or status here
         self.reception = Reception(self.services, self.kin, archive, desk, self.intake, bulks=self.bulks)

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from castiron.actors.core.views import event_view
 from castiron.actors.dispatch.clock import Clock
+from castiron.actors.dispatch.shares import Shares
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
@@ -241,7 +242,8 @@ class Simulation:
         if self.house is not None:
             self.house.writer.is_full = self._disk_full_since is not None
 
-    def _drivers(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+    def _drivers(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del shares  # nothing here blocks
         network = SimNetwork(clock, self._responders)
         ipmi = InlineIPMIDriver(clock, network, rng=self._engine_rng, max_logins=settings.ipmi_max_logins)
         network.driver = ipmi

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from castiron.actors.core.state import NodeState
-from castiron.actors.dispatch.bulkhead import Ended, NotBegun, Overdue
+from castiron.actors.dispatch.pieces import Ended, NotBegun, Overdue
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.periodics.context import NodeContext
 from castiron.actors.periodics.declaring import NeverAgain, Terms, periodic
