@@ -26,8 +26,7 @@ from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.executors.opening import open_engines
-from castiron.actors.nodes.permits import Permits
-from castiron.actors.nodes.place import caps_of
+from castiron.actors.nodes.place import open_permits
 from castiron.actors.parts import Parts
 from castiron.actors.periodics.periodics import Periodics, plugged_in
 from castiron.actors.pruning import Pruning
@@ -278,7 +277,7 @@ class Conductor:
             clock=clock,
             dispatcher=dispatcher,
             writer=writer,
-            permits=Permits(settings.max_running_actions, caps_of(settings)),
+            permits=open_permits(settings, clock),
             gate=Gate(settings, board),
             drivers=drivers,
             board=board,

@@ -67,7 +67,7 @@ class Draft:
         if permit is not None:
             self.order(ReleasePermit(permit))
         if first is not None:
-            self.order(AcquirePermit(first.id, first.verb, _target(first)))
+            self.order(AcquirePermit(first.id, first.verb, _target(first), first.requester))
         self.state = replace(self.state, permit=wanted)
 
     def kept(self, request_id: RequestID) -> RequestRecord:

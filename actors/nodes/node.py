@@ -61,6 +61,7 @@ from castiron.actors.supervision.kin import ChildFailed, Kin
 from castiron.store.errors import StaleAllocation, StoreError, StoreUnwritable
 from castiron.store.records import Commit
 from castiron.transport.errors import BMCUnsupported, CastironError
+from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
@@ -186,8 +187,8 @@ class NodeActor(DispatchedActor):
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case AcquirePermit(request_id=request_id, verb=verb, target=target):
-                self._place.ask_for(request_id, *classes_of(verb, target))
+            case AcquirePermit(request_id=request_id, verb=verb, target=target, requester=requester):
+                self._place.ask_for(request_id, *classes_of(verb, target), whose=identity_of(requester))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
             case CallDriver() | CallWorker() | DrawPassword() | AskExecutor():

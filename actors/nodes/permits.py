@@ -2,15 +2,19 @@
 
 A permit is asked for with a function to call when it is there, so nobody waits in a thread. Pure bookkeeping under one
 lock; the functions are called outside of it. What a permit counts for may be several classes at once. Each such set has
-a line of its own, so a class that has as many permits as it may holds nobody else up; among those that may, whoever
-asked first is next. What a permit is for does not live here.
+a line of its own, in which those who ask take turns, so a class that has as many permits as it may holds nobody else
+up; of the lines that may, the one whose first asked first is next. One class may have a pace besides: then as many are
+given in a second, and a timer gives the next. What a permit is for does not live here.
 """
 
 import logging
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
+
+from castiron.actors.nodes.pace import Pace
+from castiron.actors.nodes.rounds import Rounds
 
 log = logging.getLogger(__name__)
 
@@ -27,24 +31,34 @@ class _Wish(NamedTuple):
     granted: Callable[[], None]
 
 
+class _Wait(NamedTuple):
+    """Where a wish stands."""
+
+    kinds: Kinds
+    whose: str
+
+
 class Permits:
-    """So many permits, given in the order in which they were asked for. Any thread; no method blocks.
+    """So many permits, given to those who ask in turn. Any thread; no method blocks.
 
     Args:
         limit: how many may be held at once; 1 or more.
         caps: class → how many of it may be held at once; one that is not in it, or is 0, has no bound of its own.
+        pace: how many of one class are given in a second; None: as many as there is room for.
     """
 
-    def __init__(self, limit: int, caps: Mapping[str, int] | None = None) -> None:
+    def __init__(self, limit: int, caps: Mapping[str, int] | None = None, *, pace: Pace | None = None) -> None:
         if limit < 1:
             raise ValueError(f"a limit of {limit} would let nobody in")
         self._limit = limit
         self._caps = {kind: cap for kind, cap in (caps or {}).items() if cap}
+        self._pace = pace
+        self._is_waking = False
         self._lock = threading.Lock()
         self._holders: dict[Hashable, Kinds] = {}
         self._held: Counter[str] = Counter()
-        self._lines: dict[Kinds, OrderedDict[Hashable, _Wish]] = {}  # as many as there are sets of classes
-        self._waits: dict[Hashable, Kinds] = {}
+        self._lines: dict[Kinds, Rounds[_Wish]] = {}  # as many as there are sets of classes
+        self._waits: dict[Hashable, _Wait] = {}
         self._wishes = 0
 
     @property
@@ -66,7 +80,18 @@ class Permits:
         """Return how many of a class that has a bound are held."""
         return self._held[kind]
 
-    def acquire(self, owner: Hashable, granted: Callable[[], None], *wanted: str) -> None:
+    def waiting_of(self, kind: str) -> int:
+        """Return how many stand in line for a permit of a class that has a bound or a pace. O(sets of classes)."""
+        with self._lock:
+            return sum(len(line) for kinds, line in self._lines.items() if kind in kinds)
+
+    def ahead_of(self, owner: Hashable) -> int | None:
+        """Return how many of its line are next before an owner; None: it does not stand in line. O(its asker's)."""
+        with self._lock:
+            wait = self._waits.get(owner)
+            return None if wait is None else self._lines[wait.kinds].ahead(wait.whose, owner)
+
+    def acquire(self, owner: Hashable, granted: Callable[[], None], *wanted: str, whose: str = "") -> None:
         """Stand in line for a permit; hold it when `granted` is called. Not idempotent.
 
         Args:
@@ -76,17 +101,19 @@ class Permits:
                 If it raises, that is logged and the permit goes to the next in line. It may still come after a
                 `withdraw` on another thread that crossed it.
             wanted: the classes that it counts for.
+            whose: who wants it; those of one are given in the order in which they were asked for.
 
         Raises:
             PermitMisused: the owner holds one or stands in line already.
         """
-        kinds = tuple(kind for kind in wanted if kind in self._caps)
+        paced = None if self._pace is None else self._pace.kind
+        kinds = tuple(kind for kind in wanted if kind in self._caps or kind == paced)
         with self._lock:
             if owner in self._holders or owner in self._waits:
                 raise PermitMisused(f"{owner!r} holds a permit or waits for one already")
             self._wishes += 1
-            self._lines.setdefault(kinds, OrderedDict())[owner] = _Wish(self._wishes, granted)
-            self._waits[owner] = kinds
+            self._lines.setdefault(kinds, Rounds()).add(whose, owner, _Wish(self._wishes, granted))
+            self._waits[owner] = _Wait(kinds, whose)
         self._serve()
 
     def release(self, owner: Hashable) -> None:
@@ -104,9 +131,9 @@ class Permits:
     def withdraw(self, owner: Hashable) -> None:
         """Leave the line, or give the permit back, or neither. Idempotent: for the successor of an owner that died."""
         with self._lock:
-            kinds = self._waits.pop(owner, None)
-            if kinds is not None:
-                del self._lines[kinds][owner]
+            wait = self._waits.pop(owner, None)
+            if wait is not None:
+                self._lines[wait.kinds].remove(wait.whose, owner)
             self._give_back(owner)
         self._serve()
 
@@ -129,13 +156,11 @@ class Permits:
         with self._lock:
             if len(self._holders) >= self._limit:
                 return None
-            heads = [
-                (next(iter(line.values())).number, kinds) for kinds, line in self._lines.items() if self._may(kinds)
-            ]
-            if not heads:
+            heads = sorted((line.first().number, kinds) for kinds, line in self._lines.items() if self._may(kinds))
+            kinds = next((kinds for _, kinds in heads if self._is_in_pace(kinds)), None)
+            if kinds is None:
                 return None
-            kinds = min(heads)[1]
-            owner, wish = self._lines[kinds].popitem(last=False)
+            owner, wish = self._lines[kinds].pop()
             del self._waits[owner]
             self._holders[owner] = kinds
             self._held.update(kinds)
@@ -143,4 +168,22 @@ class Permits:
 
     def _may(self, kinds: Kinds) -> bool:
         """Return whether somebody waits for just these classes, and may come in as far as their bounds go."""
-        return bool(self._lines[kinds]) and all(self._held[kind] < self._caps[kind] for kind in kinds)
+        return bool(self._lines[kinds]) and all(
+            self._held[kind] < self._caps[kind] for kind in kinds if kind in self._caps
+        )
+
+    def _is_in_pace(self, kinds: Kinds) -> bool:
+        """Return whether a permit for these classes may be given now, which then counts; else see to it later."""
+        pace = self._pace
+        if pace is None or pace.kind not in kinds:
+            return True
+        next_at = pace.next_at()
+        if next_at is not None and not self._is_waking:
+            self._is_waking = True
+            pace.clock.call_at(next_at, self._go_on)
+        return next_at is None
+
+    def _go_on(self) -> None:
+        with self._lock:
+            self._is_waking = False
+        self._serve()

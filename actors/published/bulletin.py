@@ -12,7 +12,7 @@ import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.dispatch.shares import Shares
-from castiron.actors.nodes.place import ENGINE, caps_of
+from castiron.actors.nodes.place import ENGINE, POWER, caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
@@ -169,6 +169,7 @@ class Bulletin:
             "sensor_readings_waiting": Gauge(used=services.sensor_places.waiting),
             "sensor_data_bytes": Gauge(used=services.readings.used_bytes, limit=MAX_BYTES),
             **services.gate.gauges(services.clock.now()),
+            "power_actions_waiting": Gauge(used=services.permits.waiting_of(POWER)),
             "actions_waiting": Gauge(used=services.permits.waiting),
             "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),
             "bulks": _held(bulks, settings.max_bulks, "max_bulks"),

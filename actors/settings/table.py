@@ -93,6 +93,14 @@ class Settings:
         least=0,
         most=1_000_000,
     )
+    power_action_rate_per_s: float = _setting(
+        0.0,
+        "power actions that may begin in a second, of all nodes; further ones wait, and those who asked take turns; "
+        "0: any number",
+        least=0.0,
+        most=1e6,
+    )
+    power_action_rate_burst: int = _setting(10, "the same, at once after a rest", least=1, most=1_000_000)
     max_concurrent_deploy: int = _setting(
         250, "nodes that may be deployed or torn down at once, waits included; 0: any number", least=0, most=1_000_000
     )

@@ -20,8 +20,7 @@ from castiron.actors.dispatch.shares import Shares
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import seat_fleet
-from castiron.actors.nodes.permits import Permits
-from castiron.actors.nodes.place import caps_of
+from castiron.actors.nodes.place import open_permits
 from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.pruning import Pruning, Reading
 from castiron.actors.published.board import Board
@@ -148,7 +147,7 @@ class House:
             clock=self._clock,
             dispatcher=self.dispatcher,
             writer=self.writer,
-            permits=Permits(ground.settings.max_running_actions, caps_of(ground.settings)),
+            permits=open_permits(ground.settings, self._clock),
             gate=Gate(ground.settings, board),
             drivers=self.drivers,
             board=board,
