@@ -124,10 +124,9 @@ class Settings:
     )
     workers_pool_size: int = _setting(
         1000,
-        "pieces of work at once that wait for a machine, a receiver or a stranger's code; the sum of max_workers, "
-        "engine_threads, periodic_max_workers, periodic_max_long_runs, redfish_max_calls, redfish_max_slow_calls, "
-        "ipmi_max_logins, sensor_data_workers, twice webhook_max_in_flight and 45 must fit into it; what is left are "
-        "spare threads for what hangs",
+        "places for what waits for a machine, a receiver or a stranger's code, of all shares together: the workers, "
+        "threads, runs, calls and logins below, and twice webhook_max_in_flight; what is left are spare threads for "
+        "what hangs",
         least=3,
         most=1_000_000,
     )
