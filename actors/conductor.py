@@ -53,7 +53,7 @@ from castiron.actors.supervision.watch import Watch, Watched
 from castiron.actors.webhooks.sender import open_sender
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher

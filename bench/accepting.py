@@ -19,7 +19,7 @@ from bench.scene import conductor, endpoint_of, fill, imagined, names
 from castiron.actors.core.requests.compatibility import judge
 from castiron.actors.core.state import NodeState
 from castiron.store.records import NodeRecord, RequestRecord
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.codec import encode_verb
 from castiron.transport.verbs import NodePowerSet, RequestShow, arguments_of, tag_of
 from castiron.transport.vocabulary import (

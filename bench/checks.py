@@ -19,7 +19,7 @@ from bench import others
 from bench.apart import Apart
 from bench.scene import conductor, endpoint_of, fill
 from bench.simulator import BMCs, bmcs
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 
 PATIENCE_S: Final = 120.0
 """For all healthy BMCs to be logged in to."""

@@ -17,7 +17,7 @@ from bench.scene import conductor, endpoint_of, fill, imagined, names
 from castiron.actors.settings import Settings
 from castiron.actors.steps import StepContext, step
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.codec import encode_verb
 from castiron.transport.verbs import NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import EngineMode, ProvisionState, ProvisionTarget, ReplyWish

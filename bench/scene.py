@@ -98,7 +98,7 @@ def serve_conductor(pipe: "Connection[Any, Any]", store: Path, settings: Mapping
     imports_at = time.perf_counter()
     from castiron.actors.conductor import Conductor  # noqa: PLC0415 - the import is a figure
     from castiron.actors.settings import settings_from  # noqa: PLC0415 - as above
-    from castiron.transport.clients.client import Client  # noqa: PLC0415 - as above
+    from castiron.transport.clients.blocking.client import Client  # noqa: PLC0415 - as above
 
     gc.set_threshold(*GC_THRESHOLDS)
     starts_at = time.perf_counter()

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bench.scene import conductor, endpoint_of, farm, fill
 from castiron.actors.sensors.sensing import TASK
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import PeriodicView
 
 BMCS: Final = 300

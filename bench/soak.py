@@ -29,7 +29,7 @@ from bench.growth import Bound, Verdict, judge
 from bench.scene import conductor, endpoint_of, fill, names
 from bench.simulator import BMCs, bmcs, python_bmcs
 from bench.weather import Subscribers, Users, Weather
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import StatusView
 
 TICK_S: Final = 0.5

@@ -20,7 +20,7 @@ from typing import Any, Final
 import zmq
 
 from castiron.transport import codec, frames, replies, verbs
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.session import DEFAULT_LIMITS

@@ -10,7 +10,7 @@ from typing import Final
 import zmq
 
 from bench.simulator import BMCs
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import PowerState
 

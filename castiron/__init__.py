@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from castiron.actors.periodics.declaring import NeverAgain, periodic
     from castiron.actors.settings import Settings
     from castiron.actors.steps.declaring import StepContext, deferred, flow_step, step
-    from castiron.transport.clients.client import Client, connect
-    from castiron.transport.clients.requests import Request
+    from castiron.transport.clients.awaitable.client import AsyncClient, connect_async
+    from castiron.transport.clients.blocking.client import Client, connect
+    from castiron.transport.clients.blocking.requests import Request
+    from castiron.transport.clients.requests import AsyncRequest
     from castiron.transport.errors import (
         AllocationExists,
         AllocationFailed,
@@ -174,15 +176,18 @@ _ERRORS: Final = (
 )
 
 _HOME: Final = {
+    "AsyncClient": "castiron.transport.clients.awaitable.client",
+    "AsyncRequest": "castiron.transport.clients.requests",
     "Arg": "castiron.actors.core.provision.catalogue",
-    "Client": "castiron.transport.clients.client",
+    "Client": "castiron.transport.clients.blocking.client",
     "Conductor": "castiron.actors.conductor",
     "NeverAgain": "castiron.actors.periodics.declaring",
     "NodeContext": "castiron.actors.periodics.context",
-    "Request": "castiron.transport.clients.requests",
+    "Request": "castiron.transport.clients.blocking.requests",
     "Settings": "castiron.actors.settings",
     "StepContext": "castiron.actors.steps.declaring",
-    "connect": "castiron.transport.clients.client",
+    "connect": "castiron.transport.clients.blocking.client",
+    "connect_async": "castiron.transport.clients.awaitable.client",
     "deferred": "castiron.actors.steps.declaring",
     "flow_step": "castiron.actors.steps.declaring",
     "periodic": "castiron.actors.periodics.declaring",
@@ -197,6 +202,8 @@ __all__ = [
     "AllocationNotYours",
     "Arg",
     "ArgumentInvalid",
+    "AsyncClient",
+    "AsyncRequest",
     "BMCAddressTaken",
     "BMCBusy",
     "BMCCertificate",
@@ -275,6 +282,7 @@ __all__ = [
     "VersionUnsupported",
     "__version__",
     "connect",
+    "connect_async",
     "deferred",
     "flow_step",
     "periodic",

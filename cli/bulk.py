@@ -16,7 +16,7 @@ from castiron.cli.options import Shared
 from castiron.cli.output.exits import Exit, exit_of_all
 from castiron.cli.output.faults import Stop, code_of, error_map, tell
 from castiron.cli.output.render import show_json, visible
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import BulkStopped, CastironError, ConductorLost
 from castiron.transport.replies import Forecast
 from castiron.transport.verbs import Verb

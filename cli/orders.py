@@ -16,8 +16,10 @@ from castiron.cli.output.faults import Stop
 from castiron.cli.output.progress import Progress
 from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
-from castiron.transport.clients.bulk import Bulk, error_of
-from castiron.transport.clients.client import TIMEOUT_S, Client
+from castiron.transport.clients.blocking.bulk import Bulk
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.bulk import BulkCourse, error_of
+from castiron.transport.clients.face import TIMEOUT_S
 from castiron.transport.errors import BulkTooLarge, CastironError, ConductorLost, NodeNotFound, ReplyTimeout
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import AnyNodeRequest
@@ -176,14 +178,14 @@ def _interrupted(bulk: Bulk) -> str:
     return f"Interrupted. {ended} of {view.total} had ended, {rest}. See `castiron request list`."
 
 
-def _show(progress: Progress, bulk: Bulk) -> None:
+def _show(progress: Progress, bulk: BulkCourse) -> None:
     if bulk.lost is not None:
         progress.tell_away(bulk.lost)
     else:
         progress.draw(lambda: bulk_line(bulk))
 
 
-def bulk_line(bulk: Bulk) -> str:
+def bulk_line(bulk: BulkCourse) -> str:
     """Return "12 of 20 ended, 1 failed; running: n[13-18]; not started: n[19-20]"."""
     summary = bulk.summary
     failed = f", {summary.failed} failed" if summary.failed else ""

@@ -6,7 +6,8 @@ import os
 
 import castiron
 from castiron.cli.options import Shared
-from castiron.transport.clients.client import TIMEOUT_S, Client
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.face import TIMEOUT_S
 from castiron.transport.endpoint import default_endpoint, parse_endpoint, probe, why_silent
 from castiron.transport.errors import ConductorLost
 from castiron.transport.keys.protection import client_keys

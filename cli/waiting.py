@@ -14,7 +14,7 @@ from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
 from castiron.cli.output.progress import Progress
 from castiron.cli.reach import absence, connect
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import (
     CapacityError,
     CastironError,

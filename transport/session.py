@@ -12,7 +12,7 @@ gone, and what was in flight with it is lost. Time enters as `now`, in seconds o
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -84,10 +84,30 @@ Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Question:
-    """A verb in flight and, once it is known, its outcome."""
+def _nobody() -> None:
+    """Be told by a question that nobody listens to."""
 
-    __slots__ = ("asked_at", "deadline", "ends_at", "message_id", "outcome", "parts", "seq", "verb")
+
+class Question:
+    """A verb in flight and, once it is known, its outcome.
+
+    Attributes:
+        told: called when a part or the outcome has come.
+        is_abandoned: whether nobody waits for it any more.
+    """
+
+    __slots__ = (
+        "asked_at",
+        "deadline",
+        "ends_at",
+        "is_abandoned",
+        "message_id",
+        "outcome",
+        "parts",
+        "seq",
+        "told",
+        "verb",
+    )
 
     def __init__(self, verb: Verb, message_id: bytes, asked_at: float, deadline: float) -> None:
         self.verb = verb
@@ -101,6 +121,20 @@ class Question:
         """What has come before the outcome, and nobody has taken yet."""
         self.seq = 0
         """Number of the last event that the outcome takes into account."""
+        self.told: Callable[[], None] = _nobody
+        self.is_abandoned = False
+
+    def settle(self, outcome: Struct | CastironError) -> None:
+        """Note the outcome; the first one stays."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self.told()
+
+    def abandon(self) -> None:
+        """Note that nobody waits for it any more."""
+        self.is_abandoned = True
+        self.told = _nobody
+        self.parts.clear()
 
 
 class Session(Generic[Item]):

@@ -11,7 +11,7 @@ from castiron.cli.output.exits import Exit, exit_of
 from castiron.cli.output.faults import Stop, tell, tell_error
 from castiron.cli.output.render import clock_time, visible, word
 from castiron.cli.reach import connect
-from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.blocking.stream import EventStream
 from castiron.transport.errors import EventsLost
 from castiron.transport.events import EventView
 from castiron.transport.verbs import EventList, Hello, NodeList

@@ -13,7 +13,7 @@ from castiron.cli.output.faults import code_of, error_text
 from castiron.cli.output.render import age, clock_time, moment, show_json, show_record, show_table, visible, word
 from castiron.cli.reach import connect
 from castiron.cli.waiting import wait_for
-from castiron.transport.clients.client import TIMEOUT_S
+from castiron.transport.clients.face import TIMEOUT_S
 from castiron.transport.clients.requests import ABORT_S
 from castiron.transport.replies import Forecast, RequestView, StepView, TraceStep
 from castiron.transport.verbs import RequestAbort, RequestCancel, RequestList, RequestShow, RequestTrace, RequestWait

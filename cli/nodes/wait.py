@@ -12,7 +12,7 @@ from castiron.cli.output.faults import Stop
 from castiron.cli.output.progress import Progress
 from castiron.cli.output.render import show_json, visible, word
 from castiron.cli.reach import connect
-from castiron.transport.clients.client import TIMEOUT_S
+from castiron.transport.clients.face import TIMEOUT_S
 from castiron.transport.clients.waiting import Standing
 from castiron.transport.replies import NodeView
 from castiron.transport.selection.conditions import Condition, chooser

@@ -11,8 +11,8 @@ from castiron.cli.options import Command, Group, Shared, shared
 from castiron.cli.output.render import age, moment, show_json, show_record, show_table, word
 from castiron.cli.pairs import json_pairs
 from castiron.cli.reach import connect
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.provisioning.allocations import Allocation
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.provisioning import Allocation
 from castiron.transport.replies import AllocationView
 from castiron.transport.verbs import (
     AllocationCreate,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from castiron.cli.stories.narrator import Narrator, StoryBroken, check
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError
 from castiron.transport.ranges import fold
 from castiron.transport.replies import RequestView

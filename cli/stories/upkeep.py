@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import castiron
 from castiron.cli.stories.narrator import Narrator, StoryBroken, check
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.stream import EventStream
 from castiron.transport.events import EventView
 from castiron.transport.replies import NodeView
 from castiron.transport.vocabulary import EventType, PowerState, PowerTarget, RequestState

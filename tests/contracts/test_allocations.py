@@ -7,7 +7,7 @@ import pytest
 
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import (
     AllocationExists,
     AllocationFailed,

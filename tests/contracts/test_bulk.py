@@ -14,8 +14,9 @@ from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
-from castiron.transport.clients.bulk import Bulk, error_of
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.bulk import Bulk
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.bulk import error_of
 from castiron.transport.errors import (
     ArgumentInvalid,
     BulkStopped,

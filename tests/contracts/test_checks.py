@@ -8,7 +8,7 @@ import pytest
 
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import Fault, PowerState, RequestState
 from tests.support.deadline import until

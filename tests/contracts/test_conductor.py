@@ -5,7 +5,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
 
 import pytest
 
@@ -13,9 +12,7 @@ from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.conversation import Conversation
-from castiron.transport.endpoint import parse_endpoint
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import (
     CastironError,
     ConductorOverloaded,
@@ -29,6 +26,7 @@ from castiron.transport.verbs import NodePowerSet, RequestWait, Verb
 from castiron.transport.vocabulary import PowerTarget, ReplyWish
 from tests.support.conductor_plugin import Plugin, actor_of, mailbox_of
 from tests.support.deadline import until
+from tests.support.talking import Talking
 
 Ask = Callable[[Client], object]
 
@@ -290,5 +288,5 @@ def refused_power(conductor: Conductor) -> None:
 
 def ask(conductor: Conductor, verb: Verb) -> RequestView:
     """Ask for what the client's face does not offer."""
-    with closing(Conversation(parse_endpoint(conductor.endpoint), name="test", now=time.monotonic)) as conversation:
+    with Talking(conductor.endpoint) as conversation:
         return conversation.ask(verb, RequestView, 5.0)

@@ -14,7 +14,7 @@ import castiron
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.nodes import Snapshot
 from castiron.transport.errors import CastironError
 from castiron.transport.events import PAYLOADS, EventView

@@ -11,7 +11,7 @@ import pytest
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES
 from tests.support.conductor_process import ConductorProcess

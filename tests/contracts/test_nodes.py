@@ -9,8 +9,8 @@ import pytest
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, running_conductor
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.requests import Request
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.errors import (
     ArgumentInvalid,
     NodeLocked,

@@ -5,7 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.vocabulary import PowerState, PowerTarget, RequestState
 from tests.support.ipmi_sim import IPMISim, running_ipmi_sim
 

@@ -8,7 +8,7 @@ import pytest
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from tests.support.deadline import until
 from tests.support.redfish_bmc import SYSTEM, RedfishBMC, running_redfish_bmc
 from tests.support.redfish_faults import hang

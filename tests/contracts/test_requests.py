@@ -1,8 +1,6 @@
 """Requests as things, in a whole conductor: one key is one execution, also over a restart; waits; taking back."""
 
-import time
 from collections.abc import Generator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +13,13 @@ from castiron.cli.main import main
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
 from castiron.testing.bmc.codes import ChassisAction
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.conversation import Conversation
-from castiron.transport.endpoint import parse_endpoint
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import ConductorOverloaded, RequestEnded, RequestNotFound, RequestReused, RequestStarted
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodePowerSet, RequestAbort, RequestCancel, RequestShow, RequestWait, Verb
 from castiron.transport.vocabulary import PowerTarget, ReplyWish
 from tests.support.deadline import until
+from tests.support.talking import Talking
 
 CHECKLESS = Settings(sync_power_state_interval_s=0)
 KEY = "a-key-of-mine"
@@ -36,7 +33,7 @@ def farm() -> Generator[BMCFarm]:
 
 
 def ask(conductor: Conductor, verb: Verb, timeout_s: float = 10.0) -> RequestView:
-    with closing(Conversation(parse_endpoint(conductor.endpoint), name="test", now=time.monotonic)) as conversation:
+    with Talking(conductor.endpoint) as conversation:
         return conversation.ask(verb, RequestView, timeout_s)
 
 

@@ -2,9 +2,7 @@
 
 import json
 import threading
-import time
 from collections.abc import Generator
-from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -15,9 +13,7 @@ from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
 from castiron.testing.replay import NoRecord, replay
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.conversation import Conversation
-from castiron.transport.endpoint import parse_endpoint
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import NodeLocked, NodeNotFound
 from castiron.transport.events import EventView
 from castiron.transport.replies import NodeView, RequestView
@@ -33,6 +29,7 @@ from castiron.transport.verbs import (
 )
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, PowerTarget, RequestState, TraceWord, Would
 from tests.support.deadline import until
+from tests.support.talking import Talking
 
 SETTINGS = Settings(sync_power_state_interval_s=0.0, power_state_change_timeout_s=20.0)
 LONG_S = 30.0
@@ -218,7 +215,7 @@ def test_request_node_and_stream_agree_at_any_number_under_load(conductor: Condu
     is_over, shown = threading.Event(), list[tuple[NodeView, int, RequestView, int]]()
 
     def look() -> None:
-        with closing(Conversation(parse_endpoint(conductor.endpoint), name="t7", now=time.monotonic)) as talk:
+        with Talking(conductor.endpoint) as talk:
             while not is_over.is_set():
                 latest = latest_ids[-1]
                 node, node_seq = talk.ask_with_seq(NodeShow(node="n1"), NodeView, 20)

@@ -12,7 +12,7 @@ from castiron.actors.settings import SettingInvalid, Settings
 from castiron.cli.main import main
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.running import impatient_drivers
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import NodeNotFound
 from castiron.transport.events import EventView
 from tests.support.deadline import until

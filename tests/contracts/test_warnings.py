@@ -13,7 +13,7 @@ from castiron.actors.limits import BOUNDS
 from castiron.actors.published.alarms import PACES
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import MailboxFull
 from castiron.transport.events import EventView
 from castiron.transport.session import DEFAULT_LIMITS

@@ -13,7 +13,7 @@ import pytest
 import castiron
 from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.vocabulary import PowerState
 from tests.support.conductor_process import Audit, opened
 from tests.support.deadline import until

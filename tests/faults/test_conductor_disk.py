@@ -14,7 +14,7 @@ import pytest
 from castiron.store.outage import QUIET_S
 from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import StoreUnavailable
 from castiron.transport.vocabulary import CheckResult, PowerState
 from tests.support.conductor_process import ROOT, Audit, ConductorProcess, opened

@@ -11,8 +11,8 @@ import pytest
 from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
 from castiron.testing.simulated import SimulatedBMC
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.requests import Request
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.errors import ConductorLost
 from castiron.transport.vocabulary import PowerState
 from tests.support.conductor_process import Audit, ConductorProcess, opened

@@ -19,7 +19,7 @@ from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, running_conductor
 from castiron.testing.bmc import Faults
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError, ConductorDraining, ConductorLost, EndpointRefused
 from castiron.transport.verbs import NodeCreate
 from tests.support.conductor_plugin import Plugin

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.unread import MAX_UNREAD_BYTES
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import ConductorOverloaded

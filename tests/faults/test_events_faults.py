@@ -8,7 +8,7 @@ import pytest
 
 from castiron.store.records import EventRecord
 from castiron.store.store import Store
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError, EventsLost
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import EventSeq, Instant

@@ -15,7 +15,7 @@ from typing import Any
 from castiron.actors.limits import BOUNDS
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import StatusView
 from tests.support.deadline import until
 

@@ -12,20 +12,19 @@ import sys
 import threading
 import time
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from castiron.testing import BMCFarm
-from castiron.transport.clients.conversation import Conversation
-from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CapacityError, ConductorDraining, ConductorLost, ReplyTimeout
 from castiron.transport.replies import NodeView, RequestView
 from castiron.transport.verbs import NodeCreate, NodePowerSet, RequestWait, Verb
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, PowerState, PowerTarget
 from tests.support.conductor_process import Audit, opened
+from tests.support.talking import Talking
 
 CLIENTS: Final = 8
 KILLS: Final = int(os.environ.get("STORM_KILLS", "30"))
@@ -59,7 +58,7 @@ class Driver(threading.Thread):
 
     def _drive(self) -> None:
         turn = 0
-        with closing(Conversation(parse_endpoint(self._endpoint), name=self.name, now=time.monotonic)) as conductor:
+        with Talking(self._endpoint, name=self.name) as conductor:
             while not self._enough.is_set():
                 target = PowerTarget.OFF if turn % 2 else PowerTarget.ON
                 key = f"client-{self._number}-turn-{turn}"
@@ -74,7 +73,7 @@ class Driver(threading.Thread):
                 self.ended[key] = view
                 turn += 1
 
-    def _insist(self, conductor: Conversation, verb: Verb) -> RequestView:
+    def _insist(self, conductor: Talking, verb: Verb) -> RequestView:
         until_s = time.monotonic() + PATIENCE_S
         while True:
             try:
@@ -113,8 +112,7 @@ def test_one_key_is_one_execution_however_often_the_conductor_is_killed(tmp_path
     never = threading.Event()
     with BMCFarm(bmcs=CLIENTS) as farm:
         with served(store, endpoint):
-            conversation = Conversation(parse_endpoint(endpoint), name="test", now=time.monotonic)
-            with closing(conversation):
+            with Talking(endpoint) as conversation:
                 create(conversation, farm)
             for client in clients:
                 client.start()
@@ -148,6 +146,6 @@ def test_one_key_is_one_execution_however_often_the_conductor_is_killed(tmp_path
     assert sum(client.asked_again for client in clients) > 0
 
 
-def create(conversation: Conversation, farm: BMCFarm) -> None:
+def create(conversation: Talking, farm: BMCFarm) -> None:
     for number in range(CLIENTS):
         conversation.ask(NodeCreate(name=f"n{number}", driver_info=farm[number].driver_info), NodeView, 5.0)

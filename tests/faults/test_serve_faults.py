@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from castiron.cli.descriptors import NEEDED
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError
 from tests.support.conductor_process import Audit, opened
 

@@ -11,7 +11,7 @@ import pytest
 from castiron import Conductor
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, SimulatedBMC, running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import StatusView
 from castiron.transport.verbs import NodeCreate
 from castiron.transport.vocabulary import Fault

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 
 ROOT = Path(__file__).parents[2]
 STOP_S = 20.0

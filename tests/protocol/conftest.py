@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard
 from castiron.transport.session import DEFAULT_LIMITS, Limits
 from tests.support.keyring import Keyring
+from tests.support.manners import LoopThread, drive
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.raw_peer import RawPeer
 
@@ -175,3 +176,14 @@ def house_peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield one
     if house:
         house.close()
+
+
+@pytest.fixture(params=["blocking", "awaitable"])
+def manner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Both manners of the client in turn; the tests are the same."""
+    if request.param == "blocking":
+        yield "blocking"
+        return
+    with LoopThread() as loop:
+        drive(monkeypatch, loop.run)
+        yield "awaitable"

@@ -9,13 +9,15 @@ import pytest
 
 import castiron
 from castiron.transport import errors, verbs
-from castiron.transport.clients.bulk import Bulk
-from castiron.transport.clients.client import Client, connect
+from castiron.transport.clients.blocking.bulk import Bulk
+from castiron.transport.clients.blocking.client import Client, connect
 from castiron.transport.replies import NodeDeleted, NodeView
 from castiron.transport.session import Limits
 from castiron.transport.verbs import MAX_LIST, NodeCreate, NodeDelete, NodeShow, Ping
 from castiron.transport.vocabulary import PowerState, PowerTarget, RequestState
 from tests.protocol.conftest import House, Opener
+
+pytestmark = pytest.mark.usefixtures("manner")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import castiron
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.session import Limits
 from castiron.transport.verbs import AnyNodeRequest, NodeBootDeviceGet, NodePowerSet, NodeRequest, Ping, Verb
 from castiron.transport.vocabulary import Applied, PowerTarget, ReplyWish
@@ -19,6 +19,8 @@ from tests.support.deadline import until
 from tests.support.lossy_door import LossyDoor
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.raw_peer import Heard
+
+pytestmark = pytest.mark.usefixtures("manner")
 
 ANSWER_S = 0.4
 

@@ -9,8 +9,10 @@ import pytest
 import zmq
 from msgspec.structs import fields
 
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.subscription import Subscription
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.conversation import block
+from castiron.transport.clients.blocking.running import run
+from castiron.transport.clients.sockets.subscription import Subscription
 from castiron.transport.doors.guard import Guard
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import (
@@ -174,9 +176,9 @@ def test_events_are_for_those_who_are_let_in(client_of: ClientOf, guarded: House
     assert guarded.door.events_endpoint is not None
     place = parse_endpoint(guarded.door.events_endpoint)
     strangers = [
-        Subscription(place, (b"",)),
-        Subscription(place, (b"",), keys=ring.keys("mallory")),
-        Subscription(place, (b"",), keys=ring.keys("alice", server="another")),
+        Subscription(place, block, (b"",)),
+        Subscription(place, block, (b"",), keys=ring.keys("mallory")),
+        Subscription(place, block, (b"",), keys=ring.keys("alice", server="another")),
     ]
     with client_of("alice") as alice:
         stream = alice.events()
@@ -186,7 +188,7 @@ def test_events_are_for_those_who_are_let_in(client_of: ClientOf, guarded: House
         assert event is not None
         assert event.node == "n1"
     for stranger in strangers:
-        assert [stranger.receive(0.1) for _ in range(3)] == [None] * 3
+        assert [run(stranger.receive(0.1)) for _ in range(3)] == [None] * 3
         stranger.close()
     until(lambda: guarded.door.counters()["handshakes_denied"] >= 1, timeout_s=SOON_S)
 

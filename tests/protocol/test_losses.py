@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 import castiron
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.session import Limits
 from castiron.transport.verbs import NodeDelete, NodePowerSet
 from castiron.transport.vocabulary import Applied, PowerTarget, ReplyWish
 from tests.protocol.conftest import House, Opener
 from tests.protocol.test_peers import until
 from tests.support.raw_peer import RawDoor, RawPeer
+
+pytestmark = pytest.mark.usefixtures("manner")
 
 ROOT = Path(__file__).parents[2]
 WELCOME: dict[str, Any] = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.provisioning.moves import AnyStep
 from castiron.transport.errors import (
     ArgumentInvalid,

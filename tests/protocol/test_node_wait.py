@@ -8,13 +8,15 @@ import pytest
 from msgspec import structs
 
 from castiron.transport import verbs
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.waiting import Standing
 from castiron.transport.errors import ArgumentInvalid, NodeNotFound, ReplyTimeout
 from castiron.transport.replies import MASK, NodeView
 from castiron.transport.vocabulary import EventType, PowerState
 from tests.protocol.conftest import House, Opener
 from tests.support.deadline import until
+
+pytestmark = pytest.mark.usefixtures("manner")
 
 ON = ["power_state=power on"]
 

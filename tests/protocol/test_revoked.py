@@ -4,8 +4,10 @@ import threading
 
 import pytest
 
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.subscription import Subscription
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.conversation import block
+from castiron.transport.clients.blocking.running import run
+from castiron.transport.clients.sockets.subscription import Subscription
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CastironError, KeyRefused, VerbForbidden
 from castiron.transport.verbs import RequestWait
@@ -102,15 +104,15 @@ def test_a_revoked_subscriber_gets_no_more_events_and_another_misses_none(
     ring.allow("mallory", Role.READER)
     follows(guarded.door, 2)
     place = parse_endpoint(guarded.door.events_endpoint or "")
-    spy = Subscription(place, (b"",), keys=ring.keys("mallory"))
-    until(lambda: spy.receive(0.1) is not None, timeout_s=SOON_S)  # a heartbeat: it is subscribed
+    spy = Subscription(place, block, (b"",), keys=ring.keys("mallory"))
+    until(lambda: run(spy.receive(0.1)) is not None, timeout_s=SOON_S)  # a heartbeat: it is subscribed
     told: list[str] = []
     with client_of("alice") as alice, client_of("mallory") as mallory:
         names = [f"n{number}" for number in range(6)]
         stream, other = alice.events(told=told.append), mallory.events()
         alice.nodes.create(names[0])
         assert [one.within(SOON_S) is not None for one in (stream, other)] == [True, True]
-        until(lambda: b"events/" in (spy.receive(0.1) or [b""])[0], timeout_s=SOON_S)
+        until(lambda: b"events/" in (run(spy.receive(0.1)) or [b""])[0], timeout_s=SOON_S)
 
         ring.revoke("mallory")
         follows(guarded.door, 1)
@@ -122,7 +124,7 @@ def test_a_revoked_subscriber_gets_no_more_events_and_another_misses_none(
         assert [event.node for event in got if event is not None] == names[1:]
         with pytest.raises(KeyRefused):
             other.within(SOON_S)
-        heard = [message for _ in range(5) if (message := spy.receive(0.1)) is not None]
+        heard = [message for _ in range(5) if (message := run(spy.receive(0.1))) is not None]
         assert [message for message in heard if b"events/" in message[0]] == []
     spy.close()
 

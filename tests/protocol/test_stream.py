@@ -7,14 +7,16 @@ from itertools import islice
 import pytest
 
 import castiron
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.stream import EventStream
 from castiron.transport.events import EventView
 from castiron.transport.session import Limits
 from castiron.transport.vocabulary import EventType
 from tests.protocol.conftest import House, Opener
 from tests.support.deadline import until
 from tests.support.memory_conductor import MemoryConductor
+
+pytestmark = pytest.mark.usefixtures("manner")
 
 QUICK = Limits(heartbeat_interval_s=0.1)
 PATIENCE_S = 20.0

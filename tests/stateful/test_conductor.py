@@ -24,8 +24,8 @@ from castiron.actors.fleet import FleetActor
 from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
-from castiron.transport.clients.client import Client
-from castiron.transport.clients.requests import Request
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.errors import CastironError, ConductorOverloaded
 from castiron.transport.replies import NodeView
 from castiron.transport.verbs import NodePowerSet

@@ -23,7 +23,7 @@ from castiron.store.records import Change, Commit, NodeRecord
 from castiron.store.sql.committer import Outcome
 from castiron.store.store import Store
 from castiron.store.writer import InlineWriter
-from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.blocking.stream import EventStream
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.publisher import Publisher

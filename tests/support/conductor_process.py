@@ -16,7 +16,7 @@ from uuid import uuid4
 from castiron.actors.core.machines.actions import EVENTS
 from castiron.store.records import EventRecord, NodeRecord, RequestRecord
 from castiron.store.store import Store
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.delivery import PATIENCE_S
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, EventType, NodeUUID
 

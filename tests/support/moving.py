@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.clients.provisioning.moves import AnyStep
-from castiron.transport.clients.requests import Request
 from castiron.transport.events import EventView
 from castiron.transport.replies import NodeView
 from castiron.transport.vocabulary import EventType, ProvisionState

@@ -5,14 +5,14 @@ and nobody is left out. Whoever stops listening without `cancel` leaves the cond
 """
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypedDict, Unpack
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from castiron.transport.clients.conversation import Conversation
+from castiron.transport.clients.conversation import Conversation, Last
 from castiron.transport.errors import (
     BulkNotFound,
     BulkStopped,
@@ -59,18 +59,65 @@ class _AllTerms(BulkTerms, total=False):
     key: str
 
 
-Told = Callable[["Bulk"], object]
-"""Called whenever more is known about a bulk."""
-
-
-class Bulk:
-    """One bulk: an iterator over its outcomes, each node's once. One thread.
+class BulkCourse:
+    """How a bulk stands, as far as its client has heard.
 
     Attributes:
+        id: its id with the conductor; None until that has accepted it.
         names: of all its nodes, in the order in which they are started; empty until the conductor has accepted it.
         started: names of those whose requests were accepted.
         outcomes: those that have come, by the names of their nodes.
         lost: why the conductor is waited for; None while it is there.
+        stopped: why it was ended before its end; None: it was not.
+        is_over: whether nothing more will be heard.
+    """
+
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.names: list[str] = []
+        self.started: set[str] = set()
+        self.outcomes: dict[str, BulkOutcome] = {}
+        self.lost: CastironError | None = None
+        self.stopped: str | None = None
+        self.is_over = False
+
+    @property
+    def left(self) -> list[str]:
+        """Names of those of which nothing has been heard."""
+        return [name for name in self.names if name not in self.outcomes]
+
+    @property
+    def summary(self) -> BulkView:
+        """How it stands, as far as it has been heard; at the end of the iteration: how it ended."""
+        kinds = Counter(_kind(outcome) for outcome in self.outcomes.values())
+        return BulkView(
+            id=self.id or "",
+            total=len(self.names),
+            started=len(self.names) - kinds["not_sent"] if self.is_over else len(self.started),
+            running=kinds["running"] + len(self.started - set(self.outcomes)),
+            succeeded=kinds["succeeded"],
+            failed=kinds["failed"],
+            not_sent=kinds["not_sent"],
+            stopped=self.stopped,
+        )
+
+    def heard(self, part: BulkPart) -> list[BulkOutcome]:
+        """Take in a part, and return the outcomes that are new."""
+        self.started.update(part.started)
+        new = [outcome for outcome in part.outcomes if outcome.node not in self.outcomes]
+        self.outcomes.update((outcome.node, outcome) for outcome in new)
+        return new
+
+
+Told = Callable[[BulkCourse], object]
+"""Called whenever more is known about a bulk."""
+
+
+class AsyncBulk:
+    """One bulk: an iterator over its outcomes, each node's once. One reader.
+
+    Attributes:
+        course: how it stands.
     """
 
     def __init__(
@@ -93,34 +140,28 @@ class Bulk:
             told: called whenever more is known, also without an outcome.
             now: seconds of a clock that never goes back.
         """
-        self.names: list[str] = []
-        self.started: set[str] = set()
-        self.outcomes: dict[str, BulkOutcome] = {}
-        self.lost: CastironError | None = None
+        self.course = BulkCourse()
         self._conversation = conversation
         self._verb = verb
         self._answer_s = answer_s
         self._timeout_s = timeout_s
         self._told = told
         self._now = now
-        self._id: str | None = None
-        self._stopped: str | None = None
-        self._is_over = False
         self._heard_at = now()
         self._coming = self._run()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave nothing behind: a bulk that is left before its end is cancelled."""
-        self._coming.close()
-        if not self._is_over and not isinstance(error, ConductorLost):
-            self.cancel(leave=True)
+        await self._coming.aclose()
+        if not self.course.is_over and not isinstance(error, ConductorLost):
+            await self.cancel(leave=True)
 
-    def __iter__(self) -> Iterator[BulkOutcome]:
+    def __aiter__(self) -> AsyncIterator[BulkOutcome]:
         """Yield what became of each node, in any order.
 
         Raises:
@@ -136,22 +177,7 @@ class Bulk:
         """The key under which it can be sent again."""
         return self._verb.key or ""
 
-    @property
-    def summary(self) -> BulkView:
-        """How it stands, as far as it has been heard; at the end of the iteration: how it ended."""
-        kinds = Counter(_kind(outcome) for outcome in self.outcomes.values())
-        return BulkView(
-            id=self._id or "",
-            total=len(self.names),
-            started=len(self.names) - kinds["not_sent"] if self._is_over else len(self.started),
-            running=kinds["running"] + len(self.started - set(self.outcomes)),
-            succeeded=kinds["succeeded"],
-            failed=kinds["failed"],
-            not_sent=kinds["not_sent"],
-            stopped=self._stopped,
-        )
-
-    def cancel(self, *, leave: bool = False) -> BulkView | None:
+    async def cancel(self, *, leave: bool = False) -> BulkView | None:
         """Have no further nodes started, and what waits in line withdrawn; what runs goes on.
 
         Args:
@@ -161,83 +187,81 @@ class Bulk:
             How it stood then; None: it had ended, or had never begun.
         """
         try:  # by its key, where the announcement has not been read
-            return self._conversation.ask(BulkCancel(bulk=self._id or self.key, leave=leave), BulkView, self._answer_s)
+            return await self._conversation.ask(
+                BulkCancel(bulk=self.course.id or self.key, leave=leave), BulkView, self._answer_s
+            )
         except BulkNotFound:
             return None
 
-    def _run(self) -> Generator[BulkOutcome]:
+    async def _run(self) -> AsyncGenerator[BulkOutcome]:
         ends_at = float("inf") if self._timeout_s is None else self._now() + self._timeout_s
         verb = self._verb
         while True:
             try:
-                yield from self._once(verb, ends_at)
+                async for outcome in self._once(verb, ends_at):
+                    yield outcome
             except NodeNotFound as unknown:
-                if not self.names:
+                if not self.course.names:
                     raise
-                yield from self._gone(unknown)
+                for outcome in self._gone(unknown):
+                    yield outcome
             except (ConductorLost, CapacityError) as lost:
-                self._bear(lost, ends_at)
-            if self._is_over or not self._left():
-                self._is_over = True
+                await self._bear(lost, ends_at)
+            if self.course.is_over or not self.course.left:
+                self.course.is_over = True
                 return
             verb = self._rest()
 
-    def _once(self, verb: BulkRun, ends_at: float) -> Generator[BulkOutcome]:
+    async def _once(self, verb: BulkRun, ends_at: float) -> AsyncIterator[BulkOutcome]:
         """Send it, and yield what comes of it."""
         answer_s = min(self._answer_s, max(AGAIN_S, ends_at - self._now()))
         parts = self._conversation.ask_in_parts(verb, BulkView, answer_s, ends_at=ends_at, pace_s=PACE_S)
-        while True:
-            try:
-                part = next(parts)
-            except StopIteration as end:
-                self._stopped = end.value.stopped
-                self._is_over = True
+        async for part in parts:
+            if isinstance(part, Last):
+                self.course.stopped = part.result.stopped
+                self.course.is_over = True
                 return
-            self._heard_at, self.lost = self._now(), None
+            self._heard_at, self.course.lost = self._now(), None
             if part is None:
                 self._tell()
             elif isinstance(part, BulkView):
-                self._id = part.id
-                self.names = self.names or part.nodes
+                self.course.id = part.id
+                self.course.names = self.course.names or part.nodes
             elif isinstance(part, BulkPart):
-                self.started.update(part.started)
-                new = [outcome for outcome in part.outcomes if outcome.node not in self.outcomes]
-                self.outcomes.update((outcome.node, outcome) for outcome in new)
+                new = self.course.heard(part)
                 self._tell()
-                yield from new
+                for outcome in new:
+                    yield outcome
 
     def _tell(self) -> None:
         if self._told is not None:
-            self._told(self)
+            self._told(self.course)
 
-    def _bear(self, lost: CastironError, ends_at: float) -> None:
+    async def _bear(self, lost: CastironError, ends_at: float) -> None:
         """Let a moment pass, unless nothing had been accepted, the time is up, or it has been away for too long."""
         now = self._now()
-        if not self.names or now >= ends_at or now - self._heard_at >= PATIENCE_S:
+        if not self.course.names or now >= ends_at or now - self._heard_at >= PATIENCE_S:
             raise lost
-        self.lost = lost
+        self.course.lost = lost
         self._tell()
-        self._conversation.idle(lost.retry_after_s or AGAIN_S)
+        await self._conversation.idle(lost.retry_after_s or AGAIN_S)
 
-    def _gone(self, unknown: NodeNotFound) -> Generator[BulkOutcome]:
+    def _gone(self, unknown: NodeNotFound) -> Iterator[BulkOutcome]:
         """Conclude nodes that were there at first, and are not any more."""
         from castiron.transport.ranges import expand  # noqa: PLC0415 - 15 ms that hardly anybody needs
 
         for name in expand(str(unknown.details["node"])):
-            self.outcomes[name] = BulkOutcome(node=name, node_uuid="", error=unknown.to_wire())
-            yield self.outcomes[name]
-
-    def _left(self) -> list[str]:
-        return [name for name in self.names if name not in self.outcomes]
+            self.course.outcomes[name] = BulkOutcome(node=name, node_uuid="", error=unknown.to_wire())
+            yield self.course.outcomes[name]
 
     def _rest(self) -> BulkRun:
         """Return what is left to be asked for, in the same order and under the same key."""
         most = self._verb.stop_after_failures
         if most is not None:
-            most -= self.summary.failed
+            most -= self.course.summary.failed
             if most <= 0:  # it was stopped, and nobody could say so any more
-                raise self.lost or ConductorLost("The bulk was stopped while the conductor was away.")
-        return replace(self._verb, nodes=named(self._left()), where=[], at_most=None, stop_after_failures=most)
+                raise self.course.lost or ConductorLost("The bulk was stopped while the conductor was away.")
+        return replace(self._verb, nodes=named(self.course.left), where=[], at_most=None, stop_after_failures=most)
 
 
 def bulk_verb(

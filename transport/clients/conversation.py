@@ -1,98 +1,93 @@
-"""A client's side of the talk: asks, waits, pings while it waits, and says plainly when nobody answers.
+"""Questions and answers with one conductor, as coroutines: what to wait for is said here, how to wait is not.
 
-Before anything else is asked over a new connection, `hello` is: it proves that a conductor is there, and brings its
-limits and its boot_id. A verb whose reply cannot come any more (the connection broke, the conductor restarted or fell
-silent) ends with ConductorLost, and nothing is ever sent a second time: whether to ask again is the caller's decision.
+One client, two manners. A subclass says how: the blocking one waits in the calling thread and never suspends its
+coroutines, so they run without a loop; the awaitable one lets its loop go on. Whatever a client can do stands on this.
 """
 
-import logging
 import math
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
-from itertools import count
-from typing import Final, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from castiron.transport import codec, frames
-from castiron.transport.clients.sockets.link import Link
-from castiron.transport.endpoint import Endpoint, unanswered
-from castiron.transport.errors import CastironError, ConductorLost, FrameMalformed, ReplyTimeout
+from castiron.transport.clients.sockets.link import Link, Readable
+from castiron.transport.clients.talk import Message, Talk
+from castiron.transport.endpoint import Endpoint
+from castiron.transport.errors import CastironError, ConductorLost
 from castiron.transport.keys.protection import ClientKeys
-from castiron.transport.replies import Pong, Welcome
-from castiron.transport.session import DEFAULT_LIMITS, HEARTBEAT_INTERVAL_S, Question, Session, expect
-from castiron.transport.verbs import Hello, Ping, Verb, tag_of
+from castiron.transport.replies import Welcome
+from castiron.transport.session import Question, expect
+from castiron.transport.verbs import Hello, Verb
 from castiron.transport.vocabulary import Applied
 
 _Result = TypeVar("_Result", bound=Struct)
 
-log = logging.getLogger(__name__)
 
-PING_ID: Final = b"ping"
-"""Of every ping: nobody waits for a certain one, and questions have numbers."""
+@dataclass(frozen=True, slots=True)
+class Last(Generic[_Result]):
+    """The result of a verb that is answered in parts: nothing comes after it."""
 
-SPARE: Final = 2
-"""Places in flight that `ask_many` leaves free: one for a ping, one for another question."""
-
-PINGS_PER_TIMEOUT: Final = 3
-"""A wait that is shorter than the heartbeat pings this often, to tell a silent conductor from a slow answer."""
+    result: _Result
 
 
-class Conversation:
-    """Questions and answers with one conductor. Any thread may ask; they take turns."""
+class Conversation(ABC):
+    """A conversation. Whoever may ask, and from where, is its subclass's to say."""
 
     def __init__(
-        self, endpoint: Endpoint, *, name: str, now: Callable[[], float], keys: ClientKeys | None = None
+        self,
+        endpoint: Endpoint,
+        readable: Readable,
+        *,
+        name: str,
+        now: Callable[[], float],
+        keys: ClientKeys | None = None,
     ) -> None:
         """Open the link; nothing is sent yet.
 
         Args:
             endpoint: where the conductor listens.
+            readable: how to wait for a socket.
             name: what the client calls itself, for the conductor's log.
             now: seconds of a clock that never goes back.
             keys: with what to speak there; None: without keys.
         """
-        self._endpoint = endpoint
-        self._keys = keys
+        self.readable = readable
+        self.keys = keys
         self._name = name
         self._now = now
-        self._link = Link(endpoint, keys)
-        self._ids = count(1)
-        self._turn = threading.RLock()
-        self._session = Session[Question](now())
-        self._heartbeat_s = HEARTBEAT_INTERVAL_S
-        self._heard_at = self._pinged_at = self._sent_at = now()
-        self._welcome: Welcome | None = None
+        self._link = Link(endpoint, readable, keys)
+        self._talk = Talk(endpoint, now())
         self._is_closed = False
-
-    def close(self) -> None:
-        """End the conversation. Idempotent; the conductor is not told."""
-        with self._turn:
-            self._is_closed = True
-            self._link.close()
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the conductor is reached."""
-        return self._endpoint
-
-    @property
-    def keys(self) -> ClientKeys | None:
-        """With what it speaks; None: without keys."""
-        return self._keys
+        return self._talk.endpoint
 
     @property
     def is_closed(self) -> bool:
         """Whether it has been ended."""
         return self._is_closed
 
-    def greet(self, timeout_s: float) -> Welcome:
-        """Say hello, and return who answers. Raises as `ask`."""
-        with self._turn:
-            self._welcome = None
-            return self._greeted(self._now() + timeout_s)
+    @abstractmethod
+    async def end_waits(self) -> None:
+        """End whatever is waited for: its sockets are about to be closed. Idempotent."""
 
-    def ask(self, verb: Verb, result: type[_Result], timeout_s: float) -> _Result:
+    def close(self) -> None:
+        """End the conversation, of which nothing is waited for. Idempotent; the conductor is not told."""
+        self._is_closed = True
+        self._link.close()
+
+    async def greet(self, timeout_s: float) -> Welcome:
+        """Say hello, and return who answers. Raises as `ask`."""
+        with self._turn():
+            self._talk.welcome = None
+            return await self._greeted(self._now() + timeout_s)
+
+    async def ask(self, verb: Verb, result: type[_Result], timeout_s: float) -> _Result:
         """Send a verb and return its result.
 
         Args:
@@ -105,22 +100,22 @@ class Conversation:
             ReplyTimeout: the conductor is there, and did not answer this within `timeout_s`.
             CastironError: what the conductor answered.
         """
-        return self.ask_with_seq(verb, result, timeout_s)[0]
+        return (await self.ask_with_seq(verb, result, timeout_s))[0]
 
-    def ask_with_seq(self, verb: Verb, result: type[_Result], timeout_s: float) -> tuple[_Result, int]:
+    async def ask_with_seq(self, verb: Verb, result: type[_Result], timeout_s: float) -> tuple[_Result, int]:
         """Send a verb and return its result, and the number of the last event that it takes into account.
 
         Raises as `ask`.
         """
-        with self._turn:
+        with self._turn():
             deadline = self._now() + timeout_s
-            self._greeted(deadline)
-            question = self._exchange(verb, deadline)
+            await self._greeted(deadline)
+            question = await self._exchange(verb, deadline)
         return expect(question.outcome, result), question.seq
 
-    def ask_many(
+    async def ask_many(
         self, verbs: Iterable[Verb], *, window: int, timeout_s: float
-    ) -> Iterator[tuple[Verb, Struct | CastironError]]:
+    ) -> AsyncIterator[tuple[Verb, Struct | CastironError]]:
         """Send verbs, at most `window` at a time, and yield each with its outcome as the answers come.
 
         Args:
@@ -136,22 +131,21 @@ class Conversation:
         lost: CastironError | None = None
         try:
             while True:
-                with self._turn:
-                    lost = lost or self._fill(source, flying, window, timeout_s)
-                    done = self._first_done(flying)
+                with self._turn():
+                    lost = lost or await self._fill(source, flying, window, timeout_s)
+                    done = await self._first_done(flying)
                 if not done:
                     break
                 for question, outcome in done:
                     flying.remove(question)
-                    self._session.end(question.message_id)
                     yield question.verb, outcome
         finally:
             for question in flying:
-                self._session.end(question.message_id)
+                self._end(question)
         if lost is not None:
             raise lost
 
-    def ask_in_parts(
+    async def ask_in_parts(
         self,
         verb: Verb,
         result: type[_Result],
@@ -159,8 +153,8 @@ class Conversation:
         *,
         ends_at: float = math.inf,
         pace_s: float = math.inf,
-    ) -> Generator[Struct | None, None, _Result]:
-        """Send a verb that is answered in parts, and yield what is announced, then the parts, as they come.
+    ) -> AsyncIterator[Struct | Last[_Result] | None]:
+        """Send a verb that is answered in parts; yield what is announced, the parts as they come, and the result last.
 
         Nothing is read ahead: what is not taken waits in the socket, then with the conductor. What an iteration that
         is abandoned has set off goes on.
@@ -172,229 +166,159 @@ class Conversation:
             ends_at: on the clock; what comes after the announcement may take until then.
             pace_s: yield None where nothing has come for so long, so that whoever iterates can do something else.
 
-        Returns:
-            The result.
-
         Raises:
             As `ask`.
         """
-        with self._turn:
+        with self._turn():
             deadline = self._now() + timeout_s
-            self._greeted(deadline)
-            question = self._send(verb, deadline)
+            await self._greeted(deadline)
+            question = await self._send(verb, deadline)
             question.ends_at = ends_at
         try:
             while True:
-                with self._turn:
+                with self._turn():
                     idle_at = self._now() + pace_s
                     while question.outcome is None and not question.parts and self._now() < idle_at:
-                        self._step(idle_at)
+                        await self._news([question], idle_at)
                 while question.parts:
                     yield question.parts.popleft()
                 if question.outcome is not None:
-                    return expect(question.outcome, result)
+                    yield Last(expect(question.outcome, result))
+                    return
                 yield None
         finally:
-            self._session.end(question.message_id)
+            self._end(question)
 
-    def idle(self, seconds: float) -> None:
+    @abstractmethod
+    async def idle(self, seconds: float) -> None:
         """Let time pass, taking in what comes, until `seconds` are over."""
-        with self._turn:
-            until = self._now() + seconds
-            while (rest := until - self._now()) > 0:
-                self._take_in(rest)
 
-    def _fill(
+    @abstractmethod
+    def _turn(self) -> AbstractContextManager[object]:
+        """Return what keeps others from asking at the same time, where that must not be."""
+
+    @abstractmethod
+    def _greeting(self) -> AbstractAsyncContextManager[object]:
+        """Return what keeps others from greeting at the same time."""
+
+    @abstractmethod
+    async def _news(self, questions: Sequence[Question], until: float) -> None:
+        """Wait until something has come of a question, or something else has happened; at most `until`."""
+
+    @abstractmethod
+    async def _catch_up(self) -> None:
+        """Take in what came while nobody asked; a broken connection is noticed, too."""
+
+    async def _fill(
         self, source: Iterator[Verb], flying: list[Question], window: int, timeout_s: float
     ) -> CastironError | None:
         """Send until the window is full or there is no more to send; return why nothing more can be sent."""
-        while len(flying) < self._window(window):
+        while len(flying) < self._talk.window(window):
             verb = next(source, None)
             if verb is None:
                 return None  # before greeting: with nothing more to send, nobody waits for a conductor that is gone
             deadline = self._now() + timeout_s
             try:
-                self._greeted(deadline)
+                await self._greeted(deadline)
             except CastironError as unwelcome:
                 return unwelcome
-            flying.append(self._send(verb, deadline))
+            flying.append(await self._send(verb, deadline))
         return None
 
-    def _window(self, wish: int) -> int:
-        limits = {} if self._welcome is None else self._welcome.limits
-        return max(1, min(wish, limits.get("in_flight_per_peer", DEFAULT_LIMITS.in_flight_per_peer) - SPARE))
-
-    def _first_done(self, flying: list[Question]) -> list[tuple[Question, Struct | CastironError]]:
+    async def _first_done(self, flying: list[Question]) -> list[tuple[Question, Struct | CastironError]]:
         """Wait until at least one question has its outcome; none where nothing is in flight."""
         while flying:
             if done := [(question, question.outcome) for question in flying if question.outcome is not None]:
                 return done
-            self._step()
+            await self._news(flying, math.inf)
         return []
 
-    def _greeted(self, deadline: float) -> Welcome:
-        if self._is_closed:
-            raise ConductorLost("This client is closed. Open another with castiron.connect().", applied=Applied.NO)
-        while self._take_in(0):
-            """What came while nobody asked; a broken connection is noticed, too."""
-        if self._welcome is not None:
-            return self._welcome
+    async def _greeted(self, deadline: float) -> Welcome:
+        self._refuse_if_closed()
+        await self._catch_up()
+        if self._talk.welcome is None:
+            async with self._greeting():
+                if self._talk.welcome is None:
+                    await self._say_hello(deadline)
+        return self._talk.welcome or expect(None, Welcome)
+
+    async def _say_hello(self, deadline: float) -> None:
         try:
-            welcome = expect(self._exchange(Hello(client=self._name), deadline).outcome, Welcome)
+            welcome = expect((await self._exchange(Hello(client=self._name), deadline)).outcome, Welcome)
         except CastironError as error:
             error.applied = Applied.NO  # what the caller wants to ask has not been sent yet
             raise
-        self._heartbeat_s = welcome.heartbeat_interval_s
-        self._session.allow_silence(welcome.heartbeat_interval_s * welcome.liveness)
-        self._welcome = welcome
-        return welcome
+        self._talk.welcomed(welcome)
 
-    def _exchange(self, verb: Verb, deadline: float) -> Question:
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise ConductorLost("This client is closed. Open another with castiron.connect().", applied=Applied.NO)
+
+    async def _exchange(self, verb: Verb, deadline: float) -> Question:
         """Send a verb, and wait for its outcome."""
-        question = self._send(verb, deadline)
+        question = await self._send(verb, deadline)
         try:
             while question.outcome is None:
-                self._step()
+                await self._news([question], math.inf)
         finally:
-            self._session.end(question.message_id)
+            self._end(question)
         return question
 
-    def _send(self, verb: Verb, deadline: float) -> Question:
+    async def _send(self, verb: Verb, deadline: float) -> Question:
         """Send a verb; one that cannot be encoded, or sent before the deadline, has its outcome at once."""
         now = self._now()
-        question = Question(verb, str(next(self._ids)).encode(), now, deadline)
+        question, message = self._talk.question(verb, now, deadline)
+        if question.outcome is not None:
+            return question
         try:
-            request = frames.build_request(question.message_id, codec.encode_verb(verb))
-            is_connected = self._is_connected(deadline)
+            is_connected = await self._is_connected(deadline)
         except CastironError as error:
-            question.outcome = error
+            question.settle(error)
             return question
-        self._show_life()
-        self._sent_at = now
-        if not (is_connected and self._link.send(request)):
-            what = f"{tag_of(verb)} was not sent: no conductor answers"
-            question.outcome = unanswered(self._endpoint, what, Applied.NO)
-            return question
-        if not self._session.in_flight:
-            self._session.heard(now)  # silence counts from the moment when an answer is due
-        self._session.begin(question.message_id, question)
+        self._send_all(self._talk.show_life(self._now()))
+        self._talk.begin(question, is_sent=is_connected and self._link.send(message))
         return question
 
-    def _is_connected(self, deadline: float) -> bool:
+    def _send_all(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._link.send(message)
+
+    def _end(self, question: Question) -> None:
+        self._talk.end(question)
+
+    async def _is_connected(self, deadline: float) -> bool:
         """Return whether there is a connection, waiting for one until the deadline.
 
         Raises:
             KeyRefused, HandshakeFailed: the conductor is there, and takes none from us.
         """
-        if not self._link.is_connected(0):
+        if not await self._link.is_connected(0):
             self._link.refusal()  # of attempts before this question: they are made anew
-        while not self._link.is_connected(deadline - self._now()):
+        while not await self._link.is_connected(deadline - self._now()):
             if (refusal := self._link.refusal()) is not None:
                 raise refusal
             if self._now() >= deadline:
                 return False
-            self._link.has_broken()  # a connection that somebody accepted and closed; nothing had been sent over it
+            self._notice_break()  # a connection that somebody accepted and closed
         return True
 
-    def _step(self, until: float = math.inf) -> None:
+    async def _step(self, until: float = math.inf) -> None:
         """Take in one message, or find out that none will come: pings, deadlines, silence, broken connections."""
-        self._show_life()
-        waiting = [question for question in self._session.in_flight.values() if question.outcome is None]
-        if not waiting:
+        self._send_all(self._talk.show_life(self._now()))
+        if not self._talk.waiting:
             return
-        shortest_s = min(one.deadline - one.asked_at for one in waiting)
-        ping_at = max(self._heard_at, self._pinged_at, waiting[0].asked_at)
-        ping_at += min(self._heartbeat_s, shortest_s / PINGS_PER_TIMEOUT)
-        shown_until = self._sent_at + self._heartbeat_s
-        until = min(until, ping_at, shown_until, self._session.gone_at, *(question.deadline for question in waiting))
-        if self._take_in(until - self._now()):
-            return
-        now = self._now()
-        for question in waiting:
-            if question.outcome is None and now >= question.deadline:
-                question.outcome = self._late(question)
-        if self._session.is_gone(now):
-            self._lose("The conductor has fallen silent")
-        elif now >= ping_at:
-            self._ping(now)
+        if not await self._take_in(min(until, self._talk.wake_at()) - self._now()):
+            self._send_all(self._talk.look_at_clock(self._now()))
 
-    def _show_life(self) -> None:
-        """Give a sign of life after an interval without one, however much has come."""
-        now = self._now()
-        silent_s = now - self._sent_at if self._session.in_flight else 0.0
-        if silent_s >= self._session.silence_s:
-            self._lose("This client was silent for so long that the conductor has forgotten it")
-        elif silent_s >= self._heartbeat_s:
-            self._ping(now)
-
-    def _ping(self, now: float) -> None:
-        """Ask for a sign of life, and give one. Nobody waits for the answer; a later one replaces it."""
-        self._pinged_at = self._sent_at = now
-        self._session.end(PING_ID)
-        self._link.send(frames.build_request(PING_ID, codec.encode_verb(Ping())))
-
-    def _take_in(self, timeout_s: float) -> bool:
+    async def _take_in(self, timeout_s: float) -> bool:
         """Take in the next message, and return whether there was one before the time was up."""
-        received = self._link.receive(timeout_s)
+        received = await self._link.receive(timeout_s)
         if received is None:
-            if self._link.has_broken():
-                self._lose("The connection to the conductor broke")
+            self._notice_break()
             return False
-        self._heard_at = self._now()
-        self._session.heard(self._heard_at)
-        try:
-            reply = frames.parse_reply(received)
-            self._settle(reply)
-        except FrameMalformed as error:
-            log.warning("%s: %s", self._endpoint, error.message)
+        self._talk.take_in(received, self._now())
         return True
 
-    def _settle(self, reply: frames.ReplyEnvelope) -> None:
-        if reply.id == PING_ID:
-            self._recognise(codec.decode_reply(reply.body, Pong).outcome)
-            return
-        question = self._session.in_flight.get(reply.id)
-        if question is None:
-            return  # it was given up
-        try:
-            if reply.kind == frames.FINAL:
-                question.outcome, question.seq = codec.decode_reply(reply.body, codec.result_of(question.verb))
-            elif codec.has_parts(question.verb):
-                self._keep_part(question, reply)
-        except FrameMalformed as error:
-            question.outcome = error
-
-    def _keep_part(self, question: Question, reply: frames.ReplyEnvelope) -> None:
-        """Keep what precedes the outcome; with the first of it, the deadline is another one."""
-        kinds = {frames.ACCEPTED: codec.result_of, frames.PART: codec.part_of}
-        if reply.kind not in kinds:
-            return
-        part = codec.decode_reply(reply.body, kinds[reply.kind](question.verb)).outcome
-        question.deadline = question.ends_at
-        if isinstance(part, Struct):
-            question.parts.append(part)
-
-    def _recognise(self, pong: Struct | CastironError) -> None:
-        if isinstance(pong, Pong) and self._welcome is not None and pong.boot_id != self._welcome.boot_id:
-            self._lose("The conductor has restarted")
-
-    def _lose(self, what: str) -> None:
-        """Give up on what is in flight: its answers went with the connection."""
-        self._welcome = None
-        for question in self._session.in_flight.values():
-            if question.outcome is None:
-                applied = Applied.UNKNOWN if question.verb.makes_work else None
-                told = f"{what} before {tag_of(question.verb)} was answered"
-                question.outcome = unanswered(self._endpoint, told, applied)
-
-    def _late(self, question: Question) -> CastironError:
-        applied = Applied.UNKNOWN if question.verb.makes_work else None
-        waited_s = question.deadline - question.asked_at
-        if self._heard_at < question.asked_at:
-            what = f"{tag_of(question.verb)} was not answered within {waited_s:g} s"
-            return unanswered(self._endpoint, what, applied)
-        return ReplyTimeout(
-            f"The conductor at {self._endpoint} is there, and did not answer {tag_of(question.verb)} within "
-            f"{waited_s:g} s. Allow more time, or look with `castiron status`.",
-            applied=applied,
-        )
+    def _notice_break(self) -> None:
+        if self._link.has_broken():
+            self._talk.lose("The connection to the conductor broke")

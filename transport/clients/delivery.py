@@ -9,9 +9,9 @@ again. Must not: what becomes of a request that was accepted.
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypedDict, TypeVar, Unpack
 
 from msgspec import Struct
@@ -82,8 +82,35 @@ class _Letter:
     """Whether it may have been taken by a conductor whose answer was lost."""
 
 
+@dataclass(slots=True)
+class _Round:
+    """What is sent in one go, and what is left of it."""
+
+    due: deque[_Letter]
+    source: Iterator[_Letter]
+    waiting: list[_Letter]
+    """To be sent again, later."""
+    window: int
+    flying: list[_Letter] = field(default_factory=list[_Letter])
+    lost: CastironError | None = None
+    """Why it broke off."""
+
+    def letters(self) -> Iterator[Verb]:
+        """Yield what is to be sent: what is due, and more of the source while less than a window waits."""
+        while self.due:
+            self.flying.append(self.due.popleft())
+            yield self.flying[-1].sent
+        while len(self.waiting) < self.window and (letter := next(self.source, None)) is not None:
+            self.flying.append(letter)
+            yield letter.sent
+
+    def landed(self, sent: Verb) -> _Letter:
+        """Return the letter whose verb has its outcome."""
+        return self.flying.pop(next(place for place, one in enumerate(self.flying) if one.sent is sent))
+
+
 class Delivery:
-    """Sends verbs. Any thread; threads take turns, as in the conversation."""
+    """Sends verbs; who may ask at the same time is the conversation's to say."""
 
     def __init__(
         self,
@@ -109,7 +136,7 @@ class Delivery:
         self._new_key = new_key
         self._now = now
 
-    def send(self, verb: Verb, *, timeout_s: float | None = None) -> Struct:
+    async def send(self, verb: Verb, *, timeout_s: float | None = None) -> Struct:
         """Send a verb, and return its result.
 
         Args:
@@ -121,60 +148,51 @@ class Delivery:
             ReplyTimeout: the conductor is there, and did not answer.
             CastironError: what the conductor answered.
         """
-        ((_, outcome),) = self.send_many([verb], window=1, timeout_s=timeout_s)
+        outcomes = [outcome async for _, outcome in self.send_many([verb], window=1, timeout_s=timeout_s)]
+        (outcome,) = outcomes
         if isinstance(outcome, CastironError):
             raise outcome
         return outcome
 
-    def send_many(
+    async def send_many(
         self, verbs: Iterable[Verb], *, window: int, timeout_s: float | None = None
-    ) -> Iterator[tuple[Verb, Struct | CastironError]]:
+    ) -> AsyncIterator[tuple[Verb, Struct | CastironError]]:
         """Send verbs, at most `window` at a time, and yield each with its outcome; see `Client.send_many`."""
         source = (self._letter(verb) for verb in verbs)
-        waiting: list[_Letter] = []
         answer_s = self._timeout_s if timeout_s is None else timeout_s
+        waiting: list[_Letter] = []
         while True:
             now = self._now()
-            due = deque(letter for letter in waiting if letter.due_at <= now)
-            waiting = [letter for letter in waiting if letter.due_at > now]
-            lost = yield from self._round(due, source, waiting, window, answer_s)
-            if waiting and lost is not None and not any(letter.has_failed for letter in waiting):
-                raise lost  # none of these has ever been sent
+            flight = _Round(
+                deque(letter for letter in waiting if letter.due_at <= now),
+                source,
+                [letter for letter in waiting if letter.due_at > now],
+                window,
+            )
+            async for outcome in self._fly(flight, answer_s):
+                yield outcome
+            waiting = flight.waiting
+            if waiting and flight.lost is not None and not any(letter.has_failed for letter in waiting):
+                raise flight.lost  # none of these has ever been sent
             if waiting:
-                self._conversation.idle(min(letter.due_at for letter in waiting) - self._now())
-            elif lost is None:
+                await self._conversation.idle(min(letter.due_at for letter in waiting) - self._now())
+            elif flight.lost is None:
                 return
 
-    def _round(
-        self, due: deque[_Letter], source: Iterator[_Letter], waiting: list[_Letter], window: int, timeout_s: float
-    ) -> Generator[tuple[Verb, Struct | CastironError], None, CastironError | None]:
-        """Send what is due, and more of the source while less than a window waits. Return why it broke off.
-
-        Yields what has its outcome; what has none waits.
-        """
-        flying: list[_Letter] = []
-
-        def taken() -> Iterator[Verb]:
-            while due:
-                flying.append(due.popleft())
-                yield flying[-1].sent
-            while len(waiting) < window and (letter := next(source, None)) is not None:
-                flying.append(letter)
-                yield letter.sent
-
+    async def _fly(self, flight: "_Round", timeout_s: float) -> AsyncIterator[tuple[Verb, Struct | CastironError]]:
+        """Yield what has its outcome in a round; what has none waits."""
         try:
-            for sent, outcome in self._conversation.ask_many(taken(), window=window, timeout_s=timeout_s):
-                letter = flying.pop(next(place for place, one in enumerate(flying) if one.sent is sent))
+            many = self._conversation.ask_many(flight.letters(), window=flight.window, timeout_s=timeout_s)
+            async for sent, outcome in many:
+                letter = flight.landed(sent)
                 if isinstance(outcome, CastironError) and self._is_to_be_sent_again(letter, outcome):
-                    waiting.append(letter)
+                    flight.waiting.append(letter)
                 else:
                     yield letter.given, outcome
         except CastironError as error:
-            lost = error
-        else:
-            return None
-        yield from self._left_over((*flying, *due), waiting, lost)
-        return lost
+            flight.lost = error
+            for given, own in self._left_over((*flight.flying, *flight.due), flight.waiting, error):
+                yield given, own
 
     def _left_over(
         self, letters: Iterable[_Letter], waiting: list[_Letter], lost: CastironError

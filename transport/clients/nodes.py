@@ -1,17 +1,17 @@
 """What a client does with nodes: make them known, look at them, change them, and ask their machines for something."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Unpack, cast
 from uuid import uuid4
 
 from msgspec import UNSET, UnsetType, to_builtins
 
-from castiron.transport.clients.bulk import Bulk, BulkTerms, Told, bulk_verb
+from castiron.transport.clients.bulk import AsyncBulk, BulkTerms, Told, bulk_verb
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import Terms, on_terms
 from castiron.transport.clients.provisioning.guards import FirstMarks, Marks, as_fields
-from castiron.transport.clients.requests import Request, Requests
-from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.requests import AsyncRequest, AsyncRequests
+from castiron.transport.clients.stream import AsyncEventStream
 from castiron.transport.clients.waiting import NodeWait, Standing
 from castiron.transport.events import EventView
 from castiron.transport.replies import Explanation, HistoryListed, NodeDeleted, NodeListed, NodeView, RecordPage
@@ -53,8 +53,8 @@ class Snapshot(NamedTuple):
     """All events up to this number are in it. Of no nodes at all, asked for by an empty list: 0."""
 
 
-class Nodes:
-    """`client.nodes`. Any thread; every method blocks until the conductor has answered, none waits for a machine.
+class AsyncNodes:
+    """`client.nodes`. Every method waits for the conductor's answer, none for a machine.
 
     A node is named by its name or its uuid. Every method may raise what the verb of its name lists in PROTOCOL.md, and
     ConductorLost or ReplyTimeout.
@@ -63,10 +63,10 @@ class Nodes:
     def __init__(
         self,
         conversation: Conversation,
-        requests: Requests,
+        requests: AsyncRequests,
         *,
         timeout_s: float,
-        follow: Callable[..., EventStream],
+        follow: Callable[..., AsyncEventStream],
         now: Callable[[], float],
     ) -> None:
         """Share a conversation.
@@ -84,7 +84,7 @@ class Nodes:
         self._follow = follow
         self._now = now
 
-    def create(
+    async def create(
         self,
         name: str,
         *,
@@ -124,18 +124,18 @@ class Nodes:
             force=force,
             **as_fields(marks),
         )
-        return self._conversation.ask(verb, NodeView, self._timeout_s)
+        return await self._conversation.ask(verb, NodeView, self._timeout_s)
 
-    def uuids(self, nodes: Sequence[str]) -> "list[str]":
+    async def uuids(self, nodes: Sequence[str]) -> "list[str]":
         """Return the uuids of nodes; what has the form of a uuid is taken for one, whether there is such a node or not.
 
         Raises:
             NodeNotFound: it names those that are unknown.
         """
         names = [node for node in nodes if not UUID_FORM.match(node)]
-        return [*(node for node in nodes if UUID_FORM.match(node)), *(view.uuid for view in self.list(names))]
+        return [*(node for node in nodes if UUID_FORM.match(node)), *(view.uuid for view in await self.list(names))]
 
-    def history(self, node: str, *, limit: int = 100) -> "list[EventView]":
+    async def history(self, node: str, *, limit: int = 100) -> "list[EventView]":
         """Return a node's events, the latest first.
 
         Args:
@@ -146,27 +146,28 @@ class Nodes:
         found, before, is_more = list[EventView](), None, True
         while is_more and len(found) < limit:
             verb = NodeHistory(node=node, limit=min(limit - len(found), MAX_LIST), before=before)
-            page = self._conversation.ask(verb, HistoryListed, self._timeout_s)
+            page = await self._conversation.ask(verb, HistoryListed, self._timeout_s)
             found += page.events
             is_more = (before := page.next_before) is not None
         return found
 
-    def explain(self, node: str) -> Explanation:
+    async def explain(self, node: str) -> Explanation:
         """Return why a node is not doing what it was asked for."""
-        return self._conversation.ask(NodeExplain(node=node), Explanation, self._timeout_s)
+        return await self._conversation.ask(NodeExplain(node=node), Explanation, self._timeout_s)
 
-    def record(self, node: str, *, page_lines: int = MAX_RECORDED) -> Iterator[Mapping[str, Any]]:
+    async def record(self, node: str, *, page_lines: int = MAX_RECORDED) -> AsyncIterator[Mapping[str, Any]]:
         """Yield a node's record, secrets masked: a header, then events and requests with their traces, latest first."""
         marker: str | None = ""
         while marker is not None:
             verb = NodeRecording(node=node, limit=page_lines, marker=marker or None)
-            page = self._conversation.ask(verb, RecordPage, self._timeout_s)
+            page = await self._conversation.ask(verb, RecordPage, self._timeout_s)
             if not marker:
                 yield {"kind": "header", **to_builtins(page.header)}
-            yield from page.lines
+            for line in page.lines:
+                yield line
             marker = page.next_marker
 
-    def wait_for(
+    async def wait_for(
         self,
         nodes: Sequence[str] | None,
         conditions: Sequence[str | Condition],
@@ -195,12 +196,12 @@ class Nodes:
             ConductorLost: nobody answers at the beginning.
         """
         wanted = parsed(conditions, "$.conditions")
-        views, seq = self.snapshot(nodes)
-        with self._follow(seq, nodes=[view.uuid for view in views], told=told) as stream:
+        views, seq = await self.snapshot(nodes)
+        async with self._follow(seq, nodes=[view.uuid for view in views], told=told) as stream:
             waiting = NodeWait(self._conversation, stream, views, wanted, now=self._now)
-            return waiting.finish(timeout_s=timeout_s, any_=any_, answer_s=self._timeout_s, progress=progress)
+            return await waiting.finish(timeout_s=timeout_s, any_=any_, answer_s=self._timeout_s, progress=progress)
 
-    def list(
+    async def list(
         self,
         nodes: Sequence[str] | None = None,
         *,
@@ -221,9 +222,9 @@ class Nodes:
         Raises:
             ArgumentInvalid: a node has no such field, it is a secret, or it never holds what a condition wants.
         """
-        return in_order(self.snapshot(nodes, where=where).nodes, sort, descending=descending)
+        return in_order((await self.snapshot(nodes, where=where)).nodes, sort, descending=descending)
 
-    def snapshot(self, nodes: Sequence[str] | None = None, *, where: Sequence[str | Condition] = ()) -> Snapshot:
+    async def snapshot(self, nodes: Sequence[str] | None = None, *, where: Sequence[str | Condition] = ()) -> Snapshot:
         """Return nodes as `list` does, and the number of the event at which that holds.
 
         To know of every change from then on, go on with `client.events(since=snapshot.seq)`. Some of those events may
@@ -231,15 +232,15 @@ class Nodes:
         """
         conditions = parsed(where)
         chunks: Sequence[Sequence[str] | None] = [None] if nodes is None else [*pieces(nodes, limit=MAX_LIST)]
-        pages = [page for chunk in chunks for page in self._pages(chunk, conditions)]
+        pages = [page for chunk in chunks async for page in self._pages(chunk, conditions)]
         views = {view.uuid: view for page, _ in pages for view in page.nodes}
         return Snapshot(in_order(views.values()), min((seq for _, seq in pages), default=0))
 
-    def show(self, node: str) -> NodeView:
+    async def show(self, node: str) -> NodeView:
         """Return a node as it stands."""
-        return self._conversation.ask(NodeShow(node=node), NodeView, self._timeout_s)
+        return await self._conversation.ask(NodeShow(node=node), NodeView, self._timeout_s)
 
-    def set(
+    async def set(
         self,
         node: str,
         *,
@@ -285,9 +286,9 @@ class Nodes:
             power_check_interval_s=power_check_interval_s,
             **as_fields(marks),
         )
-        return self._conversation.ask(verb, NodeView, self._timeout_s)
+        return await self._conversation.ask(verb, NodeView, self._timeout_s)
 
-    def delete(self, node: str, *, revision: int | None = None, force: bool = False) -> NodeDeleted:
+    async def delete(self, node: str, *, revision: int | None = None, force: bool = False) -> NodeDeleted:
         """Forget a node; its machine is not touched. A request that waits ends as cancelled.
 
         Args:
@@ -295,24 +296,24 @@ class Nodes:
             revision: delete only if the node still has this revision.
             force: also while a request is running, which then ends as failed.
         """
-        return self._conversation.ask(
+        return await self._conversation.ask(
             NodeDelete(node=node, revision=revision, force=force), NodeDeleted, self._timeout_s
         )
 
-    def set_maintenance(self, node: str, *, reason: str | None = None) -> NodeView:
+    async def set_maintenance(self, node: str, *, reason: str | None = None) -> NodeView:
         """Put a node into maintenance by hand: only `unset_maintenance` ends it. Idempotent.
 
         Args:
             node: name or uuid.
             reason: why, at most 255 characters; None leaves the reason that was given by hand before, if any.
         """
-        return self._conversation.ask(NodeMaintenanceSet(node=node, reason=reason), NodeView, self._timeout_s)
+        return await self._conversation.ask(NodeMaintenanceSet(node=node, reason=reason), NodeView, self._timeout_s)
 
-    def unset_maintenance(self, node: str) -> NodeView:
+    async def unset_maintenance(self, node: str) -> NodeView:
         """Take a node out of maintenance, and forget its fault, if it has one. Idempotent."""
-        return self._conversation.ask(NodeMaintenanceUnset(node=node), NodeView, self._timeout_s)
+        return await self._conversation.ask(NodeMaintenanceUnset(node=node), NodeView, self._timeout_s)
 
-    def power(
+    async def power(
         self,
         node: str,
         target: PowerTarget | str,
@@ -320,7 +321,7 @@ class Nodes:
         timeout_s: float | None = None,
         hard_fallback: bool = False,
         **terms: Unpack[Terms],
-    ) -> Request:
+    ) -> AsyncRequest:
         """Ask for a power state; the request is on disk when this returns; see `Requests.submit`.
 
         Args:
@@ -332,13 +333,13 @@ class Nodes:
         """
         wanted = cast("PowerTarget", target)  # the codec checks words before they are sent
         verb = NodePowerSet(node=node, target=wanted, timeout_s=timeout_s, hard_fallback=hard_fallback)
-        return self._requests.submit(on_terms(verb, **terms))
+        return await self._requests.submit(on_terms(verb, **terms))
 
-    def boot_device(self, node: str, **terms: Unpack[Terms]) -> Request:
+    async def boot_device(self, node: str, **terms: Unpack[Terms]) -> AsyncRequest:
         """Ask the BMC where its machine will boot from; the request's result holds the answer. As `power`."""
-        return self._requests.submit(on_terms(NodeBootDeviceGet(node=node), **terms))
+        return await self._requests.submit(on_terms(NodeBootDeviceGet(node=node), **terms))
 
-    def set_boot_device(
+    async def set_boot_device(
         self,
         node: str,
         device: SettableBootDevice | str,
@@ -346,7 +347,7 @@ class Nodes:
         persistent: bool = False,
         uefi: bool = False,
         **terms: Unpack[Terms],
-    ) -> Request:
+    ) -> AsyncRequest:
         """Ask for a boot device. See `Requests.submit`.
 
         Args:
@@ -358,7 +359,7 @@ class Nodes:
         """
         wanted = cast("SettableBootDevice", device)  # the codec checks words before they are sent
         verb = NodeBootDeviceSet(node=node, boot_device=wanted, persistent=persistent, uefi=uefi)
-        return self._requests.submit(on_terms(verb, **terms))
+        return await self._requests.submit(on_terms(verb, **terms))
 
     def bulk(
         self,
@@ -370,7 +371,7 @@ class Nodes:
         timeout_s: float | None = None,
         told: Told | None = None,
         **terms: Unpack[BulkTerms],
-    ) -> Bulk:
+    ) -> AsyncBulk:
         """Ask for the same of many nodes in one message; iterate over what it returns for what became of each.
 
         Args:
@@ -386,14 +387,18 @@ class Nodes:
             ArgumentInvalid: something does not fit. The rest is raised by the iteration.
         """
         verb = bulk_verb(request, nodes, where=[*parsed(where)], key=key or str(uuid4()), **terms)
-        return Bulk(self._conversation, verb, answer_s=self._timeout_s, timeout_s=timeout_s, told=told, now=self._now)
+        return AsyncBulk(
+            self._conversation, verb, answer_s=self._timeout_s, timeout_s=timeout_s, told=told, now=self._now
+        )
 
-    def _pages(self, names: Sequence[str] | None, where: Sequence[Condition]) -> Iterator[tuple[NodeListed, int]]:
+    async def _pages(
+        self, names: Sequence[str] | None, where: Sequence[Condition]
+    ) -> AsyncIterator[tuple[NodeListed, int]]:
         """Yield pages in the order of what never changes, so that no node is met twice, or missed."""
         marker: str | None = ""
         while marker is not None:
             named = None if names is None else [*names]
             verb = NodeList(nodes=named, where=[*where], sort="uuid", marker=marker or None)
-            page, seq = self._conversation.ask_with_seq(verb, NodeListed, self._timeout_s)
+            page, seq = await self._conversation.ask_with_seq(verb, NodeListed, self._timeout_s)
             yield page, seq
             marker = page.next_marker

@@ -1,6 +1,6 @@
 """What a client does with requests: submit, look, list, wait for the end of one, and take one back.
 
-A Request is a handle: its id stays good after the client, the connection and the conductor are gone, because the
+An AsyncRequest is a handle: its id stays good after the client, the connection and the conductor are gone, because the
 conductor has it on disk.
 """
 
@@ -42,16 +42,15 @@ PAUSE_S: Final = 0.2
 """Before a wait is asked again that was refused or lost."""
 
 
-class Request:
-    """A request that a conductor has accepted.
+class AcceptedRequest:
+    """A request that a conductor has accepted, as a client has seen it.
 
     Attributes:
         view: the request as it was when this client last saw it.
     """
 
-    def __init__(self, view: RequestView, requests: "Requests") -> None:
-        self.view = view
-        self._requests = requests
+    def __init__(self, view: RequestView) -> None:
+        self.view: RequestView = view
 
     def __repr__(self) -> str:
         return f"<Request {self.id} {self.view.verb} {self.view.node}: {self.state}>"
@@ -76,30 +75,6 @@ class Request:
         """What the verb promises; None until it has succeeded."""
         return self.view.result
 
-    def wait(self, timeout_s: float) -> "Request":
-        """Wait until the request has ended; returns this same handle, brought up to date.
-
-        Blocks. Survives restarts of the conductor within `timeout_s`.
-
-        Raises:
-            ReplyTimeout: it has not ended in time; it goes on, and may be waited for again.
-            ConductorLost: the time is up, and no conductor answers.
-            RequestNotFound: it ended longer ago than requests are kept.
-        """
-        if not self.is_final:
-            self.view = self._requests.wait(self.id, timeout_s).view
-        return self
-
-    def cancel(self, *, force: bool = False) -> "Request":
-        """Withdraw the request, if it has not started; returns this same handle. See `Requests.cancel`."""
-        self.view = self._requests.cancel(self.id, force=force).view
-        return self
-
-    def abort(self, *, force: bool = False, timeout_s: float = ABORT_S) -> "Request":
-        """End the request, even if it runs; returns this same handle. See `Requests.abort`."""
-        self.view = self._requests.abort(self.id, force=force, timeout_s=timeout_s).view
-        return self
-
     def raise_for_error(self) -> None:
         """Raise the error that the request ended with; nothing if it succeeded or has not ended."""
         if self.view.error is not None:
@@ -108,8 +83,40 @@ class Request:
             raise CastironError(f"Request {self.id} ended as {self.state}.", details={"request": self.id})
 
 
-class Requests:
-    """`client.requests`. Any thread; every method blocks until it is answered."""
+class AsyncRequest(AcceptedRequest):
+    """The same, to be awaited."""
+
+    def __init__(self, view: RequestView, requests: "AsyncRequests") -> None:
+        super().__init__(view)
+        self._requests = requests
+
+    async def wait(self, timeout_s: float) -> "AsyncRequest":
+        """Wait until the request has ended; returns this same handle, brought up to date.
+
+        Survives restarts of the conductor within `timeout_s`.
+
+        Raises:
+            ReplyTimeout: it has not ended in time; it goes on, and may be waited for again.
+            ConductorLost: the time is up, and no conductor answers.
+            RequestNotFound: it ended longer ago than requests are kept.
+        """
+        if not self.is_final:
+            self.view = (await self._requests.wait(self.id, timeout_s)).view
+        return self
+
+    async def cancel(self, *, force: bool = False) -> "AsyncRequest":
+        """Withdraw the request, if it has not started; returns this same handle. See `Requests.cancel`."""
+        self.view = (await self._requests.cancel(self.id, force=force)).view
+        return self
+
+    async def abort(self, *, force: bool = False, timeout_s: float = ABORT_S) -> "AsyncRequest":
+        """End the request, even if it runs; returns this same handle. See `Requests.abort`."""
+        self.view = (await self._requests.abort(self.id, force=force, timeout_s=timeout_s)).view
+        return self
+
+
+class AsyncRequests:
+    """`client.requests`; every method waits for its answer."""
 
     def __init__(
         self, conversation: Conversation, delivery: Delivery, *, timeout_s: float, now: Callable[[], float]
@@ -127,7 +134,7 @@ class Requests:
         self._timeout_s = timeout_s
         self._now = now
 
-    def submit(self, verb: AnyNodeRequest) -> Request:
+    async def submit(self, verb: AnyNodeRequest) -> AsyncRequest:
         """Ask for something that reaches a BMC; the request is on disk when this returns, and goes on by itself.
 
         It is sent with a key, its own or a new one, and sent again with the same as long as it is not known whether it
@@ -138,12 +145,12 @@ class Requests:
             ReplyTimeout: the conductor is there, and did not answer in time.
             CastironError: what the conductor answered.
         """
-        answer = self._delivery.send(verb)
+        answer = await self._delivery.send(verb)
         if not isinstance(answer, RequestView):
             raise TypeError(answer)
-        return Request(answer, self)
+        return AsyncRequest(answer, self)
 
-    def cancel(self, request_id: str, *, force: bool = False) -> Request:
+    async def cancel(self, request_id: str, *, force: bool = False) -> AsyncRequest:
         """Withdraw a request that has not started: it ends as cancelled, and its machine is not touched.
 
         If others want it as well, it goes on for them, and is returned as it stands.
@@ -159,9 +166,9 @@ class Requests:
             RequestNotFound: no such request, or it ended longer ago than requests are kept.
         """
         verb = RequestCancel(request=request_id, force=force)
-        return self._take_back(verb, self._timeout_s)
+        return await self._take_back(verb, self._timeout_s)
 
-    def abort(self, request_id: str, *, force: bool = False, timeout_s: float = ABORT_S) -> Request:
+    async def abort(self, request_id: str, *, force: bool = False, timeout_s: float = ABORT_S) -> AsyncRequest:
         """End a request that runs, between two exchanges with the BMC; one that has not started is cancelled.
 
         Returned as it has ended: its error says what was seen of the machine, and its `applied` whether something had
@@ -179,22 +186,24 @@ class Requests:
             ReplyTimeout: it has not ended in time, and will.
         """
         verb = RequestAbort(request=request_id, force=force)
-        return self._take_back(verb, timeout_s)
+        return await self._take_back(verb, timeout_s)
 
-    def show(self, request_id: str) -> Request:
+    async def show(self, request_id: str) -> AsyncRequest:
         """Return a request as it is now.
 
         Raises:
             RequestNotFound: no such request, or it ended longer ago than requests are kept.
         """
-        return Request(self._conversation.ask(RequestShow(request=request_id), RequestView, self._timeout_s), self)
+        return AsyncRequest(
+            await self._conversation.ask(RequestShow(request=request_id), RequestView, self._timeout_s), self
+        )
 
-    def wait(self, request_id: str, timeout_s: float) -> Request:
+    async def wait(self, request_id: str, timeout_s: float) -> AsyncRequest:
         """Wait until a request has ended, through restarts of the conductor; see `Request.wait`."""
         deadline = self._now() + timeout_s
         while True:
             rest_s = max(0.0, deadline - self._now())
-            request = self._wait_once(request_id, rest_s)
+            request = await self._wait_once(request_id, rest_s)
             if request is not None and request.is_final:
                 return request
             if self._now() >= deadline:
@@ -203,37 +212,37 @@ class Requests:
                     details={"request": request_id},
                 )
 
-    def _take_back(self, verb: RequestCancel | RequestAbort, timeout_s: float) -> Request:
+    async def _take_back(self, verb: RequestCancel | RequestAbort, timeout_s: float) -> AsyncRequest:
         """Send it, and again if the answer is lost: twice is once."""
-        answer = self._delivery.send(verb, timeout_s=timeout_s)
+        answer = await self._delivery.send(verb, timeout_s=timeout_s)
         if not isinstance(answer, RequestView):
             raise TypeError(answer)
-        return Request(answer, self)
+        return AsyncRequest(answer, self)
 
-    def _wait_once(self, request_id: str, rest_s: float) -> Request | None:
+    async def _wait_once(self, request_id: str, rest_s: float) -> AsyncRequest | None:
         """Ask once; None if the conductor could not say and there is time to ask again."""
         wait_s = min(rest_s, WAIT_S)
         ends_at = self._now() + rest_s
         try:
             verb = RequestWait(request=request_id, timeout_s=wait_s)
-            view = self._conversation.ask(verb, RequestView, wait_s + GRACE_S)
+            view = await self._conversation.ask(verb, RequestView, wait_s + GRACE_S)
         except (ConductorLost, ReplyTimeout, CapacityError) as error:
             pause_s = min(error.retry_after_s or PAUSE_S, ends_at - self._now())
             if pause_s <= 0:
                 raise
-            self._conversation.idle(pause_s)
+            await self._conversation.idle(pause_s)
             return None
-        return Request(view, self)
+        return AsyncRequest(view, self)
 
-    def trace(self, request_id: str) -> TraceView:
+    async def trace(self, request_id: str) -> TraceView:
         """Return a request's whole life, up to now.
 
         Raises:
             RequestNotFound: no such request, or it ended longer ago than requests are kept.
         """
-        return self._conversation.ask(RequestTrace(request=request_id), TraceView, self._timeout_s)
+        return await self._conversation.ask(RequestTrace(request=request_id), TraceView, self._timeout_s)
 
-    def list(
+    async def list(
         self,
         node: str | None = None,
         states: Sequence[RequestState | str] | None = None,
@@ -246,7 +255,7 @@ class Requests:
         accepted_until: float | None = None,
         ended_since: float | None = None,
         ended_until: float | None = None,
-    ) -> "list[Request]":
+    ) -> "list[AsyncRequest]":
         """Return requests, the latest first; those of which all that is given holds.
 
         Those that are there all the time are returned once each, whatever comes or ends meanwhile.
@@ -280,9 +289,9 @@ class Requests:
                 limit=min(limit - len(views), MAX_LIST),
                 marker=marker,
             )
-            page = self._conversation.ask(verb, RequestListed, self._timeout_s)
+            page = await self._conversation.ask(verb, RequestListed, self._timeout_s)
             views += page.requests
             marker = page.next_marker
             if marker is None:
                 break
-        return [Request(view, self) for view in views]
+        return [AsyncRequest(view, self) for view in views]

@@ -7,14 +7,14 @@ what the store does not have any more is lost, and that is told.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
 from castiron.transport import codec, events
 from castiron.transport.clients.conversation import Conversation
-from castiron.transport.clients.subscription import Subscription
+from castiron.transport.clients.sockets.subscription import Subscription
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import (
     CapacityError,
@@ -60,8 +60,8 @@ class Wanted:
         return EventList(since=since, nodes=nodes, types=None if self.types is None else list(self.types))
 
 
-class EventStream(Iterator[EventView]):
-    """Yields events; made by `Client.events`. One thread; a context manager closes it, and so does its end.
+class AsyncEventStream(AsyncIterator[EventView]):
+    """Yields events; made by `AsyncClient.events`. One reader; a context manager closes it, and so does its end.
 
     After EventsLost the iteration may go on: it does so behind what was lost.
     """
@@ -71,31 +71,29 @@ class EventStream(Iterator[EventView]):
         conversation: Conversation,
         *,
         since: int | None,
-        wanted: Wanted,
+        wanted: Callable[[], Awaitable[Wanted]],
         follow: bool,
         answer_s: float,
         timeout_s: float | None,
         told: Callable[[str], object] | None,
         now: Callable[[], float],
     ) -> None:
-        """Begin; one that follows is subscribed when this returns, so nothing that happens from now on is missed.
+        """Prepare it: `open` begins, and so does whatever else is asked of it first.
 
         Args:
             conversation: for questions to the conductor.
             since: number of the event to begin after; None: with the next one, or with the oldest if not `follow`.
-            wanted: which to yield.
+            wanted: finds out which to yield.
             follow: go on when all have been yielded, instead of ending.
             answer_s: how long an answer may take.
             timeout_s: end after so long; None: never.
             told: hears in words that the stream was interrupted, and that it goes on.
             now: seconds of a clock that never goes back.
-
-        Raises:
-            ConductorLost: nobody answers.
-            VersionUnsupported: the conductor publishes no events.
         """
         self._conversation = conversation
-        self._wanted = wanted
+        self._find_wanted = wanted
+        self._wanted = Wanted()
+        self._is_open = False
         self._follow = follow
         self._answer_s = answer_s
         self._told = told
@@ -109,20 +107,18 @@ class EventStream(Iterator[EventView]):
         self._silence_s = 0.0
         self._heard_at = now()
         self._is_away = False
-        if follow:
-            self._join()
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        await self.open()
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_subscription"):  # a stream that could not begin may have got less far
-            self.close()
+        self.close()
 
     @property
     def seq(self) -> int | None:
@@ -132,41 +128,67 @@ class EventStream(Iterator[EventView]):
         """
         return self._ready[0].seq - 1 if self._ready else self._read
 
-    def close(self) -> None:
-        """Let go of the socket; iteration ends. Idempotent."""
-        self._ends_at = self._now()
-        self._leave()
+    async def open(self) -> None:
+        """Begin; one that follows is subscribed when this returns, so nothing that happens from now on is missed.
 
-    def __next__(self) -> EventView:
-        """Return the next event; blocks until there is one.
+        Idempotent.
 
         Raises:
-            StopIteration: the time is up, or all have been yielded and the stream does not follow.
+            NodeNotFound: some node is unknown.
+            ConductorLost: nobody answers.
+            VersionUnsupported: the conductor publishes no events.
+        """
+        if not self._is_open:
+            self._wanted = await self._find_wanted()
+            if self._follow:
+                await self._join()
+            self._is_open = True
+
+    def finish(self) -> None:
+        """Have the iteration end, with the wait that is under way at the latest. Idempotent."""
+        self._ends_at = self._now()
+
+    def close(self) -> None:
+        """Let go of the socket, while nobody waits for it; iteration ends. Idempotent."""
+        self.finish()
+        self._leave()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is up."""
+        return self._rest_s() <= 0
+
+    async def __anext__(self) -> EventView:
+        """Return the next event, once there is one.
+
+        Raises:
+            StopAsyncIteration: the time is up, or all have been yielded and the stream does not follow.
             EventsLost: some are not kept any more; the next call goes on behind them.
             ConductorLost: no conductor answers a stream that does not follow, or the client was closed.
         """
-        event = self._next()
+        event = await self._next()
         if event is None:
             self._leave()
-            raise StopIteration
+            raise StopAsyncIteration
         return event
 
-    def within(self, timeout_s: float) -> EventView | None:
-        """Return the next event; None when the time is up, after which the stream goes on. Raises as `__next__`."""
+    async def within(self, timeout_s: float) -> EventView | None:
+        """Return the next event; None when the time is up, after which the stream goes on. Raises as `__anext__`."""
         ends_at, until = self._ends_at, self._now() + timeout_s
         self._ends_at = until if ends_at is None else min(until, ends_at)
         try:
-            return self._next()
+            return await self._next()
         finally:
             self._ends_at = ends_at
 
-    def _next(self) -> EventView | None:
+    async def _next(self) -> EventView | None:
+        await self.open()
         while True:
             if self._ready:
                 return self._ready.popleft()
             if self._rest_s() <= 0 or self._is_over():
                 return None
-            event = self._step()
+            event = await self._step()
             if event is not None:
                 return event
 
@@ -176,26 +198,26 @@ class EventStream(Iterator[EventView]):
     def _rest_s(self) -> float:
         return float("inf") if self._ends_at is None else self._ends_at - self._now()
 
-    def _step(self) -> EventView | None:
+    async def _step(self) -> EventView | None:
         """Do the one thing that is to be done next; return the event that it brought, if one is wanted."""
         try:
             if self._follow and self._subscription is None:
-                self._rejoin()
+                await self._rejoin()
             elif self._known is None or self._read is None or self._read < self._known:
-                self._read_on()
+                await self._read_on()
             else:
-                return self._listen()
+                return await self._listen()
         except LOSSES as lost:
             if not self._follow or self._conversation.is_closed:
                 raise
-            self._lose(lost.message)
+            await self._lose(lost.message)
         except CapacityError as busy:
-            self._conversation.idle(min(busy.retry_after_s or PAUSE_S, self._rest_s()))
+            await self._conversation.idle(min(busy.retry_after_s or PAUSE_S, self._rest_s()))
         return None
 
-    def _join(self) -> None:
+    async def _join(self) -> None:
         """Subscribe, and find out how far the stream has come."""
-        welcome = self._conversation.greet(self._answer_s)
+        welcome = await self._conversation.greet(self._answer_s)
         if welcome.events_endpoint is None:
             raise VersionUnsupported(
                 "This conductor publishes no events: it is older than version 1.1 of the protocol. "
@@ -203,9 +225,9 @@ class EventStream(Iterator[EventView]):
                 details={"speaks": welcome.speaks},
             )
         endpoint = parse_endpoint(welcome.events_endpoint).seen_from(self._conversation.endpoint)
-        self._subscription = Subscription(endpoint, keys=self._conversation.keys)
+        self._subscription = Subscription(endpoint, self._conversation.readable, keys=self._conversation.keys)
         self._silence_s = welcome.heartbeat_interval_s * welcome.liveness
-        beat = self._first_heartbeat(welcome)
+        beat = await self._first_heartbeat(welcome)
         before, self._conductor = self._conductor, beat.conductor
         if before not in {None, beat.conductor}:
             self._start_over(beat.seq, "Another conductor listens there now, and its numbers are others.")
@@ -214,11 +236,11 @@ class EventStream(Iterator[EventView]):
         # Less than was read: its publisher lags behind its store, or the store is an older copy. The store knows.
         self._known = None if beat.seq < self._read else beat.seq
 
-    def _first_heartbeat(self, welcome: Welcome) -> events.Heartbeat:
+    async def _first_heartbeat(self, welcome: Welcome) -> events.Heartbeat:
         """Wait for the heartbeat that answers a subscription: what comes before it is in the store by now."""
         until = self._now() + self._answer_s
         while (rest_s := until - self._now()) > 0:
-            published = self._receive(rest_s)
+            published = await self._receive(rest_s)
             if published is not None and published.is_heartbeat:
                 return codec.decode_heartbeat(published.body)
         self._leave()
@@ -227,8 +249,8 @@ class EventStream(Iterator[EventView]):
             details={"endpoint": welcome.events_endpoint},
         )
 
-    def _rejoin(self) -> None:
-        self._join()
+    async def _rejoin(self) -> None:
+        await self._join()
         if self._is_away:
             self._is_away = False
             self._tell(f"The conductor is back; events go on after number {self.seq}.")
@@ -238,22 +260,22 @@ class EventStream(Iterator[EventView]):
             self._subscription.close()
             self._subscription = None
 
-    def _lose(self, why: str) -> None:
+    async def _lose(self, why: str) -> None:
         self._leave()
         if not self._is_away:
             self._is_away = True
             self._tell(f"{why} Waiting for the conductor; events since number {self.seq} will be made up for.")
         else:
-            self._conversation.idle(max(0.0, min(PAUSE_S, self._rest_s())))
+            await self._conversation.idle(max(0.0, min(PAUSE_S, self._rest_s())))
 
     def _tell(self, what: str) -> None:
         if self._told is not None:
             self._told(what)
 
-    def _read_on(self) -> None:
+    async def _read_on(self) -> None:
         """Read the next page from the store."""
         since = self._read
-        listed = self._conversation.ask(self._wanted.question(since), EventListed, self._answer_s)
+        listed = await self._conversation.ask(self._wanted.question(since), EventListed, self._answer_s)
         if since is not None and listed.latest_seq < since:
             why = f"The conductor knows no event {since}, the latest is number {listed.latest_seq}"
             self._start_over(listed.latest_seq, f"{why}: its store is an older copy, or the number is wrong.")
@@ -269,10 +291,10 @@ class EventStream(Iterator[EventView]):
         self._read = self._known = seq
         raise _lost(first, None, why, next_since=seq)
 
-    def _listen(self) -> EventView | None:
-        published = self._receive(min(self._rest_s(), self._heard_at + self._silence_s - self._now()))
+    async def _listen(self) -> EventView | None:
+        published = await self._receive(min(self._rest_s(), self._heard_at + self._silence_s - self._now()))
         if published is None:
-            self._check_connection()
+            await self._check_connection()
             return None
         if published.is_heartbeat:
             self._hear(codec.decode_heartbeat(published.body))
@@ -291,15 +313,15 @@ class EventStream(Iterator[EventView]):
             self._leave()
         self._known = max(self._known or 0, beat.seq)
 
-    def _check_connection(self) -> None:
+    async def _check_connection(self) -> None:
         if self._subscription is not None and self._subscription.is_broken:
-            self._lose("The connection to the conductor broke.")
+            await self._lose("The connection to the conductor broke.")
         elif self._now() - self._heard_at >= self._silence_s:
-            self._lose("The conductor has fallen silent.")
+            await self._lose("The conductor has fallen silent.")
 
-    def _receive(self, timeout_s: float) -> events.Published | None:
+    async def _receive(self, timeout_s: float) -> events.Published | None:
         """Return the next message of the stream; None when the time is up, or what came is not of the stream."""
-        frames = None if self._subscription is None else self._subscription.receive(max(0.0, timeout_s))
+        frames = None if self._subscription is None else await self._subscription.receive(max(0.0, timeout_s))
         if frames is None:
             return None
         self._heard_at = self._now()

@@ -1,8 +1,6 @@
 """A client's wait until conditions hold of nodes: a look at all of them, then at each whose events say that it changed.
 
-The stream begins at the number at which the first look holds, so no change falls between them. An event may be heard a
-moment before the conductor shows what it tells of; the number in each answer says whether it does, and if not, the node
-is looked at again.
+How views are kept current is in watching; here is what is waited for, and for how long.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,11 +8,9 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from castiron.transport.clients.conversation import Conversation
-from castiron.transport.clients.stream import EventStream
+from castiron.transport.clients.stream import AsyncEventStream
+from castiron.transport.clients.watching import AGAIN_S, LiveViews
 from castiron.transport.errors import (
-    CapacityError,
-    ConductorDraining,
-    ConductorLost,
     EventsLost,
     NodeNotFound,
     ReplyTimeout,
@@ -22,8 +18,6 @@ from castiron.transport.errors import (
 from castiron.transport.replies import NodeView
 from castiron.transport.selection.conditions import Condition, chooser
 from castiron.transport.selection.fields import is_masked, refuse_secret, value_of
-from castiron.transport.verbs import NodeShow
-from castiron.transport.vocabulary import EventType
 
 SILENT: Final = frozenset(
     {
@@ -45,12 +39,6 @@ LOOK_S: Final = 2.0
 PACE_S: Final = 1.0
 """Between two reports of how far it has come, while nothing happens."""
 
-AGAIN_S: Final = 0.05
-"""Before a node is looked at again whose event was heard before it could be seen, or whose conductor is away."""
-
-AWAY: Final = (ConductorLost, ConductorDraining, ReplyTimeout, CapacityError)
-"""What a wait outlives."""
-
 
 class Standing(NamedTuple):
     """How far a wait has come."""
@@ -61,12 +49,12 @@ class Standing(NamedTuple):
 
 
 class NodeWait:
-    """One wait. One thread."""
+    """One wait; one at a time listens."""
 
     def __init__(
         self,
         conversation: Conversation,
-        stream: EventStream,
+        stream: AsyncEventStream,
         views: Sequence[NodeView],
         conditions: Sequence[Condition],
         *,
@@ -81,18 +69,17 @@ class NodeWait:
             conditions: what shall hold.
             now: seconds of a clock that never goes back.
         """
-        self._conversation = conversation
+        self._live = LiveViews(conversation, views)
         self._stream = stream
         self._conditions = conditions
         self._holds = chooser(conditions)
         self._now = now
-        self._views = {view.uuid: self._open(view) for view in views}
-        self._unsure: dict[str, int] = {}
-        """Nodes that may have changed → the event that says so, or 0: as they are now will do."""
+        for view in views:
+            self._open(view)
         self._is_silent = any(condition.field.partition(".")[0] in SILENT for condition in conditions)
         self._deleted: list[NodeView] = []
 
-    def finish(
+    async def finish(
         self,
         *,
         timeout_s: float | None,
@@ -103,7 +90,7 @@ class NodeWait:
         """Wait; see `Nodes.wait_for`."""
         ends_at = float("inf") if timeout_s is None else self._now() + timeout_s
         while True:
-            self._look(min(answer_s, max(AGAIN_S, ends_at - self._now())))
+            await self._look(min(answer_s, max(AGAIN_S, ends_at - self._now())))
             standing = self._standing()
             if progress is not None:
                 progress(standing)
@@ -112,69 +99,52 @@ class NodeWait:
             rest_s = ends_at - self._now()
             if rest_s <= 0:
                 raise _too_late(standing, timeout_s)
-            self._listen(min(rest_s, self._pause_s()))
+            await self._listen(min(rest_s, self._pause_s()))
 
     def _pause_s(self) -> float:
-        if self._unsure:
+        if not self._live.is_sure:
             return AGAIN_S
         return LOOK_S if self._is_silent else PACE_S
 
     def _is_enough(self, standing: Standing, *, any_: bool) -> bool:
-        if self._deleted and (not any_ or not self._views):
+        if self._deleted and (not any_ or not self._live.views):
             gone = self._deleted[0]
             details = {"node": gone.name, "uuid": gone.uuid}
             raise NodeNotFound(f"{gone.name} was deleted while it was waited for.", details=details)
-        return bool(standing.holding) if any_ else not standing.others and not self._unsure
+        return bool(standing.holding) if any_ else not standing.others and self._live.is_sure
 
     def _standing(self) -> Standing:
         holding: list[NodeView] = []
         others: list[NodeView] = []
-        for view in self._views.values():
+        for view in self._live.views.values():
             (holding if self._holds(partial(getattr, view)) else others).append(view)
         return Standing(holding, others)
 
-    def _look(self, answer_s: float) -> None:
+    async def _look(self, answer_s: float) -> None:
         """Look at the nodes that may have changed; those that cannot be seen now stay unsure."""
-        for uuid, seq in list(self._unsure.items()):
-            try:
-                view, seen_at = self._conversation.ask_with_seq(NodeShow(node=uuid), NodeView, answer_s)
-            except NodeNotFound:
-                del self._unsure[uuid]
-                self._deleted.append(self._views.pop(uuid))
-                continue
-            except AWAY:
-                return
-            self._views[uuid] = self._open(view)
-            if seen_at >= seq:
-                del self._unsure[uuid]
+        for change in await self._live.look(answer_s):
+            if change.after is not None:
+                self._open(change.after)
+            elif change.before is not None:
+                self._deleted.append(change.before)
 
-    def _open(self, view: NodeView) -> NodeView:
-        """Return the view, unless a condition asks about what it hides."""
+    def _open(self, view: NodeView) -> None:
+        """Refuse a view that hides what a condition asks about."""
         for number, condition in enumerate(self._conditions):
             if is_masked(condition.field, value_of(partial(getattr, view), condition.field)):
                 raise refuse_secret(condition.field, f"$.conditions[{number}].field")
-        return view
 
-    def _listen(self, timeout_s: float) -> None:
+    async def _listen(self, timeout_s: float) -> None:
         """Wait for an event, and take in all that have come by then."""
         try:
-            event = self._stream.within(timeout_s)
+            event = await self._stream.within(timeout_s)
             if event is None and self._is_silent:
-                self._doubt_all()
+                self._live.doubt()
             while event is not None:
-                if event.node_uuid in self._views:
-                    # What deletes a node is never seen on it.
-                    self._unsure[event.node_uuid] = 0 if event.type == EventType.NODE_DELETE_END else event.seq
-                event = self._stream.within(0)
+                self._live.hear(event)
+                event = await self._stream.within(0)
         except EventsLost as lost:
-            self._doubt_all()
-            # Numbers that have gone back: what was heard of before will never be seen at its number.
-            next_since = int(lost.details["next_since"])
-            self._unsure = {uuid: min(seq, next_since) for uuid, seq in self._unsure.items()}
-
-    def _doubt_all(self) -> None:
-        for uuid in self._views:
-            self._unsure.setdefault(uuid, 0)
+            self._live.lose(lost)
 
 
 def _too_late(standing: Standing, timeout_s: float | None) -> ReplyTimeout:

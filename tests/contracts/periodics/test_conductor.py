@@ -14,7 +14,7 @@ from castiron.actors.settings import SettingInvalid, Settings, settings_from
 from castiron.cli.main import main
 from castiron.cli.output.exits import Exit
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import PeriodicNotFound
 from tests.support.deadline import until
 

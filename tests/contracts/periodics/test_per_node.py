@@ -15,7 +15,7 @@ from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
 from castiron.testing.running import impatient_drivers
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import PeriodicView
 from tests.support.deadline import until
 

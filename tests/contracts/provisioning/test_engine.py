@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from castiron.transport.clients.requests import Request
+from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import EventType
 from tests.contracts.provisioning.conftest import Begin

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from castiron.testing import BMCFarm
-from castiron.transport.clients.requests import Request
+from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.errors import StepInvalid
 from castiron.transport.replies import MASK
 from tests.contracts.provisioning.conftest import Begin

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from castiron.transport.clients.requests import Request
+from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, ProvisionTarget
 from tests.contracts.provisioning.conftest import Begin

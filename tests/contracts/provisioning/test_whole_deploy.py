@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from castiron.testing import BMCFarm
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import PowerOffDisabled
 from tests.contracts.provisioning.conftest import Begin
 from tests.support.deadline import until

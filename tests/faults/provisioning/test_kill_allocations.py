@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from castiron.store.checkup import check
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import AllocationView
 from castiron.transport.vocabulary import AllocationState

@@ -8,7 +8,7 @@ import pytest
 
 from castiron.testing import BMCFarm, Faults
 from castiron.testing.simulated import SimulatedBMC
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.vocabulary import EventType
 from tests.support.conductor_process import ConductorProcess, opened
 from tests.support.deadline import until

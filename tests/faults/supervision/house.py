@@ -9,7 +9,7 @@ from castiron.actors.conductor import Conductor
 from castiron.actors.drivers.base import Call, GetPower
 from castiron.actors.settings import Settings
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError, ConductorOverloaded
 from tests.support.conductor_plugin import BuggyDriver, Plugin
 from tests.support.conductor_process import Audit, opened

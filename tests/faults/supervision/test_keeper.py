@@ -8,7 +8,7 @@ import pytest
 
 from castiron.actors.allocations.keeper import Keeper
 from castiron.store.checkup import check
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import InternalError
 from castiron.transport.vocabulary import AllocationState
 from tests.faults.supervision.house import QUICK, House, insist

@@ -13,7 +13,7 @@ from castiron.actors.drivers.base import GetPower, SetPower
 from castiron.actors.nodes.node import NodeActor
 from castiron.actors.settings import Settings
 from castiron.store.records import Change, NodeRecord, NodeUpdate, RequestRecord
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.slip import Slip
 from castiron.transport.errors import CastironError, InternalError, NodeInMaintenance, NodeLocked
 from castiron.transport.vocabulary import Instant, PowerState, RequestID, RequestState, Revision

@@ -9,7 +9,7 @@ import pytest
 
 from castiron.actors.settings import Settings, settings_from
 from castiron.testing import running_conductor
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from tests.support.receiver import Receiver, key_file, receiving
 
 FAST: dict[str, Any] = {

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from castiron.store.store import Store
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from tests.faults.webhooks.conftest import FAST, House
 from tests.support.conductor_process import opened
 from tests.support.deadline import until

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from castiron.transport.clients.client import Client
+from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import ArgumentInvalid
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodeBootDeviceSet, NodePowerSet

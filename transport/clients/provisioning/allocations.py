@@ -6,7 +6,7 @@ node = client.nodes.show(allocation.node_uuid)
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.errors import (
@@ -39,16 +39,24 @@ PAUSE_S: Final = 0.2
 """Until it is asked again, where nobody says how long."""
 
 
-class Allocation:
+class AllocationChanges(TypedDict, total=False):
+    """What can be changed of an allocation."""
+
+    name: str | None
+    """None: it has none any more."""
+    extra: dict[str, Any]
+    """Keys to set, or to remove where None."""
+
+
+class HeldAllocation:
     """An allocation as it was when it was last seen.
 
     Attributes:
         view: all that the conductor says of it.
     """
 
-    def __init__(self, view: AllocationView, allocations: "Allocations") -> None:
-        self.view = view
-        self._allocations = allocations
+    def __init__(self, view: AllocationView) -> None:
+        self.view: AllocationView = view
 
     def __repr__(self) -> str:
         return f"<Allocation {self.uuid} {self.state}>"
@@ -68,25 +76,33 @@ class Allocation:
         """The node that is held; None: none, or none yet."""
         return self.view.node_uuid
 
-    def wait(self, timeout_s: float) -> "Allocation":
-        """Wait until it is active or has failed; returns this same handle. See `Allocations.wait`."""
-        if self.state == AllocationState.ALLOCATING:
-            self.view = self._allocations.wait(self.uuid, timeout_s).view
-        return self
-
-    def delete(self, *, force: bool = False) -> "Allocation":
-        """Give the node back, and forget the allocation; see `Allocations.delete`."""
-        self._allocations.delete(self.uuid, force=force)
-        return self
-
     def raise_for_error(self) -> None:
         """Raise why no node could be had; nothing if one was, or is still looked for."""
         if self.view.error is not None and self.state == AllocationState.ERROR:
             raise from_wire(self.view.error)
 
 
-class Allocations:
-    """`client.allocations`. Any thread; every method blocks until it is answered."""
+class AsyncAllocation(HeldAllocation):
+    """The same, to be awaited."""
+
+    def __init__(self, view: AllocationView, allocations: "AsyncAllocations") -> None:
+        super().__init__(view)
+        self._allocations = allocations
+
+    async def wait(self, timeout_s: float) -> "AsyncAllocation":
+        """Wait until it is active or has failed; returns this same handle. See `AsyncAllocations.wait`."""
+        if self.state == AllocationState.ALLOCATING:
+            self.view = (await self._allocations.wait(self.uuid, timeout_s)).view
+        return self
+
+    async def delete(self, *, force: bool = False) -> "AsyncAllocation":
+        """Give the node back, and forget the allocation; see `AsyncAllocations.delete`."""
+        await self._allocations.delete(self.uuid, force=force)
+        return self
+
+
+class AsyncAllocations:
+    """`client.allocations`; every method waits for its answer."""
 
     def __init__(
         self, conversation: Conversation, *, timeout_s: float, patience_s: float, now: Callable[[], float]
@@ -104,7 +120,7 @@ class Allocations:
         self._patience_s = patience_s
         self._now = now
 
-    def create(
+    async def create(
         self,
         resource_class: str,
         *,
@@ -114,7 +130,7 @@ class Allocations:
         extra: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
         allocation_uuid: str | None = None,
-    ) -> Allocation:
+    ) -> AsyncAllocation:
         """Have a node held for oneself; the allocation is on disk when this returns, and the node is looked for.
 
         It has a uuid from the beginning, so it is made once, whatever becomes of the answer.
@@ -141,25 +157,25 @@ class Allocations:
             extra=dict(extra or {}),
             timeout_s=timeout_s,
         )
-        return Allocation(self._create(verb), self)
+        return AsyncAllocation(await self._create(verb), self)
 
-    def show(self, allocation: str) -> Allocation:
+    async def show(self, allocation: str) -> AsyncAllocation:
         """Return an allocation as it is now, by uuid or name.
 
         Raises:
             AllocationNotFound: there is none.
         """
-        view = self._conversation.ask(AllocationShow(allocation=allocation), AllocationView, self._timeout_s)
-        return Allocation(view, self)
+        view = await self._conversation.ask(AllocationShow(allocation=allocation), AllocationView, self._timeout_s)
+        return AsyncAllocation(view, self)
 
-    def list(
+    async def list(
         self,
         *,
         node: str | None = None,
         resource_class: str | None = None,
         state: AllocationState | str | None = None,
         owner: str | None = None,
-    ) -> "list[Allocation]":
+    ) -> "list[AsyncAllocation]":
         """Return allocations, the oldest first; those of which all that is given holds. Pages are fetched as needed."""
         views: list[AllocationView] = []
         marker: str | None = None
@@ -172,13 +188,15 @@ class Allocations:
                 limit=MAX_LIST,
                 marker=marker,
             )
-            page = self._conversation.ask(verb, AllocationListed, self._timeout_s)
+            page = await self._conversation.ask(verb, AllocationListed, self._timeout_s)
             views += page.allocations
             marker = page.next_marker
             if marker is None:
-                return [Allocation(view, self) for view in views]
+                return [AsyncAllocation(view, self) for view in views]
 
-    def set(self, allocation: str, *, force: bool = False, **changes: Any) -> Allocation:
+    async def set(
+        self, allocation: str, *, force: bool = False, **changes: Unpack[AllocationChanges]
+    ) -> AsyncAllocation:
         """Change an allocation's `name`, None for none, or its `extra`, whose keys are set, or removed where None.
 
         Raises:
@@ -187,9 +205,9 @@ class Allocations:
             AllocationExists: another has that name.
         """
         verb = AllocationSet(allocation=allocation, force=force, **changes)
-        return Allocation(self._conversation.ask(verb, AllocationView, self._timeout_s), self)
+        return AsyncAllocation(await self._conversation.ask(verb, AllocationView, self._timeout_s), self)
 
-    def delete(self, allocation: str, *, force: bool = False) -> Allocation:
+    async def delete(self, allocation: str, *, force: bool = False) -> AsyncAllocation:
         """Give the node back, and forget the allocation; returned as it was.
 
         Raises:
@@ -198,9 +216,9 @@ class Allocations:
             NodeStateInvalid: somebody's machine is on the node: undeploy it.
         """
         verb = AllocationDelete(allocation=allocation, force=force)
-        return Allocation(self._conversation.ask(verb, AllocationView, self._timeout_s), self)
+        return AsyncAllocation(await self._conversation.ask(verb, AllocationView, self._timeout_s), self)
 
-    def wait(self, allocation: str, timeout_s: float) -> Allocation:
+    async def wait(self, allocation: str, timeout_s: float) -> AsyncAllocation:
         """Wait until an allocation is active or has failed, through restarts of the conductor.
 
         Raises:
@@ -209,7 +227,7 @@ class Allocations:
         """
         deadline = self._now() + timeout_s
         while True:
-            found = self._wait_once(allocation, max(0.0, deadline - self._now()))
+            found = await self._wait_once(allocation, max(0.0, deadline - self._now()))
             if found is not None and found.state != AllocationState.ALLOCATING:
                 return found
             if self._now() >= deadline:
@@ -218,32 +236,32 @@ class Allocations:
                     details={"allocation": allocation},
                 )
 
-    def _create(self, verb: AllocationCreate) -> AllocationView:
+    async def _create(self, verb: AllocationCreate) -> AllocationView:
         """Send it, and again if the answer is lost, unless it is known by then."""
         ends_at = self._now() + self._patience_s
         is_repeated = False
         while True:
             try:
-                return self._conversation.ask(verb, AllocationView, self._timeout_s)
+                return await self._conversation.ask(verb, AllocationView, self._timeout_s)
             except AllocationExists as error:
                 if not is_repeated or error.details.get("uuid") != verb.uuid:
                     raise
-                return self.show(str(verb.uuid)).view
+                return (await self.show(str(verb.uuid))).view
             except (ConductorLost, ReplyTimeout, CapacityError) as error:
-                self._pause(error, ends_at)
+                await self._pause(error, ends_at)
                 is_repeated = True
 
-    def _wait_once(self, allocation: str, rest_s: float) -> Allocation | None:
+    async def _wait_once(self, allocation: str, rest_s: float) -> AsyncAllocation | None:
         """Ask once; None if the conductor could not say and there is time to ask again."""
         wait_s, ends_at = min(rest_s, WAIT_S), self._now() + rest_s
         try:
             verb = AllocationWait(allocation=allocation, timeout_s=wait_s)
-            return Allocation(self._conversation.ask(verb, AllocationView, wait_s + GRACE_S), self)
+            return AsyncAllocation(await self._conversation.ask(verb, AllocationView, wait_s + GRACE_S), self)
         except (ConductorLost, ReplyTimeout, CapacityError) as error:
-            self._pause(error, ends_at)
+            await self._pause(error, ends_at)
             return None
 
-    def _pause(self, error: CastironError, ends_at: float) -> None:
+    async def _pause(self, error: CastironError, ends_at: float) -> None:
         """Wait until it may be asked again.
 
         Raises:
@@ -252,4 +270,4 @@ class Allocations:
         pause_s = min(error.retry_after_s or PAUSE_S, ends_at - self._now())
         if pause_s <= 0:
             raise error
-        self._conversation.idle(pause_s)
+        await self._conversation.idle(pause_s)

@@ -41,14 +41,14 @@ def as_fields(marks: FirstMarks | Marks) -> dict[str, Any]:
     return fields | ({"traits": list(fields["traits"])} if "traits" in fields else {})
 
 
-class Guards:
+class AsyncGuards:
     """Locks nodes. Not to be made by hand: `client.guards` is one. Thread: that of its client."""
 
     def __init__(self, conversation: Conversation, *, timeout_s: float) -> None:
         self._conversation = conversation
         self._timeout_s = timeout_s
 
-    def lock(self, node: str, *, reason: str | None = None) -> NodeView:
+    async def lock(self, node: str, *, reason: str | None = None) -> NodeView:
         """Keep a node to oneself: others change neither it nor its machine. Idempotent.
 
         Args:
@@ -58,9 +58,9 @@ class Guards:
         Raises:
             NodeLockHeld: somebody else has the lock.
         """
-        return self._conversation.ask(NodeLockSet(node=node, reason=reason), NodeView, self._timeout_s)
+        return await self._conversation.ask(NodeLockSet(node=node, reason=reason), NodeView, self._timeout_s)
 
-    def unlock(self, node: str, *, force: bool = False) -> NodeView:
+    async def unlock(self, node: str, *, force: bool = False) -> NodeView:
         """Give a node back to everybody. Idempotent.
 
         Args:
@@ -71,4 +71,4 @@ class Guards:
             NodeLockHeld: somebody else has the lock.
             VerbForbidden: it was forced, and the key is not an admin's.
         """
-        return self._conversation.ask(NodeLockUnset(node=node, force=force), NodeView, self._timeout_s)
+        return await self._conversation.ask(NodeLockUnset(node=node, force=force), NodeView, self._timeout_s)

@@ -5,7 +5,7 @@ from typing import Any, Unpack, cast
 
 from castiron.transport.clients.conversation import Conversation
 from castiron.transport.clients.delivery import Terms, on_terms
-from castiron.transport.clients.requests import Request, Requests
+from castiron.transport.clients.requests import AsyncRequest, AsyncRequests
 from castiron.transport.replies import NodeView, StepListed
 from castiron.transport.verbs import (
     NodeProvisionAbort,
@@ -23,15 +23,15 @@ AnyStep = StepWish | Mapping[str, Any] | str
 """A step as a Struct, a map with its fields, or only its name: "power_on", "management.check_bmc"."""
 
 
-class Provision:
+class AsyncProvision:
     """Moves nodes. Not to be made by hand: `client.provision` is one. Thread: that of its client."""
 
-    def __init__(self, conversation: Conversation, requests: Requests, *, timeout_s: float) -> None:
+    def __init__(self, conversation: Conversation, requests: AsyncRequests, *, timeout_s: float) -> None:
         self._conversation = conversation
         self._requests = requests
         self._timeout_s = timeout_s
 
-    def set(
+    async def set(
         self,
         node: str,
         target: ProvisionTarget | str,
@@ -41,7 +41,7 @@ class Provision:
         engine_mode: EngineMode | str | None = None,
         timeout_s: float | None = None,
         **terms: Unpack[Terms],
-    ) -> Request:
+    ) -> AsyncRequest:
         """Ask for a node to be moved; the request is on disk when this returns; see `Requests.submit`.
 
             client.provision.set("n1", "deploy", steps=["power_off", {"step": "wait", "args": {"seconds": 5}}])
@@ -69,25 +69,25 @@ class Provision:
             engine_mode=cast("EngineMode | None", engine_mode),
             timeout_s=timeout_s,
         )
-        return self._requests.submit(on_terms(verb, **terms))
+        return await self._requests.submit(on_terms(verb, **terms))
 
-    def abort(self, node: str) -> NodeView:
+    async def abort(self, node: str) -> NodeView:
         """End the work on a node: the running step is asked to stop, and what can be taken back is."""
-        return self._conversation.ask(NodeProvisionAbort(node=node), NodeView, self._timeout_s)
+        return await self._conversation.ask(NodeProvisionAbort(node=node), NodeView, self._timeout_s)
 
-    def hold(self, node: str) -> NodeView:
+    async def hold(self, node: str) -> NodeView:
         """Have the work on a node stop before its next step. Idempotent."""
-        return self._conversation.ask(NodeProvisionHold(node=node), NodeView, self._timeout_s)
+        return await self._conversation.ask(NodeProvisionHold(node=node), NodeView, self._timeout_s)
 
-    def unhold(self, node: str) -> NodeView:
+    async def unhold(self, node: str) -> NodeView:
         """Let the work on a node go on."""
-        return self._conversation.ask(NodeProvisionUnhold(node=node), NodeView, self._timeout_s)
+        return await self._conversation.ask(NodeProvisionUnhold(node=node), NodeView, self._timeout_s)
 
-    def steps(self, node: str) -> StepListed:
+    async def steps(self, node: str) -> StepListed:
         """Return where the steps stand that are worked through on a node, with the tokens of those that wait."""
-        return self._conversation.ask(NodeStepList(node=node), StepListed, self._timeout_s)
+        return await self._conversation.ask(NodeStepList(node=node), StepListed, self._timeout_s)
 
-    def step_done(
+    async def step_done(
         self, node: str, token: str, *, result: Mapping[str, Any] | None = None, error: str | None = None
     ) -> NodeView:
         """Say how a step ended that you carry out.
@@ -103,9 +103,9 @@ class Provision:
             StepNotWaiting: the step has ended, or was answered.
         """
         verb = NodeStepDone(node=node, token=token, result=dict(result or {}), error=error)
-        return self._conversation.ask(verb, NodeView, self._timeout_s)
+        return await self._conversation.ask(verb, NodeView, self._timeout_s)
 
-    def step_progress(self, node: str, token: str, progress: Mapping[str, Any] | None = None) -> NodeView:
+    async def step_progress(self, node: str, token: str, progress: Mapping[str, Any] | None = None) -> NodeView:
         """Give a sign of life for a step that you carry out: its time begins anew.
 
         Args:
@@ -117,7 +117,7 @@ class Provision:
             StepTokenInvalid, StepNotWaiting: as `step_done`.
         """
         verb = NodeStepProgress(node=node, token=token, progress=dict(progress or {}))
-        return self._conversation.ask(verb, NodeView, self._timeout_s)
+        return await self._conversation.ask(verb, NodeView, self._timeout_s)
 
 
 def step_of(step: AnyStep) -> StepWish:

@@ -1,6 +1,6 @@
 """A client's verbs about runbooks: lists of steps that are stored under a name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from msgspec import structs
@@ -37,14 +37,14 @@ class Changes(Words, total=False):
     """They replace those that it has; a secret that comes masked stays as it is."""
 
 
-class Runbooks:
+class AsyncRunbooks:
     """Keeps runbooks. Not to be made by hand: `client.runbooks` is one. Thread: that of its client."""
 
     def __init__(self, conversation: Conversation, *, timeout_s: float) -> None:
         self._conversation = conversation
         self._timeout_s = timeout_s
 
-    def create(self, name: str, steps: Sequence[AnyStep], **words: Unpack[Words]) -> RunbookView:
+    async def create(self, name: str, steps: Sequence[AnyStep], **words: Unpack[Words]) -> RunbookView:
         """Store a list of steps under a name; it is on disk when this returns.
 
             client.runbooks.create("CUSTOM_PAUSE", ["power_off", {"step": "wait", "args": {"seconds": 5}}, "power_on"])
@@ -58,25 +58,25 @@ class Runbooks:
             RunbookExists: another one has the name.
             StepInvalid: a step is unknown, or its arguments are wrong; the error says where.
         """
-        return self._conversation.ask(new_runbook(name, steps, **words), RunbookView, self._timeout_s)
+        return await self._conversation.ask(new_runbook(name, steps, **words), RunbookView, self._timeout_s)
 
-    def show(self, runbook: str) -> RunbookView:
+    async def show(self, runbook: str) -> RunbookView:
         """Return a runbook, by name or uuid; secrets are masked.
 
         Raises:
             RunbookNotFound: there is none.
         """
-        return self._conversation.ask(RunbookShow(runbook=runbook), RunbookView, self._timeout_s)
+        return await self._conversation.ask(RunbookShow(runbook=runbook), RunbookView, self._timeout_s)
 
-    def list(self, *, node: str | None = None) -> list[RunbookSummary]:
+    async def list(self, *, node: str | None = None) -> list[RunbookSummary]:
         """Return all runbooks, sorted by name, without their steps.
 
         Args:
             node: only those that this node has a trait for; None: all.
         """
-        return list(self._each(node))
+        return [one async for one in self._each(node)]
 
-    def page(self, *, node: str | None = None, limit: int = MAX_LIST, marker: str | None = None) -> RunbookListed:
+    async def page(self, *, node: str | None = None, limit: int = MAX_LIST, marker: str | None = None) -> RunbookListed:
         """Return one page of that list.
 
         Args:
@@ -85,9 +85,9 @@ class Runbooks:
             marker: the `next_marker` of the page before.
         """
         verb = RunbookList(node=node, limit=limit, marker=marker)
-        return self._conversation.ask(verb, RunbookListed, self._timeout_s)
+        return await self._conversation.ask(verb, RunbookListed, self._timeout_s)
 
-    def set(self, runbook: str, *, revision: int | None = None, **changes: Unpack[Changes]) -> RunbookView:
+    async def set(self, runbook: str, *, revision: int | None = None, **changes: Unpack[Changes]) -> RunbookView:
         """Change a runbook; requests that were accepted with it keep the steps that it had then.
 
         Args:
@@ -99,9 +99,9 @@ class Runbooks:
             RunbookNotFound, RunbookStale: there is none, or it has another revision.
             RunbookExists, StepInvalid: as `create`.
         """
-        return self._conversation.ask(changed_runbook(runbook, revision, **changes), RunbookView, self._timeout_s)
+        return await self._conversation.ask(changed_runbook(runbook, revision, **changes), RunbookView, self._timeout_s)
 
-    def delete(self, runbook: str, *, revision: int | None = None) -> RunbookDeleted:
+    async def delete(self, runbook: str, *, revision: int | None = None) -> RunbookDeleted:
         """Forget a runbook; requests that were accepted with it go on.
 
         Args:
@@ -112,23 +112,24 @@ class Runbooks:
             RunbookNotFound, RunbookStale: as `set`.
         """
         verb = RunbookDelete(runbook=runbook, revision=revision)
-        return self._conversation.ask(verb, RunbookDeleted, self._timeout_s)
+        return await self._conversation.ask(verb, RunbookDeleted, self._timeout_s)
 
-    def check(self, name: str, steps: Sequence[AnyStep], **words: Unpack[Words]) -> Forecast:
+    async def check(self, name: str, steps: Sequence[AnyStep], **words: Unpack[Words]) -> Forecast:
         """Have a runbook judged as if it were stored under its name now, and store nothing.
 
         Raises:
             ArgumentInvalid, StepInvalid: it would be refused; the error says where.
         """
-        is_there = any(one.name == name for one in self._each(None))
+        is_there = name in [one.name async for one in self._each(None)]
         verb = changed_runbook(name, None, steps=steps, **words) if is_there else new_runbook(name, steps, **words)
-        return self._conversation.ask(structs.replace(verb, dry_run=True), Forecast, self._timeout_s)
+        return await self._conversation.ask(structs.replace(verb, dry_run=True), Forecast, self._timeout_s)
 
-    def _each(self, node: str | None) -> Iterator[RunbookSummary]:
+    async def _each(self, node: str | None) -> AsyncIterator[RunbookSummary]:
         marker: str | None = None
         while True:
-            page = self.page(node=node, marker=marker)
-            yield from page.runbooks
+            page = await self.page(node=node, marker=marker)
+            for one in page.runbooks:
+                yield one
             marker = page.next_marker
             if marker is None:
                 return

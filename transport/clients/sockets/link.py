@@ -2,12 +2,13 @@
 
 What could not be sent was certainly not received, and nothing is sent again behind the caller's back. ZMQ_IMMEDIATE
 promises that, but throws away the answers that had arrived when a connection broke; so the connection is watched here
-instead, and a broken one is replaced with its socket. Knows frames and sockets, not verbs.
+instead, and a broken one is replaced with its socket. Knows frames and sockets, not verbs; how one waits for a socket
+is given, so that a thread may block in it, or a loop go on.
 """
 
 import contextlib
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Final
 
 import zmq
 
@@ -25,18 +26,23 @@ RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 1000
 """First and longest pause between attempts to connect; a conductor restarts in about a second."""
 
+Readable = Callable[[Sequence["zmq.Socket[bytes]"], float], Awaitable[Collection["zmq.Socket[bytes]"]]]
+"""Wait until one of these can be read, at most so many seconds, and return those that can."""
+
 
 class Link:
     """One connection to a conductor at a time, made again whenever it breaks. One thread at a time."""
 
-    def __init__(self, endpoint: Endpoint, keys: ClientKeys | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, readable: Readable, keys: ClientKeys | None = None) -> None:
         """Open the sockets. Does not wait for the connection.
 
         Args:
             endpoint: where the conductor listens.
+            readable: how to wait for its sockets.
             keys: with what to speak there; None: without keys.
         """
         self._endpoint = endpoint
+        self._readable = readable
         self._keys = keys
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._open()
@@ -51,9 +57,6 @@ class Link:
         self._socket.set_hwm(HIGH_WATER_MARK)
         encrypt(self._socket, self._keys)
         self._monitor = Monitor(self._socket)
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor.socket, zmq.POLLIN)
         self._socket.connect(str(self._endpoint))
 
     def _close(self) -> None:
@@ -66,10 +69,10 @@ class Link:
             self._close()
             self._context.term()
 
-    def is_connected(self, timeout_s: float) -> bool:
+    async def is_connected(self, timeout_s: float) -> bool:
         """Return whether there is a connection, waiting at most `timeout_s` for one."""
         self._monitor.look()
-        if not self._monitor.is_connected and self._monitor.socket.poll(_ms(timeout_s)):
+        if not self._monitor.is_connected and timeout_s > 0 and await self._readable([self._monitor.socket], timeout_s):
             self._monitor.look()
         return self._monitor.is_connected
 
@@ -95,10 +98,16 @@ class Link:
                 return True
         return False
 
-    def receive(self, timeout_s: float) -> list[bytes] | None:
+    async def receive(self, timeout_s: float) -> list[bytes] | None:
         """Return the frames of the next message; None when the time is up, or the connection has changed."""
-        ready: dict[Any, int] = dict(self._poller.poll(_ms(timeout_s)))
-        return self._socket.recv_multipart(zmq.NOBLOCK) if self._socket in ready else None
+        if not self._socket.poll(0):
+            if timeout_s <= 0:
+                return None
+            await self._readable([self._socket, self._monitor.socket], timeout_s)
+        try:
+            return self._socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
 
     def has_broken(self) -> bool:
         """Return whether the connection has broken since the last call, and begin another if it has.
@@ -111,8 +120,3 @@ class Link:
         self._close()
         self._open()
         return True
-
-
-def _ms(timeout_s: float) -> int:
-    """Return milliseconds, rounded up so that a wait never ends before its time."""
-    return max(0, -int(-timeout_s * 1000 // 1))

@@ -5,11 +5,12 @@ begins anew. Knows frames and topics, not numbers.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import zmq
 
 from castiron.transport.clients.sockets.encryption import encrypt
+from castiron.transport.clients.sockets.link import Readable
 from castiron.transport.clients.sockets.monitor import Monitor
 from castiron.transport.endpoint import Endpoint
 from castiron.transport.events import ALL, HEARTBEAT, MAX_EVENT_BYTES
@@ -24,15 +25,21 @@ class Subscription:
     """A SUB socket. One thread at a time."""
 
     def __init__(
-        self, endpoint: Endpoint, topics: Sequence[bytes] = (ALL, HEARTBEAT), keys: ClientKeys | None = None
+        self,
+        endpoint: Endpoint,
+        readable: Readable,
+        topics: Sequence[bytes] = (ALL, HEARTBEAT),
+        keys: ClientKeys | None = None,
     ) -> None:
         """Subscribe. Does not wait for the connection.
 
         Args:
             endpoint: where events are published.
+            readable: how to wait for its sockets.
             topics: beginnings of the topics to receive, in rising order.
             keys: with what to speak there; None: without keys.
         """
+        self._readable = readable
         self._context = zmq.Context[zmq.Socket[bytes]]()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -43,18 +50,17 @@ class Subscription:
         for topic in topics:
             self._socket.setsockopt(zmq.SUBSCRIBE, topic)
         self._monitor = Monitor(self._socket)
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._monitor.socket, zmq.POLLIN)
         self._socket.connect(str(endpoint))
 
-    def receive(self, timeout_s: float) -> list[bytes] | None:
+    async def receive(self, timeout_s: float) -> list[bytes] | None:
         """Return the frames of the next message; None when the time is up, or the connection has changed."""
-        ready: dict[Any, int] = dict(self._poller.poll(max(0, -int(-timeout_s * 1000 // 1))))
-        if self._socket in ready:
+        if not self._socket.poll(0) and timeout_s > 0:
+            await self._readable([self._socket, self._monitor.socket], timeout_s)
+        try:
             return self._socket.recv_multipart(zmq.NOBLOCK)
-        self._monitor.look()
-        return None
+        except zmq.Again:
+            self._monitor.look()
+            return None
 
     @property
     def is_broken(self) -> bool:
