@@ -108,6 +108,8 @@ class Bulkheads(RuleBasedStateMachine):
     def nobody_waits_beside_a_free_place(self) -> None:
         if self.is_open and not any(piece.whose for piece in self.hands.at_work):
             assert self.bulkhead.begin() is None
+        if self.is_open and not self.hands.at_work:
+            assert self.bulkhead.counters()["waiting"] == 0
 
     @invariant()
     def each_is_told_of_once_at_the_most_and_runs_once(self) -> None:
