@@ -121,8 +121,7 @@ class Simulation:
 
     def run(self) -> Evidence:
         """Enrol all machines, let the plan's time pass with its trouble, and then the calm; return the evidence."""
-        for machine in self.machines:
-            self.users.ask(create(machine))
+        self.enrol()
         self.live(MINUTE_S)
         until = self.at(self.plan.duration_s)
         self.trouble.begin(until)
@@ -131,6 +130,12 @@ class Simulation:
             self.live(min(HARVEST_S, until - self.clock.now()))
         self.live(CALM_S)
         return self.gather()
+
+    def enrol(self) -> None:
+        """Make a node known for each machine; no time passes."""
+        for machine in self.machines:
+            self.users.ask(create(machine))
+        self._take_turns()
 
     def at(self, seconds: float) -> Instant:
         """Return the instant so many seconds after the beginning."""
