@@ -19,7 +19,7 @@ from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
 from castiron.actors.sensors.readings import MAX_BYTES
 from castiron.actors.settings import Settings
-from castiron.actors.steps.workers import MAX_RESULT_BYTES
+from castiron.actors.steps.results import MAX_PROGRESS_BYTES, MAX_REPORTS, MAX_RESULT_BYTES
 from castiron.store.writer import MAX_BACKLOG
 from castiron.transport.doors.answers import MAX_LARGE_BYTES
 from castiron.transport.doors.publisher import MAX_WAITING
@@ -70,7 +70,12 @@ BOUNDS: Final = (
     Bound("power_rate", "power_action_rate_burst", "the burst of these", WAITS, _NO),
     Bound("deploy_actions", "max_concurrent_deploy", "the same for deploy and rebuild, waits included; 0: off", WAITS),
     Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
-    Bound("engines", "max_engines", "a move waits likewise, with task_executor=taskflow; others pass it", WAITS),
+    Bound(
+        "engines",
+        "max_engines",
+        "a move, or a list that goes on, waits likewise, with task_executor=taskflow; others pass it",
+        WAITS,
+    ),
     Bound("engine_turns", "engine_threads", "an engine waits for another to end its turn", WAITS, _NO),
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
     Bound("periodics", "periodic_max_workers", "a quick run of a periodic task waits for another to end", WAITS),
@@ -86,6 +91,8 @@ BOUNDS: Final = (
     Bound("redfish_slow_calls", "redfish_max_slow_calls", "the same, of those that take long", WAITS, _NO),
     Bound("step_list", MAX_STEPS, "a list of steps has no more", "argument.invalid", _NO),
     Bound("step_result_bytes", MAX_RESULT_BYTES, "bytes of what a step returns: it has failed", "step.failed", _NO),
+    Bound("step_reports", MAX_REPORTS, "of one attempt of a step: further ones are told to nobody", "none", _NO),
+    Bound("step_report_bytes", MAX_PROGRESS_BYTES, "bytes of one report: the step is told so", "step.failed", _NO),
     Bound("password_sets", MAX_SETS, "times that a silent BMC is told its new password", "bmc.unreachable", _NO),
     Bound("bmc_calls", MAX_BMC_CALLS, "calls that wait for one BMC: one more is refused", "bmc.busy", _NO),
     Bound(

@@ -82,6 +82,8 @@ class AcquirePermit:
     """What the verb is to bring about, where it says so: some targets have a bound of their own."""
     requester: str = ""
     """Who wants it: those who wait take turns."""
+    needs_engine: bool = False
+    """It begins with a list of steps, whose order an executor's engine may decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,18 @@ class AskExecutor:
     key: str
     """Which list it is: another key, another engine."""
     run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class LendEngine:
+    """Let others have the list's engine, or its place in the line for one. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetakeEngine:
+    """Stand in line for an engine; that there is one comes back as EngineGranted with this ticket."""
+
+    ticket: Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +215,8 @@ Effect = (
     | DrawPassword
     | StopWorker
     | AskExecutor
+    | LendEngine
+    | RetakeEngine
     | SetTimer
     | CancelTimer
     | Checked

@@ -262,6 +262,15 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineGranted:
+    """There is an engine for the list that had lent its own."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
     """A worker says how a step gets on."""
 
@@ -296,5 +305,5 @@ class Sensed:
 Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer | Claim | Release
 """What somebody wants of the node."""
 
-Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | Reported | TimerDue | Sensed
+Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | EngineGranted | Reported | TimerDue | Sensed
 """Everything that `node.decide` takes."""

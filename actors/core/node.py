@@ -22,6 +22,7 @@ from castiron.actors.core.messages import (
     Amend,
     Claim,
     Direct,
+    EngineGranted,
     Heard,
     Message,
     Moved,
@@ -69,7 +70,7 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             _heard(draft, message, settings)
         case TimerDue():
             _timer_due(draft, message, settings)
-        case Moved():
+        case Moved() | EngineGranted():
             orders.moved(draft, message, settings)
         case Reported():
             orders.reported(draft, message)

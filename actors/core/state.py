@@ -76,6 +76,10 @@ class Active:
     """The request's life so far; the request has it as the latest commit left it."""
     turn: Ticket | None = None
     """The question to the executor, which step is next, whose answer it waits for, and the timer that ends the wait."""
+    is_parked: bool = False
+    """It has lent its engine to others, as nothing was to be decided for a while."""
+    engine_wish: Ticket | None = None
+    """It is parked, stands in line for an engine, and goes on when it has one."""
     is_unaided: bool = False
     """The executor could not answer: what has been done is taken back without it."""
 

@@ -7,15 +7,19 @@ from typing import Final
 
 from castiron.actors.dispatch.bulkhead import Bulkhead, Standing
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.threads import Threads
+from castiron.actors.dispatch.threads import Home, Threads
 from castiron.actors.settings import Settings
 from castiron.actors.settings.shares import SHARES, spare
 
 
 class Shares:
-    """The bulkheads of one conductor, by the names of their shares. No thread is made before there is work."""
+    """The bulkheads of one conductor, by the names of their shares. No thread is made before there is work.
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    Args:
+        home: where their work is carried out; None: on threads of their own.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, *, home: Home | None = None) -> None:
         self.spare: Final = spare(settings)
         """Threads of each share beside its places."""
         sizes = {
@@ -23,7 +27,7 @@ class Shares:
         }
         self.threads: Final = Threads(sum(sum(size) + self.spare for size in sizes.values()))
         self._bulkheads = {
-            name: Bulkhead(name, limit, clock, long_limit=long_limit, spare=self.spare, home=self.threads)
+            name: Bulkhead(name, limit, clock, long_limit=long_limit, spare=self.spare, home=home or self.threads)
             for name, (limit, long_limit) in sizes.items()
         }
 

@@ -19,6 +19,12 @@ SHORT_PASSWORD_BYTES: Final = 16
 MAX_IDENTIFY_S: Final = 255
 """One byte (IPMI v2.0, 28.5 Chassis Identify)."""
 
+LAMP_S: Final = 15
+"""How long a lamp is lit if nobody says (IPMI v2.0, 28.5: the default)."""
+
+LAMPS_S: Final[Mapping[str, int | None]] = {"redfish": None}
+"""Driver → the same, where it is not LAMP_S; None: until it is put out, as its BMCs know no time."""
+
 
 class Credentials(NamedTuple):
     """Where a driver's driver_info has its user and password."""

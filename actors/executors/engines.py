@@ -18,12 +18,10 @@ from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.pieces import Ended, Forgo, NotBegun
 from castiron.actors.executors.builtin import BuiltInEngine
 from castiron.actors.executors.executor import Answer, Engine, Open
+from castiron.actors.steps.results import said
 from castiron.transport.errors import CastironError, StepFailed
 
 log = logging.getLogger(__name__)
-
-MAX_SAID: Final = 500
-"""Characters of what an engine says of its failure."""
 
 Told = Callable[[Answer | CastironError], None]
 """Told the answer, or why there is none, from any thread; must not block."""
@@ -210,8 +208,8 @@ class _Course:
         except BaseException as error:
             log.exception("the engine of %s has failed; what was done is taken back without it", self.key)
             self._drop()
-            said = f"The engine raised {type(error).__name__}: {str(error)[:MAX_SAID]}"
-            return StepFailed(f"{said}. What was done is taken back without it.")
+            words = f"The engine raised {type(error).__name__}: {said(error)}"
+            return StepFailed(f"{words}. What was done is taken back without it.")
 
     def _drop(self) -> None:
         engine, self._engine = self._engine, None

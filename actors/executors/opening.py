@@ -8,16 +8,18 @@ from castiron.actors.settings.shares import ENGINE_TURNS
 from castiron.transport.vocabulary import TaskExecutor
 
 
-def open_engines(settings: Settings, shares: Shares, parts: Parts) -> Engines:
+def open_engines(settings: Settings, shares: Shares, parts: Parts | None = None) -> Engines:
     """Return the engines of the executor that the settings name; where that is the built-in one, nobody asks them.
 
     Args:
         parts: where their end is noted.
+        shares: where their turns are taken.
     """
     if settings.task_executor == TaskExecutor.BUILTIN:
         return Engines()
     from castiron.actors.executors.taskflow.engine import FlowEngine  # noqa: PLC0415 - 250 ms, for who wants it
 
     engines = Engines(FlowEngine, shares[ENGINE_TURNS])
-    parts.add_quick(engines.stop)
+    if parts is not None:
+        parts.add_quick(engines.stop)
     return engines

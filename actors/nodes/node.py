@@ -31,16 +31,27 @@ from castiron.actors.core.effects import (
     DrawPassword,
     Effect,
     Foretell,
+    LendEngine,
     Park,
     Refuse,
     ReleasePermit,
     Renew,
+    RetakeEngine,
     Retire,
     SetTimer,
     StopWorker,
     TellFleet,
 )
-from castiron.actors.core.messages import Heard, Message, Moved, PermitGranted, Recover, Reported, TimerDue
+from castiron.actors.core.messages import (
+    EngineGranted,
+    Heard,
+    Message,
+    Moved,
+    PermitGranted,
+    Recover,
+    Reported,
+    TimerDue,
+)
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket, asks_bmc
 from castiron.actors.dispatch.clock import Timer
@@ -55,6 +66,7 @@ from castiron.actors.published.board import Board
 from castiron.actors.services import Services
 from castiron.actors.steps.declaring import StepContext
 from castiron.actors.steps.drawing import draw_password
+from castiron.actors.steps.results import Reports
 from castiron.actors.steps.tokens import StepPlace
 from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
@@ -187,10 +199,8 @@ class NodeActor(DispatchedActor):
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case AcquirePermit(request_id=request_id, verb=verb, target=target, requester=requester):
-                self._place.ask_for(request_id, *classes_of(verb, target), whose=identity_of(requester))
-            case ReleasePermit(request_id=request_id):
-                self._place.give_back(request_id)
+            case AcquirePermit() | ReleasePermit() | LendEngine() | RetakeEngine():
+                self._keep_place(effect)
             case CallDriver() | CallWorker() | DrawPassword() | AskExecutor():
                 self._call(effect)
             case StopWorker(ticket=ticket):
@@ -217,6 +227,19 @@ class NodeActor(DispatchedActor):
                 pass  # told already
             case _:  # pragma: no cover - the type checkers prove that there is no other
                 assert_never(effect)
+
+    def _keep_place(self, effect: AcquirePermit | ReleasePermit | LendEngine | RetakeEngine) -> None:
+        match effect:
+            case AcquirePermit():
+                kinds = classes_of(effect.verb, effect.target, needs_engine=effect.needs_engine)
+                self._place.ask_for(effect.request_id, *kinds, whose=identity_of(effect.requester))
+            case ReleasePermit(request_id=request_id):
+                self._place.give_back(request_id)
+            case LendEngine():
+                self._hand.close()
+                self._place.lend_engine()
+            case RetakeEngine(ticket=ticket):
+                self._place.retake_engine(partial(self._tell_self, EngineGranted(ticket=ticket)))
 
     def _time(self, effect: SetTimer | CancelTimer) -> None:
         if isinstance(effect, CancelTimer):
@@ -272,7 +295,7 @@ class NodeActor(DispatchedActor):
             attempt=effect.attempt,
             deadline=effect.deadline,
             token=services.tokens.give(record.uuid, place),
-            report=partial(_reported, self.actor_ref, effect.ticket),
+            report=Reports(partial(_reported, self.actor_ref, effect.ticket)),
         )
         heard = partial(_heard, self.actor_ref, effect.ticket, None)
         whose = (record.uuid, effect.request_id, effect.name)

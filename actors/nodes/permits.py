@@ -4,7 +4,8 @@ A permit is asked for with a function to call when it is there, so nobody waits 
 lock; the functions are called outside of it. What a permit counts for may be several classes at once. Each such set has
 a line of its own, in which those who ask take turns, so a class that has as many permits as it may holds nobody else
 up; of the lines that may, the one whose first asked first is next. One class may have a pace besides: then as many are
-given in a second, and a timer gives the next. What a permit is for does not live here.
+given in a second, and a timer gives the next. What a permit counts for can be lent for a while, and is taken again from
+the same lines' end. What a permit is for does not live here.
 """
 
 import logging
@@ -26,6 +27,12 @@ class PermitMisused(Exception):
     """Asked for twice by one owner, or released by one who does not hold it: a bug of the caller's."""
 
 
+class _Need(NamedTuple):
+    kinds: Kinds
+    is_more: bool
+    """Whoever asks holds a permit, which is to count for these classes besides."""
+
+
 class _Wish(NamedTuple):
     number: int
     granted: Callable[[], None]
@@ -34,7 +41,7 @@ class _Wish(NamedTuple):
 class _Wait(NamedTuple):
     """Where a wish stands."""
 
-    kinds: Kinds
+    need: _Need
     whose: str
 
 
@@ -57,7 +64,7 @@ class Permits:
         self._lock = threading.Lock()
         self._holders: dict[Hashable, Kinds] = {}
         self._held: Counter[str] = Counter()
-        self._lines: dict[Kinds, Rounds[_Wish]] = {}  # as many as there are sets of classes
+        self._lines: dict[_Need, Rounds[_Wish]] = {}  # as many as there are sets of classes
         self._waits: dict[Hashable, _Wait] = {}
         self._wishes = 0
 
@@ -73,8 +80,15 @@ class Permits:
 
     @property
     def waiting(self) -> int:
-        """How many owners stand in line."""
-        return len(self._waits)
+        """How many owners stand in line for a permit."""
+        with self._lock:
+            return sum(len(line) for need, line in self._lines.items() if not need.is_more)
+
+    @property
+    def waiting_for_more(self) -> int:
+        """How many owners of a permit stand in line for a class that it is to count for again."""
+        with self._lock:
+            return sum(len(line) for need, line in self._lines.items() if need.is_more)
 
     def in_use_of(self, kind: str) -> int:
         """Return how many of a class that has a bound are held."""
@@ -83,13 +97,13 @@ class Permits:
     def waiting_of(self, kind: str) -> int:
         """Return how many stand in line for a permit of a class that has a bound or a pace. O(sets of classes)."""
         with self._lock:
-            return sum(len(line) for kinds, line in self._lines.items() if kind in kinds)
+            return sum(len(line) for need, line in self._lines.items() if kind in need.kinds)
 
     def ahead_of(self, owner: Hashable) -> int | None:
         """Return how many of its line are next before an owner; None: it does not stand in line. O(its asker's)."""
         with self._lock:
             wait = self._waits.get(owner)
-            return None if wait is None else self._lines[wait.kinds].ahead(wait.whose, owner)
+            return None if wait is None else self._lines[wait.need].ahead(wait.whose, owner)
 
     def acquire(self, owner: Hashable, granted: Callable[[], None], *wanted: str, whose: str = "") -> None:
         """Stand in line for a permit; hold it when `granted` is called. Not idempotent.
@@ -111,9 +125,33 @@ class Permits:
         with self._lock:
             if owner in self._holders or owner in self._waits:
                 raise PermitMisused(f"{owner!r} holds a permit or waits for one already")
-            self._wishes += 1
-            self._lines.setdefault(kinds, Rounds()).add(whose, owner, _Wish(self._wishes, granted))
-            self._waits[owner] = _Wait(kinds, whose)
+            self._stand_in_line(owner, _Wait(_Need(kinds, is_more=False), whose), granted)
+        self._serve()
+
+    def lend(self, owner: Hashable, kind: str) -> None:
+        """Let others have what a permit holds of a class, or waits for, and keep the permit. Idempotent."""
+        with self._lock:
+            kinds = self._holders.get(owner, ())
+            if kind in kinds:
+                self._holders[owner] = tuple(one for one in kinds if one != kind)
+                self._held[kind] -= 1
+            self._leave_line(owner, is_more=True)
+        self._serve()
+
+    def retake(self, owner: Hashable, kind: str, granted: Callable[[], None]) -> None:
+        """Stand in line for what was lent, behind all who stand there, also those who want a permit. Not idempotent.
+
+        Args:
+            granted: as for `acquire`.
+
+        Raises:
+            PermitMisused: the owner holds no permit, or one that counts for the class, or stands in line already.
+        """
+        need = _Need((kind,) if kind in self._caps else (), is_more=True)
+        with self._lock:
+            if owner not in self._holders or owner in self._waits or kind in self._holders[owner]:
+                raise PermitMisused(f"{owner!r} has lent nothing of {kind!r}, or waits for it already")
+            self._stand_in_line(owner, _Wait(need, ""), granted)
         self._serve()
 
     def release(self, owner: Hashable) -> None:
@@ -131,11 +169,20 @@ class Permits:
     def withdraw(self, owner: Hashable) -> None:
         """Leave the line, or give the permit back, or neither. Idempotent: for the successor of an owner that died."""
         with self._lock:
-            wait = self._waits.pop(owner, None)
-            if wait is not None:
-                self._lines[wait.kinds].remove(wait.whose, owner)
+            self._leave_line(owner)
             self._give_back(owner)
         self._serve()
+
+    def _stand_in_line(self, owner: Hashable, wait: _Wait, granted: Callable[[], None]) -> None:
+        self._wishes += 1
+        self._lines.setdefault(wait.need, Rounds()).add(wait.whose, owner, _Wish(self._wishes, granted))
+        self._waits[owner] = wait
+
+    def _leave_line(self, owner: Hashable, *, is_more: bool = False) -> None:
+        wait = self._waits.get(owner)
+        if wait is not None and (wait.need.is_more or not is_more):
+            del self._waits[owner]
+            self._lines[wait.need].remove(wait.whose, owner)
 
     def _give_back(self, owner: Hashable) -> None:
         for kind in self._holders.pop(owner, ()):
@@ -154,23 +201,21 @@ class Permits:
     def _admit(self) -> tuple[Hashable, Callable[[], None]] | None:
         """Let whoever is next in, if there is room. O(sets of classes)."""
         with self._lock:
-            if len(self._holders) >= self._limit:
+            heads = sorted((line.first().number, need) for need, line in self._lines.items() if self._may(need))
+            need = next((need for _, need in heads if self._is_in_pace(need.kinds)), None)
+            if need is None:
                 return None
-            heads = sorted((line.first().number, kinds) for kinds, line in self._lines.items() if self._may(kinds))
-            kinds = next((kinds for _, kinds in heads if self._is_in_pace(kinds)), None)
-            if kinds is None:
-                return None
-            owner, wish = self._lines[kinds].pop()
+            owner, wish = self._lines[need].pop()
             del self._waits[owner]
-            self._holders[owner] = kinds
-            self._held.update(kinds)
+            self._holders[owner] = (*self._holders.get(owner, ()), *need.kinds)
+            self._held.update(need.kinds)
             return owner, wish.granted
 
-    def _may(self, kinds: Kinds) -> bool:
-        """Return whether somebody waits for just these classes, and may come in as far as their bounds go."""
-        return bool(self._lines[kinds]) and all(
-            self._held[kind] < self._caps[kind] for kind in kinds if kind in self._caps
-        )
+    def _may(self, need: _Need) -> bool:
+        """Return whether somebody waits for just these classes, and may come in as far as all bounds go."""
+        if not self._lines[need] or (len(self._holders) >= self._limit and not need.is_more):
+            return False
+        return all(self._held[kind] < self._caps[kind] for kind in need.kinds if kind in self._caps)
 
     def _is_in_pace(self, kinds: Kinds) -> bool:
         """Return whether a permit for these classes may be given now, which then counts; else see to it later."""

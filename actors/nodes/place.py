@@ -32,14 +32,12 @@ PROVISION: Final[Mapping[str, str]] = {
 """Target of a move → the class of permits that its requests take, from their start to their end."""
 
 
-def classes_of(verb: str, target: str | None) -> tuple[str, ...]:
+def classes_of(verb: str, target: str | None, *, needs_engine: bool = False) -> tuple[str, ...]:
     """Return the classes of permits that a request counts for."""
     if verb == tag_of(NodePowerSet):
         return (POWER,)
-    if verb != tag_of(NodeProvisionSet):
-        return ()
-    kind = PROVISION.get(target or "")
-    return (ENGINE,) if kind is None else (kind, ENGINE)
+    kind = PROVISION.get(target or "") if verb == tag_of(NodeProvisionSet) else None
+    return tuple(one for one in (kind, ENGINE if needs_engine else None) if one is not None)
 
 
 def caps_of(settings: Settings) -> dict[str, int]:
@@ -97,6 +95,18 @@ class Place:
         self._wishes += 1
         granted = Granted(request_id, self._wishes)
         self._permits.acquire(self._owner, lambda: self._tell(granted), *kinds, whose=whose)
+
+    def lend_engine(self) -> None:
+        """Let another list have the engine's place, or the place in its line. Idempotent."""
+        self._permits.lend(self._owner, ENGINE)
+
+    def retake_engine(self, granted: Callable[[], None]) -> None:
+        """Stand in line for the engine's place that was lent.
+
+        Args:
+            granted: called once, with the place held, from any thread; must not block.
+        """
+        self._permits.retake(self._owner, ENGINE, granted)
 
     def is_granted(self, granted: Granted) -> bool:
         """Return whether a grant is the answer to the present wish."""

@@ -156,6 +156,7 @@ class Bulletin:
                 if kind != ENGINE
             },
             "engines": _capped(services.permits.in_use_of(ENGINE), caps_of(settings)[ENGINE], "max_engines"),
+            "engines_waiting": Gauge(used=services.permits.waiting_for_more),
             "engine_turns": _held(engines["running"], settings.engine_threads, "engine_threads"),
             "left_behind": self._left_behind(),
             "engine_turns_waiting": Gauge(used=engines["waiting"]),

@@ -115,7 +115,7 @@ class Settings:
     )
     max_engines: int = _setting(
         250,
-        "engines of task_executor=taskflow open at once; further moves wait in their node's queue",
+        "engines of task_executor=taskflow open at once, waits and holds not among them; further moves wait likewise",
         least=1,
         most=100_000,
     )

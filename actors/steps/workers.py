@@ -6,7 +6,6 @@ outside, and loses its place and its say: whatever it returns later, nobody list
 is none of the things it may return, is its failure. Whose turn it is, and what hangs, is the bulkhead's.
 """
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping
@@ -19,17 +18,12 @@ from castiron.actors.dispatch.pieces import Ended, NotBegun, TooLate
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.actors.steps.declaring import StepContext
+from castiron.actors.steps.results import plain, said
 from castiron.actors.steps.shelf import Shelf
 from castiron.transport.errors import CastironError, StepFailed, StepTimeout
 from castiron.transport.vocabulary import Applied
 
 log = logging.getLogger(__name__)
-
-MAX_RESULT_BYTES: Final = 65_536
-"""Of what a step returns: as much as whoever answers for a step can send; it is committed with each later step."""
-
-MAX_SAID: Final = 500
-"""Characters of what a step says of its failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,15 +118,17 @@ class Workers:
     def _outcome(self, job: Job) -> Outcome:
         name = job.name
         try:
-            value = self.part(job.work)(job.context, **job.work.args)
+            part = self.part(job.work)
+        except LookupError:
+            return _not_done(f"There is no step {name} here any more. Install its plug-in again.")
+        try:
+            value = part(job.context, **job.work.args)
+            return _looked(name, value) if job.work.what == "verify" else _told(name, value)
         except CastironError as error:
             return NotDone(error=error, applied=error.applied or Applied.UNKNOWN)
-        except KeyError:
-            return _not_done(f"There is no step {name} here any more. Install its plug-in again.")
         except BaseException as error:
             log.exception("%s: the step %s has failed", job.context.node, name)
-            return _failed(f"{name} raised {type(error).__name__}: {str(error)[:MAX_SAID]}")
-        return _looked(name, value) if job.work.what == "verify" else _told(name, value)
+            return _failed(f"{name} raised {type(error).__name__}: {said(error)}")
 
 
 def _unended(job: Job, error: BaseException) -> Outcome:
@@ -147,18 +143,12 @@ def _unended(job: Job, error: BaseException) -> Outcome:
 
 
 def _told(name: str, value: object) -> Outcome:
-    """Return what a step returned, as a copy that can be stored and told; nothing of it is the step's any more."""
+    """Return what a step returned."""
     if value is None or isinstance(value, Deferred):
         return Done(value={} if value is None else value)
     if not isinstance(value, Mapping):
         return _failed(f"{name} returned {type(value).__name__}; a step returns a map, None or deferred().")
-    try:
-        text = json.dumps(dict(cast("Mapping[str, Any]", value)), allow_nan=False)
-    except Exception as error:  # noqa: BLE001 - it is the plug-in's map, and may raise anything
-        return _failed(f"What {name} returned cannot be stored: {str(error)[:MAX_SAID]}")
-    if len(text) > MAX_RESULT_BYTES:
-        return _failed(f"{name} returned {len(text)} bytes; there is room for {MAX_RESULT_BYTES}. Keep it elsewhere.")
-    return Done(value=json.loads(text))
+    return Done(value=plain(f"What {name} returned", cast("object", value)))
 
 
 def _looked(name: str, value: object) -> Outcome:

@@ -106,3 +106,17 @@ def test_a_password_is_changed_at_the_bmc_and_on_record(bmc: RedfishBMC, client:
     bmc.expire_sessions()
     until(lambda: bmc.count("GET", SYSTEM) > before + 3)
     assert client.nodes.show("n1").power_check_failures == 0
+
+
+def test_the_lamp_is_lit_by_a_step_that_says_nothing_more_until_another_puts_it_out(
+    bmc: RedfishBMC, client: Client
+) -> None:
+    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+    client.provision.set("n1", "manage").wait(timeout_s=20).raise_for_error()
+
+    client.provision.set("n1", "clean", steps=["management.identify"]).wait(timeout_s=20).raise_for_error()
+    assert bmc.lamp == "Lit"
+
+    out = {"interface": "management", "step": "identify", "args": {"duration_s": 0}}
+    client.provision.set("n1", "clean", steps=[out]).wait(timeout_s=20).raise_for_error()
+    assert bmc.lamp == "Off"

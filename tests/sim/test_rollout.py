@@ -16,7 +16,7 @@ from castiron.testing.simulation.report import Report, report_of
 from castiron.testing.simulation.rollout.fates import Calling
 from castiron.testing.simulation.rollout.story import Rollout
 from castiron.transport.events import EventView
-from castiron.transport.vocabulary import EventType
+from castiron.transport.vocabulary import EventType, TaskExecutor
 
 ROOT = Path(__file__).parents[2]
 JUDGES = ("I1", "I2", "I3", "I5", "R3-1", "R3-2", "R3-3", "R3-4", "steps", "bounded", "once", "log", "answers", "rest")
@@ -89,9 +89,12 @@ def test_who_has_no_trouble_does_not_notice_that_others_have() -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("executor", TaskExecutor)
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_the_seed(seed: int) -> None:
-    rolled_out(seed=seed, nodes=40, trouble_percent=15.0, orders_percent=40.0, kills=8)
+def test_whatever_the_seed(seed: int, executor: TaskExecutor) -> None:
+    rolled_out(
+        seed=seed, nodes=40, trouble_percent=15.0, orders_percent=40.0, kills=8, task_executor=executor, max_engines=7
+    )
 
 
 @pytest.mark.timeout(120)

@@ -13,7 +13,6 @@ from castiron.actors.core.effects import (
     AnswerHolding,
     AnswerNode,
     AnswerRequest,
-    AskExecutor,
     CallDriver,
     CallWorker,
     CancelTimer,
@@ -67,7 +66,7 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
 )
-from tests.support.engine_bench import EngineBench
+from tests.support.engine_bench import FOR_IT, EngineBench, check_going
 from tests.support.node_settings import DRIVER_TICK_S, RECOVERY_PAUSE_S, SETTINGS
 from tests.support.node_timers import timers_of
 from tests.support.step_work import CATALOGUE, LIST_ENDS, POISON, Bench, answer_for, check_moves, check_steps, is_others
@@ -181,7 +180,7 @@ class World:
         at, _, ticket = due
         self.now = max(self.now, at)
         if ticket in self.executor.answers:
-            self.tell(self.executor.answers.pop(ticket)[1])
+            self.tell(self.executor.arrive(ticket))
         elif ticket in self.timers:
             due_at = self.timers.pop(ticket)
             self.tell(TimerDue(ticket=ticket, at=due_at))
@@ -322,7 +321,7 @@ class World:
                 assert waits.count(True) == 1
             run = state.active.action
             if isinstance(run, Run):
-                assert run.is_held or state.active.lanes or state.active.turn, "nobody will ever go on with it"
+                check_going(state.active, run)
                 assert state.active.turn is None or state.active.turn in self.timers  # I12
             else:
                 assert state.active.limit_at == (state.active.abort_until or run.until)
@@ -363,7 +362,8 @@ class World:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case AcquirePermit(request_id=wanted):
+            case AcquirePermit(request_id=wanted, needs_engine=has_place):
+                self.executor.begin(has_place=has_place)
                 assert wanted not in self.held, "asked for a permit twice"
                 self.held.add(wanted)
                 self.granted.append(wanted)
@@ -374,8 +374,8 @@ class World:
             case CallWorker() | DrawPassword():
                 late_at, outcome = self.bench.carry_out(effect)
                 self.calls[effect.ticket] = (Instant((late_at or self.now - 0.09) + DRIVER_TICK_S), outcome)
-            case AskExecutor():
-                self.executor.ask(effect, self.now)
+            case _ if isinstance(effect, FOR_IT):
+                self.executor.carry_out(effect, self.now)
             case SetTimer(ticket=ticket, at=at):
                 self.timers[ticket] = at
             case CancelTimer(ticket=ticket):

@@ -84,6 +84,64 @@ def immense(context: StepContext) -> Mapping[str, Any]:
     return {"log": "x" * 1_000_000}
 
 
+class Unsayable(Exception):
+    """An error whose words cannot be had."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise RuntimeError("no words")
+
+
+class Trapdoor(dict[str, Any]):
+    """A map that ends whoever looks into it."""
+
+    def __iter__(self) -> Any:
+        """Want the thread to end."""
+        raise SystemExit(5)
+
+    def keys(self) -> Any:
+        """Do the same."""
+        raise SystemExit(5)
+
+
+@step(interface="test")
+def unsayable(context: StepContext) -> None:
+    """Fail with what cannot be put into words."""
+    raise Unsayable
+
+
+@step(interface="test")
+def lacks_key(context: StepContext) -> None:
+    """Fail as one fails who looks for what is not there."""
+    raise KeyError(context.node)
+
+
+@step(interface="test")
+def trapdoor(context: StepContext) -> Mapping[str, Any]:
+    """Return a map that ends whoever looks into it."""
+    del context
+    return Trapdoor(a=1)
+
+
+@step(interface="test")
+def tells_rubbish(context: StepContext) -> None:
+    """Tell of its progress what cannot be told."""
+    context.report({"lock": threading.Lock()})
+
+
+@step(interface="test")
+def tells_number(context: StepContext) -> None:
+    """Tell of its progress what is no map."""
+    context.report(cast("Mapping[str, Any]", 42))
+
+
+@step(interface="test")
+def tells_all(context: StepContext) -> None:
+    """Tell of its progress more often than anybody wants to hear."""
+    for number in range(1_500):
+        context.report({"at": number})
+
+
 @step(interface="test", args=PATH)
 def agent(context: StepContext, path: str) -> Deferred:
     """Hand the token to somebody who will say how it ended."""
@@ -244,6 +302,12 @@ STEPS: Final = [
     rubbish,
     unstorable,
     immense,
+    unsayable,
+    lacks_key,
+    trapdoor,
+    tells_rubbish,
+    tells_number,
+    tells_all,
     agent,
     back,
     half_done,

@@ -12,6 +12,8 @@ IDS = (
     *("A1a", "A1b", "A2a", "A2b", "A2c", "A2d", "A2e", "A2f", "A2g", "A3a", "A3b", "A3c", "A3d", "A3e", "A4a", "A4b"),
     *("A5a", "A5b", "A5c", "A5d", "A6a", "A6a'", "A6b", "A6c", "A6c'"),
     *("T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8"),
+    *("R3-1", "R3-2", "R3-3", "R3-4", "R3-5"),
+    *(f"I{number}" for number in range(1, 13)),
 )
 NOT_YET = "not yet"
 

@@ -53,7 +53,7 @@ class CastironError(Exception):
             "retry": self.retry.value,
             "source": self.source.value,
             "message": self.message,
-            "details": self.details,
+            "details": dict(self.details),
         }
         if self.retry_after_s is not None:
             body["retry_after_s"] = self.retry_after_s

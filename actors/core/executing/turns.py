@@ -8,10 +8,11 @@ is its failure, and a list whose executor has failed is taken back by the built-
 from typing import Final, assert_never
 
 from castiron.actors.core.draft import Draft
-from castiron.actors.core.effects import AskExecutor, CancelTimer, SetTimer
+from castiron.actors.core.effects import AskExecutor, CancelTimer, LendEngine, RetakeEngine, SetTimer
+from castiron.actors.core.machines.pause import PauseAction
 from castiron.actors.core.messages import Moved
 from castiron.actors.core.provision.run import UNDER_WAY, Begin, Finish, Move, Progress, Revert, Run, Stop
-from castiron.actors.core.state import Active
+from castiron.actors.core.state import Active, Lane
 from castiron.actors.settings import Settings
 from castiron.store.records.copying import replace
 from castiron.transport.errors import StepFailed
@@ -20,18 +21,73 @@ from castiron.transport.vocabulary import Instant, StepState, TaskExecutor
 PATIENCE_S: Final = 30.0
 """For an answer, which takes milliseconds: longer, and the executor has lost the question."""
 
+LENT_FROM_S: Final = 5.0
+"""A pause that is shorter keeps the engine: to make one anew takes milliseconds, and the line for one may be long."""
+
 
 def is_asked(active: Active, settings: Settings) -> bool:
     """Return whether somebody else says which step of a list is next."""
     return settings.task_executor != TaskExecutor.BUILTIN and not active.is_unaided
 
 
+def own_moves(active: Active, run: Run, settings: Settings) -> tuple[Move, ...]:
+    """Return the moves that nobody else is asked for: all of the built-in executor's, and that a parked list stops."""
+    if not is_asked(active, settings):
+        return run.moves()
+    return run.moves() if active.is_parked and run.is_to_hold else ()
+
+
 def ask(draft: Draft, active: Active, run: Run) -> Active:
-    """Ask what is to be done next, if that may have changed since the decision began."""
+    """Ask what is to be done next, if that may have changed since the decision began.
+
+    A parked list first stands in line for an engine; for one that only is to stop, nobody need be asked.
+    """
     before = draft.state.active
     then = before.action if before is not None and isinstance(before.action, Run) else None
     if not is_news(then, run):
         return active
+    if not active.is_parked:
+        return _ask(draft, active, run)
+    if active.engine_wish is not None or run.is_to_hold:
+        return active
+    wish = draft.ticket()
+    draft.order(RetakeEngine(wish))
+    return replace(active, engine_wish=wish)
+
+
+def park(draft: Draft, active: Active, run: Run) -> Active:
+    """Lend the engine to others while nothing is to be decided: the list is held, or all its steps wait.
+
+    How long that lasts is up to somebody else, or to the clock. Its next engine is made from where the list stands.
+    """
+    is_wanted = active.turn is not None or (active.engine_wish is not None and not run.is_held)
+    if is_wanted or (active.is_parked and active.engine_wish is None) or not _rests(draft, active, run):
+        return active
+    draft.order(LendEngine())
+    return replace(active, is_parked=True, engine_wish=None)
+
+
+def unparked(draft: Draft, active: Active, run: Run) -> Active:
+    """Ask for a list that has an engine again."""
+    return _ask(draft, replace(active, is_parked=False, engine_wish=None), run)
+
+
+def without_engine(draft: Draft, active: Active, run: Run) -> Active:
+    """Have a parked list that goes back do so by the built-in rules: that waits for nobody.
+
+    However many are given up at the same time, and however many engines there are.
+    """
+    if not active.is_parked or active.is_unaided or run.failure is None:
+        return active
+    return _unaided(draft, active)
+
+
+def _unaided(draft: Draft, active: Active) -> Active:
+    draft.order(LendEngine())
+    return replace(active, is_unaided=True, is_parked=True, engine_wish=None)
+
+
+def _ask(draft: Draft, active: Active, run: Run) -> Active:
     if active.turn is not None:
         draft.order(CancelTimer(active.turn))
     ticket = draft.ticket()
@@ -65,7 +121,7 @@ def answered(draft: Draft, active: Active, run: Run, message: Moved) -> tuple[Ac
         return replace(active, action=replace(run, flow=message.flow)), message.moves
     error.details.setdefault("node", draft.state.record.name)
     run = replace(run, failure=run.failure or error.to_wire(), is_to_hold=False, is_held=False)
-    return replace(active, action=run, is_unaided=True), ()
+    return _unaided(draft, replace(active, action=run)), ()
 
 
 def can_be_made(run: Run, move: Move) -> bool:
@@ -84,6 +140,16 @@ def can_be_made(run: Run, move: Move) -> bool:
             return not run.is_busy and (run.failure is not None or (is_free and is_done))
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(move)
+
+
+def _rests(draft: Draft, active: Active, run: Run) -> bool:
+    return run.is_held or (bool(active.lanes) and all(_waits(draft, run, lane) for lane in active.lanes))
+
+
+def _waits(draft: Draft, run: Run, lane: Lane) -> bool:
+    if isinstance(lane.action, PauseAction):
+        return lane.action.until - draft.now > LENT_FROM_S
+    return run.steps[lane.place].state is StepState.WAITING
 
 
 def _is_on_its_way(one: Progress) -> bool:

@@ -20,6 +20,8 @@ from castiron.actors.core.state import StepAction
 from castiron.actors.drivers.base import BootSetting, GetPower, Operation
 from castiron.actors.drivers.operations import (
     CREDENTIALS,
+    LAMP_S,
+    LAMPS_S,
     MAX_IDENTIFY_S,
     MAX_PASSWORD_BYTES,
     NO_CREDENTIALS,
@@ -75,7 +77,7 @@ KIND_WORDS: Final[Mapping[type, str]] = {
 
 Make = Callable[[Step, Limits, ProvisionState, Settings], StepAction]
 MakeOfNode = Callable[[Step, Limits, NodeRecord, bool], StepAction]
-"""For a machine that changes the node's record; True: it is to take the step back."""
+"""For a machine that depends on the node's record; True: it is to take the step back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +167,10 @@ def _boot_mode(step: Step, limits: Limits, stage: ProvisionState, settings: Sett
     return _asks(SetBootMode(mode), "setting the boot mode")(step, limits, stage, settings)
 
 
-def _identify(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
-    duration_s = int(step.args.get("duration_s", 15))
-    return _asks(Identify(duration_s), "lighting the lamp")(step, limits, stage, settings)
+def _identify(step: Step, limits: Limits, node: NodeRecord, is_revert: bool) -> StepAction:
+    del is_revert
+    duration_s = step.args.get("duration_s", LAMPS_S.get(node.driver, LAMP_S))
+    return ExchangeAction(operation=Identify(duration_s), what="lighting the lamp", limits=_patient(step, limits))
 
 
 def _reset_bmc(step: Step, limits: Limits, stage: ProvisionState, settings: Settings) -> StepAction:
@@ -284,10 +287,10 @@ BUILT_IN: Final = (
     Known(
         interface="management",
         step="identify",
-        description="Light the machine's lamp.",
+        description="Light the machine's lamp, for 15 s if nothing is said; on Redfish until it is put out.",
         args={"duration_s": Arg(description="seconds; 0 puts it out", kind=int, least=0, most=MAX_IDENTIFY_S)},
         idempotent=True,
-        make=_identify,
+        make_of_node=_identify,
     ),
     Known(
         interface="management",

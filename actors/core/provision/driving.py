@@ -15,14 +15,13 @@ from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.pause import CallBackAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Draw, Failed, Listen, Succeeded, Wait
 from castiron.actors.core.messages import Heard, Moved, TimerDue
-from castiron.actors.core.provision.catalogue import HOLD
 from castiron.actors.core.provision.courses import EVENTS_OF, KINDS, finish_of, stages_of
 from castiron.actors.core.provision.lanes import (
+    begin_revert,
+    begin_step,
     follow,
     having,
     in_time,
-    launch,
-    machine_of,
     no_more_retries,
     run_of,
     stopped,
@@ -206,26 +205,41 @@ def alive(draft: Draft, active: Active, lane: Lane, progress: Mapping[str, Any],
 def go_on(draft: Draft, active: Active, settings: Settings, *, is_changed: bool = False) -> None:
     """Make all moves that can be made now, then say where the node stands."""
     before = None if is_changed else draft.state.active
+    active = turns.without_engine(draft, active, run_of(active))
+    while moves := turns.own_moves(active, run_of(active), settings):
+        made = _make_all(draft, active, moves, settings)
+        if made is None:
+            return None
+        active = made
     if turns.is_asked(active, settings):
-        return _settle(draft, turns.ask(draft, active, run_of(active)), before)
-    while moves := run_of(active).moves():
-        for one in moves:
-            moved = _make(draft, active, one, settings)
-            if moved is None:
-                return None
-            active = moved
+        active = turns.ask(draft, active, run_of(active))
+        active = turns.park(draft, active, run_of(active))
     return _settle(draft, active, before)
+
+
+def unparked(draft: Draft, active: Active) -> None:
+    """Go on with a list that has an engine again."""
+    active = turns.unparked(draft, active, run_of(active))
+    return _settle(draft, active, draft.state.active)
 
 
 def moved(draft: Draft, active: Active, message: Moved, settings: Settings) -> None:
     """Make the moves that the executor has chosen; without it, take back what has been done."""
     active, moves = turns.answered(draft, active, run_of(active), message)
+    made = _make_all(draft, active, moves, settings)
+    return None if made is None else go_on(draft, made, settings)
+
+
+def _make_all(draft: Draft, active: Active, moves: tuple[Move, ...], settings: Settings) -> Active | None:
+    """Make moves of one turn, in order; what one comes to at once may rule the next out."""
     for one in moves:
+        if not run_of(active).allows(one):
+            continue
         made = _make(draft, active, one, settings)
         if made is None:
             return None
         active = made
-    return go_on(draft, active, settings)
+    return active
 
 
 def _make(draft: Draft, active: Active, one: Move, settings: Settings) -> Active | None:
@@ -234,48 +248,15 @@ def _make(draft: Draft, active: Active, one: Move, settings: Settings) -> Active
         _wake(draft, active)
     match one:
         case Begin(place=place):
-            return _begin_step(draft, active, place, settings)
+            return begin_step(draft, active, place, settings)
         case Revert(place=place):
-            return _begin_revert(draft, active, place, settings)
+            return begin_revert(draft, active, place, settings)
         case Stop():
             return _stop(draft, active)
         case Finish():
             return _finish(draft, active, settings)
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(one)
-
-
-def _begin_step(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
-    run = run_of(active)
-    one = run.steps[place]
-    run = run.having(
-        place,
-        state=StepState.RUNNING,
-        attempts=one.attempts + 1,
-        started_at=draft.now,
-        ended_at=None,
-        until=Instant(draft.now + one.step.timeout_s),
-        error=None,
-    )
-    active = replace(active, action=run)
-    draft.tell(EventType.STEP_START, telling.about(active.request, run, place, draft.state.record), active.request)
-    if one.step.step == HOLD:
-        run = run.having(place, state=StepState.SUCCESS, ended_at=draft.now, until=None)
-        draft.tell(EventType.STEP_END, telling.about(active.request, run, place, draft.state.record), active.request)
-        return replace(active, action=replace(run, is_to_hold=True))
-    action, following = machine_of(draft, active, place, settings).begin(draft.now)
-    return launch(draft, active, Lane(place=place, action=action), following, settings)
-
-
-def _begin_revert(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
-    run = run_of(active)
-    step = run.steps[place].step
-    run = run.having(place, state=StepState.REVERTING, until=Instant(draft.now + step.timeout_s))
-    active = replace(active, action=run)
-    told = telling.about(active.request, run, place, draft.state.record)
-    draft.tell(EventType.STEP_START, {**told, "revert": True}, active.request)
-    action, following = machine_of(draft, active, place, settings, is_revert=True).begin(draft.now)
-    return launch(draft, active, Lane(place=place, action=action, is_revert=True), following, settings)
 
 
 def _stop(draft: Draft, active: Active) -> Active:
@@ -332,7 +313,7 @@ def _settle(draft: Draft, active: Active, before: Active | None) -> None:
     """Say where the node stands, and see to it that what a successor must know is on disk."""
     run = run_of(active)
     active = _bounded(draft, active)
-    if not run.is_held and active.turn is None:
+    if not run.is_held and active.turn is None and active.engine_wish is None:
         _tend_wait(draft, active, run)
     if before is None or before.action != run or before.request != active.request:
         overdue_at = None if run.is_held or not active.lanes else run.until

@@ -3,7 +3,7 @@
 May come in: what else may be found. Must not: what is done about it in a table's stead.
 """
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.machines.job import JobAction
@@ -28,6 +28,9 @@ from castiron.transport.vocabulary import (
     StepState,
 )
 
+MAX_TAKEN_UP: Final = 5
+"""How often a step is begun again because its conductor, or its node's actor, ended while it ran: it may be why."""
+
 
 def resume(draft: Draft, left: RequestRecord, settings: Settings) -> None:
     """Take up what a predecessor left: each step that was under way, as the table of `takeover` says."""
@@ -35,7 +38,7 @@ def resume(draft: Draft, left: RequestRecord, settings: Settings) -> None:
     trace = tracing.resumed(left.trace, draft.now)
     request = replace(left, attempts=left.attempts + 1, trace=trace)
     run = Run.from_progress(left.progress)
-    active = Active(request=request, action=run, trace=trace)
+    active = Active(request=request, action=run, trace=trace, is_parked=True)
     draft.keep(request)
     for place in range(len(run.steps)):
         active = _take_over(draft, active, place, settings)
@@ -91,6 +94,8 @@ def _take_over(draft: Draft, active: Active, place: int, settings: Settings) -> 
     if one.retry_at is not None:
         return pause(draft, active, place, one.retry_at, settings)
     do = takeover(one.state, one.step, is_placed=is_placed(one.step))
+    if do in (Do.AGAIN, Do.VERIFY) and one.attempts > one.step.retries + MAX_TAKEN_UP:
+        do = Do.FAIL
     is_revert = one.state is StepState.REVERTING
     match do:
         case Do.LEAVE:
@@ -112,16 +117,18 @@ def _take_over(draft: Draft, active: Active, place: int, settings: Settings) -> 
         case _:  # pragma: no cover - the type checkers prove that there is no other
             assert_never(do)
     if do is not Do.WAIT:
-        run = run.having(place, until=Instant(draft.now + one.step.timeout_s), attempts=one.attempts + (not is_revert))
+        run = run.having(place, until=Instant(draft.now + one.step.timeout_s), attempts=one.attempts + 1)
     return launch(
         draft, replace(active, action=run), Lane(place=place, action=action, is_revert=is_revert), following, settings
     )
 
 
 def _interrupted(one: Progress) -> StepInterrupted:
+    often = one.attempts > one.step.retries + MAX_TAKEN_UP
+    why = "which is not begun again: it may be the cause" if often else "which must not be done twice"
+    times = ", again and again" if often else ""
     return StepInterrupted(
-        f"The conductor, or the node's actor, ended while {one.step.name} ran, which must not be done twice. "
-        "Look at the machine.",
+        f"The conductor, or the node's actor, ended while {one.step.name} ran{times}, {why}. Look at the machine.",
         details={"step": one.step.name},
         applied=Applied.UNKNOWN,
     )

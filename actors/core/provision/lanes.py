@@ -14,7 +14,7 @@ from castiron.actors.core.machines.job import JobAction
 from castiron.actors.core.machines.password import PasswordAction
 from castiron.actors.core.machines.pause import PauseAction
 from castiron.actors.core.machines.turn import Ask, Delegate, Draw, Failed, Listen, StepNext, Succeeded, Wait
-from castiron.actors.core.provision.catalogue import machine_for
+from castiron.actors.core.provision.catalogue import HOLD, machine_for
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.provision.steps import Step
 from castiron.actors.core.requests import tracing
@@ -34,6 +34,41 @@ from castiron.transport.vocabulary import (
 
 LONG: Final = (ReadFRU, ReadSensors, ClearSEL)
 """Operations of many exchanges with the BMC, each of which has a time of its own."""
+
+
+def begin_step(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
+    """Begin a step, or begin it again; the step `hold` ends at once."""
+    run = run_of(active)
+    one = run.steps[place]
+    run = run.having(
+        place,
+        state=StepState.RUNNING,
+        attempts=one.attempts + 1,
+        started_at=draft.now,
+        ended_at=None,
+        until=Instant(draft.now + one.step.timeout_s),
+        error=None,
+    )
+    active = replace(active, action=run)
+    draft.tell(EventType.STEP_START, telling.about(active.request, run, place, draft.state.record), active.request)
+    if one.step.step == HOLD:
+        run = run.having(place, state=StepState.SUCCESS, ended_at=draft.now, until=None)
+        draft.tell(EventType.STEP_END, telling.about(active.request, run, place, draft.state.record), active.request)
+        return replace(active, action=replace(run, is_to_hold=True))
+    action, following = machine_of(draft, active, place, settings).begin(draft.now)
+    return launch(draft, active, Lane(place=place, action=action), following, settings)
+
+
+def begin_revert(draft: Draft, active: Active, place: int, settings: Settings) -> Active:
+    """Begin to take back what a step has done."""
+    run = run_of(active)
+    step = run.steps[place].step
+    run = run.having(place, state=StepState.REVERTING, until=Instant(draft.now + step.timeout_s))
+    active = replace(active, action=run)
+    told = telling.about(active.request, run, place, draft.state.record)
+    draft.tell(EventType.STEP_START, {**told, "revert": True}, active.request)
+    action, following = machine_of(draft, active, place, settings, is_revert=True).begin(draft.now)
+    return launch(draft, active, Lane(place=place, action=action, is_revert=True), following, settings)
 
 
 def launch(draft: Draft, active: Active, lane: Lane, following: StepNext, settings: Settings) -> Active:

@@ -9,7 +9,7 @@ from typing import Final
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import AnswerNode, Refuse
-from castiron.actors.core.messages import Direct, Moved, Order, Reported, StepAnswer
+from castiron.actors.core.messages import Direct, EngineGranted, Moved, Order, Reported, StepAnswer
 from castiron.actors.core.provision import driving
 from castiron.actors.core.provision.courses import EVENTS_OF
 from castiron.actors.core.provision.lanes import waiting_lane
@@ -78,11 +78,15 @@ def answer(draft: Draft, message: StepAnswer, settings: Settings) -> None:
     return draft.order(AnswerNode(message.reply_to))
 
 
-def moved(draft: Draft, message: Moved, settings: Settings) -> None:
-    """Take in what the executor says, if it was the latest that it was asked."""
+def moved(draft: Draft, message: Moved | EngineGranted, settings: Settings) -> None:
+    """Take in what the executor says, if it was the latest that it was asked, or that it can be asked again."""
     active = _work(draft)
-    if active is not None and active.turn == message.ticket:
+    if active is None:
+        return
+    if isinstance(message, Moved) and active.turn == message.ticket:
         driving.moved(draft, active, message, settings)
+    if isinstance(message, EngineGranted) and active.engine_wish == message.ticket:
+        driving.unparked(draft, active)
 
 
 def reported(draft: Draft, message: Reported) -> None:

@@ -171,6 +171,13 @@ class Run:
         """Whether a step is under way."""
         return any(one.state in UNDER_WAY for one in self.steps)
 
+    def allows(self, move: Move) -> bool:
+        """Return whether a move may still be made, of a turn whose earlier moves have been.
+
+        No step begins once another has failed, or wants the list held, though they were to begin at once.
+        """
+        return not isinstance(move, Begin) or (self.failure is None and not self.is_to_hold)
+
     def is_to_revert(self, place: int) -> bool:
         """Return whether a step has done something that can be taken back."""
         one = self.steps[place]

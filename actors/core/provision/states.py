@@ -30,6 +30,10 @@ _TEAR_DOWN: Final = "whoever had the machine gives it back"
 _AGAIN: Final = "the cause is gone: try again"
 
 _NOT_HERE: Final = "the reference's; nothing does it here: a list that has failed has ended, and none is left to go on"
+_NO_HOLD: Final = (
+    "the reference's; no verb leads here: its agent may still be at work, while here a list that has failed has ended, "
+    "and been told, and unhold would have nothing to go on with. Ask for service, with a step hold"
+)
 
 TRANSITIONS: Final[Mapping[tuple[In, On], Row]] = {
     (In.ENROLL, On.MANAGE): Row(In.VERIFYING, "whoever is to be managed must answer first"),
@@ -122,7 +126,7 @@ TRANSITIONS: Final[Mapping[tuple[In, On], Row]] = {
     (In.SERVICE_FAILED, On.SERVICE): Row(In.SERVICING, _AGAIN),
     (In.SERVICE_FAILED, On.RESCUE): Row(In.RESCUING, "its owner cannot get in any more"),
     (In.SERVICE_FAILED, On.WAIT): Row(In.SERVICE_WAIT, _NOT_HERE),
-    (In.SERVICE_FAILED, On.HOLD): Row(In.SERVICE_HOLD, _NOT_HERE),
+    (In.SERVICE_FAILED, On.HOLD): Row(In.SERVICE_HOLD, _NO_HOLD),
     (In.SERVICE_FAILED, On.DELETE): Row(In.DELETING, _TEAR_DOWN),
     (In.SERVICE_FAILED, On.ABORT): Row(In.ACTIVE, "what failed is left as it is, and the machine is in use"),
 }

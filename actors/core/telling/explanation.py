@@ -271,6 +271,8 @@ def _waits_for(active: Active, now: Instant) -> tuple[str, Instant | None]:
     exchange = next((one for one in reversed(trace) if one.word is TraceWord.EXCHANGE), None)
     if active.call is not None and exchange is not None and exchange.until is None:
         return f"The BMC was asked to {exchange.details['asked']} {now - exchange.at:.1f} s ago.", exchange.at
+    if active.engine_wish is not None:
+        return "It waits for an engine to go on: max_engines are at work.", None
     if last is not None and last.word is TraceWord.WAIT and last.until is not None:
         return f"The BMC is asked again in {max(0.0, last.until - now):.1f} s.", last.at
     return "", active.request.started_at

@@ -17,8 +17,10 @@ from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
 from castiron.actors.dispatch.shares import Shares
+from castiron.actors.dispatch.threads import Source
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
+from castiron.actors.executors.opening import open_engines
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.nodes.place import open_permits
 from castiron.actors.periodics.periodics import Periodics
@@ -83,6 +85,23 @@ class MortalClock:
             call()
 
 
+class Moments:
+    """The home of bulkheads in virtual time: what they have is carried out at once, before time goes on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def serve(self, source: Source) -> None:
+        """Begin what a source has in the next moment, and go on until it has no more; see `Home`."""
+        self._clock.call_at(self._clock.now(), partial(self._work, source))
+
+    def _work(self, source: Source) -> None:
+        piece = source.begin()
+        while piece is not None:
+            piece.run()
+            piece = source.go_on(piece)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """What a conductor stands on, and what outlives it."""
@@ -136,10 +155,11 @@ class House:
         board = Board(max_waiters=ground.settings.max_waiters, seq=store.latest_seq())
         self.writer = SimWriter(store.committer, self.dispatcher, Herald(board, ground.stream).landed)
         archive = SimArchive(store, self.writer, self.dispatcher)
-        shares = Shares(ground.settings, self._clock)
+        shares = Shares(ground.settings, self._clock, home=Moments(self._clock))
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings, shares)
         self.services = Services(
             workers=ground.workers(self._clock, ground.settings),
+            engines=open_engines(ground.settings, shares),
             tokens=Tokens(store.seal, store.open_sealed),
             periodics=Periodics(self._clock, ground.settings, ground.rng, board, shares=shares, drivers=self.drivers),
             runbooks=Runbooks(store.runbooks()),

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, Final
 
 from castiron.actors.settings import Settings
+from castiron.transport.vocabulary import TaskExecutor
 
 DAY_S: Final = 86_400.0
 HOUR_S: Final = 3_600.0
@@ -63,6 +64,10 @@ class Plan:
     """Between two times at which the disk is full."""
     disk_full_length_mean_s: float = 2 * MINUTE_S
     """How long it stays full."""
+    task_executor: str = TaskExecutor.BUILTIN.value
+    """Who says which step of a node is next."""
+    max_engines: int = 250
+    """Engines of another executor than the built-in one, at most."""
     rollout: bool = False
     """Instead of all this: all machines are deployed at once, ten steps each. Then only what stands below counts."""
     trouble_percent: float = 5.0
@@ -99,6 +104,8 @@ class Plan:
             sync_power_state_interval_s=self.check_interval_s,
             event_retention_s=self.duration_s + CALM_S + DAY_S,
             event_retention_count=100_000_000,
+            task_executor=self.task_executor,
+            max_engines=self.max_engines,
         )
         return replace(settings, **OF_ROLLOUTS) if self.rollout else settings
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.steps.results import MAX_REPORTS
 from castiron.transport.errors import StepInvalid
+from castiron.transport.vocabulary import EventType
 from tests.contracts.provisioning.conftest import Begin
 from tests.support.moving import NOTHING, Story
 
@@ -14,6 +16,11 @@ BAD = {
     "rubbish": ("step.failed", "returned str"),
     "unstorable": ("step.failed", "cannot be stored"),
     "immense": ("step.failed", "bytes"),
+    "unsayable": ("step.failed", "Unsayable: what cannot be put into words"),
+    "lacks_key": ("step.failed", "raised KeyError: 'n1'"),
+    "trapdoor": ("step.failed", "cannot be stored: 5"),
+    "tells_rubbish": ("step.failed", "What is reported cannot be stored"),
+    "tells_number": ("step.failed", "What is reported is int; it takes a map."),
     "hangs": ("step.timeout", "had not ended by its time"),
 }
 """Step → the failure of its node."""
@@ -38,6 +45,15 @@ def test_a_step_that_misbehaves_fails_its_node_and_nobody_else_notices(begin: Be
     story.ended(good)
     story.ended(story.move("n1", "deploy", NOTHING))
     assert (story.client.status().actors["restarts"], story.client.status().actors["crashes"]) == (0, 0)
+
+
+def test_a_step_that_tells_of_its_progress_without_end_is_heard_so_often(begin: Begin) -> None:
+    story = begin()
+    story.node("n1")
+
+    request = story.ended(story.move("n1", "deploy", ["test.tells_all"]))
+
+    assert story.kinds(request).count(EventType.STEP_PROGRESS) == MAX_REPORTS
 
 
 def test_steps_that_hang_leave_their_places_to_others(begin: Begin) -> None:

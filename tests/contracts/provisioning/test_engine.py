@@ -212,3 +212,21 @@ def test_a_step_that_waits_to_be_tried_again_is_taken_back_when_another_fails(st
 
     story.ended(request, "failed")
     assert notes(trace) == ["half", "undo"]
+
+
+def test_of_steps_that_are_to_begin_at_once_none_begins_after_a_hold(begin: Begin, tmp_path: Path) -> None:
+    story = begin(engine_mode="parallel")
+    story.node("n1")
+    steps: list[dict[str, Any]] = [
+        back(tmp_path / "before", "before", after=[]),
+        {"step": "hold", "after": []},
+        back(tmp_path / "after", "after", after=[]),
+    ]
+
+    request = story.move("n1", "deploy", steps)
+
+    story.at("n1", "deploy hold")
+    assert (notes(tmp_path / "before"), notes(tmp_path / "after")) == (["do-1"], [])
+    story.client.provision.unhold("n1")
+    story.ended(request)
+    assert notes(tmp_path / "after") == ["do-1"]

@@ -21,6 +21,10 @@ def flow(name: str, path: Path | None = None, **terms: Any) -> dict[str, Any]:
     return {"interface": "test", "step": name, "args": {} if path is None else {"path": str(path)}, **terms}
 
 
+def gated(gate: Path) -> dict[str, str]:
+    return {"path": str(gate.parent / "notes"), "gate": str(gate)}
+
+
 @TASKFLOW
 def test_a_flow_is_a_step_its_tasks_are_its_progress_and_what_they_provide_is_its_result(
     begin: Begin, tmp_path: Path
@@ -90,23 +94,24 @@ def test_without_taskflow_a_flow_is_refused_with_its_path_before_anything_is_sto
 
 
 @TASKFLOW
-def test_what_waits_for_an_engine_leaves_its_node_untouched_and_can_be_cancelled(begin: Begin) -> None:
+def test_what_waits_for_an_engine_leaves_its_node_untouched_and_can_be_cancelled(begin: Begin, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
     story = begin(max_engines=1)
     for name in ("n1", "n2", "n3"):
         story.node(name)
-    holder = story.move("n1", "deploy", ["wait"])
-    token = story.token("n1")
+    holder = story.move("n1", "deploy", [{"interface": "test", "step": "blind", "args": gated(gate)}])
+    until(lambda: bool(notes(tmp_path / "notes")), timeout_s=PATIENCE_S)
     before = standing(story.show("n2"))
     waits, cancelled = story.move("n2", "deploy", ["power_on"]), story.move("n3", "deploy", ["power_on"])
 
     queues = story.client.status().queues
     assert (queues["engines"].used, queues["engines"].limit, queues["actions_waiting"].used) == (1, 1, 2)
-    assert queues["engine_turns"].used == 0, "a list that waits holds no thread"
     assert standing(story.show("n2")) == before
     assert cancelled.cancel().state == "cancelled"
     story.client.nodes.power("n3", "power on").wait(timeout_s=PATIENCE_S).raise_for_error()  # it needs no engine
 
-    story.client.provision.step_done("n1", token)
+    gate.unlink()
     story.ended(holder)
     story.ended(waits)
     until(lambda: story.client.status().queues["engines"].used == 0, timeout_s=PATIENCE_S)

@@ -82,7 +82,8 @@ def test_what_is_cancelled_before_it_starts_leaves_no_trace_in_its_node(begin: B
 
     waits.cancel()
 
-    assert standing(story.show("n1")) == standing(before)
+    node = story.show("n1")
+    assert (standing(node), node.last_error) == (standing(before), before.last_error)
     assert story.kinds(waits) == [EventType.REQUEST_END]
     story.client.provision.step_done("holder", token)
     story.ended(holder)

@@ -240,3 +240,144 @@ def test_a_bound_of_zero_is_none() -> None:
         permits.acquire(owner, told.note(owner), "power")
 
     assert told == ["a", "b", "c"]
+
+
+def test_what_is_lent_goes_to_who_waits_for_it_and_the_permit_stays() -> None:
+    permits, told = Permits(3, {"engine": 1}), Told()
+    permits.acquire("a", told.note("a"), "engine")
+    permits.acquire("b", told.note("b"), "engine")
+
+    permits.lend("a", "engine")
+    permits.lend("a", "engine")
+
+    assert told == ["a", "b"]
+    assert (permits.in_use, permits.in_use_of("engine")) == (2, 1)
+
+
+def test_whoever_wants_back_what_it_lent_waits_behind_those_who_came_before_and_before_those_who_come_later() -> None:
+    permits, told = Permits(4, {"engine": 1}), Told()
+    for owner in "ab":
+        permits.acquire(owner, told.note(owner), "engine")
+    permits.lend("a", "engine")
+    permits.acquire("c", told.note("c"), "engine")
+    permits.retake("a", "engine", told.note("a again"))
+    permits.acquire("d", told.note("d"), "engine")
+    assert (permits.waiting, permits.waiting_for_more) == (2, 1)
+
+    for owner in "bca":
+        permits.withdraw(owner)
+
+    assert told == ["a", "b", "c", "a again", "d"]
+    assert (permits.in_use, permits.in_use_of("engine"), permits.waiting_for_more) == (1, 1, 0)
+
+
+def test_what_was_lent_comes_back_also_where_nobody_new_may_come_in() -> None:
+    permits, told = Permits(1, {"engine": 1}), Told()
+    permits.acquire("a", told.note("a"), "engine")
+    permits.lend("a", "engine")
+    permits.acquire("b", told.note("b"))
+
+    permits.retake("a", "engine", told.note("a again"))
+
+    assert told == ["a", "a again"]
+
+
+@pytest.mark.parametrize("how", ["lend", "withdraw"])
+def test_whoever_wants_it_back_no_more_leaves_that_line(how: str) -> None:
+    permits, told = Permits(3, {"engine": 1}), Told()
+    for owner in "ab":
+        permits.acquire(owner, told.note(owner), "engine")
+        permits.lend(owner, "engine")
+    permits.retake("a", "engine", told.note("a again"))
+    permits.retake("b", "engine", told.note("b again"))
+
+    if how == "lend":
+        permits.lend("b", "engine")
+    else:
+        permits.withdraw("b")
+    permits.withdraw("a")
+
+    assert told == ["a", "b", "a again"]
+    assert (permits.in_use, permits.in_use_of("engine")) == (how == "lend", 0)
+
+
+def test_only_what_was_lent_is_wanted_back_and_once() -> None:
+    permits = Permits(2, {"engine": 1})
+    permits.acquire("a", lambda: None, "engine")
+    with pytest.raises(PermitMisused, match="lent nothing"):
+        permits.retake("a", "engine", lambda: None)
+    with pytest.raises(PermitMisused):
+        permits.retake("nobody", "engine", lambda: None)
+    permits.lend("a", "engine")
+    permits.acquire("b", lambda: None, "engine")
+    permits.retake("a", "engine", lambda: None)
+
+    with pytest.raises(PermitMisused):
+        permits.retake("a", "engine", lambda: None)
+
+
+class LentMachine(RuleBasedStateMachine):
+    """Permits of which a class can be lent, against a line: the first in it that may come in does, again and again."""
+
+    @initialize(limit=st.integers(1, 4), cap=st.integers(1, 3))
+    def begin(self, limit: int, cap: int) -> None:
+        self.limit, self.cap = limit, cap
+        self.permits = Permits(limit, {"engine": cap})
+        self.line: list[tuple[int, str]] = []
+        self.holders: dict[int, bool] = {}  # whether it holds the class
+        self.told: list[tuple[int, str]] = []
+        self.expected: list[tuple[int, str]] = []
+
+    def settle(self) -> None:
+        while (wish := next((one for one in self.line if self.may(*one)), None)) is not None:
+            self.line.remove(wish)
+            self.holders[wish[0]] = wish[1] != "plain"
+            self.expected.append(wish)
+
+    def may(self, owner: int, what: str) -> bool:
+        is_let_in = owner in self.holders or len(self.holders) < self.limit
+        return is_let_in and (what == "plain" or sum(self.holders.values()) < self.cap)
+
+    def is_known(self, owner: int) -> bool:
+        return owner in self.holders or owner in [one for one, _ in self.line]
+
+    @rule(owner=OWNERS, what=st.sampled_from(["plain", "engine"]))
+    def acquire(self, owner: int, what: str) -> None:
+        if not self.is_known(owner):
+            self.permits.acquire(owner, lambda: self.told.append((owner, what)), what)
+            self.line.append((owner, what))
+            self.settle()
+
+    @rule(owner=OWNERS)
+    def lend(self, owner: int) -> None:
+        self.permits.lend(owner, "engine")
+        self.line = [one for one in self.line if one != (owner, "again")]
+        if owner in self.holders:
+            self.holders[owner] = False
+        self.settle()
+
+    @rule(owner=OWNERS)
+    def retake(self, owner: int) -> None:
+        if self.holders.get(owner) is False and (owner, "again") not in self.line:
+            self.permits.retake(owner, "engine", lambda: self.told.append((owner, "again")))
+            self.line.append((owner, "again"))
+            self.settle()
+
+    @rule(owner=OWNERS)
+    def withdraw(self, owner: int) -> None:
+        self.permits.withdraw(owner)
+        self.line = [one for one in self.line if one[0] != owner]
+        self.holders.pop(owner, None)
+        self.settle()
+
+    @invariant()
+    def agrees(self) -> None:
+        again = [one for one in self.line if one[1] == "again"]
+        assert self.told == self.expected
+        assert self.permits.in_use == len(self.holders)
+        assert self.permits.in_use_of("engine") == sum(self.holders.values()) <= self.cap
+        assert (self.permits.waiting, self.permits.waiting_for_more) == (len(self.line) - len(again), len(again))
+
+
+TestPermitsThatAreLent = LentMachine.TestCase
+TestPermitsThatAreLent.settings = settings(deadline=None)

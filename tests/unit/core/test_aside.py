@@ -1,5 +1,6 @@
 """What is written when a node is put aside, and when it is taken back."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -154,6 +155,7 @@ def test_a_move_ends_as_failed_and_keeps_where_its_steps_stood() -> None:
 
     (ended,) = change.requests
     assert (ended.state, ended.applied, ended.progress) == (RequestState.FAILED, Applied.YES, {})
+    assert json.loads(json.dumps(ended.error)) == ended.error, "it can be stored"
     steps = (ended.error or {})["details"]["steps"]
     assert [(one["name"], one["state"]) for one in steps] == [("test.back", "success"), ("test.blind", "failure")]
     types = [EventType.STEP_ERROR, EventType.PROVISION_SET_ERROR, EventType.NODE_FAULT_SET]

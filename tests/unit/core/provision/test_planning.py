@@ -1,15 +1,21 @@
 """Wishes become lists of steps, or are refused whole, with the place and the reason."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from castiron.actors.core.provision.catalogue import BUILT_IN, Arg, Known, catalogue_of
+from castiron.actors.core.machines.turn import Ask
+from castiron.actors.core.provision.catalogue import BUILT_IN, Arg, Known, catalogue_of, machine_for
 from castiron.actors.core.provision.planning import plan
+from castiron.actors.core.provision.steps import Step
+from castiron.actors.drivers.operations import Identify
+from castiron.actors.settings import Settings
 from castiron.transport.errors import StepInvalid
 from castiron.transport.verbs import NodeProvisionSet, StepWish
-from castiron.transport.vocabulary import ProvisionTarget, StepKind
+from castiron.transport.vocabulary import Instant, ProvisionState, ProvisionTarget, StepKind
+from tests.support.store_records import plain_node
 
 
 def known(interface: str, step: str, **terms: Any) -> Known:
@@ -143,3 +149,24 @@ def test_what_an_argument_must_be_is_said_in_words(step: str, args: dict[str, An
 
     with pytest.raises(StepInvalid, match=f"{re.escape(reason)}$"):
         plan(NodeProvisionSet(node="n1", target=ProvisionTarget.SERVICE, steps=[wish]), catalogue, 600.0)
+
+
+@pytest.mark.parametrize(
+    ("driver", "args", "asked"),
+    [
+        ("ipmi", {}, Identify(15)),
+        ("fake", {}, Identify(15)),
+        ("redfish", {}, Identify(None)),
+        ("redfish", {"duration_s": 0}, Identify(0)),
+        ("ipmi", {"duration_s": 200}, Identify(200)),
+    ],
+)
+def test_a_lamp_is_lit_for_as_long_as_its_driver_can_unless_somebody_says(
+    driver: str, args: dict[str, Any], asked: Identify
+) -> None:
+    step = Step(name="lamp", interface="management", step="identify", args=args)
+
+    machine = machine_for(step, ProvisionState.CLEANING, replace(plain_node(), driver=driver), Settings())
+
+    assert machine is not None
+    assert machine.begin(Instant(1.0))[1] == Ask(asked)

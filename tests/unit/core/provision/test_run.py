@@ -89,6 +89,18 @@ def test_a_list_that_is_to_be_held_stops_between_two_steps() -> None:
     assert replace(work, is_held=True).moves() == ()
 
 
+@pytest.mark.parametrize("known", [{"failure": FAILURE}, {"is_to_hold": True}])
+def test_no_step_begins_any_more_once_one_of_the_same_turn_has_failed_or_holds(known: dict[str, Any]) -> None:
+    work = run("a", "b", mode=EngineMode.PARALLEL, after=(), has_revert=True)
+    turn = work.moves()
+    assert all(work.allows(one) for one in turn)
+
+    work = replace(work, **known)
+
+    assert [work.allows(one) for one in turn] == [False, False]
+    assert all(work.allows(one) for one in (Revert(0), Stop(), Finish()))
+
+
 def test_what_is_stored_comes_back_equal() -> None:
     work = ended(run("a", "b", args={"n": 1}, after=("x",), retries=2), 0, StepState.FAILURE)
     work = work.having(1, state=StepState.RUNNING, place={"sent": ["on"]}, until=Instant(9.0), retry_at=Instant(3.0))
