@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format bench soak fuzz simulate lock clean
+.PHONY: help demo test check format bench bench-quick profile profile-memory soak fuzz simulate lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/run  ## install into .venv and run `castiron demo`
 	$(BIN)/castiron demo
@@ -26,8 +26,18 @@ format: $(VENV)/dev  ## rewrite the files as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/dev  ## measure; prints a table and writes bench/results/
-	$(BIN)/python -m bench
+bench: $(VENV)/dev  ## measure, half an hour; prints the table of targets and writes bench/results/
+	$(BIN)/python -m bench targets
+
+bench-quick: $(VENV)/dev  ## the same, a tenth of the size, once: five minutes
+	$(BIN)/python -m bench targets --quick
+
+WORK ?= checks
+profile: $(VENV)/dev  ## where the time goes while a conductor does WORK (checks, api, power, commits)
+	$(BIN)/python -m bench.profiles cpu $(WORK)
+
+profile-memory: $(VENV)/dev  ## where the memory goes, likewise
+	$(BIN)/python -m bench.profiles memory $(WORK)
 
 soak: $(VENV)/dev  ## ten minutes of faults on 2,000 nodes; fails if anything grew
 	$(BIN)/python -m bench.soak

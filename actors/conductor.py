@@ -271,7 +271,7 @@ class Conductor:
         parts.add(dispatcher.stop)
         drivers = self._make_drivers(clock, settings, shares)
         for driver in drivers.values():
-            parts.add(driver.stop)
+            parts.add(driver.stop, least_s=settings.graceful_shutdown_timeout_s / 4)  # BMCs have few slots: log out
         services = Services(
             conductor=store.conductor,
             clock=clock,

@@ -54,8 +54,8 @@ def start_actors(
 
 def _stop_nodes(services: Services, timeout_s: float) -> None:
     """End the nodes' actors, whom nobody replaces any more. Blocks up to timeout_s seconds."""
-    stopping = [owner.ref.stop(block=False) for _, owner in services.directory.owners() if owner.ref is not None]
     until = services.clock.now() + timeout_s
+    stopping = [owner.ref.stop(block=False) for _, owner in services.directory.owners() if owner.ref is not None]
     for stopped in stopping:
         with suppress(Timeout):
             stopped.get(timeout=max(0.0, until - services.clock.now()))

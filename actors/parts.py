@@ -29,14 +29,15 @@ class Parts:
         self._until_s = 0.0
         self._stack = ExitStack()
 
-    def add(self, stop: Callable[[float], object], most_s: float | None = None) -> None:
+    def add(self, stop: Callable[[float], object], most_s: float | None = None, *, least_s: float = LEAST_S) -> None:
         """Have `stop` called at the end, with the seconds that it may take.
 
         Args:
             most_s: no more than this; None: SHARE of the whole.
+            least_s: no less than this, however long the others took.
         """
         share_s = self._timeout_s * SHARE if most_s is None else most_s
-        self._stack.callback(lambda: stop(max(LEAST_S, min(share_s, self._until_s - self._monotonic()))))
+        self._stack.callback(lambda: stop(max(least_s, min(share_s, self._until_s - self._monotonic()))))
 
     def add_quick(self, stop: Callable[[], object]) -> None:
         """Have `stop` called at the end; it takes no time."""

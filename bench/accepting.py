@@ -55,7 +55,7 @@ def measure(*, nodes: int, seconds: float) -> dict[str, float]:
         with conductor(store, sync_power_state_interval_s=0.0, max_running_actions=1) as server:
             figures: dict[str, float] = {}
             for clients_count in CLIENTS:
-                bodies = _requests(nodes * 10, int(MOST_PER_S * seconds), keys)
+                bodies = bodies_of(nodes * 10, int(MOST_PER_S * seconds), keys)
                 steady = Steady(endpoint_of(store), bodies, b"on_restart", clients_count, seconds)
                 figures |= _pace(f"accept_{clients_count}_clients", server, clients, steady)
             shows = _shows(endpoint_of(store))
@@ -64,7 +64,8 @@ def measure(*, nodes: int, seconds: float) -> dict[str, float]:
     return figures | _judging()
 
 
-def _requests(nodes: int, number: int, keys: "count[int]") -> tuple[bytes, ...]:
+def bodies_of(nodes: int, number: int, keys: "count[int]") -> tuple[bytes, ...]:
+    """Return so many requests for power, over all nodes in turn, each with a key of its own."""
     every = names(nodes)
     return tuple(
         encode_verb(NodePowerSet(node=every[place % nodes], target=PowerTarget.ON, key=f"benchmark-{next(keys)}"))

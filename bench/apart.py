@@ -35,7 +35,15 @@ class Apart:
 
     def ask(self, question: object) -> Any:
         """Send a question and wait for the answer."""
+        self.begin(question)
+        return self.answer()
+
+    def begin(self, question: object) -> None:
+        """Send a question; `answer` waits for what is said to it."""
         self._pipe.send(question)
+
+    def answer(self) -> Any:
+        """Wait for the answer to what was begun."""
         return self._hear()
 
     def cpu_s(self) -> float:
@@ -63,11 +71,11 @@ class Apart:
             / 1e9,
         }
 
-    def end(self) -> None:
-        """Tell it to end, and end it if it does not."""
+    def end(self, patience_s: float = ENDING_S) -> None:
+        """Tell it to end, and end it if it does not in so long."""
         if self._process.is_alive():
             self._pipe.send(END)
-        self._process.join(ENDING_S)
+        self._process.join(patience_s)
         self._process.kill()
 
     def _hear(self) -> Any:

@@ -78,7 +78,7 @@ def measure(*, nodes: int, is_full: bool = False) -> dict[str, float]:
 def _first_checks(nodes: int) -> dict[str, float]:
     """Start a conductor that checks all machines at once: for each a login, a check, a commit of what was found."""
 
-    def work(stage: _Stage) -> dict[str, float]:
+    def work(stage: Stage) -> dict[str, float]:
         cpu_s, began_s = stage.server.cpu_s(), time.monotonic()
         stage.wait_for_sessions()
         wall_s = time.monotonic() - began_s
@@ -89,15 +89,15 @@ def _first_checks(nodes: int) -> dict[str, float]:
 
 
 def _measure(case: Case) -> dict[str, float]:
-    def work(stage: _Stage) -> dict[str, float]:
+    def work(stage: Stage) -> dict[str, float]:
         stage.wait_for_sessions()
         stage.pause(SETTLING_S)
-        return stage.watch()
+        return stage.watch(max(LEAST_WINDOW_S, case.interval_s))
 
     return _staged(case, work)
 
 
-class _Stage:
+class Stage:
     """A conductor, its BMCs, and who watches."""
 
     def __init__(self, case: Case, farm: BMCs, server: Apart, client: Client) -> None:
@@ -111,27 +111,26 @@ class _Stage:
         """Let time pass."""
         self._pausing.wait(seconds)
 
-    def wait_for_sessions(self) -> None:
-        """Wait until every healthy BMC is logged in to.
+    def wait_for_sessions(self, share: float = 1.0) -> None:
+        """Wait until every healthy BMC is logged in to, or such a share of them.
 
         Raises:
             TimeoutError: some are not in good time.
         """
-        healthy = self._case.nodes - self._case.nodes * self._case.silent_percent // 100
+        healthy = (self._case.nodes - self._case.nodes * self._case.silent_percent // 100) * share
         until_s = time.monotonic() + PATIENCE_S
         while (sessions := self._client.status().drivers["ipmi"]["sessions"]) < healthy:
             if time.monotonic() > until_s:
-                raise TimeoutError(f"{sessions} of {healthy} BMCs are logged in to after {PATIENCE_S:.0f} s")
+                raise TimeoutError(f"{sessions} of {healthy:.0f} BMCs are logged in to after {PATIENCE_S:.0f} s")
             self.pause(0.1)
 
-    def watch(self) -> dict[str, float]:
+    def watch(self, window_s: float, looks: int = LOOKS) -> dict[str, float]:
         """Let the conductor go on for a window, and return what it did."""
-        window_s = max(LEAST_WINDOW_S, self._case.interval_s)
         before, sent = self._ended(), self._farm.counts()["commands"]
         cpu_s, farm_s, began_s = self.server.cpu_s(), self._farm.cpu_s(), time.monotonic()
         paces: list[dict[str, Any]] = []
-        for _ in range(LOOKS):
-            self.pause(window_s / LOOKS)
+        for _ in range(looks):
+            self.pause(window_s / looks)
             paces.append(dict(self._client.status().checks))
         wall_s = time.monotonic() - began_s
         cpu_s, farm_s = self.server.cpu_s() - cpu_s, self._farm.cpu_s() - farm_s
@@ -153,7 +152,7 @@ class _Stage:
         return sum(int(checks[name] or 0) for name in ANSWERED), sum(int(checks[name] or 0) for name in FAILED)
 
 
-def _staged(case: Case, work: Callable[[_Stage], dict[str, float]], **settings: float) -> dict[str, float]:
+def _staged(case: Case, work: Callable[[Stage], dict[str, float]], **settings: float) -> dict[str, float]:
     with (
         tempfile.TemporaryDirectory(prefix="castiron-bench-") as folder,
         bmcs(case.nodes, silent_percent=case.silent_percent) as farm,
@@ -164,4 +163,4 @@ def _staged(case: Case, work: Callable[[_Stage], dict[str, float]], **settings: 
             conductor(store, sync_power_state_interval_s=case.interval_s, **settings) as server,
             Client(endpoint_of(store), timeout_s=PATIENCE_S) as client,
         ):
-            return work(_Stage(case, farm, server, client))
+            return work(Stage(case, farm, server, client))

@@ -23,7 +23,7 @@ from castiron.transport.verbs import Hello, Ping
 Socket = zmq.Socket[bytes]
 
 WINDOW: Final = 100
-"""In flight for each client of a burst: below the conductor's limit for a peer."""
+"""In flight for each client of a burst, unless it says otherwise: below the conductor's limit for a peer."""
 
 SILENCE_MS: Final = 300_000
 """After so much of it something is wrong: on a crowded machine, a conductor that deploys 250 nodes at once, ten steps
@@ -48,12 +48,18 @@ class Pace(NamedTuple):
 
 
 class Wave(NamedTuple):
-    """What came of a burst; seconds since each message was sent, in no order."""
+    """What came of a burst; seconds since each message was sent, in the order in which they were heard."""
 
     wall_s: float
     accepted_wall_s: float
     accepted_s: list[float]
     final_s: list[float]
+    ended_at_s: list[float]
+    """Since the burst began."""
+    confirmed_s: list[float]
+    """Since each was accepted."""
+    bad: list[bytes]
+    """Last answers without the proof."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Steady:
 
     def run(self) -> Pace:
         """Ask until the time is up, then wait for what is in flight."""
-        with _clients(self.endpoint, self.clients) as (sockets, poller):
+        with connected(self.endpoint, self.clients) as (sockets, poller):
             return self._measure(sockets, poller)
 
     def _measure(self, sockets: Sequence[Socket], poller: zmq.Poller) -> Pace:
@@ -112,10 +118,14 @@ class Burst:
     proof: bytes
     """Stands in every good last answer."""
     clients: int = 32
+    window: int = WINDOW
+    """In flight for each of them."""
+    is_strict: bool = True
+    """An answer without the proof is an error; else it is returned among the bad ones."""
 
     def run(self) -> Wave:
         """Send all, and wait for all last answers."""
-        with _clients(self.endpoint, self.clients) as (sockets, poller):
+        with connected(self.endpoint, self.clients) as (sockets, poller):
             return _Surf(self, sockets).run(poller)
 
 
@@ -129,6 +139,9 @@ class _Surf:
     accepted_at: float = 0.0
     accepted_s: list[float] = field(default_factory=list[float])
     final_s: list[float] = field(default_factory=list[float])
+    ended_at: list[float] = field(default_factory=list[float])
+    taken_at: dict[bytes, float] = field(default_factory=dict[bytes, float])
+    confirmed_s: list[float] = field(default_factory=list[float])
     bad: list[bytes] = field(default_factory=list[bytes])
     heard_at: float = 0.0
     told_at: float = 0.0
@@ -139,16 +152,19 @@ class _Surf:
             for index, socket in enumerate(self.sockets)
         }
         began = self.accepted_at = self.heard_at = self.told_at = time.perf_counter()
-        for _ in range(WINDOW):
+        for _ in range(self.burst.window):
             for socket, share in shares.items():
                 self._send_next(socket, share)
         while self.sent_at:
             for socket in self._ready(poller):
                 while self._receive(socket):
                     self._send_next(socket, shares[socket])
-        if self.bad:
+        if self.bad and self.burst.is_strict:
             raise RuntimeError(f"{len(self.bad)} answers were not as wished, the first: {self.bad[0]!r}")
-        return Wave(time.perf_counter() - began, self.accepted_at - began, self.accepted_s, self.final_s)
+        wall_s, ended_at_s = time.perf_counter() - began, [at - began for at in self.ended_at]
+        return Wave(
+            wall_s, self.accepted_at - began, self.accepted_s, self.final_s, ended_at_s, self.confirmed_s, self.bad
+        )
 
     def _ready(self, poller: zmq.Poller) -> list[Socket]:
         """Wait for answers; meanwhile each client says now and then that it is there."""
@@ -182,11 +198,14 @@ class _Surf:
             at = self.heard_at = time.perf_counter()
             if kind == FINAL:
                 self.final_s.append(at - self.sent_at.pop(message_id))
+                self.ended_at.append(at)
+                self.confirmed_s.append(at - self.taken_at.pop(message_id, at))
                 if self.burst.proof not in body:
                     self.bad.append(body)
                 return True
             self.accepted_at = at
             self.accepted_s.append(at - self.sent_at[message_id])
+            self.taken_at[message_id] = at
 
 
 def serve(pipe: "Connection[Any, Any]") -> None:
@@ -202,7 +221,7 @@ def at_us(ordered_s: Sequence[float], percent: int) -> float:
 
 
 @contextmanager
-def _clients(endpoint: str, count: int) -> Generator[tuple[list[Socket], zmq.Poller]]:
+def connected(endpoint: str, count: int) -> Generator[tuple[list[Socket], zmq.Poller]]:
     """Connect so many clients, and say hello with each, so that connecting is not measured."""
     context = zmq.Context[Socket]()
     poller = zmq.Poller()

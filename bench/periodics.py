@@ -9,9 +9,8 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from futurist import periodics as futurist
 
@@ -31,7 +30,6 @@ SPACING_S = 5.0
 SPELLS = 3
 """Spacings that are watched; tasks are begun spread over one."""
 BLOCKING = 100
-BLOCKED_S = 5.0
 LONG = 64
 """Threads more, for runs that take long; Futurist is given as many more in one of its rows."""
 NODES = 10_000
@@ -39,68 +37,91 @@ PER_NODE_S = 10.0
 """Spacing of the task that runs for each of them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What a worker is given, and for how long it is watched once each task has had its turn twice."""
+
+    tasks: int = TASKS
+    blocking: int = 0
+    """So many of them block for a whole spacing."""
+    spacing_s: float = SPACING_S
+    watch_s: float = SPACING_S * SPELLS
+    threads: int = THREADS
+
+
 class Watch:
     """Notes how late the runs begin, of tasks that are due a spacing after their run before."""
 
-    def __init__(self) -> None:
+    def __init__(self, course: Course) -> None:
         self.late_s: list[float] = []
         self.ending = threading.Event()
+        self._spacing_s = course.spacing_s
 
     def task(self) -> Callable[[], None]:
         """Return a task that does nothing, and notes when."""
         due = [0.0]
 
-        @futurist.periodic(SPACING_S)
+        @futurist.periodic(self._spacing_s)
         def run() -> None:
             now = time.monotonic()
             if due[0]:
                 self.late_s.append(now - due[0])
-            due[0] = now + SPACING_S
+            due[0] = now + self._spacing_s
 
         return run
 
     def blocking(self) -> Callable[[], None]:
         """Return a task that blocks."""
 
-        @futurist.periodic(SPACING_S)
+        @futurist.periodic(self._spacing_s)
         def run() -> None:
-            self.ending.wait(BLOCKED_S)
+            self.ending.wait(self._spacing_s)
 
         return run
 
 
-def _measured(tasks: int, blocking: int, spread: Callable[[Watch, int, int], Any], kind: str) -> dict[str, float]:
-    watch = Watch()
-    stop = spread(watch, tasks, blocking)
-    threading.Event().wait(SPACING_S * 2)  # until each has run, and it is known which take long
+def watched(course: Course, spread: Callable[[Watch, Course], Callable[[], object]]) -> dict[str, float]:
+    """Return how often, how late and at what price the tasks that do not block have run.
+
+    Args:
+        spread: starts a worker with the course's tasks, and returns what stops it.
+    """
+    watch = Watch(course)
+    stop = spread(watch, course)
+    threading.Event().wait(course.spacing_s * 2)  # until each has run, and it is known which take long
     cpu_s, watch.late_s = time.process_time(), []
-    threading.Event().wait(SPACING_S * SPELLS)
+    threading.Event().wait(course.watch_s)
     cpu_s = time.process_time() - cpu_s
     watch.ending.set()
     stop()
-    late = sorted(watch.late_s) or [SPACING_S * SPELLS]
+    late = sorted(watch.late_s) or [course.watch_s]
     return {
-        f"{kind}_runs": float(len(watch.late_s)),
-        f"{kind}_late_p50_ms": late[len(late) // 2] * 1000,
-        f"{kind}_late_p99_ms": late[len(late) * 99 // 100] * 1000,
-        f"{kind}_cpu_us_per_run": cpu_s / max(1, len(watch.late_s)) * 1e6,
+        "runs": float(len(watch.late_s)),
+        "late_p50_ms": late[len(late) // 2] * 1000,
+        "late_p99_ms": late[len(late) * 99 // 100] * 1000,
+        "cpu_us_per_run": cpu_s / max(1, len(watch.late_s)) * 1e6,
     }
 
 
-def _add_all(watch: Watch, tasks: int, blocking: int, add: Callable[[Callable[[], None]], object]) -> None:
+def _measured(course: Course, spread: Callable[[Watch, Course], Callable[[], object]], kind: str) -> dict[str, float]:
+    return {f"{kind}_{name}": value for name, value in watched(course, spread).items()}
+
+
+def _add_all(watch: Watch, course: Course, add: Callable[[Callable[[], None]], object]) -> None:
     pause = threading.Event()
-    for number in range(tasks):
-        add(watch.blocking() if number < blocking else watch.task())
+    for number in range(course.tasks):
+        add(watch.blocking() if number < course.blocking else watch.task())
         if number % 20 == 0:
-            pause.wait(SPACING_S / tasks * 20)
+            pause.wait(course.spacing_s / course.tasks * 20)
 
 
-def _castirons(watch: Watch, tasks: int, blocking: int) -> Callable[[], None]:
+def castirons(watch: Watch, course: Course) -> Callable[[], None]:
+    """Start castiron's worker with a course's tasks; return what stops it."""
     clock = SystemClock()
-    pool = Bulkhead("bench", THREADS, clock, long_limit=LONG)
+    pool = Bulkhead("bench", course.threads, clock, long_limit=LONG)
     worker = PeriodicWorker(clock=clock, pool=pool, quick=pool, rng=Random(1))
     worker.start(allow_empty=True)
-    _add_all(watch, tasks, blocking, worker.add)
+    _add_all(watch, course, worker.add)
 
     def stop() -> None:
         worker.stop()
@@ -110,11 +131,12 @@ def _castirons(watch: Watch, tasks: int, blocking: int) -> Callable[[], None]:
     return stop
 
 
-def _futurists(watch: Watch, tasks: int, blocking: int, threads: int = THREADS) -> Callable[[], None]:
-    worker = futurist.PeriodicWorker([], executor_factory=lambda: ThreadPoolExecutor(threads))
+def futurists(watch: Watch, course: Course) -> Callable[[], None]:
+    """Start Futurist's worker with a course's tasks; return what stops it."""
+    worker = futurist.PeriodicWorker([], executor_factory=lambda: ThreadPoolExecutor(course.threads))
     thread = threading.Thread(target=worker.start, kwargs={"allow_empty": True})
     thread.start()
-    _add_all(watch, tasks, blocking, worker.add)
+    _add_all(watch, course, worker.add)
 
     def stop() -> None:
         worker.stop()
@@ -174,12 +196,11 @@ def _node(number: int) -> NodeState:
 def measure(**_: object) -> dict[str, float]:
     """Return the figures of both: tasks that do nothing, and the same with some among them that block."""
     figures: dict[str, float] = {}
-    for kind, spread in (("castiron", _castirons), ("futurist", _futurists)):
-        figures |= _measured(TASKS, 0, spread, kind)
-        figures |= _measured(TASKS, BLOCKING, spread, f"{kind}_beside_blocking")
-    figures |= _measured(
-        TASKS, BLOCKING, partial(_futurists, threads=THREADS + LONG), "futurist_72_threads_beside_blocking"
-    )
+    for kind, spread in (("castiron", castirons), ("futurist", futurists)):
+        figures |= _measured(Course(), spread, kind)
+        figures |= _measured(Course(blocking=BLOCKING), spread, f"{kind}_beside_blocking")
+    many = Course(blocking=BLOCKING, threads=THREADS + LONG)
+    figures |= _measured(many, futurists, "futurist_72_threads_beside_blocking")
     figures |= _per_node()
     figures["cpu_ratio_to_futurist"] = figures["castiron_cpu_us_per_run"] / figures["futurist_cpu_us_per_run"]
     return figures

@@ -13,10 +13,10 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from bench.apart import END, Apart, apart
-from castiron.testing import BMCFarm
+from castiron.testing import BMCFarm, LongTail
 from castiron.transport.vocabulary import PowerState
 
 SOURCES: Final = Path(__file__).parent / "bmcsim"
@@ -32,6 +32,19 @@ MOST_S: Final = 3_600
 
 BMCInfo = dict[str, Any]
 """driver_info of a node with one of the BMCs."""
+
+
+class Manners(NamedTuple):
+    """How BMCs answer: how late, log-normal, and how many of all datagrams are lost, each way."""
+
+    name: str
+    median_ms: int = 0
+    p99_ms: int = 0
+    loss_percent: int = 0
+
+
+AT_ONCE: Final = Manners("at once")
+REAL: Final = Manners("real ones' manners", median_ms=50, p99_ms=2_000, loss_percent=1)
 
 
 class CannotBuild(RuntimeError):
@@ -67,7 +80,7 @@ class BMCs(Protocol):
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """Return `logins` and `commands` since the start, at least."""
+        """Return `logins` and `commands` since the start, at least; bench/bmcsim has `logouts`, too."""
         ...
 
 
@@ -88,7 +101,7 @@ def built(folder: Path = BUILT) -> Path:
         fresh = program.with_suffix(f".{time.monotonic_ns()}")
         code = [str(source) for source in sources if source.suffix == ".c"]
         made = subprocess.run(
-            ["gcc", *FLAGS, "-o", str(fresh), *code, "-lcrypto"], check=False, capture_output=True, text=True
+            ["gcc", *FLAGS, "-o", str(fresh), *code, "-lcrypto", "-lm"], check=False, capture_output=True, text=True
         )
         if made.returncode:
             hint = f"on Debian: apt install {PACKAGES}" if "openssl/" in made.stderr else made.stderr.strip()
@@ -98,24 +111,25 @@ def built(folder: Path = BUILT) -> Path:
 
 
 @contextmanager
-def bmcs(count: int, *, silent_percent: int = 0, loss_percent: int = 0, seed: int = 1) -> Generator[BMCs]:
+def bmcs(count: int, *, silent_percent: int = 0, manners: Manners = AT_ONCE, seed: int = 1) -> Generator[BMCs]:
     """Serve BMCs for the length of a `with`: from C if it can be built, else from Python."""
     try:
         program = built()
     except CannotBuild as reason:
         with python_bmcs(count, seed=seed, reason=str(reason)) as farm:
             farm.silence(silent_numbers(count, silent_percent))
-            if loss_percent:
-                farm.lose(loss_percent)
+            farm.behave(manners)
             yield farm
     else:
-        options = {"silent": silent_percent, "loss": loss_percent, "seed": seed}
-        with Simulator(program, count, **options) as simulator:
+        late = {"median-ms": manners.median_ms, "p99-ms": manners.p99_ms}
+        with Simulator(
+            program, count, silent=silent_percent, loss=manners.loss_percent, seed=seed, **late
+        ) as simulator:
             yield simulator
 
 
 @contextmanager
-def python_bmcs(count: int, *, seed: int = 1, reason: str = "") -> Generator[BMCs]:
+def python_bmcs(count: int, *, seed: int = 1, reason: str = "") -> Generator["PythonBMCs"]:
     """Serve BMCs by castiron's own farm, in a process of its own."""
     with apart(_serve_python, count, seed) as process:
         yield PythonBMCs(process, reason)
@@ -245,6 +259,10 @@ class PythonBMCs:
         """Lose this share of all datagrams, from now on."""
         self._process.ask(("lose", list(range(len(self.infos))), percent))
 
+    def behave(self, manners: Manners) -> None:
+        """Answer like this, all of them, from now on."""
+        self._process.ask(("behave", list(range(len(self.infos))), manners))
+
     def counts(self) -> Mapping[str, int]:
         """Return `logins` and `commands`."""
         counts: dict[str, int] = self._process.ask(("counts", list[int](), None))
@@ -267,7 +285,13 @@ def _obeyed(farm: BMCFarm, word: str, numbers: list[int], value: Any) -> dict[st
                 farm[number].cold_reset()
             case "press":
                 farm[number].power = PowerState(value)
+            case "behave":
+                farm[number].change_faults(loss_percent=value.loss_percent, slow_s=_slowness(value))
             case _:
                 farm[number].change_faults(loss_percent=value)
     bmcs = list(farm)
     return {"logins": sum(bmc.login_count for bmc in bmcs), "commands": sum(bmc.command_count for bmc in bmcs)}
+
+
+def _slowness(manners: Manners) -> LongTail | float:
+    return LongTail(manners.median_ms / 1e3, manners.p99_ms / 1e3) if manners.median_ms else 0.0

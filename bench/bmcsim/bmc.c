@@ -441,6 +441,7 @@ static bool obey(struct farm *farm, uint32_t number, struct session *session, co
     case APP << 8 | 0x3c: /* Close Session: the answer is the last that it says */
         if (!session) return false;
         session->stage = FREE;
+        farm->counts.logouts++;
         put_byte(reply, 0);
         break;
     case CHASSIS << 8 | 0x01:

@@ -24,6 +24,7 @@ struct bmc_settings {
 struct bmc_counts {
     uint64_t datagrams; /* heard by a BMC that is there and not silent */
     uint64_t logins;    /* sessions opened */
+    uint64_t logouts;   /* sessions that their console has closed */
     uint64_t commands;  /* answered inside sessions */
     uint64_t checks;    /* Get Chassis Status among them */
     uint64_t controls;  /* Chassis Control among them */

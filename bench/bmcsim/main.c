@@ -2,7 +2,7 @@
  * bmcsim: tens of thousands of simulated BMCs on one UDP port, for measuring what speaks to them.
  *
  *     bmcsim --bmcs 10000 [--port P] [--network 127.101] [--silent PERCENT] [--loss PERCENT] [--seed N] [--seconds N]
- *            [--username NAME] [--password WORD]
+ *            [--username NAME] [--password WORD] [--median-ms N --p99-ms N]
  *
  * BMC number n is at the network's address n: 127.101.0.1 is the first. Says "ready PORT" when it serves. Then it takes
  * orders on standard input, a line each, and answers each with a line:
@@ -14,7 +14,8 @@
  *
  * It ends when standard input does, so that nobody has to remember to end it, and after --seconds at the latest. The
  * socket is bound to every address, because each BMC has its own; but what does not come from and go to 127.0.0.0/8 is
- * not answered. Silence and loss are decided here, without a delay anywhere: one thread, one epoll, no timers.
+ * not answered. Silence, loss and delays are decided here: one thread, one epoll. Answers leave at once, unless there is
+ * a --median-ms: then half of them leave later than that, and one in a hundred later than --p99-ms.
  */
 
 #define _GNU_SOURCE /* recvmmsg, sendmmsg */
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #include "bmc.h"
+#include "late.h"
 
 enum {
     BATCH = 64,                   /* datagrams for each system call: the calls are then no longer what costs most */
@@ -39,10 +41,11 @@ enum {
     MAX_BMCS = 65534,             /* of a network of 16 bits */
     MAX_LINE = 256,
     LOOPBACK = 127,
+    MOST_LATE_MS = 10000,
 };
 
 struct options {
-    uint32_t bmcs, port, network, silent_percent, loss_percent, seconds;
+    uint32_t bmcs, port, network, silent_percent, loss_percent, seconds, median_ms, p99_ms;
     struct bmc_settings settings;
 };
 
@@ -51,6 +54,8 @@ struct server {
     int udp;
     uint32_t network, bmcs, loss_percent;
     uint64_t random;
+    struct manners manners;
+    struct late *late;
     char line[MAX_LINE];
     size_t line_bytes;
 };
@@ -69,11 +74,13 @@ static void die(const char *what) {
     exit(EXIT_FAILURE);
 }
 
-static uint32_t now_s(void) {
+static uint64_t now_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)now.tv_sec;
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
+
+static uint32_t now_s(void) { return (uint32_t)(now_us() / 1000000u); }
 
 /* xorshift64*: which datagrams are lost follows from the seed. */
 static bool is_lost(struct server *server) {
@@ -97,7 +104,19 @@ static uint32_t number_at(const struct server *server, struct in_addr address) {
     return host >> 16 == server->network && (host & 0xffff) <= server->bmcs ? host & 0xffff : 0;
 }
 
-/* Answer one datagram in place; returns whether there is an answer to send. */
+/* Keep an answer until it is due. One that finds no room is lost, as on a network. */
+static void keep(struct server *server, const struct post *post, int index, struct in_addr from, size_t bytes) {
+    struct letter *letter = late_blank(server->late);
+    if (!letter) return;
+    letter->due_us = now_us() + late_draw_us(&server->manners);
+    letter->to = post->peers[index];
+    letter->from = from;
+    letter->bytes = bytes;
+    memcpy(letter->text, post->out[index], bytes);
+    late_post(server->late, letter);
+}
+
+/* Answer one datagram in place; returns whether there is an answer to send now. */
 static bool answer(struct server *server, struct post *post, int index, uint32_t at_s) {
     struct msghdr *message = &post->messages[index].msg_hdr;
     struct in_pktinfo *info = arrived_at(message);
@@ -106,7 +125,11 @@ static bool answer(struct server *server, struct post *post, int index, uint32_t
     if (!number || is_lost(server)) return false;
     const size_t bytes = farm_receive(server->farm, number, at_s, post->in[index], post->messages[index].msg_len,
                                       post->out[index]);
-    if (!bytes) return false;
+    if (!bytes || is_lost(server)) return false;
+    if (server->manners.median_us > 0) {
+        keep(server, post, index, info->ipi_addr, bytes);
+        return false;
+    }
     post->parts[index] = (struct iovec){post->out[index], bytes};
     /* From the address that was asked, whatever the routing table prefers. The control message is still that of the
        arrival, with the interface as the kernel wants it back. */
@@ -144,15 +167,36 @@ static void serve_batch(struct server *server, struct post *post) {
     }
 }
 
+static void send_due(const struct server *server) {
+    const struct letter *letter;
+    for (const uint64_t at_us = now_us(); (letter = late_take(server->late, at_us));) {
+        uint8_t control[CMSG_SPACE(sizeof(struct in_pktinfo))] = {0};
+        struct iovec part = {(void *)letter->text, letter->bytes};
+        struct msghdr message = {
+            .msg_name = (void *)&letter->to,
+            .msg_namelen = sizeof letter->to,
+            .msg_iov = &part,
+            .msg_iovlen = 1,
+            .msg_control = control,
+            .msg_controllen = sizeof control,
+        };
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        *head = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
+        head->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
+        *(struct in_pktinfo *)CMSG_DATA(head) = (struct in_pktinfo){.ipi_spec_dst = letter->from};
+        sendmsg(server->udp, &message, MSG_DONTWAIT);
+    }
+}
+
 /* Orders. */
 
 static void say_counts(const struct server *server) {
     const struct bmc_counts *counts = farm_counts(server->farm);
-    printf("datagrams=%llu logins=%llu commands=%llu checks=%llu controls=%llu refused=%llu dropped=%llu\n",
+    printf("datagrams=%llu logins=%llu logouts=%llu commands=%llu checks=%llu controls=%llu refused=%llu dropped=%llu\n",
            (unsigned long long)counts->datagrams, (unsigned long long)counts->logins,
-           (unsigned long long)counts->commands, (unsigned long long)counts->checks,
-           (unsigned long long)counts->controls, (unsigned long long)counts->refused,
-           (unsigned long long)counts->dropped);
+           (unsigned long long)counts->logouts, (unsigned long long)counts->commands,
+           (unsigned long long)counts->checks, (unsigned long long)counts->controls,
+           (unsigned long long)counts->refused, (unsigned long long)counts->dropped);
 }
 
 static bool apply(struct farm *farm, const char *word, uint32_t number) {
@@ -236,7 +280,8 @@ static struct options read_options(int count, char **words) {
         {"network", required_argument, NULL, 'n'},  {"silent", required_argument, NULL, 's'},
         {"loss", required_argument, NULL, 'l'},     {"seed", required_argument, NULL, 'r'},
         {"seconds", required_argument, NULL, 't'},  {"username", required_argument, NULL, 'u'},
-        {"password", required_argument, NULL, 'w'}, {NULL, 0, NULL, 0},
+        {"password", required_argument, NULL, 'w'}, {"median-ms", required_argument, NULL, 'm'},
+        {"p99-ms", required_argument, NULL, '9'},   {NULL, 0, NULL, 0},
     };
     struct options options = {
         .bmcs = 1000, .network = LOOPBACK << 8 | 101, .seconds = 3600, .settings = {"admin", "password", 1}};
@@ -251,8 +296,14 @@ static struct options read_options(int count, char **words) {
         case 't': options.seconds = number_of(optarg, 86400); break;
         case 'u': options.settings.username = optarg; break;
         case 'w': options.settings.password = optarg; break;
+        case 'm': options.median_ms = number_of(optarg, MOST_LATE_MS); break;
+        case '9': options.p99_ms = number_of(optarg, MOST_LATE_MS); break;
         default: exit(EXIT_FAILURE);
         }
+    }
+    if (options.p99_ms < options.median_ms) {
+        fprintf(stderr, "bmcsim: --p99-ms is not below --median-ms\n");
+        exit(EXIT_FAILURE);
     }
     return options;
 }
@@ -300,7 +351,8 @@ static void serve(struct server *server, uint32_t seconds) {
         const uint32_t gone_s = now_s() - begins_s;
         if (gone_s >= seconds) return;
         struct epoll_event events[2];
-        const int ready = epoll_wait(epoll, events, 2, (int)(seconds - gone_s) * 1000);
+        const int left_ms = (int)(seconds - gone_s) * 1000, due_ms = late_wait_ms(server->late, now_us());
+        const int ready = epoll_wait(epoll, events, 2, due_ms < 0 || due_ms > left_ms ? left_ms : due_ms);
         if (ready < 0 && errno != EINTR) die("epoll_wait");
         for (int index = 0; index < ready; index++) {
             if (events[index].data.fd == server->udp) {
@@ -309,6 +361,7 @@ static void serve(struct server *server, uint32_t seconds) {
                 return;
             }
         }
+        send_due(server);
     }
 }
 
@@ -321,13 +374,16 @@ int main(int count, char **words) {
         .bmcs = options.bmcs,
         .loss_percent = options.loss_percent,
         .random = options.settings.seed | 1u << 31,
+        .manners = {options.median_ms * 1e3, options.p99_ms * 1e3, options.settings.seed | 1u << 30},
+        .late = late_new(),
     };
-    if (!server.farm) die("farm");
+    if (!server.farm || !server.late) die("farm");
     silence(server.farm, options.bmcs, options.silent_percent);
     printf("ready %u\n", port_of(server.udp));
     fflush(stdout);
     serve(&server, options.seconds);
     close(server.udp);
+    late_free(server.late);
     farm_free(server.farm);
     return EXIT_SUCCESS;
 }

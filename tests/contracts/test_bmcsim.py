@@ -1,6 +1,9 @@
 """bench/bmcsim, the BMCs in C that loads are measured on: the same consoles say the same of it and of the farm."""
 
+import contextlib
+import socket
 import subprocess
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,12 @@ from castiron.testing import BMCFarm
 from castiron.transport.vocabulary import PowerState
 from tests.support.console import Console, Refused, Silent, ipmi_message
 from tests.support.simulators import lacking, needs
-from tests.support.udp import SOON_S, exchange_with
+from tests.support.udp import PROBE, SOON_S, exchange_with
 
 COUNT = 20
+CROWD = 200
+LATE_S = 2.5
+"""Longer than any answer is late; what comes later still, on a loaded machine, only counts as lost."""
 OFF, ON = 0x20, 0x21
 """Current power state, as Get Chassis Status has it; with the restore policy of most machines (28.2)."""
 SHORT_S = 0.2
@@ -184,6 +190,34 @@ def test_a_share_of_them_is_silent_from_the_start(program: Path) -> None:
                     console.open()
 
     assert len(silent) == COUNT * 30 // 100
+
+
+def test_answers_leave_as_late_as_real_ones_do_and_some_are_lost(program: Path) -> None:
+    """Counts, not times: how many are later than the median is a draw that 200 BMCs settle, on any machine."""
+    median_ms = 500
+    options = {"median-ms": median_ms, "p99-ms": 1_000, "loss": 10}
+    with Simulator(program, CROWD, **options) as running, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mine:
+        mine.settimeout(LATE_S)
+        for info in running.infos:
+            mine.sendto(PROBE, (info["ipmi_address"], info["ipmi_port"]))
+        began_s, heard = time.monotonic(), dict[str, float]()
+        with contextlib.suppress(TimeoutError):
+            while time.monotonic() - began_s < SOON_S:
+                heard[mine.recvfrom(2048)[1][0]] = time.monotonic() - began_s
+
+    late = sum(at_s > median_ms / 1e3 for at_s in heard.values())
+    assert CROWD * 0.7 < len(heard) < CROWD * 0.9, "a tenth is lost each way"
+    assert late > len(heard) / 3, "half of them are later than the median"
+    assert max(heard.values()) > median_ms / 1e3 * 1.3
+
+
+def test_it_counts_who_logs_out(simulator: Simulator) -> None:
+    with exchange_with(simulator.infos[0]) as exchange:
+        console = Console(exchange)
+        console.login()
+        console.command(6, 0x3C, console.managed_id.to_bytes(4, "little"))
+
+    assert simulator.counts()["logouts"] == 1
 
 
 def test_it_ends_with_its_standard_input_and_by_itself(program: Path) -> None:

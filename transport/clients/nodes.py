@@ -69,15 +69,7 @@ class AsyncNodes:
         follow: Callable[..., AsyncEventStream],
         now: Callable[[], float],
     ) -> None:
-        """Share a conversation.
-
-        Args:
-            conversation: with the conductor.
-            requests: who knows what was accepted.
-            timeout_s: for each answer.
-            follow: makes a stream of events; `Client.events`.
-            now: seconds of a clock that never goes back.
-        """
+        """Share a conversation, for which `follow` makes streams of events; answers have `timeout_s` seconds."""
         self._conversation = conversation
         self._requests = requests
         self._timeout_s = timeout_s

@@ -80,6 +80,13 @@ ACTIONS: Final[tuple[str, ...]] = (
 """All that can be asked of a node and is more than a look."""
 
 
+_ACTIONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    tag: tuple(action for action in ACTIONS if action.partition(" (")[0] == tag)
+    for tag in {action.partition(" (")[0] for action in ACTIONS}
+}
+"""Verb → all that it can ask."""
+
+
 def _moving(*targets: ProvisionTarget) -> list[str]:
     return [action_of(PROVISION, {"target": target.value}) for target in targets]
 
@@ -139,7 +146,9 @@ def guarded(record: NodeRecord, action: str, requester: str | None) -> CastironE
 
 def guarded_whole(record: NodeRecord, tag: str) -> CastironError | None:
     """Return why a guard refuses a verb whatever it says, to somebody who does not have the lock."""
-    refusals = [guarded(record, action, None) for action in ACTIONS if action == tag or action.startswith(f"{tag} (")]
+    if record.lock is None and not _standing(record):
+        return None
+    refusals = [guarded(record, action, None) for action in _ACTIONS_OF[tag]]
     return refusals[0] if all(refusals) else None
 
 
@@ -182,6 +191,8 @@ def lock_held(record: NodeRecord) -> NodeLockHeld:
 
 
 def _standing(record: NodeRecord) -> tuple[Guard, ...]:
+    if not (record.protected or record.retired or record.disable_power_off):
+        return ()  # of nearly all nodes, whenever one is shown
     stands = {
         Guard.PROTECTED: record.protected,
         Guard.RETIRED: record.retired,

@@ -17,7 +17,9 @@ from tests.support.simulators import needs
 def test_a_part_runs_and_every_figure_is_shown_and_written_with_its_unit(tmp_path: Path) -> None:
     file = tmp_path / "new" / "figures.json"
 
-    result = CliRunner().invoke(main, ["--only", "power", "--nodes", "2", "--idle-seconds", "0", "--json", str(file)])
+    result = CliRunner().invoke(
+        main, ["parts", "--only", "power", "--nodes", "2", "--idle-seconds", "0", "--json", str(file)]
+    )
 
     assert result.exit_code == 0, result.output
     written = json.loads(file.read_text())
@@ -30,7 +32,7 @@ def test_a_part_runs_and_every_figure_is_shown_and_written_with_its_unit(tmp_pat
 
 
 def test_an_unknown_part_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["--only", "power,speed", "--json", str(tmp_path / "figures.json")])
+    result = CliRunner().invoke(main, ["parts", "--only", "power,speed", "--json", str(tmp_path / "figures.json")])
 
     assert result.exit_code == 2
     assert "no part speed" in result.output
