@@ -26,11 +26,13 @@ from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.executors.opening import open_engines
+from castiron.actors.metrics.happenings import Happenings
+from castiron.actors.metrics.overseeing import open_metrics, open_watch
+from castiron.actors.metrics.slowness import SlowTurns
 from castiron.actors.nodes.place import open_permits
 from castiron.actors.parts import Parts
 from castiron.actors.periodics.periodics import Periodics, plugged_in
 from castiron.actors.pruning import Pruning
-from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import Archive
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
@@ -47,7 +49,6 @@ from castiron.actors.steps.opening import open_workers
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
-from castiron.actors.supervision.overdue import Orphanage
 from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch, Watched
 from castiron.actors.webhooks.sender import open_sender
@@ -255,7 +256,8 @@ class Conductor:
         shares = self._open_shares(clock)
         sender = open_sender(store, clock, shares, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
-        writer = ThreadedWriter(store.committer, landed=herald.landed)
+        happenings = Happenings(herald.landed)
+        writer = ThreadedWriter(store.committer, landed=happenings.landed)
         parts.add(writer.stop)
         archive = Archive(store, writer)
         parts.add(archive.stop)
@@ -263,15 +265,15 @@ class Conductor:
         if sender is not None:
             sender.start(writer.submit)
             parts.add(sender.stop)
+        slowness = SlowTurns(clock.now)
         dispatcher = PoolDispatcher(
             settings.dispatcher_threads,
             throughput=settings.dispatcher_throughput,
             slow_turn_s=settings.slow_turn_s,
+            slow_turn=slowness.ended,
         )
         parts.add(dispatcher.stop)
-        drivers = self._make_drivers(clock, settings, shares)
-        for driver in drivers.values():
-            parts.add(driver.stop, least_s=settings.graceful_shutdown_timeout_s / 4)  # BMCs have few slots: log out
+        drivers = self._open_drivers(clock, shares)
         services = Services(
             conductor=store.conductor,
             clock=clock,
@@ -308,6 +310,7 @@ class Conductor:
             boot_id=boot_id,
             bulks=bulks,
             shares=shares,
+            happenings=happenings,
             webhooks=None if sender is None else sender.figures,
         )
         front_door = FrontDoor(
@@ -332,18 +335,10 @@ class Conductor:
             **{f"{name} driver": driver for name, driver in drivers.items()},
             **({} if sender is None else {"webhooks": sender}),
         }
-        lookout = Lookout(bulletin.gauges, writer, clock)
-        watch = Watch(
-            dispatcher=dispatcher,
-            supervisor=kin.supervisor,
-            parts=threaded,
-            hung_turn_s=settings.hung_turn_s,
-            slow_turn_s=settings.slow_turn_s,
-            overdue=Orphanage(board, services.directory, clock).look,
-            sample=lookout.look,
-            failed=self._fail,
+        watch = open_watch(
+            services, kin, dispatcher, bulletin, front_door, parts=threaded, slowness=slowness, failed=self._fail
         )
-        bulletin.lookout, bulletin.front_door, bulletin.watch = lookout, front_door, watch
+        open_metrics(bulletin, settings, parts)
         services.periodics.start()
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
@@ -371,6 +366,13 @@ class Conductor:
         shares = Shares(self._settings, clock)
         self._parts.add_quick(shares.stop)
         return shares
+
+    def _open_drivers(self, clock: Clock, shares: Shares) -> Mapping[str, Driver]:
+        drivers = self._make_drivers(clock, self._settings, shares)
+        for driver in drivers.values():
+            least_s = self._settings.graceful_shutdown_timeout_s / 4  # BMCs have few slots: log out
+            self._parts.add(driver.stop, least_s=least_s)
+        return drivers
 
     def _open_periodics(self, clock: Clock, shares: Shares, drivers: Mapping[str, Driver], board: Board) -> Periodics:
         sources = [*plugged_in(), *self._periodics]

@@ -32,6 +32,7 @@ from castiron.actors.core.requests.guards import GUARDS
 from castiron.actors.core.requests.obstacles import UNDER_WAY, targets_of
 from castiron.actors.diagram import kind_of
 from castiron.actors.limits import BOUNDS, REPLACED
+from castiron.actors.metrics.prometheus import catalogue, single
 from castiron.actors.settings import Settings, bounds_in_words, default_in_words
 from castiron.transport.vocabulary import CheckResult, ProvisionEvent, ProvisionState, ProvisionTarget
 
@@ -336,6 +337,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "courses": courses,
     "steps": known_steps,
     "takeovers": takeovers,
+    "metrics": lambda: _table(("metric", "type", "labels", "meaning", "elsewhere"), catalogue.table()),
+    "node metrics": lambda: _table(("metric", "labels", "meaning", "elsewhere"), single.table()),
 }
 
 

@@ -14,6 +14,7 @@ from castiron.actors.drivers.ipmi.bmc import MAX_WAITING as MAX_BMC_CALLS
 from castiron.actors.drivers.ipmi.operations.records import MAX_RECORDS, MAX_RESERVATIONS
 from castiron.actors.drivers.ipmi.operations.sel import MAX_POLLS, MAX_TRIES
 from castiron.actors.drivers.ipmi.operations.sensors import MAX_SENSORS
+from castiron.actors.metrics.prometheus.endpoint import MAX_SCRAPES
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
 from castiron.actors.reception.rates import MAX_BUCKETS
@@ -131,6 +132,8 @@ BOUNDS: Final = (
         BUSY,
     ),
     Bound("bulk_nodes", "max_bulk_nodes", "nodes of all bulks under way: one more bulk is refused", BUSY),
+    Bound("metric_nodes", "prometheus_max_nodes", "nodes with metrics of their own; others have none", "none", _NO),
+    Bound("scrapes", MAX_SCRAPES, "readers of metrics at once: one more is closed at once", "none", _NO),
     Bound("message_bytes", MAX_MESSAGE_BYTES, "a longer body is refused", "frame.too_large", _NO),
     Bound("runbooks", MAX_RUNBOOKS, "runbooks that are stored: a new one is refused", "runbook.too_many", _NO),
     Bound("runbook_bytes", MAX_RUNBOOK_BYTES, "steps and extra of one runbook, as JSON", "argument.invalid", _NO),

@@ -110,6 +110,21 @@ class NodeActor(DispatchedActor):
         """Which of the node's owners this is."""
         return self._generation
 
+    @property
+    def known_as(self) -> str:
+        """The node, by its name."""
+        return f"node {self._state.record.name}"
+
+    def about(self, message: Any) -> RequestID | None:
+        """Return the request that a message is about: it says so itself, or changed it, or the request is under way."""
+        named: RequestID | None = getattr(message, "request_id", None)
+        batch = message.batch if isinstance(message, Landed) else self._batches.latest()
+        if named is None and batch is not None:
+            changes = (decision.change for decision in batch.decisions if decision.change is not None)
+            named = next((request.id for change in changes for request in change.requests), None)
+        active = self._state.active
+        return active.request.id if named is None and active is not None else named
+
     def on_receive(self, message: Message | Landed | Granted) -> None:
         """Decide about a message, and carry the decision out. Runs on a dispatcher thread; never blocks."""
         if not self._counts():
@@ -207,8 +222,8 @@ class NodeActor(DispatchedActor):
                 self._stop_job(ticket)
             case SetTimer() | CancelTimer():
                 self._time(effect)
-            case Checked(result=result, late_s=late_s):
-                self._services.checks.count(result, late_s)
+            case Checked(result=result, late_s=late_s, error=error):
+                self._services.checks.count(result, late_s, self.uuid, self._settled.check.started_at, error)
             case Renew():
                 self._forget()
             case Retire():

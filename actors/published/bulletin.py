@@ -3,20 +3,24 @@
 Gathers the parts' own counters when somebody asks; keeps nothing and decides nothing.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import castiron
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.dispatch.shares import Shares
+from castiron.actors.metrics.happenings import Happenings
+from castiron.actors.metrics.lag import Lags
+from castiron.actors.metrics.telling import bmcs_view, lag_views
+from castiron.actors.metrics.vitals import Vitals
 from castiron.actors.nodes.place import ENGINE, POWER, caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
-from castiron.actors.sensors.readings import MAX_BYTES
+from castiron.actors.published.board import Published
+from castiron.actors.sensors.readings import MAX_BYTES, Reading
 from castiron.actors.services import Services
 from castiron.actors.settings.shares import CALLS, LOGINS, SENSORS, SHARES
 from castiron.actors.supervision.kin import Kin
@@ -28,7 +32,9 @@ from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
 from castiron.transport.replies import Gauge, ShareView, StatusView, Welcome, marked
-from castiron.transport.vocabulary import PowerState
+
+PAGE: Final = 100
+"""Nodes of a page that is made for metrics: some 20 µs during which nothing else is published."""
 
 
 class Counted(Protocol):
@@ -40,9 +46,10 @@ class Counted(Protocol):
 
 
 class Bulletin:
-    """Speaks for one start of a conductor. Complete once `front_door`, `watch` and `lookout` have been set."""
+    """Speaks for one start of a conductor. Complete once `front_door`, `watch`, `lookout` and `lags` have been set."""
 
     front_door: FrontDoor
+    lags: Lags
     watch: Watch
     lookout: Lookout
 
@@ -59,6 +66,7 @@ class Bulletin:
         boot_id: str,
         bulks: Counted,
         shares: Shares,
+        happenings: Happenings,
         webhooks: Callable[[], dict[str, int]] | None = None,
     ) -> None:
         self._services = services
@@ -71,6 +79,7 @@ class Bulletin:
         self._boot_id = boot_id
         self._bulks = bulks
         self._shares = shares
+        self._happenings = happenings
         self._webhooks = webhooks
         self._started_at = services.clock.now()
 
@@ -106,12 +115,7 @@ class Bulletin:
             endpoint=self.front_door.endpoint,
             store=self._of_store(),
             nodes=self._of_nodes(),
-            requests={
-                "open": services.board.open_count(),
-                "running": services.permits.in_use,
-                "waiting_for_permit": services.permits.waiting,
-                "waiters": services.board.waiting(),
-            },
+            requests=self._of_requests(),
             checks={**services.checks.counts(), **services.checks.pace()._asdict()},
             actors=self._of_actors(),
             drivers=drivers,
@@ -128,7 +132,54 @@ class Bulletin:
             events={"oldest_seq": self._store.oldest_seq(), "latest_seq": self._store.latest_seq()},
             process=process.figures(),
             webhooks={} if self._webhooks is None else self._webhooks(),
+            provision_states=services.board.census.by_provision(),
+            lag=lag_views(self.lags.lately()),
+            bmcs=bmcs_view(services.checks, services.board),
         )
+
+    def vitals(self) -> Vitals:
+        """Return everything that is counted. O(parts), and O(nodes that have metrics of their own). Any thread."""
+        services, counters = self._services, self._writer.counters()
+        drivers = {name: dict(driver.counters()) for name, driver in services.drivers.items()}
+        return Vitals(
+            conductor=services.conductor,
+            version=castiron.__version__,
+            started_at=self._started_at,
+            census=services.board.census,
+            endings=services.board.endings,
+            checks=services.checks.counts(),
+            late=services.checks.lateness(),
+            response=services.checks.response_times(),
+            answers=services.checks.answers(),
+            lag=self.lags.sketches(),
+            events=self._happenings.events(),
+            requests=self._of_requests(),
+            queues=self._of_queues(drivers),
+            store={
+                "changes": counters.changes,
+                "commits": counters.commits,
+                "failures": counters.failures,
+                "backlog": self._writer.backlog(),
+                "is_writable": self._writer.state() == "ok",
+            },
+            drivers=drivers,
+            transport=self.front_door.counters(),
+            actors=self._of_actors(),
+            webhooks={} if self._webhooks is None else self._webhooks(),
+            nodes=self._told_singly(services.settings.prometheus_max_nodes),
+        )
+
+    def _told_singly(self, most: int) -> tuple[tuple[Published, Reading | None], ...]:
+        """Return the first nodes by name, a hundred at a time: a page is made while nothing is published."""
+        board, readings = self._services.board, self._services.readings
+        told: list[Published] = []
+        while len(told) < most:
+            after = told[-1].state.record.name if told else None
+            page = board.page(after=after, limit=min(PAGE, most - len(told)))
+            if not page:
+                break
+            told += page
+        return tuple((one, readings.of(one.state.record.uuid)) for one in told)
 
     def gauges(self) -> dict[str, Gauge]:
         """Return how full everything is that has a bound. O(parts) and O(identities), not O(nodes). One thread.
@@ -228,6 +279,15 @@ class Bulletin:
             "webhooks_in_flight": _held(figures["in_flight"], settings.webhook_max_in_flight, "webhook_max_in_flight"),
         }
 
+    def _of_requests(self) -> dict[str, int]:
+        services = self._services
+        return {
+            "open": services.board.open_count(),
+            "running": services.permits.in_use,
+            "waiting_for_permit": services.permits.waiting,
+            "waiters": services.board.waiting(),
+        }
+
     def _of_mailboxes(self) -> dict[str, Any]:
         services = self._services
         waiting = [
@@ -274,13 +334,12 @@ class Bulletin:
         }
 
     def _of_nodes(self) -> dict[str, int]:
-        records = [published.state.record for published in self._services.board.nodes()]
-        by_power = Counter("unknown" if record.power_state is None else record.power_state.value for record in records)
+        census = self._services.board.census
         return {
-            "total": len(records),
-            **{word: by_power[word] for word in (*(state.value for state in PowerState), "unknown")},
-            "maintenance": sum(record.maintenance for record in records),
-            "fault": sum(record.fault is not None for record in records),
+            "total": census.total,
+            **census.by_power(),
+            "maintenance": census.maintenance,
+            "fault": sum(census.by_fault().values()),
             "failing": self._services.troubles.failing(),
         }
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from castiron.actors.periodics.strategies import Strategy
+from castiron.actors.settings.prometheus import check_prometheus
 from castiron.actors.settings.shares import check_shares
 from castiron.actors.settings.values import SettingInvalid, check_value
 from castiron.transport.verbs.arguments import LEAST_INTERVAL_S
@@ -213,6 +214,12 @@ class Settings:
     slow_turn_s: float = _setting(
         0.5, "seconds from which on a turn of an actor counts as slow, and is told", least=0.01, most=600.0
     )
+    lag_warning_s: float = _setting(
+        0.25,
+        "seconds that a message may wait for its turn, at p99 of a minute, before it is told",
+        least=0.01,
+        most=600.0,
+    )
     hung_turn_s: float = _setting(
         10.0, "seconds after which an actor's turn counts as hung and it is replaced", least=0.1, most=600.0
     )
@@ -286,6 +293,22 @@ class Settings:
     webhook_max_in_flight_per_destination: int = _setting(
         1, "of these, to one receiver; 1 keeps calls in the order of their events", least=1, most=1000
     )
+    prometheus_port: int = _setting(
+        0,
+        "the TCP port of http://ADDRESS:PORT/metrics, with the extra castiron[prometheus]; 0: none",
+        least=0,
+        most=65535,
+    )
+    prometheus_address: str = _words("the IP address of that", "127.0.0.1")
+    prometheus_allow_remote: bool = _switch(
+        "it may be one that others than this machine reach: there are no keys, and everybody may read", default=False
+    )
+    prometheus_max_nodes: int = _setting(
+        0,
+        "nodes with metrics of their own, the first ones by name, some 10 lines each and 1 a sensor; 0: none",
+        least=0,
+        most=10_000,
+    )
     graceful_shutdown_timeout_s: float = _setting(
         8.0, "seconds that an orderly stop may take: log-outs, last commits", least=0.1, most=600.0
     )
@@ -305,6 +328,7 @@ class Settings:
         check_shares(self)
         self._check_executor()
         self._check_webhooks()
+        check_prometheus(self.prometheus_port, self.prometheus_address, allow_remote=self.prometheus_allow_remote)
 
     def _check_executor(self) -> None:
         if self.task_executor == TaskExecutor.TASKFLOW and find_spec("taskflow") is None:

@@ -1,6 +1,6 @@
 """The conductor under fire, as a process of its own, so that what it takes of the machine is its own.
 
-    python -m tests.fuzz.target STORE ENDPOINT
+    python -m tests.fuzz.target STORE ENDPOINT [SERVER_KEY_FILE ALLOW_LIST]
 
 Only the fake driver, for a mutated BMC address must lead nowhere; ids in order, so that a seed finds its requests
 again. Says "ready", and where it listens; ends when standard input does.
@@ -45,12 +45,14 @@ def only_fake(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, 
     return {"fake": FakeDriver(clock)}
 
 
-def serve(store: str, endpoint: str) -> None:
+def serve(store: str, endpoint: str, server_key: str | None = None, allow: str | None = None) -> None:
     """Run it until nobody writes to standard input any more."""
     numbers = itertools.count(1)
     conductor = Conductor(
         store=Path(store),
         endpoint=endpoint,
+        server_key_path=None if server_key is None else Path(server_key),
+        allow_path=None if allow is None else Path(allow),
         settings=SETTINGS,
         drivers=only_fake,
         new_id=lambda: request_id(next(numbers)),

@@ -30,6 +30,7 @@ def told(simulation: Simulation, kind: EventType) -> list[EventView]:
     return [event for event in simulation.evidence.published if event.type == kind]
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("executor", TaskExecutor)
 def test_a_thousand_waits_that_end_at_once_are_seen_to_in_the_same_tick(executor: TaskExecutor) -> None:
     few: dict[str, Any] = {"task_executor": executor, "max_engines": 3}  # what waits, or is given up, needs none

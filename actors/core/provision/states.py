@@ -31,8 +31,7 @@ _AGAIN: Final = "the cause is gone: try again"
 
 _NOT_HERE: Final = "the reference's; nothing does it here: a list that has failed has ended, and none is left to go on"
 _NO_HOLD: Final = (
-    "the reference's; no verb leads here: its agent may still be at work, while here a list that has failed has ended, "
-    "and been told, and unhold would have nothing to go on with. Ask for service, with a step hold"
+    "the reference's; no verb leads here: a list that has failed has ended, and unhold has nothing to go on with"
 )
 
 TRANSITIONS: Final[Mapping[tuple[In, On], Row]] = {

@@ -108,9 +108,13 @@ class IPMIDriver:
         """Log out of the node's BMC and end its calls; see base.Driver. Any thread; idempotent."""
         self._post(partial(self._engine.forget, node))
 
+    def probe(self, done: Callable[[], None]) -> None:
+        """Have `done` called by the engine's thread when it comes round. Any thread; never once it has ended."""
+        self._post(done)
+
     def counters(self) -> Mapping[str, int]:
-        """Return the engine's counts and gauges; see Engine.snapshot. Any thread."""
-        return self._engine.snapshot()
+        """Return the engine's counts and gauges, and the network's; see both. Any thread."""
+        return {**self._engine.snapshot(), **self._network.counters()}
 
     @property
     def thread(self) -> threading.Thread:

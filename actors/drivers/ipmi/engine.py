@@ -129,6 +129,7 @@ class Engine:
         """Take a datagram from the network, and whose it is."""
         if receiver is None or not is_ipmi(datagram):
             self.counters.stray += 1
+            self.counters.stray_noise += receiver is not None
             return
         self._guard(receiver, partial(receiver.receive, datagram))
 

@@ -22,6 +22,7 @@ from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.executors.opening import open_engines
 from castiron.actors.fleet import seat_fleet
+from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.nodes.place import open_permits
 from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.pruning import Pruning, Reading
@@ -44,6 +45,7 @@ from castiron.actors.supervision.nursery import Nursery, state_from_store
 from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.store.store import Store
 from castiron.testing.simulation.disk import SimArchive, SimWriter
+from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import CheckResult, Instant, NodeUUID
 
 PRUNING_PAUSE_S: Final = 3_600.0
@@ -126,9 +128,16 @@ class NotedChecks(Checks):
         super().__init__(now)
         self._lateness = lateness
 
-    def count(self, result: CheckResult, late_s: float) -> None:
+    def count(
+        self,
+        result: CheckResult,
+        late_s: float,
+        node: NodeUUID | None = None,
+        began_at: Instant | None = None,
+        error: CastironError | None = None,
+    ) -> None:
         """Count a check that has ended; see Checks."""
-        super().count(result, late_s)
+        super().count(result, late_s, node, began_at, error)
         self._lateness[round(late_s, 3)] += 1
 
 
@@ -153,7 +162,8 @@ class House:
         self._clock = MortalClock(ground.clock)
         self.dispatcher = SimDispatcher(ground.rng)
         board = Board(max_waiters=ground.settings.max_waiters, seq=store.latest_seq())
-        self.writer = SimWriter(store.committer, self.dispatcher, Herald(board, ground.stream).landed)
+        happenings = Happenings(Herald(board, ground.stream).landed)
+        self.writer = SimWriter(store.committer, self.dispatcher, happenings.landed)
         archive = SimArchive(store, self.writer, self.dispatcher)
         shares = Shares(ground.settings, self._clock, home=Moments(self._clock))
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings, shares)
@@ -204,6 +214,7 @@ class House:
             boot_id=ground.new_id(),
             shares=shares,
             bulks=self.bulks,
+            happenings=happenings,
         )  # without a door and a watch: nobody can ask for hello or status here
         self.reception = Reception(self.services, self.kin, archive, desk, self.intake, bulks=self.bulks)
 

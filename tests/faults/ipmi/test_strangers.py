@@ -160,6 +160,19 @@ def test_forged_refusals_under_another_session_id_do_not_end_a_login(hostile: Ho
     assert hostile.counted("logins_failed") == 0
 
 
+def test_a_forged_number_on_an_answer_to_the_probe_does_not_shut_out_the_true_one(hostile: Hostile) -> None:
+    def number(datagram: bytes) -> list[bytes]:
+        is_probes = datagram[4] == 0
+        return [datagram[:5] + b"\xfe\xff\xff\x7f\x01\0\0\0" + datagram[13:], datagram] if is_probes else [datagram]
+
+    hostile.relay.judge_answer = number
+
+    hostile.check_both()
+
+    assert hostile.counted("dropped_session") == 1
+    assert (hostile.counted("logins"), hostile.counted("retransmitted")) == (2, 0)
+
+
 def test_a_flood_of_garbage_is_counted_and_changes_nothing(hostile: Hostile) -> None:
     hostile.check_both()
     rng = random.Random(7)

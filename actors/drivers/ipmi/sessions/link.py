@@ -17,6 +17,7 @@ from castiron.actors.drivers.ipmi.sessions.codes import (
     login_error,
     nonsense,
 )
+from castiron.actors.drivers.ipmi.sessions.drops import Drop, reason
 from castiron.actors.drivers.ipmi.sessions.exchange import GET_CHASSIS_STATUS, Answer, Request
 from castiron.actors.drivers.ipmi.sessions.services import Owner, Services
 from castiron.actors.drivers.ipmi.sessions.session import LoginRefused, News, PrivilegeRefused, Progress, Session
@@ -41,7 +42,7 @@ class Phase(Enum):
     WAITING = auto()
     """The BMC is there; waits for a place to log in."""
     LOGGING_IN = auto()
-    """Holds a place."""
+    """Holds a place, until the BMC is slow to answer."""
     UP = auto()
     """The session is open."""
     CLOSING = auto()
@@ -73,6 +74,7 @@ class Link:
         self._tries = 0
         self._request: Request | None = None
         self._is_wanted = False
+        self._has_place = False
 
     @property
     def is_idle(self) -> bool:
@@ -141,24 +143,25 @@ class Link:
 
     def granted(self) -> None:
         """Log in: there is a place."""
-        self.phase = Phase.LOGGING_IN
+        self.phase, self._has_place = Phase.LOGGING_IN, True
         if self._session is not None:
             self._session.open(self._suites[0])
         self._be_patient(self._services.timing.waits_s)
 
     def receive(self, datagram: bytes) -> None:
         """Take a datagram from the BMC's address; count what is not its answer. Never raises."""
-        counters = self._services.counters
+        counters, session = self._services.counters, self._session
         counters.received += 1
+        heard = session.remseqnumber if session else None
         try:
-            news = self._session.feed(datagram) if self._session else None
+            news = session.feed(datagram) if session else None
         except Exception as error:  # noqa: BLE001 - pyghmi raises whatever a strange packet makes it raise
-            counters.dropped += 1
+            counters.drop(Drop.UNREADABLE)
             if self.phase is Phase.UP:
                 self._break(nonsense(f"sent what cannot be read ({type(error).__name__})", where=self._where))
             return
         if news is None:
-            counters.dropped += 1
+            counters.drop(reason(datagram, session, heard))
             return
         self.heard_at = self._services.now()
         self._take(news)
@@ -199,14 +202,14 @@ class Link:
             case Answer(), Phase.CLOSING:
                 self._go_down()
             case _:
-                self._services.counters.dropped += 1
+                self._services.counters.drop(Drop.UNASKED)
 
     def _be_up(self) -> None:
         self.phase = Phase.UP
         self._services.counters.logins += 1
         self._services.counters.sessions += 1
         self._be_idle()
-        self._services.logins.leave()
+        self._leave_place()
 
     def _answered(self, answer: Answer) -> None:
         if self._request is None:
@@ -251,6 +254,7 @@ class Link:
     def _send_again(self) -> None:
         self._tries += 1
         self._services.counters.retransmitted += 1
+        self._leave_place()  # whoever is silent in the middle of a login costs no time of ours: others may begin theirs
         if self.phase is Phase.PROBING and len(self._addresses) > 1:
             self._claim()  # a name with many addresses: the next one
         if self._session is not None:
@@ -279,7 +283,11 @@ class Link:
             self._peer = None
         if was is Phase.WAITING:
             self._services.logins.withdraw(self._owner)
-        elif was is Phase.LOGGING_IN:
+        self._leave_place()
+
+    def _leave_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
             self._services.logins.leave()
 
     # The wire.

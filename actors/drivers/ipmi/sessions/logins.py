@@ -1,4 +1,7 @@
-"""How many BMCs log in at once. One asks only when its first datagram was answered: the dead hold no place."""
+"""How many BMCs log in at once. The dead hold no place.
+
+One asks only when its first datagram was answered, and gives its place on when a later one is not answered at once.
+"""
 
 from typing import Final, Protocol
 

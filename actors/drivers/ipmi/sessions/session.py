@@ -169,6 +169,8 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
     def _is_expected(self, datagram: bytes) -> bool:
         if datagram[4] == 0:
             is_whole = _MIN_V15_BYTES <= datagram[13] <= len(datagram) - _V15_HEADER_BYTES
+            if self.sessioncontext is None:
+                self.remseqnumber = None  # nothing is numbered outside a session, and pyghmi would believe a forged one
             return self.sessioncontext is None and is_whole
         if datagram[4] != self.authtype:
             return False

@@ -274,3 +274,18 @@ def test_what_waits_behind_a_list_is_carried_out_after_a_write_that_failed(execu
     of.drain()
 
     assert [of.requests[one].state.value for one in (first, second)] == ["succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_what_is_late_is_ended_and_leaves_an_error_in_its_node_with_its_event_alone(executor: str) -> None:
+    of = node(executor)
+    of.settings = replace(of.settings, deploy_callback_timeout_s=2.0)
+    request = deploy(of, StepWish(step="wait", retries=1), StepWish(interface="test", step="twice"))
+    settle(of, 3.0)
+    assert (begun(of), of.record.last_error) == (["wait", "wait"], None), "it is tried again"
+
+    settle(of, 3.0)
+
+    error = of.requests[request].error or {}
+    assert (error["code"], of.record.last_error) == ("step.timeout", error["message"])
+    assert of.events[-1].type is EventType.PROVISION_SET_ERROR
