@@ -102,6 +102,8 @@ class CallDriver:
     deadline: Instant
     gives_way: bool = False
     """Nobody waits for it: it ends as soon as somebody wants something of the same BMC."""
+    next_by: Instant | None = None
+    """By then the same is asked again."""
 
 
 @dataclass(frozen=True, slots=True)

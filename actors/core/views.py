@@ -49,6 +49,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         soft_power_off_timeout_s=record.soft_power_off_timeout_s,
         power_check_interval_s=record.power_check_interval_s,
         power_check_failures=state.check.failures,
+        power_check_pace=state.check.pace,
+        power_check_due_at=state.check.due_at,
         created_at=record.created_at,
         updated_at=record.updated_at,
         revision=record.revision,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
@@ -20,6 +20,9 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.settings import Settings
 from castiron.actors.settings.shares import LOOK_UPS, REDFISH
 from castiron.transport.errors import ArgumentInvalid
+
+if TYPE_CHECKING:
+    from castiron.actors.drivers.ipmi.pacing.limits import Limits
 
 GROUP: Final = "castiron.drivers"
 """The entry point group. An entry's name is the driver's; its object takes a Clock and returns a Driver."""
@@ -36,13 +39,24 @@ def make_fake(clock: Clock) -> Driver:
     return FakeDriver(clock)
 
 
-def make_ipmi(clock: Clock, *, max_logins: int | None = None, look_ups: Bulkhead | None = None) -> Driver:
-    """Make the `ipmi` driver; its own default of logins at once, and threads of its own, if not given."""
+def make_ipmi(clock: Clock, *, limits: "Limits | None" = None, look_ups: Bulkhead | None = None) -> Driver:
+    """Make the `ipmi` driver; its own defaults of how much at once, and threads of its own, if not given."""
     from castiron.actors.drivers.ipmi import IPMIDriver  # noqa: PLC0415 - loaded at first use: pyghmi costs 60 ms
 
-    if max_logins is None:
-        return IPMIDriver(clock, look_ups=look_ups)
-    return IPMIDriver(clock, look_ups=look_ups, max_logins=max_logins)
+    return IPMIDriver(clock, limits=limits, look_ups=look_ups)
+
+
+def ipmi_limits(settings: Settings) -> "Limits":
+    """Return how much may be asked of IPMI BMCs at once, as the settings have it."""
+    from castiron.actors.drivers.ipmi.pacing.limits import Limits  # noqa: PLC0415 - loaded at first use, as above
+
+    return Limits(
+        logins=settings.ipmi_max_logins,
+        logins_per_s=settings.ipmi_max_logins_per_s,
+        datagrams_per_s=settings.ipmi_max_datagrams_per_s,
+        datagrams_per_bmc_per_s=settings.ipmi_max_datagrams_per_bmc_per_s,
+        calls_per_bmc=settings.ipmi_max_calls_per_bmc,
+    )
 
 
 def make_redfish(clock: Clock, *, pool: Bulkhead | None = None) -> Driver:
@@ -152,7 +166,7 @@ class Registry:
 def make_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
     """Make every driver of a conductor; a plug-in that does not load is left out, and logged."""
     factories: dict[str, Factory] = {
-        "ipmi": partial(make_ipmi, max_logins=settings.ipmi_max_logins, look_ups=shares[LOOK_UPS]),
+        "ipmi": lambda clock: make_ipmi(clock, limits=ipmi_limits(settings), look_ups=shares[LOOK_UPS]),
         "redfish": partial(make_redfish, pool=shares[REDFISH]),
     }
     registry = Registry(clock, factories=factories)

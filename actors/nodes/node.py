@@ -49,7 +49,7 @@ from castiron.actors.core.messages import (
     TimerDue,
 )
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.state import NodeState, Ticket, asks_bmc
+from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, Done, NotDone, Target
@@ -178,7 +178,7 @@ class NodeActor(DispatchedActor):
         active = self._state.active
         if heard.ticket == self._state.check.call or active is None:
             return heard.ticket == self._state.check.call
-        return heard.ticket == active.call or any(heard.ticket == lane.call for lane in active.lanes if asks_bmc(lane))
+        return active.is_bmcs(heard.ticket)
 
     def _release_landed(self) -> None:
         while (batch := self._batches.take_landed()) is not None:
@@ -293,7 +293,13 @@ class NodeActor(DispatchedActor):
             )
             return heard(NotDone(error=error, applied=Applied.NO))
         target = Target(node=record.uuid, generation=self._generation, info=record.driver_info)
-        call = Call(target=target, operation=effect.operation, deadline=effect.deadline, gives_way=effect.gives_way)
+        call = Call(
+            target=target,
+            operation=effect.operation,
+            deadline=effect.deadline,
+            gives_way=effect.gives_way,
+            next_by=effect.next_by,
+        )
         return driver.submit(call, heard)
 
     def _work(self, effect: CallWorker) -> None:

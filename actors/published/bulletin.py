@@ -228,6 +228,10 @@ class Bulletin:
             "bulk_nodes": _held(bulk_nodes, settings.max_bulk_nodes, "max_bulk_nodes"),
             "logins": _held(ipmi.get("logging_in", 0), settings.ipmi_max_logins, "ipmi_max_logins"),
             "logins_waiting": Gauge(used=ipmi.get("login_queue", 0)),
+            "datagrams_per_s": _capped(
+                ipmi.get("datagrams_per_s", 0), round(settings.ipmi_max_datagrams_per_s), "ipmi_max_datagrams_per_s"
+            ),
+            "datagrams_waiting": Gauge(used=ipmi.get("paced", 0)),
             "fleet": _held(self._kin.fleet.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"),
             "allocation_changes": _held(
                 self._kin.keeper.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"

@@ -66,6 +66,14 @@ class Settings:
     power_check_start_spread_s: float = _setting(
         10.0, "seconds over which the first checks, and logins, are spread at a start", least=0.0, most=3600.0
     )
+    power_check_after_action_s: float = _setting(
+        3.0,
+        "seconds from the end of an action on a machine's power to the next check; each further one comes after twice "
+        "as long, up to the usual interval; 0: checks do not come more often then",
+        least=0.0,
+        above_zero=LEAST_INTERVAL_S,
+        most=3600.0,
+    )
     power_check_backoff_max_s: float = _setting(
         300.0, "the most that the interval grows to by doubling while a BMC gives no power state", least=0.0, most=DAY_S
     )
@@ -255,6 +263,24 @@ class Settings:
     )
     ipmi_max_logins: int = _setting(
         256, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000
+    )
+    ipmi_max_logins_per_s: float = _setting(
+        1000.0, "IPMI logins begun per second, by BMCs that have answered; 0: any number", least=0.0, most=1e6
+    )
+    ipmi_max_datagrams_per_s: float = _setting(
+        10_000.0,
+        "datagrams to all IPMI BMCs per second; beyond it checks wait, requests go first; 0: any number",
+        least=0.0,
+        most=1e6,
+    )
+    ipmi_max_datagrams_per_bmc_per_s: float = _setting(
+        100.0, "the same, to one address, which several nodes may share; 0: any number", least=0.0, most=1e6
+    )
+    ipmi_max_calls_per_bmc: int = _setting(
+        2,
+        "commands at once to one address, which several nodes may share; checks leave the last place to requests",
+        least=1,
+        most=64,
     )
     redfish_max_calls: int = _setting(
         16, "Redfish BMCs that are asked at once, in as many threads; each by one call at a time", least=1, most=1000

@@ -12,7 +12,7 @@ from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
-from castiron.actors.drivers.registry import make_drivers, make_fake, make_redfish
+from castiron.actors.drivers.registry import ipmi_limits, make_drivers, make_fake, make_redfish
 from castiron.actors.settings import Settings
 from castiron.actors.settings.shares import LOOK_UPS, REDFISH
 
@@ -29,7 +29,7 @@ def impatient_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mappi
     timing = Timing(waits_s=IMPATIENT_WAITS_S)
     return {
         "fake": make_fake(clock),
-        "ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=timing, look_ups=shares[LOOK_UPS]),
+        "ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=timing, look_ups=shares[LOOK_UPS]),
         "redfish": make_redfish(clock, pool=shares[REDFISH]),
     }
 

@@ -239,6 +239,10 @@ class Simulation:
         assert self.house.failure is None
         self._check_answers(audit)
         services = self.services
+        for request in audit.requests:
+            told = services.board.request(request.id)
+            assert told is None or replace(told, trace=request.trace) == request
+            assert told is None or [entry.word for entry in told.trace] == [entry.word for entry in request.trace]
         assert (services.permits.in_use, services.permits.waiting) == (0, 0)
         assert (services.board.waiting(), services.board.open_count()) == (0, 0)
         assert len(self._timers()) == 1  # that of the next pruning
@@ -246,7 +250,7 @@ class Simulation:
         assert {published.state.record.uuid for published in services.board.nodes()} == set(by_uuid)
         for published in services.board.nodes():
             shown, stored = published.state.record, by_uuid[published.state.record.uuid]
-            assert (shown.name, shown.revision, shown.fault) == (stored.name, stored.revision, stored.fault)
+            assert shown == stored  # changes write what has changed: all the rest must be there from before
             assert (published.state.active, published.state.queue, published.state.interrupted) == (None, (), None)
             assert published is services.board.node(shown.name)
         assert [page.state.record.name for page in services.board.page(after=None, limit=1000)] == sorted(

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import (
     AlarmState,
+    CheckPace,
     Fault,
     OnRestart,
     Policy,
@@ -163,6 +164,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     revision: int
+    power_check_pace: CheckPace = CheckPace.OFF
+    """How often it is checked, and so why."""
+    power_check_due_at: float | None = None
+    """When its next power check comes at the latest; in the past: it is under way; nil: none comes."""
     protected: bool = False
     """It is not given back, rebuilt or forgotten."""
     protected_reason: str | None = None

@@ -19,7 +19,7 @@ from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, DriverInfo, NotDone, Outcome
 from castiron.actors.drivers.ipmi.engine import Engine, stopping
-from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS
+from castiron.actors.drivers.ipmi.pacing.limits import Limits
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import check
 from castiron.actors.drivers.ipmi.wire.names import Lookup, ask_resolver, start_in, start_thread
@@ -42,7 +42,7 @@ class IPMIDriver:
 
     Args:
         clock: whose time deadlines are in.
-        max_logins: logins at once.
+        limits: how much at once.
         timing: how long silence is borne.
         make_socket: makes the UDP sockets.
         lookup: resolves a host name, blocking.
@@ -56,7 +56,7 @@ class IPMIDriver:
         self,
         clock: Clock,
         *,
-        max_logins: int = DEFAULT_MAX_LOGINS,
+        limits: Limits | None = None,
         timing: Timing | None = None,
         make_socket: SocketFactory | None = None,
         lookup: Lookup = ask_resolver,
@@ -70,7 +70,7 @@ class IPMIDriver:
             network=self._network,
             post=self._post,
             timing=timing or Timing(),
-            max_logins=max_logins,
+            limits=limits or Limits(),
             rng=rng or random.SystemRandom(),
             lookup=lookup,
             start=start_thread if look_ups is None else partial(start_in, look_ups),

@@ -19,6 +19,7 @@ from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
 from castiron.actors.drivers.ipmi.wire.address import SocketAddress
+from castiron.actors.drivers.registry import ipmi_limits
 from castiron.actors.settings import Settings
 from castiron.store.store import Store
 from castiron.testing.simulation.direct import DirectDriver
@@ -250,7 +251,7 @@ class Simulation:
     def _drivers(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
         del shares  # nothing here blocks
         network = SimNetwork(clock, self._responders)
-        ipmi = InlineIPMIDriver(clock, network, rng=self._engine_rng, max_logins=settings.ipmi_max_logins)
+        ipmi = InlineIPMIDriver(clock, network, rng=self._engine_rng, limits=ipmi_limits(settings))
         network.driver = ipmi
         return {"direct": DirectDriver(clock, self._by_address), "ipmi": ipmi}
 

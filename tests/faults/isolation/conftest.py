@@ -23,6 +23,7 @@ from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.redfish import RedfishDriver
+from castiron.actors.drivers.registry import ipmi_limits
 from castiron.actors.settings import Settings, settings_from
 from castiron.actors.settings.shares import LOOK_UPS
 from castiron.testing import BMCFarm, Faults, running_conductor
@@ -58,7 +59,7 @@ def patient_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping
     """Make drivers with few places, and patience."""
     return {
         "fake": FakeDriver(clock),
-        "ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=PATIENT, look_ups=shares[LOOK_UPS]),
+        "ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=PATIENT, look_ups=shares[LOOK_UPS]),
         "redfish": RedfishDriver(clock, pool=Bulkhead("redfish_calls", PLACES, clock, long_limit=PLACES)),
     }
 

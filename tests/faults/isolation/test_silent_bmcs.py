@@ -14,6 +14,7 @@ from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
+from castiron.actors.drivers.registry import ipmi_limits
 from castiron.actors.settings import Settings
 from castiron.actors.settings.shares import LOOK_UPS
 from castiron.testing import BMCFarm, Faults, SimulatedBMC, running_conductor
@@ -57,7 +58,7 @@ def conductor(farm: BMCFarm) -> Generator[Conductor]:
 
 
 def make_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
-    return {"ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=TIMING, look_ups=shares[LOOK_UPS])}
+    return {"ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=TIMING, look_ups=shares[LOOK_UPS])}
 
 
 def is_silent(number: int) -> bool:
