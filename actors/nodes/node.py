@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from castiron.actors.core.effects import (
     Accept,
@@ -51,6 +51,7 @@ from castiron.actors.core.messages import (
 from castiron.actors.core.node import decide, suspend
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
+from castiron.actors.dispatch.grid import drawn
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
 from castiron.actors.drivers.base import Call, Done, NotDone, Target
 from castiron.actors.drivers.work import Secret
@@ -80,6 +81,8 @@ class NodeActor(DispatchedActor):
 
     def __init__(self, services: Services, kin: Kin, state: NodeState, generation: int) -> None:
         super().__init__(dispatcher=services.dispatcher, inbox_limit=services.settings.node_mailbox_limit)
+        self.uuid: Final[NodeUUID] = state.record.uuid
+        """The node's identity."""
         self._services = services
         self._kin = kin
         self._state = state
@@ -91,15 +94,10 @@ class NodeActor(DispatchedActor):
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
         self._hand = services.engines.hand()
-        self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
+        self._place = Place(services.permits, state.record.uuid, generation, partial(telling.tell, self.actor_ref))
         self._retry: Timer | None = None
         self._seq = services.board.seq
         self._undecided: Message | None = None
-
-    @property
-    def uuid(self) -> NodeUUID:
-        """The node's identity."""
-        return self._state.record.uuid
 
     @property
     def generation(self) -> int:
@@ -252,13 +250,12 @@ class NodeActor(DispatchedActor):
                 self._hand.close()
                 self._place.lend_engine()
             case RetakeEngine(ticket=ticket):
-                self._place.retake_engine(partial(self._tell_self, EngineGranted(ticket=ticket)))
+                self._place.retake_engine(partial(telling.tell, self.actor_ref, EngineGranted(ticket=ticket)))
 
     def _time(self, effect: SetTimer | CancelTimer) -> None:
         if isinstance(effect, CancelTimer):
             return self._cancel_timer(effect.ticket)
-        early_s = effect.early_s * self._services.rng.random() if effect.early_s else 0.0
-        at = Instant(effect.at - early_s)
+        at = drawn(effect.at, effect.early_s, self._services.rng.random()) if effect.early_s else effect.at
         self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
         return None
 
@@ -374,7 +371,4 @@ class NodeActor(DispatchedActor):
         return self._services.board
 
     def _call_at(self, at: Instant, message: Message) -> Timer:
-        return self._services.clock.call_at(at, partial(self._tell_self, message))
-
-    def _tell_self(self, message: Message | Granted) -> None:
-        telling.tell(self.actor_ref, message)
+        return self._services.clock.call_at(at, partial(telling.tell, self.actor_ref, message))

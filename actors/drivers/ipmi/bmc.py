@@ -85,8 +85,10 @@ class BMC:
     def due_at(self) -> Instant | None:
         """Return when `expire` is to be called, or None."""
         current, due_at = self._current, self._link.due_at
+        if not self._calls and self._postponed is None and due_at is not None:  # as it is between checks, and in one
+            return due_at if current is None else min(due_at, current.call.deadline)
         if current is None and not self._calls:
-            return due_at  # as it is between two checks
+            return due_at
         times = [pending.call.deadline for pending in self._calls]
         if current is not None:
             times.append(current.call.deadline)
@@ -164,10 +166,13 @@ class BMC:
 
     def expire(self, now: Instant) -> None:
         """Do what is due by then; see Engine.expire."""
+        due_at = self.due_at()
+        if not self._calls and due_at is not None and due_at > now:
+            return self._changed(self)  # an answer came before its time was over, as nearly always
         self._end_late(now)
         if self._link.due_at is not None and self._link.due_at <= now:
             self._link.expire()
-        self._settle()
+        return self._settle()
 
     # What the link tells.
 

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from castiron.actors.dispatch.bulkhead import Bulkhead
@@ -170,11 +171,9 @@ class IPMIDriver:
     def _turn(self) -> None:
         ready = self._epoll.poll(self._patience_s())
         self._beats += 1
-        for fileno, _ in ready:
-            index = self._sockets.get(fileno)
-            if index is not None:
-                for receiver, datagram in self._network.read(index):
-                    self._engine.receive(receiver, datagram)
+        arrived = [self._network.read(self._sockets[fileno]) for fileno, _ in ready if fileno in self._sockets]
+        for receiver, datagram in chain.from_iterable(arrived):
+            self._engine.receive(receiver, datagram)
         # First awake, then the inbox: what is put in from here on wakes the next turn.
         self._is_awake = False
         for _ in range(min(len(self._inbox), MAX_INBOX_BATCH)):

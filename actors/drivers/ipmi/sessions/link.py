@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
+from castiron.actors.dispatch.grid import after, before
 from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
 from castiron.actors.drivers.ipmi.sessions.codes import (
     APP,
@@ -263,7 +264,7 @@ class Link:
     def _be_idle(self) -> None:
         self._request, self._is_wanted = None, False
         next_by = None if self._is_forgetful else self.next_by
-        self.due_at = keepalive_at(self._services.now(), next_by, self._services.timing)
+        self.due_at = before(keepalive_at(self._services.now(), next_by, self._services.timing))
 
     def _keep_alive(self) -> None:
         self.ask(GET_CHASSIS_STATUS)
@@ -278,7 +279,7 @@ class Link:
 
     def _wait_for_answer(self) -> None:
         wait_s = self._waits[self._tries - 1] * (1 + self._services.timing.jitter * self._services.jitter.random())
-        self.due_at = Instant(self._services.now() + wait_s)
+        self.due_at = after(Instant(self._services.now() + wait_s))
 
     def _send_again(self) -> None:
         self._tries += 1
