@@ -19,10 +19,10 @@ from uuid import uuid4
 
 import castiron
 from castiron.actors.bulk.bulks import Bulks
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.crew import start_actors
 from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.executors.opening import open_engines

@@ -13,9 +13,9 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Final
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.settings import Settings
 from castiron.actors.settings.shares import LOOK_UPS, REDFISH

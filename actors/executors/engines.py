@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended, Forgo, NotBegun
 from castiron.actors.core.provision.run import Run
-from castiron.actors.dispatch.bulkhead import Bulkhead
-from castiron.actors.dispatch.pieces import Ended, Forgo, NotBegun
 from castiron.actors.executors.builtin import BuiltInEngine
 from castiron.actors.executors.executor import Answer, Engine, Open
 from castiron.actors.steps.results import said

@@ -1,6 +1,6 @@
 """Which executor a conductor has, as its settings say. TaskFlow is imported here, and only if it is wanted."""
 
-from castiron.actors.dispatch.shares import Shares
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.executors.engines import Engines
 from castiron.actors.parts import Parts
 from castiron.actors.settings import Settings

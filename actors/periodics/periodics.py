@@ -12,8 +12,8 @@ from importlib.metadata import entry_points
 from random import Random
 from typing import Any, Final
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.periodics.declaring import Terms, is_periodic, terms_of
 from castiron.actors.periodics.roll import SpacingOf

@@ -12,8 +12,8 @@ from functools import partial
 from random import Random
 from typing import Any, Final
 
+from castiron.actors.bulkheads.pieces import LONG_S, Ended, NotBegun, Overdue, Pool
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.pieces import LONG_S, Ended, NotBegun, Overdue, Pool
 from castiron.actors.periodics.declaring import NeverAgain
 from castiron.actors.periodics.strategies import first_run, first_run_for_node, next_run
 from castiron.actors.periodics.task import UNDER_WAY, Stand, Task, Watcher

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any, Final, Protocol, cast
 
 import castiron
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.metrics.lag import Lags
 from castiron.actors.metrics.telling import bmcs_view, lag_views

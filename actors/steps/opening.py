@@ -1,6 +1,6 @@
 """The workers of a conductor, with the steps that its settings and its plug-ins bring."""
 
-from castiron.actors.dispatch.shares import Shares
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.parts import Parts
 from castiron.actors.settings import Settings
 from castiron.actors.settings.shares import STEPS

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, cast
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
-from castiron.actors.dispatch.pieces import Ended, NotBegun, TooLate
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended, NotBegun, TooLate
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, RunStep
 from castiron.actors.steps.declaring import StepContext

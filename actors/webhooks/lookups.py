@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
-from castiron.actors.dispatch.pieces import Ended
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended
 
 T = TypeVar("T")
 

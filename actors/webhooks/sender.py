@@ -16,9 +16,9 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.services import Written
 from castiron.actors.settings import Settings
 from castiron.actors.settings.shares import WEBHOOKS

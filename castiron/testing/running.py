@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor, MakeDrivers
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing

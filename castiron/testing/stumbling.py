@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Call, Driver, DriverInfo, Outcome, SetPower
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.settings import Settings

@@ -11,9 +11,9 @@ from pathlib import Path
 import pykka
 import pytest
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.settings import Settings

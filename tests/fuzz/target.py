@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.settings import Settings

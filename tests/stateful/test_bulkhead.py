@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
-from castiron.actors.dispatch.pieces import LONG_S, Ended, Forgo, NotBegun, Overdue, Piece
-from castiron.actors.dispatch.threads import Source
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import LONG_S, Ended, Forgo, NotBegun, Overdue, Piece
+from castiron.actors.bulkheads.threads import Source
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.transport.vocabulary import Instant, Seconds
 

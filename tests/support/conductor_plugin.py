@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pykka
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.mailbox import Mailbox
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Call, Driver, DriverInfo, Outcome
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.fake_machine import FakeBMC

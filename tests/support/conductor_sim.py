@@ -13,12 +13,12 @@ from typing import Any, Final
 import pykka
 
 from castiron.actors.asking import Asked
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.core.messages import Remove
 from castiron.actors.delivery import deliver, node_not_found
-from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.mailbox import Mailbox
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.fleet import CreateNode, FleetActor, SetNode, being_replaced

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, DriverInfo, NotDone, Outcome
 from castiron.actors.drivers.ipmi.engine import Engine, stopping

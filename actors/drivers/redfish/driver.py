@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.pieces import Ended
 from castiron.actors.drivers.base import Call, DriverInfo, Outcome, Target
 from castiron.actors.drivers.generations import Generations, superseded
 from castiron.actors.drivers.operations import VerifyCredentials

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
+from castiron.actors.bulkheads.pieces import LONG_S, Ended, Forgo, NotBegun, Overdue, Pool
 from castiron.actors.dispatch.clock import Clock, Timer
-from castiron.actors.dispatch.pieces import LONG_S, Ended, Forgo, NotBegun, Overdue, Pool
 from castiron.actors.drivers.base import Call, Done, NotDone, Outcome
 from castiron.actors.drivers.redfish.operations.table import LONG, carry_out
 from castiron.actors.drivers.redfish.turns import Todo, Turns

@@ -13,11 +13,11 @@ from typing import Final
 
 from castiron.actors.allocations.seating import seat_keeper
 from castiron.actors.bulk.bulks import Bulks
+from castiron.actors.bulkheads.shares import Shares
+from castiron.actors.bulkheads.threads import Source
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
-from castiron.actors.dispatch.shares import Shares
-from castiron.actors.dispatch.threads import Source
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.executors.opening import open_engines

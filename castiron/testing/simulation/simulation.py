@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import UUID
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.core.views import event_view
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 import castiron
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.settings import Settings

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.ipmi import IPMIDriver

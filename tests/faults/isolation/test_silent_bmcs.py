@@ -9,8 +9,8 @@ from collections.abc import Generator, Mapping
 import pytest
 
 from castiron import Conductor
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.redfish import RedfishDriver
 from tests.support.driver_calls import Caller

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.drivers.base import Call, Done, Driver, GetPower, Outcome, SetPower
 from castiron.actors.nodes.node import NodeActor
 from castiron.actors.settings import Settings

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended, NotBegun
+from castiron.actors.bulkheads.shares import Shares
+from castiron.actors.bulkheads.threads import IDLE, Threads
 from castiron.actors.dispatch.clock import SystemClock
-from castiron.actors.dispatch.pieces import Ended, NotBegun
-from castiron.actors.dispatch.shares import Shares
-from castiron.actors.dispatch.threads import IDLE, Threads
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.ipmi.wire.names import MAX_LOOKUPS
 from castiron.actors.settings import SettingInvalid, Settings

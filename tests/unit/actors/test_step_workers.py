@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, RunStep

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.core.provision.run import Finish, Run
-from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.executors.engines import Engines
 from castiron.actors.executors.executor import Answer

@@ -6,9 +6,9 @@ from random import Random
 
 import pykka
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.shares import Shares
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.settings import Settings

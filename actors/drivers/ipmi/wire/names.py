@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.drivers.ipmi.wire.address import Address, literal_address
 from castiron.transport.vocabulary import Instant
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, cast
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.threads import Piece, Source
 from castiron.actors.core.provision.catalogue import Arg
-from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.threads import Piece, Source
 from castiron.actors.drivers.work import Deferred
 from castiron.actors.settings import Settings
 from castiron.actors.steps import StepContext, deferred, step

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended, NotBegun, Overdue
 from castiron.actors.dispatch.clock import SystemClock
-from castiron.actors.dispatch.pieces import Ended, NotBegun, Overdue
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.periodics.declaring import NeverAgain, Terms, periodic, terms_of
 from castiron.actors.periodics.strategies import Strategy

@@ -13,9 +13,9 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from castiron.actors.bulkheads.pieces import LONG_S, Done, Ended, Forgo, NotBegun, Piece
+from castiron.actors.bulkheads.threads import Home, Threads, name_of
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.pieces import LONG_S, Done, Ended, Forgo, NotBegun, Piece
-from castiron.actors.dispatch.threads import Home, Threads, name_of
 from castiron.transport.vocabulary import Instant
 
 DEFAULT_SPARE: Final = 64

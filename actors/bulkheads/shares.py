@@ -5,9 +5,9 @@ May come in: how the shares are opened, told and stopped. Must not: which there 
 
 from typing import Final
 
-from castiron.actors.dispatch.bulkhead import Bulkhead, Standing
+from castiron.actors.bulkheads.bulkhead import Bulkhead, Standing
+from castiron.actors.bulkheads.threads import Home, Threads
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.dispatch.threads import Home, Threads
 from castiron.actors.settings import Settings
 from castiron.actors.settings.shares import SHARES, spare
 
