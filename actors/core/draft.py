@@ -69,7 +69,11 @@ class Draft:
             self.order(ReleasePermit(permit))
         if first is not None:
             needs_engine = first.verb == PROVISION and self.state.interrupted is None
-            self.order(AcquirePermit(first.id, first.verb, _target(first), needs_engine))
+            self.order(
+                AcquirePermit(
+                    first.id, first.verb, _target(first), needs_engine=needs_engine, requester=first.requester
+                )
+            )
         self.state = replace(self.state, permit=wanted)
 
     def kept(self, request_id: RequestID) -> RequestRecord:

@@ -8,13 +8,11 @@ answered.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, assert_never
-
-from pykka import ActorDeadError, ActorRef
 
 from castiron.actors.core.effects import (
     Accept,
@@ -46,10 +44,8 @@ from castiron.actors.core.messages import (
     EngineGranted,
     Heard,
     Message,
-    Moved,
     PermitGranted,
     Recover,
-    Reported,
     TimerDue,
 )
 from castiron.actors.core.node import decide, suspend
@@ -57,10 +53,10 @@ from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
 from castiron.actors.dispatch.grid import drawn
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
-from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
+from castiron.actors.drivers.base import Call, Done, NotDone, Target
 from castiron.actors.drivers.work import Secret
-from castiron.actors.executors.executor import Answer
-from castiron.actors.nodes.batch import Batch, Batches, Landed
+from castiron.actors.nodes import telling
+from castiron.actors.nodes.batch import Batches, Landed
 from castiron.actors.nodes.place import Granted, Place, classes_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
@@ -73,7 +69,8 @@ from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
 from castiron.store.errors import StaleAllocation, StoreError, StoreUnwritable
 from castiron.store.records import Commit
-from castiron.transport.errors import BMCUnsupported, CastironError
+from castiron.transport.errors import BMCUnsupported
+from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
@@ -97,7 +94,7 @@ class NodeActor(DispatchedActor):
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
         self._hand = services.engines.hand()
-        self._place = Place(services.permits, state.record.uuid, generation, partial(_tell, self.actor_ref))
+        self._place = Place(services.permits, state.record.uuid, generation, partial(telling.tell, self.actor_ref))
         self._retry: Timer | None = None
         self._seq = services.board.seq
         self._undecided: Message | None = None
@@ -166,7 +163,9 @@ class NodeActor(DispatchedActor):
         self._state = decision.state
         if decision.change is not None:
             batch = self._batches.open(decision)
-            self._services.writer.submit(decision.change, partial(_landed, self.actor_ref, self._reporter, batch))
+            self._services.writer.submit(
+                decision.change, partial(telling.landed, self.actor_ref, self._reporter, batch)
+            )
         elif not self._batches.follow(decision):
             self._undecided = None
             self._release((decision,))
@@ -242,15 +241,16 @@ class NodeActor(DispatchedActor):
 
     def _keep_place(self, effect: AcquirePermit | ReleasePermit | LendEngine | RetakeEngine) -> None:
         match effect:
-            case AcquirePermit(request_id=request_id, verb=verb, target=target, needs_engine=needs_engine):
-                self._place.ask_for(request_id, *classes_of(verb, target, needs_engine=needs_engine))
+            case AcquirePermit():
+                kinds = classes_of(effect.verb, effect.target, needs_engine=effect.needs_engine)
+                self._place.ask_for(effect.request_id, *kinds, whose=identity_of(effect.requester))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
             case LendEngine():
                 self._hand.close()
                 self._place.lend_engine()
             case RetakeEngine(ticket=ticket):
-                self._place.retake_engine(partial(_tell, self.actor_ref, EngineGranted(ticket=ticket)))
+                self._place.retake_engine(partial(telling.tell, self.actor_ref, EngineGranted(ticket=ticket)))
 
     def _time(self, effect: SetTimer | CancelTimer) -> None:
         if isinstance(effect, CancelTimer):
@@ -274,14 +274,14 @@ class NodeActor(DispatchedActor):
                 return self._work(effect)
             case DrawPassword(ticket=ticket):
                 drawn = Secret(draw_password(self._services.secret_rng))
-                return _heard(self.actor_ref, ticket, None, Done(value=drawn))
+                return telling.heard(self.actor_ref, ticket, None, Done(value=drawn))
             case AskExecutor(ticket=ticket, key=key, run=run):
-                return self._hand.ask(key, run, partial(_moved, self.actor_ref, ticket))
+                return self._hand.ask(key, run, partial(telling.moved, self.actor_ref, ticket))
 
     def _drive(self, effect: CallDriver) -> None:
         record = self._settled.record
         new_id = self._services.new_id if self._services.settings.force_power_state_during_sync else None
-        heard = partial(_heard, self.actor_ref, effect.ticket, new_id)
+        heard = partial(telling.heard, self.actor_ref, effect.ticket, new_id)
         driver = self._services.drivers.get(record.driver)
         if driver is None:
             error = BMCUnsupported(
@@ -311,9 +311,9 @@ class NodeActor(DispatchedActor):
             attempt=effect.attempt,
             deadline=effect.deadline,
             token=services.tokens.give(record.uuid, place),
-            report=Reports(partial(_reported, self.actor_ref, effect.ticket)),
+            report=Reports(partial(telling.reported, self.actor_ref, effect.ticket)),
         )
-        heard = partial(_heard, self.actor_ref, effect.ticket, None)
+        heard = partial(telling.heard, self.actor_ref, effect.ticket, None)
         whose = (record.uuid, effect.request_id, effect.name)
         job = Job(work=effect.work, context=context, done=heard, whose=whose)
         self._jobs[effect.ticket] = services.workers.submit(job)
@@ -371,34 +371,4 @@ class NodeActor(DispatchedActor):
         return self._services.board
 
     def _call_at(self, at: Instant, message: Message) -> Timer:
-        return self._services.clock.call_at(at, partial(_tell, self.actor_ref, message))
-
-
-def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
-    """Tell an actor that may have ended meanwhile; its successor starts from the store and needs no such message."""
-    try:
-        ref.tell(message)
-    except ActorDeadError:
-        log.debug("%s ended before it could be told %s", ref, type(message).__name__)
-
-
-def _heard(ref: ActorRef[Any], ticket: Ticket, new_id: Callable[[], str] | None, outcome: Outcome) -> None:
-    _tell(ref, Heard(ticket=ticket, outcome=outcome, spare_id=None if new_id is None else RequestID(new_id())))
-
-
-def _reported(ref: ActorRef[Any], ticket: Ticket, progress: Mapping[str, Any]) -> None:
-    _tell(ref, Reported(ticket=ticket, progress=progress))
-
-
-def _moved(ref: ActorRef[Any], ticket: Ticket, answer: Answer | CastironError) -> None:
-    if isinstance(answer, CastironError):
-        return _tell(ref, Moved(ticket=ticket, error=answer))
-    return _tell(ref, Moved(ticket=ticket, moves=answer.moves, flow=answer.flow))
-
-
-def _landed(ref: ActorRef[Any], reporter: Reporter, batch: Batch, outcome: Commit | StoreError) -> None:
-    """Bring the outcome to the actor, or to whoever asked if the actor has ended. Runs on the writer's thread."""
-    try:
-        ref.tell(Landed(batch, outcome))
-    except ActorDeadError:
-        reporter.report_outcome(batch, outcome)
+        return self._services.clock.call_at(at, partial(telling.tell, self.actor_ref, message))

@@ -13,6 +13,8 @@ from typing import Any, Final
 import pykka
 
 from castiron.actors.asking import Asked
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.core.messages import Remove
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.clock import Clock
@@ -94,7 +96,7 @@ class Simulation:
             new_id=self._new_id,
             settings=replace(SETTINGS, restart_intensity=restart_intensity),
             drivers=self._drivers,
-            workers=lambda clock, settings: Workers(Shelf(), clock, settings.max_workers),
+            workers=lambda clock, settings: Workers(Shelf(), Bulkhead("steps", settings.max_workers, clock)),
             stream=self,
             lateness=Counter(),
         )
@@ -104,8 +106,8 @@ class Simulation:
     def _start(self) -> None:
         self.house = House(self._ground, self.store)
 
-    def _drivers(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-        del settings
+    def _drivers(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del settings, shares
         self.driver = BuggyDriver(clock)
         return {"fake": self.driver}
 

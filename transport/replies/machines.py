@@ -73,6 +73,9 @@ class RequestView(Struct, frozen=True, kw_only=True):
     """How often that happened."""
     position: int | None = None
     """Its place among the requests that wait for the node, from 1; nil: it does not wait."""
+    ahead: int | None = None
+    """Of one that is the node's next and waits for a permit: how many requests get theirs first, those who ask taking
+    turns; nil: it does not wait for one, or that was not looked at, as in lists."""
     aborted_by: str | None = None
     """Who wants it ended while it runs."""
     callback_urls: list[str] = field(default_factory=list[str])

@@ -52,6 +52,8 @@ class Facts:
     permits_limit: int = 1
     power_in_use: int = 0
     """Of the permits: those of power actions, where the settings have a bound for these."""
+    permits_ahead: int | None = None
+    """Requests that get a permit before the node's next; None: it does not wait for one."""
     trouble: BMCTrouble | None = None
 
 
@@ -328,6 +330,13 @@ def _permits(facts: Facts, request: RequestRecord) -> str:
     cap = facts.settings.max_concurrent_power
     if request.verb == POWER_SET and cap and facts.power_in_use >= cap:
         return f"It waits for a permit: {facts.power_in_use} power actions run, and max_concurrent_power is {cap}."
+    rate, ahead = facts.settings.power_action_rate_per_s, facts.permits_ahead
+    if request.verb == POWER_SET and rate and ahead is not None:
+        wait_s = (ahead + 1) / rate
+        return (
+            f"It waits for a permit: {ahead} power actions begin before it, those who ask taking turns, and "
+            f"power_action_rate_per_s is {rate:g}, so it begins in some {wait_s:.3g} s."
+        )
     return "It is about to start."
 
 

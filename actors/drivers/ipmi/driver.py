@@ -16,13 +16,14 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, DriverInfo, NotDone, Outcome
 from castiron.actors.drivers.ipmi.engine import Engine, stopping
 from castiron.actors.drivers.ipmi.pacing.limits import Limits
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.actors.drivers.ipmi.wire.names import Lookup, ask_resolver
+from castiron.actors.drivers.ipmi.wire.names import Lookup, ask_resolver, start_in, start_thread
 from castiron.actors.drivers.ipmi.wire.network import SocketFactory, UDPNetwork
 from castiron.transport.vocabulary import Applied, NodeUUID
 
@@ -45,7 +46,8 @@ class IPMIDriver:
         limits: how much at once.
         timing: how long silence is borne.
         make_socket: makes the UDP sockets.
-        lookup: resolves a host name, blocking, on a thread of its own.
+        lookup: resolves a host name, blocking.
+        look_ups: whose threads that is done on; None: one of its own for each.
         rng: session ids and jitter; the keys' randomness is always the operating system's.
     """
 
@@ -59,6 +61,7 @@ class IPMIDriver:
         timing: Timing | None = None,
         make_socket: SocketFactory | None = None,
         lookup: Lookup = ask_resolver,
+        look_ups: Bulkhead | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._clock = clock
@@ -71,6 +74,7 @@ class IPMIDriver:
             limits=limits or Limits(),
             rng=rng or random.SystemRandom(),
             lookup=lookup,
+            start=start_thread if look_ups is None else partial(start_in, look_ups),
         )
         self._inbox: deque[Callable[[], None]] = deque()
         self._is_awake = False

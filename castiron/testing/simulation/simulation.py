@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import UUID
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.core.views import event_view
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.virtual import VirtualClock
@@ -247,7 +248,8 @@ class Simulation:
         if self.house is not None:
             self.house.writer.is_full = self._disk_full_since is not None
 
-    def _drivers(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+    def _drivers(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del shares  # nothing here blocks
         network = SimNetwork(clock, self._responders)
         ipmi = InlineIPMIDriver(clock, network, rng=self._engine_rng, limits=ipmi_limits(settings))
         network.driver = ipmi
