@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from castiron.actors.drivers.base import GetPower
 from castiron.actors.drivers.ipmi.sessions.channel import Channel
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
