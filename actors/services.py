@@ -106,3 +106,4 @@ class Services:
         """Make what is made of the others."""
         object.__setattr__(self, "sensor_places", Permits(self.settings.sensor_data_workers))
         object.__setattr__(self, "crowding", Crowding(self.settings, self.board, self.directory))
+        self.board.attend(self.checks.attend)

@@ -4,8 +4,9 @@
     python -m bench.soak --nodes 200 --seconds 60 --seed 7   # as in CI
 
 The conductor and the BMCs are processes of their own. From one seed: BMCs fall silent and come back, reboot and forget
-their sessions, machines are switched behind the conductor's back, datagrams are lost; users ask for power and look;
-subscribers come, follow or never read, and go. After a warm-up, in which all of that happens too, the conductor is
+their sessions, machines are switched behind the conductor's back, datagrams are lost; some BMCs are slow, flood, forge
+or let nobody in, some speak Redfish, and hang or fail; users ask for power and look; subscribers come, follow or never
+read, and go. After a warm-up, in which all of that happens too, the conductor is
 sampled; at the end everything is healed, and every node must be checked and in order again. `bench/growth.py` judges.
 """
 
@@ -26,9 +27,10 @@ import click
 
 from bench.apart import Apart
 from bench.growth import Bound, Verdict, judge
+from bench.misfits import ILLS, REDFISH_ILLS, Misfits, misfits
 from bench.scene import conductor, endpoint_of, fill, names
 from bench.simulator import BMCs, bmcs, python_bmcs
-from bench.weather import Subscribers, Users, Weather
+from bench.weather import Outbreak, Subscribers, Users, Weather
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import StatusView
 
@@ -51,6 +53,10 @@ REQUEST_KB: Final = 4.0
 REQUEST_BLOCKS: Final = 60.0
 """What an ended request may take: 10,000 of them are remembered, so that is no leak. Measured: 2.9 kB, 18 blocks."""
 
+FIRST_TIMES: Final = 100.0 * len({*ILLS, *REDFISH_ILLS})
+"""Blocks for what misfits do for the first time while it is judged: measured as one step of 600 and smaller ones in a
+minute, and none of them in the next two."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -64,6 +70,16 @@ class Plan:
     requests_per_s: float = 5.0
     is_python: bool = False
     """Use castiron's own farm, also where the one in C can be built."""
+
+    @property
+    def misfits(self) -> int:
+        """Nodes beside them whose BMCs do worse than fall silent."""
+        return max(10, self.nodes // 50)
+
+    @property
+    def redfish(self) -> int:
+        """Nodes beside them whose BMCs speak Redfish, and do so as well."""
+        return max(5, self.nodes // 100)
 
     @property
     def settings(self) -> dict[str, float]:
@@ -117,11 +133,14 @@ def soak(plan: Plan) -> Report:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="castiron-soak-"))
         serve = python_bmcs if plan.is_python else bmcs
         farm = stack.enter_context(serve(plan.nodes, seed=plan.seed))
+        odd = stack.enter_context(misfits(plan.misfits, plan.redfish, seed=plan.seed))
         store = Path(folder) / "castiron.db"
-        fill(store, farm.infos)
+        fill(store, [*farm.infos, *odd.infos])
         server = stack.enter_context(conductor(store, **plan.settings))
         client = stack.enter_context(Client(endpoint_of(store), timeout_s=30.0))
-        stage = _Stage(plan, farm, server, client)
+        for number, info in enumerate(odd.redfish_infos):
+            client.nodes.create(f"redfish{number}", driver="redfish", driver_info=info)
+        stage = _Stage(plan, farm, odd, server, client)
         stack.callback(stage.end)
         return stage.run()
 
@@ -129,13 +148,15 @@ def soak(plan: Plan) -> Report:
 class _Stage:
     """Everything of one soak while it runs."""
 
-    def __init__(self, plan: Plan, farm: BMCs, server: Apart, client: Client) -> None:
+    def __init__(self, plan: Plan, farm: BMCs, odd: Misfits, server: Apart, client: Client) -> None:
         self._plan = plan
         self._server = server
         self._client = client
         self._farm = farm
         self._weather = Weather(farm, Random(f"{plan.seed}/weather"))
-        self._users = Users(client, names(plan.nodes), Random(f"{plan.seed}/users"), plan.requests_per_s * TICK_S)
+        self._outbreak = Outbreak(odd, Random(f"{plan.seed}/outbreak"))
+        nodes = [*names(plan.nodes + plan.misfits), *(f"redfish{number}" for number in range(plan.redfish))]
+        self._users = Users(client, nodes, Random(f"{plan.seed}/users"), plan.requests_per_s * TICK_S)
         events_endpoint = client.hello().events_endpoint
         if events_endpoint is None:
             raise RuntimeError("the conductor publishes no events")
@@ -151,7 +172,7 @@ class _Stage:
         samples = self._go_on(judged_s, every_s=max(TICK_S, judged_s / SAMPLES))
         after, asked = self._client.status(), self._users.told.total() - asked
         checks = counted(after.checks) - counted(before.checks)
-        bounds = bounds_of(plan.nodes, requests=asked, checks=checks.total())
+        bounds = bounds_of(plan.nodes + plan.misfits, redfish=plan.redfish, requests=asked, checks=checks.total())
         times_s = [sample.at_s for sample in samples]
         gauges = {name: [sample.gauges[name] for sample in samples] for name in samples[0].gauges}
         return Report(
@@ -159,7 +180,7 @@ class _Stage:
             samples=samples,
             checks=checks,
             requests=dict(self._users.told),
-            faults=dict(self._weather.done),
+            faults=dict(self._weather.done + self._outbreak.done),
             events=self._subscribers.heard,
             unhealed=self._heal(),
             served_by=self._farm.note,
@@ -176,6 +197,7 @@ class _Stage:
         sampled_s = begins_s
         while (now_s := time.monotonic()) < begins_s + seconds:
             self._weather.turn(now_s)
+            self._outbreak.turn(now_s)
             self._users.turn()
             self._subscribers.turn(now_s)
             if every_s is not None and now_s >= sampled_s:
@@ -187,7 +209,7 @@ class _Stage:
 
     def _sample(self, now_s: float) -> Sample:
         status = self._client.status()
-        ipmi = status.drivers["ipmi"]
+        ipmi, redfish = status.drivers["ipmi"], status.drivers["redfish"]
         return Sample(
             now_s,
             {
@@ -195,6 +217,11 @@ class _Stage:
                 **self._server.held(),
                 "sessions": ipmi["sessions"],
                 "bmc_calls": ipmi["in_flight"] + ipmi["waiting"],
+                "redfish_sessions": redfish["sessions"],
+                "redfish_connections": redfish["connections"],
+                "redfish_calls": redfish["in_flight"] + redfish["waiting"],
+                "redfish_hung": redfish["hung"],
+                "muted": ipmi["muted"],
                 "mailboxes": status.actors["ready"],
                 "open_requests": status.requests["open"],
                 "waiters": status.requests["waiters"],
@@ -211,8 +238,9 @@ class _Stage:
     def _heal(self) -> list[str]:
         """End all faults; return what is not in order when there has been time enough for it."""
         self._weather.heal()
+        self._outbreak.heal()
         until_s = time.monotonic() + HEALING_S
-        while (wrong := out_of_order(self._client.status(), self._plan.nodes)) and time.monotonic() < until_s:
+        while (wrong := out_of_order(self._client.status(), self._plan)) and time.monotonic() < until_s:
             self._pause.wait(TICK_S)
         return wrong
 
@@ -222,34 +250,47 @@ def counted(checks: Mapping[str, Any]) -> Counter[str]:
     return Counter({name: value for name, value in checks.items() if isinstance(value, int)})
 
 
-def out_of_order(status: StatusView, nodes: int) -> list[str]:
+def out_of_order(status: StatusView, plan: Plan) -> list[str]:
     """Say in words what is not as it must be once every BMC is healthy and nobody asks for anything."""
     found = {
         "nodes with a fault": status.nodes["fault"],
         "nodes in maintenance": status.nodes["maintenance"],
         "machines in an unknown power state": status.nodes["unknown"],
-        "BMCs without a session": nodes - status.drivers["ipmi"]["sessions"],
+        "BMCs without a session": plan.nodes + plan.misfits - status.drivers["ipmi"]["sessions"],
+        "Redfish BMCs without a session": plan.redfish - status.drivers["redfish"]["sessions"],
         "requests that have not ended": status.requests["open"],
         "permits that are held": status.requests["running"],
     }
     return [f"{count} {what}" for what, count in found.items() if count]
 
 
-def bounds_of(nodes: int, *, requests: int, checks: int) -> dict[str, Bound]:
-    """Return what each gauge may do while it is judged."""
+def bounds_of(nodes: int, *, redfish: int, requests: int, checks: int) -> dict[str, Bound]:
+    """Return what each gauge may do while it is judged.
+
+    Args:
+        nodes: with IPMI.
+        redfish: nodes with Redfish.
+        requests: that users made while it was judged.
+        checks: that there were meanwhile.
+    """
     return {
         "rss_mb": Bound(growth=2.0 + requests * REQUEST_KB / 1e3, why="2 MB, and 4 kB for each remembered request"),
         "blocks": Bound(
-            growth=1_000 + nodes + requests * REQUEST_BLOCKS + checks / 20,
-            why="1,000, one a node, 60 for each remembered request and its trace, one for each twentieth check",
+            growth=1_000 + FIRST_TIMES + nodes + requests * REQUEST_BLOCKS + checks / 20,
+            why="2,600, one a node, 60 for each remembered request and its trace, one for each twentieth check",
         ),
-        "descriptors": Bound(growth=5.0, why="subscribers come and go"),
-        "threads": Bound(growth=0.5, why="none"),
+        "descriptors": Bound(growth=5.0 + redfish, why="subscribers come and go; a connection each Redfish BMC"),
+        "threads": Bound(growth=redfish, ceiling=25 + 2 * redfish, why="a Redfish BMC that hangs holds one for 15 s"),
         "sessions": Bound(growth=nodes / 10, ceiling=nodes, why="one a node; a tenth of the BMCs is ill"),
         "clock_live": Bound(growth=nodes / 10 + 20, ceiling=nodes * 3, why="the check's and an action's timers"),
         "clock_heap": Bound(growth=1_000 + nodes / 10, ceiling=nodes * 6 + 1_002, why="COMPACT_ABOVE cancelled ones"),
         "engine_heap": Bound(growth=nodes / 4, ceiling=nodes * 4, why="patience, deadline, keepalive of a session"),
         "bmc_calls": Bound(growth=nodes / 10, ceiling=nodes * 2, why="one a node, and one that overtakes it"),
+        "redfish_sessions": Bound(growth=redfish / 2, ceiling=redfish, why="one a node; half of the BMCs are ill"),
+        "redfish_connections": Bound(growth=redfish / 2, ceiling=redfish, why="as above"),
+        "redfish_calls": Bound(growth=redfish / 2, ceiling=redfish * 2, why="one a node, and one that overtakes it"),
+        "redfish_hung": Bound(growth=1.0, ceiling=redfish, why="what hangs is aborted, and ends at once"),
+        "muted": Bound(growth=nodes / 50, ceiling=nodes / 50 * 4, why="those that flood, on each of four sockets"),
         "mailboxes": Bound(growth=nodes / 20, why="none waits for long"),
         "open_requests": Bound(growth=nodes / 10, ceiling=nodes, why="those that wait for ill BMCs"),
         "waiters": Bound(growth=0.5, why="none"),

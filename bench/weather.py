@@ -9,6 +9,7 @@ from typing import Final
 
 import zmq
 
+from bench.misfits import Misfits
 from bench.simulator import BMCs
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError
@@ -61,6 +62,35 @@ class Weather:
         drawn = self.rng.sample(range(len(self.farm.infos)), max(0, count))
         self.done[what] += len(drawn)
         return drawn
+
+
+@dataclass
+class Outbreak:
+    """What misfits do, from a seed: each turn one of them falls ill, for 5 to 30 s, until half of them are."""
+
+    misfits: Misfits
+    rng: Random
+    done: Counter[str] = field(default_factory=Counter[str])
+    ill_until_s: dict[int, float] = field(default_factory=dict[int, float])
+
+    def turn(self, now_s: float) -> None:
+        """Let a turn's share of things happen."""
+        for number in [number for number, until_s in self.ill_until_s.items() if until_s <= now_s]:
+            self.misfits.heal(number)
+            del self.ill_until_s[number]
+        well = [number for number in range(len(self.misfits)) if number not in self.ill_until_s]
+        if len(well) > len(self.misfits) // 2:
+            number = self.rng.choice(well)
+            ill = self.rng.choice(self.misfits.ills(number))
+            self.misfits.fall_ill(number, ill)
+            self.ill_until_s[number] = now_s + self.rng.uniform(5, 30)
+            self.done[ill] += 1
+
+    def heal(self) -> None:
+        """End every illness."""
+        for number in self.ill_until_s:
+            self.misfits.heal(number)
+        self.ill_until_s.clear()
 
 
 class Users:

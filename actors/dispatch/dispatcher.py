@@ -7,16 +7,29 @@ Nothing here knows messages, mailboxes or nodes, and two dispatchers share nothi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pykka import Future
+
+
+class Piece(NamedTuple):
+    """A message that an actor has worked at, for logs: never its contents."""
+
+    message: str
+    """Its class's name."""
+    request: str | None = None
+    """The id of the request that it is about; None: of none, or unknown."""
 
 
 class Runnable(Protocol):
     """What takes turns: an actor."""
 
-    def run_turn(self, messages: int) -> None:
-        """Handle up to so many messages, then schedule another turn if more wait. Raises nothing."""
+    def run_turn(self, messages: int) -> Piece | None:
+        """Handle up to so many messages, then schedule another turn if more wait. Raises nothing.
+
+        Returns:
+            The one that took longest, if any took long.
+        """
         ...
 
     def doing(self) -> tuple[str, str]:
@@ -35,7 +48,7 @@ class SlowTurn:
     runnable: Runnable
     """Whose turn it is: the actor."""
     actor: str
-    """The actor's class and urn."""
+    """What the actor is known as: "node n1", or its class and urn."""
     message: str
     """The kind of message in hand."""
     lasts_s: float
@@ -47,10 +60,13 @@ class Lasted:
     """A slow turn that has ended."""
 
     actor: str
-    """The actor's class and urn."""
+    """What the actor is known as: "node n1", or its class and urn."""
     message: str | None
-    """The kind of message that was in hand when somebody looked; None: unknown, it ended before anybody did."""
+    """The kind of message that took longest; None: unknown."""
     lasted_s: float
+    """The whole turn."""
+    request: str | None = None
+    """The request that the message was about; None: none, or unknown."""
 
 
 class Dispatcher(Protocol):

@@ -8,7 +8,9 @@ messages mean does not live here, nor Pykka's loop (pooled.py).
 
 import threading
 from contextlib import suppress
+from math import inf
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Any, Final, cast
 
 from pykka import ActorDeadError
@@ -22,6 +24,10 @@ INBOX_LIMIT: Final = 1_000
 
 UNLIMITED: Final = -1
 """A turn that ends only when nothing waits."""
+
+
+WORTH_S: Final = 0.0003
+"""A message that took less need not be named: no turn of 32 such messages is slow, whatever `slow_turn_s`."""
 
 
 class InboxFull(Exception):
@@ -57,7 +63,10 @@ class Mailbox:
         "_is_closed",
         "_limit",
         "_lock",
+        "_longest",
+        "_longest_s",
         "_owner",
+        "_since_s",
         "_work",
     )
 
@@ -69,6 +78,8 @@ class Mailbox:
         self._limit = INBOX_LIMIT
         self._budget = 0
         self._envelope: Envelope[Any] | None = None
+        self._longest: Envelope[Any] | None = None
+        self._longest_s, self._since_s = WORTH_S, inf
         self._dispatcher: Dispatcher | None = None
         self._owner: Runnable | None = None
         self._is_asleep = False  # an owner that has not been started is not asleep: nobody may wake it
@@ -118,6 +129,7 @@ class Mailbox:
     def begin(self, messages: int) -> None:
         """Let the next turn take up to so many messages, or UNLIMITED."""
         self._budget = messages
+        self._longest_s, self._since_s = WORTH_S, inf  # nothing is in hand, for however long
 
     def get(self) -> Envelope[Any]:
         """Return the next message.
@@ -125,12 +137,19 @@ class Mailbox:
         Raises:
             TurnOver: none waits, or the turn has had its messages.
         """
+        now_s = monotonic()
+        if now_s - self._since_s > self._longest_s:
+            self._longest, self._longest_s = self._envelope, now_s - self._since_s
+        self._since_s = now_s
         if self._budget == 0:
             raise TurnOver
         self._budget -= 1
+        lane = self._work if self._control.empty() else self._control
+        if lane.empty():  # as each turn ends, where an exception less is worth a look
+            raise TurnOver
         try:
-            envelope = (self._work if self._control.empty() else self._control).get_nowait()
-        except Empty:
+            envelope = lane.get_nowait()
+        except Empty:  # somebody has taken all out of an actor that hangs
             raise TurnOver from None
         self._envelope = envelope
         return envelope
@@ -169,6 +188,14 @@ class Mailbox:
     def in_hand(self) -> Envelope[Any] | None:
         """Return the message being handled, if any. Any thread."""
         return self._envelope
+
+    def take_longest(self) -> Any:
+        """Return the message of this turn that took longest, and forget it; None: none took WORTH_S. Before `rest`."""
+        envelope = self._longest
+        if envelope is None:
+            return None
+        self._longest = None
+        return envelope.message
 
     def rest(self) -> None:
         """End a turn: sleep, or owe the owner another turn if messages wait."""

@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import Any, Final
 
 from pykka import Future
 
-from castiron.actors.dispatch.dispatcher import Lasted, Runnable, SlowTurn
+from castiron.actors.dispatch.dispatcher import Lasted, Piece, Runnable, SlowTurn
+from castiron.actors.dispatch.line import Line, Taker
+from castiron.actors.metrics.sketch import Sketch, merged
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,9 @@ class Worker(threading.Thread):
         # A hung turn must not keep the process from ending: hence daemon.
         super().__init__(name=name, daemon=True)
         self.pool = pool
+        self.taker = Taker()
         self.turns = 0
+        self.waits = Sketch()
         self.runnable: Runnable | None = None
         self.since_s = 0.0
         self.is_blocked = False
@@ -73,6 +76,7 @@ class PoolDispatcher:
         throughput: messages a turn; 1 or more.
         max_threads: how many there may ever be, with those that wait and those that hang.
         slow_turn_s: seconds from which on a turn counts as slow.
+        slow_turn: told of each slow turn that has ended, on the thread that gave it; must not block. None: nobody is.
         name: what the threads' names begin with.
         monotonic: seconds, never going backwards; measures turns.
     """
@@ -84,6 +88,7 @@ class PoolDispatcher:
         throughput: int = THROUGHPUT,
         max_threads: int = MAX_THREADS,
         slow_turn_s: float = SLOW_TURN_S,
+        slow_turn: Callable[[Lasted], object] | None = None,
         name: str = "castiron-dispatcher",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -93,9 +98,11 @@ class PoolDispatcher:
         self._throughput = throughput
         self._max_threads = max_threads
         self._slow_turn_s = slow_turn_s
+        self._slow_turn = slow_turn
         self._name = name
         self._monotonic = monotonic
-        self._ready: SimpleQueue[Runnable | None] = SimpleQueue()  # None: one worker is to ask whether it may leave
+        # Each with the moment from which on it waits. None: one worker is to ask whether it may leave.
+        self._ready: Line[tuple[Runnable, float] | None] = Line()
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
         self._is_stopping = False
@@ -103,12 +110,13 @@ class PoolDispatcher:
         self._replaced_count = self._mended_count = self._crash_count = self._slow_count = 0
         self._lasted: Lasted | None = None
         self._turns_of_those_who_left = 0
+        self._waits_of_those_who_left = Sketch()
         with self._lock:
             self._fill()
 
     def schedule(self, runnable: Runnable) -> None:
         """Owe `runnable` one turn."""
-        self._ready.put(runnable)
+        self._ready.put((runnable, self._monotonic()))
 
     def will_answer(self, future: Future[Any]) -> None:
         """Do nothing: the pool's own threads will answer."""
@@ -120,7 +128,7 @@ class PoolDispatcher:
 
     def backlog(self) -> int:
         """Return how many actors wait for a turn."""
-        return self._ready.qsize()
+        return len(self._ready)
 
     def counters(self) -> Mapping[str, int]:
         """Return threads as they are now, and the rest since the start.
@@ -134,7 +142,7 @@ class PoolDispatcher:
                 "threads_blocked": sum(worker.is_blocked for worker in self._workers),
                 "threads_hung": sum(worker.is_replaced for worker in self._workers),
                 "threads_peak": self._peak_count,
-                "ready": self._ready.qsize(),
+                "ready": len(self._ready),
                 "slow_turns": self._slow_count,
                 "turns": self._turns_of_those_who_left + sum(worker.turns for worker in self._workers),
                 "starved": self._starved_count,
@@ -169,6 +177,7 @@ class PoolDispatcher:
                 hangs_in_it = worker.turns == turn.turn and worker.runnable is turn.runnable
                 if worker.name == turn.worker and hangs_in_it and not worker.is_replaced:
                     worker.is_replaced = self._fill(without=worker)
+                    self._ready.leave(worker.taker)
                     self._replaced_count += worker.is_replaced
                     return worker.is_replaced
         return False
@@ -180,7 +189,7 @@ class PoolDispatcher:
             for worker in dead:
                 self._drop(worker)
                 if worker.runnable is not None:
-                    self._ready.put(worker.runnable)
+                    self.schedule(worker.runnable)
             self._fill()
             self._mended_count += len(dead)
         return len(dead)
@@ -200,20 +209,24 @@ class PoolDispatcher:
     def serve(self, worker: Worker) -> None:
         """Give turns on the worker's own thread until it may leave. For `Worker` only."""
         while True:
-            runnable = self._ready.get()
-            if runnable is None:
+            owed = self._ready.take(worker.taker)
+            if owed is None:
                 if self._may_leave(worker):
                     return
                 continue
-            worker.since_s = self._monotonic()
+            runnable, owed_since_s = owed
+            worker.since_s = since_s = self._monotonic()
             worker.runnable = runnable
+            worker.waits.add(since_s - owed_since_s)
+            longest = None
             try:
-                runnable.run_turn(self._throughput)
+                longest = runnable.run_turn(self._throughput)
             except BaseException:
                 log.exception("a turn of %s raised, which turns must not", runnable.doing()[0])
-            if (lasted_s := self._monotonic() - worker.since_s) >= self._slow_turn_s:
-                self._note(worker, runnable, lasted_s)
-            worker.runnable = runnable = None
+            if (lasted_s := self._monotonic() - since_s) >= self._slow_turn_s:
+                self._note(worker, runnable, longest, lasted_s)
+            worker.runnable = None
+            del runnable, owed  # the actor, and what waits in it, live no longer for the sake of an idle thread
             worker.turns += 1
             if worker.is_replaced and self._may_leave(worker):
                 return
@@ -222,17 +235,29 @@ class PoolDispatcher:
         """Return the latest slow turn that has ended; None: there has been none. Any thread."""
         return self._lasted
 
-    def _note(self, worker: Worker, runnable: Runnable, lasted_s: float) -> None:
-        """Note a slow turn that has ended. What it was busy with is known only if somebody looked meanwhile."""
+    def waits(self) -> Sketch:
+        """Return how long those who were owed a turn have waited for it, since the start. Any thread."""
+        with self._lock:
+            return merged([self._waits_of_those_who_left, *(worker.waits for worker in self._workers)])
+
+    def _note(self, worker: Worker, runnable: Runnable, longest: Piece | None, lasted_s: float) -> None:
+        """Note a slow turn that has ended. Who does not say what took long may have been seen at it."""
         turn, message = worker.seen
+        if longest is not None:
+            lasted = Lasted(runnable.doing()[0], longest.message, lasted_s, longest.request)
+        else:
+            lasted = Lasted(runnable.doing()[0], message if turn == worker.turns else None, lasted_s)
         with self._lock:
             self._slow_count += 1
-            self._lasted = Lasted(runnable.doing()[0], message if turn == worker.turns else None, lasted_s)
+            self._lasted = lasted
+        if self._slow_turn is not None:
+            self._slow_turn(lasted)
 
     def set_blocked(self, worker: Worker, *, is_blocked: bool) -> None:
         """Grow while the worker waits; let a surplus worker go afterwards. For `Worker` only."""
         with self._lock:
             worker.is_blocked = is_blocked
+            self._ready.leave(worker.taker)
             is_full = self._fill()
             self._starved_count += is_blocked and not is_full
             has_surplus = self._working() > self._threads
@@ -264,4 +289,6 @@ class PoolDispatcher:
 
     def _drop(self, worker: Worker) -> None:
         self._workers.remove(worker)
+        self._ready.leave(worker.taker)
         self._turns_of_those_who_left += worker.turns
+        self._waits_of_those_who_left.take_in(worker.waits)

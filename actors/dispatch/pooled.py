@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from pykka import Actor, ActorRef, ActorRegistry, Future
 
-from castiron.actors.dispatch.dispatcher import Dispatcher
+from castiron.actors.dispatch.dispatcher import Dispatcher, Piece
 from castiron.actors.dispatch.future import DispatchedFuture
 from castiron.actors.dispatch.mailbox import INBOX_LIMIT, UNLIMITED, Mailbox, TurnOver
+from castiron.actors.dispatch.stopped import Stopped
 
 
 class ActorCrashed(Exception):
@@ -35,6 +36,7 @@ class DispatchedActor(Actor):
 
     def __init__(self, *_args: Any, dispatcher: Dispatcher, inbox_limit: int = INBOX_LIMIT, **_kwargs: Any) -> None:
         super().__init__()
+        self.actor_stopped = self.actor_ref.actor_stopped = Stopped()
         self._dispatcher = dispatcher
         self._is_set_up = False
         self.mailbox.attach(dispatcher, limit=inbox_limit)
@@ -55,12 +57,13 @@ class DispatchedActor(Actor):
     def _start_actor_loop(self) -> None:
         self.mailbox.open(self)
 
-    def run_turn(self, messages: int) -> None:
-        """Handle up to so many messages. For the dispatcher only.
+    def run_turn(self, messages: int) -> Piece | None:
+        """Handle up to so many messages; return the one that took longest, if any took long. For the dispatcher only.
 
         Pykka's loop ends by itself once the actor is stopped; until then the mailbox's TurnOver unwinds it.
         """
-        self.mailbox.begin(messages)
+        mailbox = self.mailbox
+        mailbox.begin(messages)
         try:
             if not self._is_set_up:
                 self._is_set_up = True
@@ -71,15 +74,27 @@ class DispatchedActor(Actor):
         except BaseException as error:  # noqa: BLE001 - from on_start or on_failure: Pykka lets it pass there
             self._dispatcher.crashed(error)
             self._handle_failure(*sys.exc_info())
+        longest = mailbox.take_longest()
+        piece = None if longest is None else Piece(type(longest).__name__, self.about(longest))
         if self.actor_stopped.is_set():
             self._bury()
         else:
-            self.mailbox.rest()
+            mailbox.rest()
+        return piece
+
+    @property
+    def known_as(self) -> str:
+        """What people know it as. Any thread."""
+        return str(self)
+
+    def about(self, message: Any) -> str | None:
+        """Return the id of the request that a message is about; None: of none, or unknown. Any thread."""
+        return getattr(message, "request_id", None)
 
     def doing(self) -> tuple[str, str]:
         """Return who this is and the kind of message in hand, "on_start" before the first."""
         envelope = self.mailbox.in_hand()
-        return str(self), "on_start" if envelope is None else type(envelope.message).__name__
+        return self.known_as, "on_start" if envelope is None else type(envelope.message).__name__
 
     def _handle_receive(self, message: Any) -> Any:
         """Keep a BaseException from Pykka's loop, which would stop every actor of the process."""

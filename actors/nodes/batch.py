@@ -59,6 +59,11 @@ class Batches:
             return self._waiting.pop(0)
         return None
 
+    def latest(self) -> Batch | None:
+        """Return the last one that waits; None: none does. Any thread."""
+        waiting = tuple(self._waiting)
+        return waiting[-1] if waiting else None
+
     def take_all(self) -> list[Batch]:
         """Take out all of them."""
         taken = list(self._waiting)

@@ -15,6 +15,8 @@ from castiron.actors.allocations.market import Market
 from castiron.actors.allocations.register import Register
 from castiron.actors.core.allocations.fitness import stands_as
 from castiron.actors.core.state import NodeState
+from castiron.actors.metrics.census import Census
+from castiron.actors.metrics.happenings import Endings
 from castiron.actors.published.watermark import Watermark
 from castiron.store.records import AllocationWrite, Commit, RequestRecord
 from castiron.transport.errors import ConductorOverloaded
@@ -53,6 +55,8 @@ class Board:
     Attributes:
         market: the nodes that can be had, by what they are.
         allocations: which nodes are held, and for whom.
+        census: how many nodes are in which state.
+        endings: how requests have ended.
     """
 
     def __init__(self, *, max_waiters: int, seq: EventSeq) -> None:
@@ -72,6 +76,8 @@ class Board:
         self._max_waiters = max_waiters
         self.market: Final = Market()
         self.allocations: Final = Register(max_waiters=max_waiters)
+        self.census: Final = Census()
+        self.endings: Final = Endings()
         self._mark = Watermark(seq)
         self._attend: tuple[Attend, ...] = ()
 
@@ -140,7 +146,7 @@ class Board:
             if request.state in FINAL_REQUEST_STATES:
                 # In this order: whoever looks without the lock finds it in one place or the other.
                 self._ended[request.id] = request
-                self._close(request.id)
+                self._close(request)
                 self._running.pop(request.id, None)
                 if len(self._ended) > MAX_ENDED:
                     self._ended.popitem(last=False)
@@ -160,6 +166,7 @@ class Board:
         """Show a node no more. Idempotent."""
         with self._lock:
             gone = self._nodes.pop(uuid, None)
+            self.census.move(None if gone is None else gone.state.record, None)
             self._forget_name(gone)
             self.market.drop(uuid)
             self._mark.show(uuid, seq)
@@ -258,10 +265,11 @@ class Board:
         tell(ended, self.seq)
         return True
 
-    def _close(self, request_id: RequestID) -> None:
-        before = self._open.pop(request_id, None)
+    def _close(self, ended: RequestRecord) -> None:
+        before = self._open.pop(ended.id, None)
         if before is None:
             return
+        self.endings.note(ended)
         self._ended_count += 1
         identity = identity_of(before.requester)
         self._openers[identity] -= 1
@@ -279,16 +287,21 @@ class Board:
         """Show a node, then what holds it, then up to where all is shown; return whether somebody waits for it."""
         record = published.state.record
         before = self._nodes.get(record.uuid)
+        if before is not None and not allocations and stands_as(published.state, before.state):  # nearly always
+            self._nodes[record.uuid] = published
+            self._mark.show(record.uuid, published.seq)
+            return False
         if before is None or before.state.record.name != record.name:
             self._forget_name(before)
             insort(self._sorted, record.name)
         self._nodes[record.uuid] = published
         self._names[record.name] = record.uuid
         self.allocations.show(allocations)
-        is_unchanged = before is not None and stands_as(published.state, before.state)  # nearly always: it was checked
+        is_unchanged = before is not None and stands_as(published.state, before.state)
         is_wanted = not is_unchanged and self.market.show(published.state)
         self._mark.show(record.uuid, published.seq)
         if before is None or before.state.record is not record:
+            self.census.move(None if before is None else before.state.record, record)
             for told in self._attend:
                 told(record.uuid, published)
         return is_wanted

@@ -3,20 +3,26 @@
 Gathers the parts' own counters when somebody asks; keeps nothing and decides nothing.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import castiron
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
-from castiron.actors.nodes.place import ENGINE, caps_of
+from castiron.actors.metrics.happenings import Happenings
+from castiron.actors.metrics.lag import Lags
+from castiron.actors.metrics.telling import bmcs_view, lag_views
+from castiron.actors.metrics.vitals import Vitals
+from castiron.actors.nodes.place import ENGINE, POWER, caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
-from castiron.actors.sensors.readings import MAX_BYTES
+from castiron.actors.published.board import Published
+from castiron.actors.sensors.readings import MAX_BYTES, Reading
 from castiron.actors.services import Services
+from castiron.actors.settings.shares import CALLS, LOGINS, SENSORS, SHARES
 from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch
@@ -25,8 +31,10 @@ from castiron.store.writer import MAX_BACKLOG, Writer
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
-from castiron.transport.replies import Gauge, StatusView, Welcome, marked
-from castiron.transport.vocabulary import PowerState
+from castiron.transport.replies import Gauge, ShareView, StatusView, Welcome, marked
+
+PAGE: Final = 100
+"""Nodes of a page that is made for metrics: some 20 µs during which nothing else is published."""
 
 
 class Counted(Protocol):
@@ -38,9 +46,10 @@ class Counted(Protocol):
 
 
 class Bulletin:
-    """Speaks for one start of a conductor. Complete once `front_door`, `watch` and `lookout` have been set."""
+    """Speaks for one start of a conductor. Complete once `front_door`, `watch`, `lookout` and `lags` have been set."""
 
     front_door: FrontDoor
+    lags: Lags
     watch: Watch
     lookout: Lookout
 
@@ -56,6 +65,8 @@ class Bulletin:
         tally: Tally,
         boot_id: str,
         bulks: Counted,
+        shares: Shares,
+        happenings: Happenings,
         webhooks: Callable[[], dict[str, int]] | None = None,
     ) -> None:
         self._services = services
@@ -67,6 +78,8 @@ class Bulletin:
         self._tally = tally
         self._boot_id = boot_id
         self._bulks = bulks
+        self._shares = shares
+        self._happenings = happenings
         self._webhooks = webhooks
         self._started_at = services.clock.now()
 
@@ -102,12 +115,7 @@ class Bulletin:
             endpoint=self.front_door.endpoint,
             store=self._of_store(),
             nodes=self._of_nodes(),
-            requests={
-                "open": services.board.open_count(),
-                "running": services.permits.in_use,
-                "waiting_for_permit": services.permits.waiting,
-                "waiters": services.board.waiting(),
-            },
+            requests=self._of_requests(),
             checks={**services.checks.counts(), **services.checks.pace()._asdict()},
             actors=self._of_actors(),
             drivers=drivers,
@@ -117,13 +125,61 @@ class Bulletin:
             settings=asdict(services.settings),
             timers=dict(services.clock.counters()),
             queues=self._marked({**self._of_queues(drivers), **services.crowding.now(), **self.front_door.full()}),
+            shares=self._of_shares(drivers),
             requesters=services.gate.top(services.clock.now()),
             mailboxes=self._of_mailboxes(),
             slow_turns=self._of_slow_turns(),
             events={"oldest_seq": self._store.oldest_seq(), "latest_seq": self._store.latest_seq()},
             process=process.figures(),
             webhooks={} if self._webhooks is None else self._webhooks(),
+            provision_states=services.board.census.by_provision(),
+            lag=lag_views(self.lags.lately()),
+            bmcs=bmcs_view(services.checks, services.board),
         )
+
+    def vitals(self) -> Vitals:
+        """Return everything that is counted. O(parts), and O(nodes that have metrics of their own). Any thread."""
+        services, counters = self._services, self._writer.counters()
+        drivers = {name: dict(driver.counters()) for name, driver in services.drivers.items()}
+        return Vitals(
+            conductor=services.conductor,
+            version=castiron.__version__,
+            started_at=self._started_at,
+            census=services.board.census,
+            endings=services.board.endings,
+            checks=services.checks.counts(),
+            late=services.checks.lateness(),
+            response=services.checks.response_times(),
+            answers=services.checks.answers(),
+            lag=self.lags.sketches(),
+            events=self._happenings.events(),
+            requests=self._of_requests(),
+            queues=self._of_queues(drivers),
+            store={
+                "changes": counters.changes,
+                "commits": counters.commits,
+                "failures": counters.failures,
+                "backlog": self._writer.backlog(),
+                "is_writable": self._writer.state() == "ok",
+            },
+            drivers=drivers,
+            transport=self.front_door.counters(),
+            actors=self._of_actors(),
+            webhooks={} if self._webhooks is None else self._webhooks(),
+            nodes=self._told_singly(services.settings.prometheus_max_nodes),
+        )
+
+    def _told_singly(self, most: int) -> tuple[tuple[Published, Reading | None], ...]:
+        """Return the first nodes by name, a hundred at a time: a page is made while nothing is published."""
+        board, readings = self._services.board, self._services.readings
+        told: list[Published] = []
+        while len(told) < most:
+            after = told[-1].state.record.name if told else None
+            page = board.page(after=after, limit=min(PAGE, most - len(told)))
+            if not page:
+                break
+            told += page
+        return tuple((one, readings.of(one.state.record.uuid)) for one in told)
 
     def gauges(self) -> dict[str, Gauge]:
         """Return how full everything is that has a bound. O(parts) and O(identities), not O(nodes). One thread.
@@ -153,6 +209,7 @@ class Bulletin:
             "engines": _capped(services.permits.in_use_of(ENGINE), caps_of(settings)[ENGINE], "max_engines"),
             "engines_waiting": Gauge(used=services.permits.waiting_for_more),
             "engine_turns": _held(engines["running"], settings.engine_threads, "engine_threads"),
+            "left_behind": self._left_behind(),
             "engine_turns_waiting": Gauge(used=engines["waiting"]),
             "steps": _held(services.workers.counters()["running"], settings.max_workers, "max_workers"),
             "periodics": _held(
@@ -164,12 +221,17 @@ class Bulletin:
             "sensor_readings_waiting": Gauge(used=services.sensor_places.waiting),
             "sensor_data_bytes": Gauge(used=services.readings.used_bytes, limit=MAX_BYTES),
             **services.gate.gauges(services.clock.now()),
+            "power_actions_waiting": Gauge(used=services.permits.waiting_of(POWER)),
             "actions_waiting": Gauge(used=services.permits.waiting),
             "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),
             "bulks": _held(bulks, settings.max_bulks, "max_bulks"),
             "bulk_nodes": _held(bulk_nodes, settings.max_bulk_nodes, "max_bulk_nodes"),
             "logins": _held(ipmi.get("logging_in", 0), settings.ipmi_max_logins, "ipmi_max_logins"),
             "logins_waiting": Gauge(used=ipmi.get("login_queue", 0)),
+            "datagrams_per_s": _capped(
+                ipmi.get("datagrams_per_s", 0), round(settings.ipmi_max_datagrams_per_s), "ipmi_max_datagrams_per_s"
+            ),
+            "datagrams_waiting": Gauge(used=ipmi.get("paced", 0)),
             "fleet": _held(self._kin.fleet.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"),
             "allocation_changes": _held(
                 self._kin.keeper.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"
@@ -184,11 +246,50 @@ class Bulletin:
             "descriptors": Gauge(used=process.figures().get("descriptors", 0), limit=process.descriptor_limit()),
         }
 
+    def _left_behind(self) -> Gauge:
+        """Say how many threads of the share hang that has most of them."""
+        hung = {name: one.left_behind for name, one in self._shares.standings().items()}
+        most = max(hung, key=hung.__getitem__)
+        return Gauge(
+            used=hung[most],
+            limit=self._shares.spare,
+            setting="workers_pool_size",
+            whose=most if hung[most] else None,
+        )
+
+    def _of_shares(self, drivers: dict[str, dict[str, int]]) -> dict[str, ShareView]:
+        settings, standings, ipmi = self._services.settings, self._shares.standings(), drivers.get("ipmi", {})
+        sensors, webhooks = self._services.sensor_places, {} if self._webhooks is None else self._webhooks()
+        in_flight = webhooks.get("in_flight", 0)
+        others = {
+            CALLS: (in_flight, webhooks.get("waiting", 0) - in_flight),
+            LOGINS: (ipmi.get("logging_in", 0), ipmi.get("login_queue", 0)),
+            SENSORS: (sensors.in_use, sensors.waiting),
+        }
+        views: dict[str, ShareView] = {}
+        for share in SHARES:
+            limit = share.places(settings) + share.long_places(settings)
+            if share.has_threads:
+                views[share.name] = ShareView(limit=limit, spare=self._shares.spare, **asdict(standings[share.name]))
+            else:
+                busy, waiting = others[share.name]
+                views[share.name] = ShareView(limit=limit, busy=busy, waiting=waiting)
+        return views
+
     def _of_webhooks(self, figures: dict[str, int]) -> dict[str, Gauge]:
         settings = self._services.settings
         return {
             "webhooks": _held(figures["waiting"], settings.webhook_max_waiting, "webhook_max_waiting"),
             "webhooks_in_flight": _held(figures["in_flight"], settings.webhook_max_in_flight, "webhook_max_in_flight"),
+        }
+
+    def _of_requests(self) -> dict[str, int]:
+        services = self._services
+        return {
+            "open": services.board.open_count(),
+            "running": services.permits.in_use,
+            "waiting_for_permit": services.permits.waiting,
+            "waiters": services.board.waiting(),
         }
 
     def _of_mailboxes(self) -> dict[str, Any]:
@@ -237,13 +338,12 @@ class Bulletin:
         }
 
     def _of_nodes(self) -> dict[str, int]:
-        records = [published.state.record for published in self._services.board.nodes()]
-        by_power = Counter("unknown" if record.power_state is None else record.power_state.value for record in records)
+        census = self._services.board.census
         return {
-            "total": len(records),
-            **{word: by_power[word] for word in (*(state.value for state in PowerState), "unknown")},
-            "maintenance": sum(record.maintenance for record in records),
-            "fault": sum(record.fault is not None for record in records),
+            "total": census.total,
+            **census.by_power(),
+            "maintenance": census.maintenance,
+            "fault": sum(census.by_fault().values()),
             "failing": self._services.troubles.failing(),
         }
 

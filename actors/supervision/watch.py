@@ -10,11 +10,13 @@ accepted is on disk. Looks only; decides nothing about nodes.
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, runtime_checkable
 
 from castiron.actors.dispatch.dispatcher import SlowTurn
 from castiron.actors.dispatch.pool import PoolDispatcher
+from castiron.actors.metrics.slowness import SlowTurns
 from castiron.actors.nodes.node import NodeActor
 from castiron.actors.supervision.heartbeat import Beating, Heartbeats, Stay
 from castiron.actors.supervision.kin import Hung, Seat
@@ -62,6 +64,7 @@ class Watch:
         parts: Mapping[str, Watched],
         hung_turn_s: float,
         slow_turn_s: float = math.inf,
+        slowness: SlowTurns | None = None,
         overdue: Callable[[], Iterable[Hung]] = tuple,
         sample: Callable[[], object] = tuple,
         failed: Callable[[str], None],
@@ -71,7 +74,8 @@ class Watch:
         Args:
             parts: what must live, by the name that people read; those that are Beating must also come back.
             hung_turn_s: seconds after which a turn, or a thread's piece of work, counts as hung.
-            slow_turn_s: seconds after which a turn is named in the log; one that lasts a round longer is never missed.
+            slow_turn_s: seconds after which a turn is slow; one that lasts a round longer is told while it goes on.
+            slowness: names slow turns in the log; None: one of its own, that hears of those only that it has seen.
             overdue: yields the owners that do not end their actions.
             sample: called at the end of each look.
             failed: told, once, what died.
@@ -81,6 +85,7 @@ class Watch:
         self._parts = parts
         self._hung_turn_s = hung_turn_s
         self._slow_turn_s = slow_turn_s
+        self._slowness = slowness or SlowTurns(time.monotonic)
         self._overdue = overdue
         self._sample = sample
         self._failed = failed
@@ -141,12 +146,13 @@ class Watch:
         return None
 
     def _name_slow(self) -> None:
-        """Name each turn that is slow, once."""
+        """Have each turn named that is slow, once."""
         going_on = {(turn.worker, turn.turn): turn for turn in self._dispatcher.stuck(self._slow_turn_s)}
         for key, turn in going_on.items():
             if key not in self._slow:
-                log.warning("%s is slow: %.1f s in %s, and not done", turn.actor, turn.lasts_s, turn.message)
+                self._slowness.goes_on(turn)
         self._slow = {*going_on}
+        self._slowness.look()
 
     def _look_for_hung(self) -> None:
         stays = {stay.name: stay for stay in self._heartbeats.look() if stay.looks >= self._hung_looks}

@@ -6,25 +6,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor, MakeDrivers
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
-from castiron.actors.drivers.registry import make_drivers, make_fake
+from castiron.actors.drivers.registry import ipmi_limits, make_drivers, make_fake, make_redfish
 from castiron.actors.settings import Settings
+from castiron.actors.settings.shares import LOOK_UPS, REDFISH
 
 IMPATIENT_WAITS_S: Final = (0.3, 0.3, 0.4)
 """How long each transmission is given."""
 
 
-def impatient_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+def impatient_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
     """Make the drivers of a conductor that bears a BMC's silence for a second, not six: on loopback nothing gets lost.
 
-    For `running_conductor(drivers=impatient_drivers)`.
+    Over HTTPS nothing gets lost anywhere: there silence is borne for `command_timeout_s`, as ever. For
+    `running_conductor(drivers=impatient_drivers)`.
     """
     timing = Timing(waits_s=IMPATIENT_WAITS_S)
-    return {"fake": make_fake(clock), "ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=timing)}
+    return {
+        "fake": make_fake(clock),
+        "ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=timing, look_ups=shares[LOOK_UPS]),
+        "redfish": make_redfish(clock, pool=shares[REDFISH]),
+    }
 
 
 @contextmanager

@@ -158,6 +158,7 @@ FAULT_WORDS: Final[Mapping[str, Word]] = MappingProxyType(
         "reorders": _plain(_number, "reorder_percent", _PERCENT, "of the datagrams are overtaken, each way"),
         "wrong_password": _plain(_yes_or_no, "wrong_password", _TRUTH, "has another password than it should"),
         "table_full": _plain(_yes_or_no, "table_full", _TRUTH, "has no slot for another session"),
+        "ignores_logins": _plain(_yes_or_no, "ignores_logins", _TRUTH, "says that it is there, and nothing of a login"),
         "ignores_power": _plain(_yes_or_no, "ignores_power", _TRUTH, "says yes to power commands and does nothing"),
         "late_power": _plain(_number, "late_power_s", "SECONDS", "says yes to power commands and acts so much later"),
         "wrong_power": _plain(_count, "wrong_power_count", "COUNT", "tells the opposite power state, so many times"),

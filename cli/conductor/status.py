@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from threading import Event
 from typing import Any, Final, cast
 
 import click
@@ -10,7 +9,8 @@ import click
 from castiron.cli.options import Command, Shared, shared
 from castiron.cli.output.render import length, moment, show_json, show_record, word
 from castiron.cli.reach import connect
-from castiron.transport.replies import Gauge, RequesterUse, StatusView
+from castiron.cli.watch.watching import LEAST_S, REFRESH_S, watch
+from castiron.transport.replies import BMCsView, Gauge, LagView, RequesterUse, ShareView, StatusView
 from castiron.transport.verbs import Hello, Ping, Status
 
 _MIB: Final = 1_048_576
@@ -20,29 +20,23 @@ _MIB: Final = 1_048_576
 @click.option(
     "--watch",
     "every_s",
-    type=click.FloatRange(min=0.2),
-    metavar="SECONDS",
-    help="Show it again and again, with this long in between, until Ctrl-C.",
+    type=click.FloatRange(min=LEAST_S),
+    is_flag=False,
+    flag_value=REFRESH_S,
+    metavar="[SECONDS]",
+    help="Show what changes, with rates, again and again until Ctrl-C, also through a restart of the conductor; with "
+    "this long in between. With --format json one object a line.  [default: 2]",
 )
 def status(every_s: float | None) -> None:
     """Show how the conductor is: nodes by state, sessions, queues, timers, store, limits.
 
-    What each line means, and what to watch, is in docs/guides/operating.md.
+    What each line means is in docs/guides/operating.md, what to watch in docs/guides/observe.md.
     """
     given = shared()
     with connect(given) as client:
-        _show(client.status(), given)
-        while every_s is not None:
-            try:
-                Event().wait(every_s)
-            except KeyboardInterrupt:
-                return
-            if given.is_json:
-                _show(client.status(), given)
-            else:
-                view = client.status()
-                click.clear()
-                _show(view, given)
+        if every_s is not None:
+            return watch(client, given, every_s)
+        return _show(client.status(), given)
 
 
 def _show(view: StatusView, given: Shared) -> None:
@@ -59,10 +53,12 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "endpoint": view.endpoint,
         "started": f"{moment(view.started_at, now)}, up {length(view.uptime_s)}",
         "nodes": _counts(view.nodes),
+        "states": _counts(view.provision_states),
         "requests": _counts(view.requests),
         "checks": _timed(view.checks),
         "timers": _timed(view.timers),
         "queues": _queues(view.queues),
+        "shares": _shares(view.shares),
         "requesters": _requesters(view.requesters),
         "mailboxes": _counts(view.mailboxes),
         "slow turns": _slow(view.slow_turns),
@@ -72,6 +68,8 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "events": _counts(view.events),
         **{f"driver {name}": _driver(counts) for name, counts in view.drivers.items()},
         "transport": _counts(view.transport),
+        "lag": _lags(view.lag),
+        "answers": _answers(view.bmcs),
         "process": _process(view.process),
         "threads": _counts(view.threads),
         "limits": _counts(view.limits),
@@ -105,6 +103,24 @@ def _gauge(name: str, gauge: Gauge) -> str:
     return f"{mark}{gauge.used}{bound} {name.replace('_', ' ')}{setting}{whose}"
 
 
+def _shares(shares: Mapping[str, ShareView]) -> str:
+    """Return how many places each share has in use, and what waits, hangs, or has run longest; then those at rest."""
+    used = [_share(name, share) for name, share in shares.items() if share.busy or share.waiting or share.left_behind]
+    idle = [
+        f"{name.replace('_', ' ')} {share.limit}"
+        for name, share in shares.items()
+        if not (share.busy or share.waiting or share.left_behind)
+    ]
+    return "; ".join([*used, *([f"at rest: {', '.join(idle)}"] if idle else [])]) or "-"
+
+
+def _share(name: str, share: ShareView) -> str:
+    told = f"{name.replace('_', ' ')} {share.busy} of {share.limit}"
+    told += f", {share.waiting} waiting" if share.waiting else ""
+    told += f", {share.left_behind} left behind ({share.spare} spare)" if share.left_behind else ""
+    return told + (f", the longest {share.oldest} for {length(share.oldest_s)}" if share.oldest else "")
+
+
 def _requesters(uses: Sequence[RequesterUse]) -> str:
     return "; ".join(f"{use.requester}: {use.work} work, {use.reads} reads, {use.open} open" for use in uses) or "-"
 
@@ -117,6 +133,23 @@ def _slow(figures: Mapping[str, Any]) -> str:
         told += f"; the latest: {figures['actor']} in {figures['message'] or 'unknown'}, {figures['lasted_s']:.1f} s"
     running = [f"{turn['actor']} in {turn['message']} for {turn['lasts_s']:.1f} s" for turn in figures["running"]]
     return told + (f"; now: {', '.join(running)}" if running else "")
+
+
+def _lags(lags: Mapping[str, LagView]) -> str:
+    told = (
+        f"{name} {lag.p50_ms:.3g}/{lag.p99_ms:.3g}/{lag.most_ms:.3g} ms" for name, lag in lags.items() if lag.samples
+    )
+    return ", ".join(told) or "-"
+
+
+def _answers(bmcs: BMCsView | None) -> str:
+    """Return how fast BMCs answer, and how many do not; by name `--watch` tells them."""
+    if bmcs is None:
+        return "-"
+    response = bmcs.response
+    times = f"p50 {response.p50_ms:.3g} ms, p99 {response.p99_ms:.3g} ms" if response.samples else "none lately"
+    failing = ", ".join(f"{count} {code}" for code, count in bmcs.failing.items())
+    return times + (f"; failing: {failing}" if failing else "")
 
 
 def _store(figures: Mapping[str, Any]) -> str:

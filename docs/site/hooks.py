@@ -8,7 +8,14 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from docs.site.links import ELSEWHERE, FILES, ROOT, page_of, path_of, remote, resolved, rewritten, targets
+from docs.site.links import ELSEWHERE, FILES, ROOT, completed, page_of, path_of, remote, resolved, rewritten, targets
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add to the navigation what it does not name."""
+    docs = ROOT / "docs"
+    config.nav = completed(list(config.nav or []), [str(path.relative_to(docs)) for path in docs.rglob("*.md")])
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

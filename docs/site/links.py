@@ -9,7 +9,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -74,6 +74,26 @@ def rewritten(text: str, page: str) -> str:
         return f"{link['before']}{there}{'#' + fragment if fragment else ''})"
 
     return _LINK.sub(replace, text)
+
+
+def completed(nav: list[Any], pages: list[str]) -> list[Any]:
+    """Return a navigation with the pages that it does not name: decisions among their like, others under How to."""
+    named = set(re.findall(r"[\w/.-]+\.md", repr(nav)))
+    rest = sorted(page for page in pages if page not in named)
+    more = {
+        "Decisions": [page for page in rest if page.startswith("adr/")],
+        "How to": [page for page in rest if not page.startswith("adr/")],
+    }
+    return [_with(entry, more) for entry in nav]
+
+
+def _with(entry: Any, more: dict[str, list[str]]) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    ((title, below),) = cast("dict[str, Any]", entry).items()
+    if isinstance(below, list):
+        below = [*(_with(one, more) for one in cast("list[Any]", below)), *more.get(title, ())]
+    return {title: below}
 
 
 def remote(output: str) -> str | None:

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from castiron.actors.conductor import Conductor
+from castiron.actors.drivers.registry import BUILT_IN
 from castiron.actors.settings import Settings
-from castiron.testing import running_conductor
+from castiron.testing import impatient_drivers, running_conductor
 from castiron.transport.clients.blocking.client import Client
 from tests.support.deadline import until
-from tests.support.redfish_bmc import SYSTEM, RedfishBMC, running_redfish_bmc
-from tests.support.redfish_faults import hang
+from tests.support.redfish_bmc import RESET, SYSTEM, RedfishBMC, running_redfish_bmc
+from tests.support.redfish_faults import becomes_a_task, hang
 
 OFTEN = Settings(sync_power_state_interval_s=0.1, power_check_start_spread_s=0.0, command_timeout_s=2.0)
 
@@ -45,6 +46,30 @@ def test_checks_use_one_session_and_survive_its_end(bmc: RedfishBMC, client: Cli
 
     until(lambda: client.nodes.show("n1").power_state == "power on")
     assert (bmc.logins, client.nodes.show("n1").power_check_failures) == (2, 0)
+
+
+def test_the_drivers_for_tests_are_all_that_there_are_and_speak_redfish(bmc: RedfishBMC) -> None:
+    with (
+        running_conductor(settings=OFTEN, drivers=impatient_drivers) as conductor,
+        conductor.client(timeout_s=20) as client,
+    ):
+        client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+        assert client.nodes.power("n1", "power on").wait(timeout_s=20).state == "succeeded"
+        assert set(client.status().drivers) == set(BUILT_IN)
+
+
+def test_a_task_that_a_bmc_makes_of_power_on_is_followed_and_its_failure_told(bmc: RedfishBMC, client: Client) -> None:
+    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+    bmc.next(becomes_a_task((204, None), looks=3, does={"ResetType": "On"}), "POST", RESET)
+    assert client.nodes.power("n1", "power on").wait(timeout_s=20).state == "succeeded"
+    assert bmc.controls == ["On"]
+
+    failed = {"TaskState": "Exception", "Messages": [{"MessageId": "Base.1.18.ResourceAtUriInUnknownFormat"}]}
+    bmc.next(becomes_a_task((200, failed), looks=1), "POST", RESET, count=10)
+    request = client.nodes.power("n1", "power off", timeout_s=3).wait(timeout_s=20)
+
+    assert request.state == "failed"
+    assert "ResourceAtUriInUnknownFormat" in str(request.view.error)
 
 
 def test_a_bmc_that_falls_silent_costs_its_own_node_and_is_asked_less_and_less(bmc: RedfishBMC, client: Client) -> None:

@@ -44,6 +44,7 @@ CASES: Final = {
     "out of order": Case(Faults(reorder_percent=40), None, None),
     "wrong password": Case(Faults(wrong_password=True), (DENIED,) * 3, ("done", "on")),
     "table full": Case(Faults(table_full=True), (BUSY,) * 3, ("done", "on")),
+    "ignores logins": Case(Faults(ignores_logins=True), (SILENCE,) * 3, ("done", "on")),
     "ignores power": Case(Faults(ignores_power=True), ("off", "done", "off"), ("done", "off")),
     "acts late": Case(Faults(late_power_s=NEVER_S), ("off", "done", "off"), ("done", "off")),
     "lies once": Case(Faults(wrong_power_count=1), ("on", "done", "on"), ("done", "off")),

@@ -5,6 +5,7 @@ The judge itself is tested in tests/unit/bench/test_growth.py: here it must be a
 
 import pytest
 
+from bench.misfits import ILLS, REDFISH_ILLS
 from bench.soak import Plan, bounds_of, soak
 
 PLAN = Plan(nodes=200, seconds=60.0, seed=1, interval_s=2.0, requests_per_s=2.0, is_python=True)
@@ -19,10 +20,13 @@ def test_a_minute_of_faults_leaves_nothing_behind() -> None:
     assert grown == []
     assert report.unhealed == []
     # And it was a minute of what it says.
-    assert {verdict.name for verdict in report.verdicts} == set(bounds_of(PLAN.nodes, requests=0, checks=0))
+    assert {verdict.name for verdict in report.verdicts} == set(
+        bounds_of(PLAN.nodes, redfish=PLAN.redfish, requests=0, checks=0)
+    )
     assert report.checks["agreed"] > PLAN.nodes * 3, "rounds in which something could have been left behind"
     assert report.checks["failed"] > 0
     assert report.checks["corrected"] > 0
     assert report.requests["accepted"] > 0
     assert report.events > 0
     assert all(report.faults[what] > 0 for what in ("silent", "reboot", "button"))
+    assert len({*ILLS, *REDFISH_ILLS} & set(report.faults)) > len([*ILLS, *REDFISH_ILLS]) / 2

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from castiron.transport.clients.blocking.client import Client
+from tests.support.keyring import Keyring
 
 ROOT = Path(__file__).parents[2]
 STOP_S = 20.0
@@ -26,12 +27,20 @@ class Footprint:
 
 
 class Fortress:
-    """A conductor in a process of its own."""
+    """A conductor in a process of its own.
 
-    def __init__(self, folder: Path, endpoint: str) -> None:
+    Args:
+        folder: for its store and its log.
+        endpoint: where it listens.
+        ring: has the keys that it takes; None: it takes none.
+    """
+
+    def __init__(self, folder: Path, endpoint: str, ring: Keyring | None = None) -> None:
+        self._ring = ring
+        keys = [] if ring is None else [str(ring.secret("server")), str(ring.allow_path)]
         self._log = (folder / "stderr").open("w+")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.target", str(folder / "castiron.db"), endpoint],
+            [sys.executable, "-m", "tests.fuzz.target", str(folder / "castiron.db"), endpoint, *keys],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,7 +82,11 @@ class Fortress:
 
     def client(self) -> Client:
         """Return a client of it."""
-        return Client(self.endpoint, timeout_s=30.0)
+        if self._ring is None:
+            return Client(self.endpoint, timeout_s=30.0)
+        return Client(
+            self.endpoint, timeout_s=30.0, key=self._ring.secret("alice"), server_key=self._ring.public("server")
+        )
 
     def footprint(self) -> Footprint:
         """Look what it takes."""

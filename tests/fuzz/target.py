@@ -1,6 +1,6 @@
 """The conductor under fire, as a process of its own, so that what it takes of the machine is its own.
 
-    python -m tests.fuzz.target STORE ENDPOINT
+    python -m tests.fuzz.target STORE ENDPOINT [SERVER_KEY_FILE ALLOW_LIST]
 
 Only the fake driver, for a mutated BMC address must lead nowhere; ids in order, so that a seed finds its requests
 again. Says "ready", and where it listens; ends when standard input does.
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
@@ -38,18 +39,20 @@ SETTINGS = Settings(
 """Everything ends soon, and little is kept, so that what grows is seen."""
 
 
-def only_fake(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+def only_fake(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
     """Make the drivers."""
-    del settings
+    del settings, shares
     return {"fake": FakeDriver(clock)}
 
 
-def serve(store: str, endpoint: str) -> None:
+def serve(store: str, endpoint: str, server_key: str | None = None, allow: str | None = None) -> None:
     """Run it until nobody writes to standard input any more."""
     numbers = itertools.count(1)
     conductor = Conductor(
         store=Path(store),
         endpoint=endpoint,
+        server_key_path=None if server_key is None else Path(server_key),
+        allow_path=None if allow is None else Path(allow),
         settings=SETTINGS,
         drivers=only_fake,
         new_id=lambda: request_id(next(numbers)),

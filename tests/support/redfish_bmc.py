@@ -110,6 +110,8 @@ class RedfishBMC:
         """The kinds of reset that it was asked for."""
         self.asked: list[str] = []
         """Every request, as "GET /redfish/v1/"."""
+        self.tasks: dict[str, Callable[[], tuple[int, Any, dict[str, str]]]] = {}
+        """Path of a monitor → what is answered there, each time."""
         self.logins = 0
         self.connections = 0
         self.most_at_once = 0
@@ -149,6 +151,11 @@ class RedfishBMC:
         """Have the next requests that fit meet a fault."""
         with self._lock:
             self._wrongs += [Wrong(method, path, fault)] * count
+
+    def release(self) -> None:
+        """Let go of all that hangs; what hangs from now on does so until the next time."""
+        before, self.released = self.released, threading.Event()
+        before.set()
 
     def forgive(self) -> None:
         """Take back every fault that is still in line."""
@@ -217,10 +224,13 @@ class RedfishBMC:
         if method == "DELETE" and path.startswith(SESSIONS):
             self.sessions = {token: at for token, at in self.sessions.items() if at != path}
             return 204, None, {}
-        if method == "GET":
-            found = self._resources().get(path)
-            return (200, found, {}) if found is not None else (404, refusal("ResourceMissingAtURI"), {})
-        return self._change(method, path, body)
+        return self._read(path) if method == "GET" else self._change(method, path, body)
+
+    def _read(self, path: str) -> tuple[int, Any, dict[str, str]]:
+        if path in self.tasks:
+            return self.tasks[path]()
+        found = self._resources().get(path)
+        return (200, found, {}) if found is not None else (404, refusal("ResourceMissingAtURI"), {})
 
     def _may(self, visit: Visit) -> bool:
         told = visit.headers.get("Authorization", "")

@@ -24,6 +24,7 @@ PAGES = (
     "provisioning.md",
     "guides/settings.md",
     "guides/steps.md",
+    "guides/observe.md",
 )
 
 

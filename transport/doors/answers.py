@@ -86,6 +86,7 @@ class Outbox:
         self._is_awake = False
         self._is_open = True
         self._owner: int | None = None
+        self._probe: Callable[[], None] | None = None
         self._lock = threading.Lock()
         self.doubled_count = 0
         self.late_count = 0
@@ -120,11 +121,19 @@ class Outbox:
                 self._is_awake = True
                 os.eventfd_write(self._descriptor, 1)
 
+    def probe(self, done: Callable[[], None]) -> None:
+        """Have `done` called by the owner's thread when it comes round. Any other thread; the latest one only."""
+        self._probe = done
+        self.nudge()
+
     def heed(self) -> None:
         """Make the descriptor unreadable again. The owner's thread only, when it has been seen readable."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._descriptor)
         self._is_awake = False  # before anything is taken: whoever puts something in from now on wakes us again
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            probe()
 
     def take(self) -> Iterator[Outgoing]:
         """Yield what has been put in until nothing is left. The owner's thread only."""

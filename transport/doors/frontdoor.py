@@ -94,9 +94,9 @@ class FrontDoor:
         self._now = now
         self._new_error_id = new_error_id
         self._outbox = Outbox(new_error_id)
+        self.probe = self._outbox.probe  # for whoever measures how long a message waits for this thread
         self._peers: Peers[bytes, Answer] = Peers(limits)
-        self._is_draining = False
-        self._is_stopping = False
+        self._is_draining = self._is_stopping = False
         self._unread = Unread()
         self._beats = self._unread_refused = 0
         self._received = self._answered = self._malformed = self._refused = self._vanished = self._slow = 0

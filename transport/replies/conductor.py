@@ -65,6 +65,65 @@ class RequesterUse(Struct, frozen=True, kw_only=True):
     """Its requests that have not ended."""
 
 
+class ShareView(Struct, frozen=True, kw_only=True):
+    """A share of workers_pool_size: what may wait for machines, receivers and strangers' code at once."""
+
+    busy: int
+    """Places that are held."""
+    limit: int
+    """Places that there are."""
+    waiting: int
+    """Pieces of work that wait for a place."""
+    left_behind: int = 0
+    """Those that have not ended in their time, and still hold a thread."""
+    spare: int = 0
+    """Threads beside the places, for what turns out to take long and for what was left behind; 0: it needs none."""
+    oldest: str = ""
+    """What has run longest: the node, and what is done; empty: nothing runs, or that is not known."""
+    oldest_s: float = 0.0
+
+
+class LagView(Struct, frozen=True, kw_only=True):
+    """How long a message has waited before its turn, in the last minute; nil: none has."""
+
+    samples: int
+    """Waits that were measured."""
+    p50_ms: float | None
+    p99_ms: float | None
+    most_ms: float | None
+
+
+class SlowBMC(Struct, frozen=True, kw_only=True):
+    """A node whose BMC takes long to answer."""
+
+    node: str
+    response_ms: float
+    """Its latest answer to a power check took that long, login and waits included."""
+
+
+class FailingBMC(Struct, frozen=True, kw_only=True):
+    """A node whose BMC gave no power state at its latest check."""
+
+    node: str
+    since: float
+    """When it did so first."""
+    code: str
+    """Why the latest check failed; bmc.unreachable: it is silent."""
+
+
+class BMCsView(Struct, frozen=True, kw_only=True):
+    """How BMCs answer power checks."""
+
+    response: LagView
+    """How long their answers of the last minute took."""
+    slowest: list[SlowBMC]
+    """Sixteen at the most, the slowest first, by each one's latest answer."""
+    failing: dict[str, int]
+    """Nodes whose latest check failed, by why; bmc.unreachable: those that are silent."""
+    failing_longest: list[FailingBMC]
+    """Sixteen of them at the most, those first that have failed longest."""
+
+
 class StatusView(Struct, frozen=True, kw_only=True):
     """The conductor itself. Counts are since its start."""
 
@@ -102,13 +161,15 @@ class StatusView(Struct, frozen=True, kw_only=True):
     """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
     queues: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
     """Whatever has a bound, and how full it is."""
+    shares: dict[str, ShareView] = field(default_factory=dict[str, ShareView])
+    """The shares of workers_pool_size, by name."""
     requesters: list[RequesterUse] = field(default_factory=list[RequesterUse])
     """The five identities that have used most of what they may."""
     mailboxes: dict[str, Any] = field(default_factory=dict[str, Any])
     """waiting (messages, all nodes), longest, and node, whose it is; nil: nothing waits."""
     slow_turns: dict[str, Any] = field(default_factory=dict[str, Any])
-    """count (turns of actors that took slow_turn_s or more), and of the latest: actor, message (nil: unknown),
-    lasted_s; running: those that go on now."""
+    """count (turns of actors that took slow_turn_s or more), and of the latest: actor ("node n1"), message (nil:
+    unknown), request (nil: none, or unknown), lasted_s; running: those that go on now."""
     events: dict[str, int] = field(default_factory=dict[str, int])
     """oldest_seq and latest_seq of those that are kept."""
     webhooks: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -117,6 +178,13 @@ class StatusView(Struct, frozen=True, kw_only=True):
     process: dict[str, int] = field(default_factory=dict[str, int])
     """rss_bytes, threads, descriptors: what the operating system says about the conductor; what it does not say is
     missing."""
+    provision_states: dict[str, int] = field(default_factory=dict[str, int])
+    """Nodes by provision state, those without any left out."""
+    lag: dict[str, LagView] = field(default_factory=dict[str, LagView])
+    """For the actors' dispatcher and each thread that goes round in a loop ("front door", "ipmi driver"), how long a
+    message waits there before its turn."""
+    bmcs: BMCsView | None = None
+    """How BMCs answer; nil: the conductor does not tell."""
 
 
 class PeriodicView(Struct, frozen=True, kw_only=True):

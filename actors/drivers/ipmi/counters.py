@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from castiron.actors.drivers.ipmi.sessions.drops import Drop
+
 
 @dataclass(slots=True)
 class Counters:
@@ -28,10 +30,24 @@ class Counters:
     """Requests and login steps that were sent again because of silence."""
     stray: int = 0
     """Datagrams from nobody who was spoken to, or not of IPMI at all."""
+    stray_noise: int = 0
+    """Of these, those of BMCs that are spoken to: not of IPMI at all."""
     dropped: int = 0
-    """Datagrams from a BMC's address that are not its answer: truncated, forged, late, or of another session."""
+    """Datagrams from a BMC's address that are not its answer, for whatever reason of those below."""
+    dropped_short: int = 0
+    dropped_session: int = 0
+    dropped_forged: int = 0
+    dropped_sequence: int = 0
+    dropped_unasked: int = 0
+    dropped_unreadable: int = 0
+    """See Drop. Their sum is `dropped`."""
     resolved: int = 0
     """Look-ups of host names that ended, with or without an address."""
+
+    def drop(self, reason: Drop) -> None:
+        """Count a datagram that was dropped."""
+        self.dropped += 1
+        setattr(self, reason, getattr(self, reason) + 1)
 
     def snapshot(self) -> Mapping[str, int]:
         """Return a copy of all of them. Any thread."""

@@ -139,7 +139,7 @@ class BMC:
         if packet.payload_type == Payload.IPMI:
             response = self._execute_outside(packet.payload, source, now)
             return None if response is None else rmcp.build_unauthenticated(Payload.IPMI, response)
-        if packet.payload_type not in STEPS:
+        if packet.payload_type not in STEPS or self.device.faults.ignores_logins:
             return None
         answer_type, step = STEPS[packet.payload_type]
         payload = step(self.device, packet.payload, source, now)

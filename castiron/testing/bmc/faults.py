@@ -152,6 +152,8 @@ class Faults:
     """Its password is not the one that consoles are told. Sessions that are open stay open."""
     table_full: bool = False
     """Has no slot for another session. Sessions that are open stay open."""
+    ignores_logins: bool = False
+    """Says that it is there to whoever asks, and nothing of a login. Sessions that are open stay open."""
     ignores_power: bool = False
     """Says yes to chassis controls, and does nothing."""
     late_power_s: float = 0.0

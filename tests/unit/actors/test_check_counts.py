@@ -2,7 +2,7 @@
 
 import pytest
 
-from castiron.actors.published.checks import PACE_S, SAMPLES, Checks, Pace
+from castiron.actors.published.checks import PACE_S, Checks, Pace
 from castiron.transport.vocabulary import CheckResult, Instant
 
 
@@ -28,7 +28,7 @@ def test_before_the_first_check_nothing_is_known_of_their_lateness(counted: Coun
     assert counted.checks.pace() == Pace(0.0, None, None)
 
 
-@pytest.mark.parametrize(("count", "every_s"), [(10, 0.5), (100, 0.1), (SAMPLES - 1, 0.01), (2 * SAMPLES, 0.01)])
+@pytest.mark.parametrize(("count", "every_s"), [(10, 0.5), (100, 0.1), (1000, 0.01), (2000, 0.1)])
 def test_the_pace_is_right_from_the_beginning(counted: Counted, count: int, every_s: float) -> None:
     counted.checked(count, every_s=every_s)
 
@@ -49,5 +49,5 @@ def test_lateness_is_told_at_the_median_and_at_its_worst_percent(counted: Counte
         counted.checks.count(CheckResult.AGREED, late_ms / 1000)
 
     pace = counted.checks.pace()
-    assert [pace.late_p50_ms, pace.late_p99_ms] == pytest.approx([50.0, 99.0])
+    assert [pace.late_p50_ms, pace.late_p99_ms] == pytest.approx([50.0, 99.0], rel=0.03)
     assert counted.checks.counts()["agreed"] == 100

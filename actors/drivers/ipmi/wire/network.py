@@ -4,10 +4,11 @@ A datagram belongs to whoever claimed its socket and sender, to nobody else; fou
 """
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from castiron.actors.drivers.ipmi.wire.address import Address, SocketAddress
+from castiron.actors.drivers.ipmi.wire.mutes import Mutes
 
 SOCKETS_PER_FAMILY: Final = 4
 """Their receive buffers together hold the answers to about a thousand requests sent in one burst."""
@@ -63,6 +64,7 @@ class UDPNetwork:
     def __init__(self, make_socket: SocketFactory = socket.socket) -> None:
         self._sockets: list[socket.socket] = []
         self._receivers: list[dict[SocketAddress, Receiver]] = []
+        self._mutes: list[Mutes] = []
         self._of_family: dict[int, list[int]] = {}
         self._turn = 0
         for family in (socket.AF_INET, socket.AF_INET6):
@@ -80,6 +82,7 @@ class UDPNetwork:
             indexes.append(len(self._sockets))
             self._sockets.append(made)
             self._receivers.append({})
+            self._mutes.append(Mutes(made))
         return indexes
 
     def filenos(self) -> Mapping[int, int]:
@@ -94,6 +97,7 @@ class UDPNetwork:
             index = indexes[(self._turn + step) % len(indexes)]
             if address.sockaddr not in self._receivers[index]:
                 self._receivers[index][address.sockaddr] = receiver
+                self._mutes[index].lift(address.sockaddr)
                 return Peer(index, address.sockaddr)
         return None
 
@@ -109,14 +113,27 @@ class UDPNetwork:
             return False
         return True
 
-    def read(self, index: int) -> Iterator[tuple[Receiver | None, bytes]]:
-        """Yield what has arrived on a socket, up to MAX_BATCH, each with who claimed its sender (None: nobody)."""
-        for _ in range(MAX_BATCH):
+    def read(self, index: int) -> list[tuple[Receiver | None, bytes]]:
+        """Return what has arrived on a socket, up to MAX_BATCH, each with who claimed its sender (None: nobody).
+
+        All of it before anybody takes any of it: each call of the kernel lets other threads in, and whoever is woken by
+        the first answer would take the interpreter from us before the second.
+        """
+        arrived: list[tuple[Receiver | None, bytes]] = []
+        receive, receivers = self._sockets[index].recvfrom, self._receivers[index]
+        for left in reversed(range(MAX_BATCH)):
             try:
-                datagram, sender = self._sockets[index].recvfrom(MAX_DATAGRAM_BYTES)
+                datagram, sender = receive(MAX_DATAGRAM_BYTES)
             except OSError:
-                return
-            yield self._receivers[index].get(sender), datagram
+                break
+            arrived.append((receivers.get(sender), datagram))
+            if not left:
+                self._mutes[index].sample(sender)
+        return arrived
+
+    def counters(self) -> Mapping[str, int]:
+        """Return floods: times that a sender was muted for what it sent; muted: senders that are, now. Any thread."""
+        return {"floods": sum(each.count for each in self._mutes), "muted": sum(map(len, self._mutes))}
 
     def close(self) -> None:
         """Close the sockets. Idempotent."""

@@ -63,7 +63,7 @@ def reset_bmc(session: Session, operation: ResetBMC) -> None:
     target = text(action, "target")
     if kind is None or target is None:
         raise BMCUnsupported(f"The BMC does not restart so: it has {', '.join(allowed) or 'no reset of its own'}.")
-    session.send("POST", target, {"ResetType": kind})
+    session.order("POST", target, {"ResetType": kind})  # a task of it would end with the BMC
     session.close_line()
 
 

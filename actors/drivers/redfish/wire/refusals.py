@@ -84,9 +84,10 @@ def error_of(answer: Answer, asked: str, where: Mapping[str, Any]) -> BMCError:
 
 
 def message_ids(body: bytes) -> tuple[str, ...]:
-    """Return the names of the first messages of an error's body, such as "ActionNotSupported"."""
+    """Return the names of the first messages of an error's or a task's body, such as "ActionNotSupported"."""
     try:
-        error = json.loads(body)["error"]
+        found = json.loads(body)
+        error = {"@Message.ExtendedInfo": found["Messages"]} if "Messages" in found else found["error"]
         told = [each["MessageId"] for each in error.get("@Message.ExtendedInfo") or [{"MessageId": error["code"]}]]
         names = [str(each).rpartition(".")[2] for each in told]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -20,6 +20,7 @@ from castiron.actors.drivers.redfish.resources import link
 from castiron.actors.drivers.redfish.settings import Settings
 from castiron.actors.drivers.redfish.wire.line import Answer, Broken, Line
 from castiron.actors.drivers.redfish.wire.refusals import IN_DOUBT, error_of
+from castiron.actors.drivers.redfish.wire.tasks import follow, is_in_doubt
 from castiron.actors.drivers.redfish.wire.tls import Contexts
 from castiron.transport.errors import BMCBusy, BMCError, BMCFault, BMCUnreachable
 from castiron.transport.vocabulary import Instant
@@ -76,7 +77,7 @@ class Session:
         self._world = world
         self._is_basic = settings.auth == "basic"
         self._is_known = False
-        self._has_ended = False
+        self._ended = threading.Event()
         self._is_unwanted = False
         # Orders an end from outside and the last step before something is sent: what has ended sends nothing any more.
         self._sending = threading.Lock()
@@ -91,7 +92,7 @@ class Session:
     @property
     def has_ended(self) -> bool:
         """Whether it was aborted: only its heir is of use."""
-        return self._has_ended
+        return self._ended.is_set()
 
     def begin(self, deadline: Instant) -> None:
         """Begin a call: nothing of it was sent."""
@@ -108,7 +109,7 @@ class Session:
     def abort(self) -> None:
         """End what goes on, from any thread; from here on `acted` is the last word. Idempotent."""
         with self._sending:
-            self._has_ended = True
+            self._ended.set()
         self._line.abort()
 
     def give_way(self) -> None:
@@ -140,19 +141,51 @@ class Session:
             answer = self.request("GET", path)
             if not 300 <= answer.status < 400:  # noqa: PLR2004 - HTTP's redirects
                 return self._parsed(answer)
-            path = self._own_path(answer.headers.get("location"), path)
+            path = self.own_path(answer.headers.get("location"), path)
         raise BMCFault(f"{self.settings.address} redirects in circles.", details=self.where)
 
     def send(self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
         """Send what changes something, once. Read something first: over a connection that has just answered.
 
+        A BMC that makes a task of it is asked until that has ended.
+
         Raises:
-            BMCError: see `request`; `acted` tells whether it may have been done.
+            BMCError: see `request` and `tasks.follow`; `acted` tells whether it may have been done.
+        """
+        answer = self.order(method, path, body, headers)
+        try:
+            follow(self, answer, f"{method} {path}")
+        except BMCError as error:
+            self.acted = is_in_doubt(error)
+            raise
+
+    def order(
+        self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send as `send` does, and do not ask what becomes of it.
+
+        Raises:
+            BMCError: see `request`.
         """
         answer = self.request(method, path, body, headers, acts=True)
         if answer.status >= 300:  # noqa: PLR2004 - what is redirected was not done, and is not sent elsewhere
             self.acted = False
             raise self._refused(answer, f"{method} {path}")
+        return answer
+
+    def left_s(self) -> float:
+        """Return how much time the call has left."""
+        return self._deadline - self._world.clock.now()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, until somebody ends it. Blocks.
+
+        Raises:
+            BMCUnreachable: it was ended meanwhile.
+        """
+        if self._ended.wait(seconds):
+            self._line.close()
+            raise self._silent()
 
     def request(
         self,
@@ -227,7 +260,7 @@ class Session:
                 raise BMCFault(f"{self.settings.address} opened a session without a token.", details=self.where)
             raise self._refused(answer, f"POST {SESSIONS}")
         location = answer.headers.get("location")
-        path = None if location is None else self._own_path(location, SESSIONS)
+        path = None if location is None else self.own_path(location, SESSIONS)
         self.token = Token(value, path)
         self._world.tally.add("logins")
 
@@ -284,7 +317,7 @@ class Session:
 
     def _see_that_it_is_wanted(self, *, acts: bool) -> None:
         with self._sending:
-            if self._has_ended:
+            if self._ended.is_set():
                 self._line.close()
                 raise self._silent()
             if self._is_unwanted:
@@ -326,11 +359,15 @@ class Session:
             raise BMCFault(f"{self.settings.address} answered with what is no JSON object.", details=self.where)
         return found  # pyright: ignore[reportUnknownVariableType] - whatever the BMC says; each reader looks
 
-    def _own_path(self, location: str | None, before: str) -> str:
-        """Return the path that a BMC names, if it is its own: a password must not go where another host says."""
+    def own_path(self, location: str | None, before: str, *, below: str = "/redfish/") -> str:
+        """Return the path that a BMC names, if it is its own: a password must not go where another host says.
+
+        Raises:
+            BMCFault: it is another's.
+        """
         parts = urlsplit(location or "")
         is_own = parts.hostname in {None, self.settings.host} and parts.scheme in {"", "https"}
-        if not is_own or not parts.path.startswith("/redfish/") or len(location or "") > MAX_TOKEN_BYTES:
+        if not is_own or not parts.path.startswith(below) or len(location or "") > MAX_TOKEN_BYTES:
             message = f"{self.settings.address} sends elsewhere for {before}. Check redfish_address."
             raise BMCFault(message, details=self.where)
         return parts.path

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: which there are, how they are written, where they are read."""

@@ -1,0 +1,1 @@
+"""`castiron status --watch`: what to look at, drawn again and again."""
