@@ -3,6 +3,8 @@
 MkDocs calls these by their names. May come in: another of its calls. Must not: what `links` can decide without MkDocs.
 """
 
+from typing import cast
+
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -14,7 +16,8 @@ from docs.site.links import ELSEWHERE, FILES, ROOT, completed, page_of, path_of,
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add to the navigation what it does not name."""
     docs = ROOT / "docs"
-    config.nav = completed(list(config.nav or []), [str(path.relative_to(docs)) for path in docs.rglob("*.md")])
+    nav = cast("list[object]", config["nav"])
+    config.nav = completed(nav, [str(path.relative_to(docs)) for path in docs.rglob("*.md")])
     return config
 
 

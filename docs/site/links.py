@@ -7,9 +7,9 @@ the file itself, which the site brings along. May come in: another page from els
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ def rewritten(text: str, page: str) -> str:
     return _LINK.sub(replace, text)
 
 
-def completed(nav: list[Any], pages: list[str]) -> list[Any]:
+def completed(nav: Sequence[object], pages: list[str]) -> list[object]:
     """Return a navigation with the pages that it does not name: decisions among their like, others under How to."""
     named = set(re.findall(r"[\w/.-]+\.md", repr(nav)))
     rest = sorted(page for page in pages if page not in named)
@@ -87,13 +87,13 @@ def completed(nav: list[Any], pages: list[str]) -> list[Any]:
     return [_with(entry, more) for entry in nav]
 
 
-def _with(entry: Any, more: dict[str, list[str]]) -> Any:
+def _with(entry: object, more: dict[str, list[str]]) -> object:
     if not isinstance(entry, dict):
         return entry
-    ((title, below),) = cast("dict[str, Any]", entry).items()
-    if isinstance(below, list):
-        below = [*(_with(one, more) for one in cast("list[Any]", below)), *more.get(title, ())]
-    return {title: below}
+    ((title, below),) = cast("dict[str, str | list[object]]", entry).items()
+    if isinstance(below, str):
+        return {title: below}
+    return {title: [*(_with(one, more) for one in below), *more.get(title, ())]}
 
 
 def remote(output: str) -> str | None:
