@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format bench bench-quick profile profile-memory soak fuzz simulate lock clean
+.PHONY: help demo test check format docs bench bench-quick profile profile-memory soak fuzz simulate lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check: $(VENV)/dev  ## format, lint, types, import rules
 format: $(VENV)/dev  ## rewrite the files as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/dev  ## build the site into build/site, strictly, without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 bench: $(VENV)/dev  ## measure, half an hour; prints the table of targets and writes bench/results/
 	$(BIN)/python -m bench targets

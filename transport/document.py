@@ -6,7 +6,7 @@ sentences is written by hand, in the document.
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -71,16 +71,27 @@ def _limits() -> Iterator[str]:
 def _verbs() -> Iterator[str]:
     codes = ", ".join(f"`{error.code}`" for error in verbs.COMMON_ERRORS)
     yield f"Every verb may be refused with {codes}."
+    yield ""
+    yield f"These become requests, and may have a `key`: {_tags(lambda verb: verb.becomes_request)}."
+    yield ""
+    yield (
+        "These are not idempotent, so one whose reply was lost is sent again with its `key` or, where it has none, not "
+        f"without a look: {_tags(lambda verb: not verb.idempotent)}."
+    )
     for tag, verb in verbs.VERBS.items():
         yield ""
         yield f"#### `{tag}`"
         yield ""
-        yield _prose(verb)
+        yield prose(verb)
         yield ""
         yield from _facts(tag, verb)
         if fields := fields_of(verb):
             yield ""
             yield from _arguments(fields)
+
+
+def _tags(is_one: Callable[[type[verbs.Verb]], bool]) -> str:
+    return ", ".join(f"`{tag}`" for tag, verb in verbs.VERBS.items() if is_one(verb))
 
 
 def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
@@ -104,10 +115,10 @@ def _facts(tag: str, verb: type[verbs.Verb]) -> Iterator[str]:
 def _roles() -> Iterator[str]:
     yield "| role | may | verbs |"
     yield "|---|---|---|"
-    meanings = _docstrings(Role)
+    meanings = docstrings(Role)
     for role in Role:
         tags = ", ".join(f"`{tag}`" for tag, verb in verbs.VERBS.items() if verb.role is role)
-        yield f"| `{role}` | {_cell(meanings[role.name])} | {tags} |"
+        yield f"| `{role}` | {cell(meanings[role.name])} | {tags} |"
 
 
 def _arguments(fields: list[FieldShape]) -> Iterator[str]:
@@ -115,7 +126,7 @@ def _arguments(fields: list[FieldShape]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for field in fields:
         default = "required" if field.required else f"`{field.default}`" if field.default else "absent: unchanged"
-        yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(field.meaning)} |"
+        yield f"| `{field.name}` | {cell(field.type)} | {default} | {cell(field.meaning)} |"
 
 
 def _results() -> Iterator[str]:
@@ -137,43 +148,44 @@ def _results() -> Iterator[str]:
     for struct in used:
         yield f"#### {struct.__name__}"
         yield ""
-        yield _prose(struct)
+        yield prose(struct)
         yield ""
         yield "| field | type | if absent | meaning |"
         yield "|---|---|---|---|"
-        meanings = _docstrings(struct)
+        meanings = docstrings(struct)
         for field in fields_of(struct):
             default = "always there" if field.required else f"`{field.default}`"
-            yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(meanings.get(field.name, ''))} |"
+            yield f"| `{field.name}` | {cell(field.type)} | {default} | {cell(meanings.get(field.name, ''))} |"
         yield ""
 
 
 def _fields(asked: type[Struct]) -> Iterator[str]:
     yield "| field | type | default | meaning |"
     yield "|---|---|---|---|"
-    meanings = _docstrings(asked)
+    meanings = docstrings(asked)
     for field in fields_of(asked):
         default = "required" if field.required else f"`{field.default}`"
-        yield f"| `{field.name}` | {_cell(field.type)} | {default} | {_cell(meanings[field.name])} |"
+        yield f"| `{field.name}` | {cell(field.type)} | {default} | {cell(meanings[field.name])} |"
 
 
 def _errors() -> Iterator[str]:
     yield "| code | source | retry | meaning |"
     yield "|---|---|---|---|"
     for code, error in errors.WIRE_ERRORS.items():
-        yield f"| `{code}` | {error.source.value} | {error.retry.value} | {_cell(_prose(error))} |"
+        yield f"| `{code}` | {error.source.value} | {error.retry.value} | {cell(prose(error))} |"
 
 
 def _events() -> Iterator[str]:
     yield "| type | payload | meaning |"
     yield "|---|---|---|"
-    meanings = _docstrings(EventType)
+    meanings = docstrings(EventType)
     for word in EventType:
         keys = ", ".join(f"`{key}`" for key in PAYLOADS[word])
-        yield f"| `{word}` | {keys} | {_cell(meanings[word.name])} |"
+        yield f"| `{word}` | {keys} | {cell(meanings[word.name])} |"
 
 
-def _prose(thing: type) -> str:
+def prose(thing: type) -> str:
+    """Return the first paragraph of a docstring as one line."""
     return " ".join(inspect.cleandoc(thing.__doc__ or "").split("\n\n")[0].split())
 
 
@@ -185,11 +197,12 @@ def _link(struct: type[Struct]) -> str:
     return f"[{struct.__name__}](#{struct.__name__.lower()})"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return text that may stand in a table."""
     return text.replace("|", "\\|")
 
 
-def _docstrings(source: type) -> dict[str, str]:
+def docstrings(source: type) -> dict[str, str]:
     """Return the strings that stand below fields or members in the source; Python itself does not keep them."""
     (tree,) = ast.parse(inspect.getsource(source)).body
     body = tree.body if isinstance(tree, ast.ClassDef) else []

@@ -18,6 +18,7 @@ PACKAGES: Final = {
     "ipmi_sim": "openipmi",
     "ipmipower": "freeipmi-tools",
     "ipmitool": "ipmitool",
+    "node": "nodejs",
 }
 """Program → Debian package."""
 

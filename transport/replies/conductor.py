@@ -21,7 +21,7 @@ class Welcome(Struct, frozen=True, kw_only=True):
     liveness: int
     """A peer that was silent for `liveness` heartbeat intervals is taken for gone."""
     limits: dict[str, int]
-    """max_message_bytes, max_list, mailbox, in_flight, in_flight_per_peer."""
+    """max_message_bytes, max_list, mailbox, in_flight, in_flight_per_peer, bulks, bulk_nodes."""
     events_endpoint: str | None = None
     """Where events are published, since 1.1; nil: nowhere."""
 
