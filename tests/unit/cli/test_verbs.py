@@ -34,6 +34,7 @@ VERBS_OF = {
     "allocation show": {"allocation.show"},
     "allocation unset": {"allocation.set"},
     "allocation wait": {"allocation.wait", "allocation.show", "node.show"},
+    "doctor": {"status", "node.show", "node.boot_device.get"},
     "events": {"event.list", "hello", "node.list"},
     "node boot-device set": {"node.boot_device.set", *BULK},
     "node boot-device show": {"node.boot_device.get", *BULK},

@@ -6,11 +6,11 @@ a conductor. What is opened at the BMC is closed again.
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, TypeVar, cast
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from castiron.actors.drivers.ipmi.probing import packets
 from castiron.actors.drivers.ipmi.probing.packets import Capabilities, Presence, Reply
@@ -144,7 +144,7 @@ class Look:
         tries = 0
         while tries < len(self._waits_s):
             try:
-                heard = cast("News | None", self._heard(self._waits_s[tries], session.feed, at_least=_HEADER_BYTES))
+                heard = self._next(session, self._waits_s[tries])
             except Exception as error:  # noqa: BLE001 - pyghmi raises whatever a strange packet makes it raise
                 raise nonsense(f"sent what cannot be read ({type(error).__name__})", where=self._where) from None
             if heard is Progress.STEPPED:
@@ -155,6 +155,12 @@ class Look:
                 session.resend()
         raise BMCUnreachable(f"{self._settings.address} stopped answering.", details=self._where)
 
+    def _next(self, session: Session, wait_s: float) -> News | None:
+        for datagram in self._datagrams(wait_s):
+            if len(datagram) >= _HEADER_BYTES and (news := session.feed(datagram)) is not None:
+                return news
+        return None
+
     # The wire.
 
     def _command(self, datagram: bytes, command: int) -> Reply | None:
@@ -163,25 +169,23 @@ class Look:
     def _ask(self, datagram: bytes, read: Callable[[bytes], _Read | None]) -> _Read | None:
         for wait_s in self._waits_s:
             self._send(datagram)
-            heard = self._heard(wait_s, read)
-            if heard is not None:
-                return heard
+            for heard in self._datagrams(wait_s):
+                if (told := read(heard)) is not None:
+                    return told
         return None
 
-    def _heard(self, wait_s: float, read: Callable[[bytes], _Read | None], *, at_least: int = 1) -> _Read | None:
-        """Return what the first datagram that can be read says; None if there is none in time."""
+    def _datagrams(self, wait_s: float) -> Iterator[bytes]:
+        """Yield what comes from the BMC until the time is up."""
         until = self._now() + wait_s
         while (rest_s := until - self._now()) > 0:
             self._socket.settimeout(rest_s)
             try:
                 datagram = self._socket.recv(MAX_DATAGRAM_BYTES)
             except TimeoutError:
-                return None
+                return
             except OSError:  # the port is closed, says the machine behind it; another may be about to open it
                 continue
-            if len(datagram) >= at_least and (heard := read(datagram)) is not None:
-                return heard
-        return None
+            yield datagram
 
     def _send(self, datagram: bytes) -> bool:
         try:
