@@ -41,6 +41,7 @@ VERBS_OF = {
     "node create": {"node.create"},
     "node delete": {"node.delete"},
     "node explain": {"node.explain"},
+    "node import": {"node.show", "node.create", "node.set"},
     "node history": {"node.history"},
     "node sensors": {"node.sensor.list"},
     "alarms": {"node.list"},
