@@ -35,3 +35,40 @@ def import_(
 
     info = text_pairs("--driver-info", driver_info)
     return import_nodes(path, kind, info, shared(), update=update, force=force, dry_run=dry_run)
+
+
+@click.command("discover", cls=Command)
+@click.argument("networks", metavar="NETWORK...", nargs=-1, required=True)
+@click.option("--port", type=click.IntRange(1, 65_535), default=623, show_default=True, help="Their UDP port.")
+@click.option(
+    "--rate",
+    "rate_per_s",
+    type=click.FloatRange(0, 10_000, min_open=True),
+    default=250.0,
+    show_default=True,
+    help="Pings a second at the most.",
+)
+@click.option(
+    "--tries",
+    type=click.IntRange(1, 5),
+    default=2,
+    show_default=True,
+    help="Rounds; again only those that were silent.",
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 60, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Seconds after a round, for answers that are late.",
+)
+def discover(networks: tuple[str, ...], *, port: int, rate_per_s: float, tries: int, wait_s: float) -> None:
+    """Look for BMCs on the networks named, and on no others: 192.0.2.0/24, or a single address.
+
+    Sends each address a presence ping (RMCP, ASF), which needs no login and leaves nothing behind. Nobody is asked who
+    is a node already, and no conductor is needed. At most 65,536 addresses.
+    """
+    from castiron.cli.inventory import discovery  # noqa: PLC0415 - the driver's packets
+
+    discovery.discover(networks, shared(), port=port, rate_per_s=rate_per_s, tries=tries, wait_s=wait_s)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from castiron.cli.bulk import Outcome, conclude, dry_run_option, folded, leave, send, tell_outcomes
-from castiron.cli.inventory.commands import import_
+from castiron.cli.inventory.commands import discover, import_
 from castiron.cli.nodes.boot import boot_device
 from castiron.cli.nodes.enrolment import STDIN, batches
 from castiron.cli.nodes.explain import explain, record
@@ -116,6 +116,7 @@ def node() -> None:
 
 node.add_command(power)
 node.add_command(import_)
+node.add_command(discover)
 node.add_command(boot_device)
 node.add_command(history)
 node.add_command(explain)
