@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from castiron.cli.bulk import Outcome, Summary, conclude, folded, names_of, send
+from castiron.cli.bulk import GROUPS, Outcome, Summary, conclude, folded, names_of, send
 from castiron.cli.nodes.pacing import Pace, confirm
 from castiron.cli.options import Shared
 from castiron.cli.output.exits import Exit
@@ -58,6 +58,8 @@ def carry_out(
     if selected.range_ is None and not selected.where:
         raise click.UsageError("Name nodes with a RANGE, or choose them with --where.")
     names = None if selected.range_ is None else names_of(selected.range_)
+    if names is not None and not GROUPS.isdisjoint(selected.range_ or ""):  # the conductor resolves none
+        selected = selected._replace(range_=",".join(names))
     is_one = names is not None and len(names) == 1 and not selected.where
     if names is not None and is_one and pace.is_plain and request.key is None:  # a node's key is the same in any range
         outcomes, summary = _ask_one(request, names[0], wait=wait, given=given), None
