@@ -26,6 +26,7 @@ from castiron.transport.errors import CastironError
 _COMMANDS: Final = {
     "allocation": "castiron.cli.provision.allocation",
     "alarms": "castiron.cli.sensors.alarms",
+    "completion": "castiron.cli.shell.completion",
     "demo": "castiron.cli.commands.demo",
     "docs": "castiron.cli.commands.docs",
     "doctor": "castiron.cli.health.doctor",

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from castiron.cli.shell.kinds import teach
+
 if TYPE_CHECKING:
     from castiron.transport.verbs import Verb
 
@@ -135,6 +137,7 @@ class Command(click.Command):
         if verbs and attributes.get("help") is None:
             attributes["help"] = verbs[0].__doc__
         super().__init__(*args, **attributes)
+        teach(self.params)
         self.verbs = verbs
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
