@@ -40,7 +40,7 @@ class Screen:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.process = subprocess.Popen(
             ["sh", "-c", _OPEN, os.ttyname(theirs), *words],
-            env={**os.environ, "TERM": "xterm", **environment},
+            env={**os.environ, "TERM": "xterm", "LINES": str(lines), "COLUMNS": str(columns), **environment},
             cwd=ROOT,
             stdin=theirs,
             start_new_session=True,
