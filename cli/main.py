@@ -44,6 +44,7 @@ _COMMANDS: Final = {
     "simulate": "castiron.cli.commands.simulate",
     "status": "castiron.cli.conductor.status",
     "store": "castiron.cli.conductor.store",
+    "top": "castiron.cli.watch.top",
 }
 """Sub-command → the module that holds it under its own name."""
 

@@ -78,6 +78,7 @@ VERBS_OF = {
     "runbook show": {"runbook.show"},
     "settings": {"status"},
     "status": {"status"},
+    "top": {"status"},
 }
 
 
