@@ -7,13 +7,13 @@ the caller brings who resolves them (groups.py): ClusterShell's configuration ma
 
 import re
 from collections.abc import Iterable
-from itertools import groupby
 from math import prod
 from typing import Any, Final
 
 from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
 from castiron.transport.errors import ArgumentInvalid
+from castiron.transport.selection.natural import natural_order
 from castiron.transport.verbs import NAME_PATTERN
 
 MAX_NAMES: Final = 100_000
@@ -94,17 +94,6 @@ def fold(names: Iterable[str]) -> str:
     """
     folded = _NodeSet.fromlist(list(names), resolver=RESOLVER_NOGROUP)
     return str(folded)
-
-
-def natural_order(names: Iterable[str]) -> list[str]:
-    """Return names sorted as people count: n2 before n10."""
-    return sorted(names, key=_natural_key)
-
-
-def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Compare runs of digits as numbers and everything else as text; of equal numbers, the spelling decides."""
-    runs = ("".join(run) for _, run in groupby(name, str.isdecimal))
-    return [(0, int(run), "") if run.isdecimal() else (1, 0, run) for run in runs], name
 
 
 def spelled_out(text: str) -> int:
