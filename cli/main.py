@@ -64,11 +64,12 @@ class _Root(Group):
         """Return the names of the commands that this installation has."""
         return [name for name, module in _COMMANDS.items() if find_spec(module) is not None]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load a command."""
-        if cmd_name not in self.list_commands(ctx):
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Load a command, and no other."""
+        module = _COMMANDS.get(cmd_name)
+        if module is None or find_spec(module) is None:
             return None
-        return cast("click.Command", getattr(import_module(_COMMANDS[cmd_name]), cmd_name))
+        return cast("click.Command", getattr(import_module(module), cmd_name))
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the options; --help is printed here."""

@@ -112,8 +112,12 @@ def _unknown(name: str) -> str:
 def _wrong(name: str, value: Any) -> str | None:
     """Return what is wrong with a value as far as its kind goes; the rest is the conductor's to judge."""
     kind = "maps" if name in MAPS else "seconds" if name.endswith("_s") else name
-    fits, told = _KINDS[kind]
+    fits, told = _KINDS.get(kind, (_is_anything, ""))
     return None if fits(value) else told
+
+
+def _is_anything(_: Any) -> bool:
+    return True
 
 
 def _is_text(value: Any) -> bool:

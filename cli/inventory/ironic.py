@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from castiron.cli.inventory.entries import FIELDS, Entry, Mistake, entry, read_json
+from castiron.transport.replies import NodeView
 
 DRIVERS: Final[Mapping[str, str]] = {"fake-hardware": "fake"}
 """Ironic's name of a driver → castiron's, where they differ."""
@@ -36,9 +37,6 @@ OBSERVED: Final = frozenset(
         *("inspection_started_at", "inspection_finished_at", "last_error", "fault", "console_enabled", "conductor"),
         *("driver_internal_info", "allocation_uuid", "allocation_id", "chassis_uuid", "boot_mode", "secure_boot"),
         *("clean_step", "deploy_step", "service_step", "raid_config", "health", "current_clean_step"),
-        # castiron's own
-        *("power_state_at", "power_check_failures", "revision", "lock", "alarms", "active_request", "queued_requests"),
-        *("accepts", "refuses", "instance_uuid"),
     }
 )
 """What others say of what a node is, not of what it is to be."""
@@ -58,6 +56,9 @@ SET_ELSEWHERE: Final = frozenset(
     }
 )
 """What Ironic's nodes are set to, and import does not set."""
+
+IGNORED: Final = (OBSERVED | frozenset(NodeView.__struct_fields__)) - SET_ELSEWHERE - frozenset(FIELDS)
+"""The same, and what castiron says of its own nodes."""
 
 INFO_KEYS: Final = frozenset(
     {
@@ -96,7 +97,7 @@ def from_json(text: str) -> Iterator[Entry | list[Mistake]]:
 def _node(where: str, given: Mapping[str, Any]) -> Entry | list[Mistake]:
     named = {_field(key): value for key, value in given.items()}
     left_out = [name for name in SET_ELSEWHERE if _says_something(named.get(name))]
-    fields = {name: value for name, value in named.items() if name not in SET_ELSEWHERE | OBSERVED}
+    fields = {name: value for name, value in named.items() if name not in SET_ELSEWHERE | IGNORED}
     for name in ("driver_info", "properties", "extra", "traits"):
         fields[name] = _unfolded(fields.get(name))
     if isinstance(fields["driver_info"], dict):

@@ -3,6 +3,7 @@
 Loaded where it is drawn, for rich costs 40 ms. What a node is doing comes from others; this file draws.
 """
 
+import signal
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -59,7 +60,12 @@ class Board:
         """Draw how far everything has come."""
         now = self._now()
         self._since = {one: self._since.get(one, now) for one in standing.going}
-        self._live.update(Group(*self._parts(standing, now)), refresh=True)
+        parts = self._parts(standing, now)
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:  # in the middle of it, Ctrl-C would have rich write the same once more, and take away one of the two
+            self._live.update(Group(*parts), refresh=True)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
     def close(self) -> None:
         """Leave nothing on the terminal."""
