@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from castiron.actors.conductor import Conductor
+from castiron.cli.health.bmcs import _suites_told
 from castiron.testing import BMCFarm, Faults
 from tests.unit.cli.conftest import Run
 
@@ -158,6 +159,22 @@ def test_people_get_a_line_each_and_a_count(run: Run, store: Path) -> None:
 
 
 # With BMCs.
+
+
+@pytest.mark.parametrize(
+    ("suites", "verdict"),
+    [
+        ([3, 17], "ok"),
+        ([0, 3, 17], "problem"),
+        ([1, 2], "problem"),
+        ([], "problem"),
+        ([3], "warning"),
+        ([6, 17], "warning"),
+        (None, "warning"),
+    ],
+)
+def test_cipher_suites_are_judged(suites: list[int] | None, verdict: str) -> None:
+    assert _suites_told(suites).verdict == verdict
 
 
 def at(farm: BMCFarm, number: int = 0) -> tuple[str, ...]:
