@@ -24,6 +24,10 @@ from castiron.transport.verbs import Verb
 dry_run_option: Final = click.option("--dry-run", is_flag=True, help="Say what would happen, and change nothing.")
 
 
+GROUPS: Final = frozenset("@*?")
+"""In a RANGE with groups or wildcards there is one of these, and a plain one, which costs less, has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of the verb for one node."""
@@ -48,6 +52,10 @@ def names_of(text: str) -> list[str]:
     Raises:
         ArgumentInvalid: it is not a host range.
     """
+    if not GROUPS.isdisjoint(text):
+        from castiron.cli.inventory.groups import names_in  # noqa: PLC0415 - as below
+
+        return names_in(text)
     from castiron.transport.ranges import expand  # noqa: PLC0415 - 15 ms that other commands do without
 
     return expand(text)

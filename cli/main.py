@@ -26,10 +26,13 @@ from castiron.transport.errors import CastironError
 _COMMANDS: Final = {
     "allocation": "castiron.cli.provision.allocation",
     "alarms": "castiron.cli.sensors.alarms",
+    "completion": "castiron.cli.shell.completion",
     "demo": "castiron.cli.commands.demo",
     "docs": "castiron.cli.commands.docs",
+    "doctor": "castiron.cli.health.doctor",
     "events": "castiron.cli.commands.events",
     "farm": "castiron.cli.commands.farm",
+    "init": "castiron.cli.health.init",
     "keys": "castiron.cli.conductor.keys",
     "node": "castiron.cli.nodes.node",
     "periodics": "castiron.cli.conductor.periodics",
@@ -41,6 +44,7 @@ _COMMANDS: Final = {
     "simulate": "castiron.cli.commands.simulate",
     "status": "castiron.cli.conductor.status",
     "store": "castiron.cli.conductor.store",
+    "top": "castiron.cli.watch.top",
 }
 """Sub-command → the module that holds it under its own name."""
 
@@ -60,11 +64,12 @@ class _Root(Group):
         """Return the names of the commands that this installation has."""
         return [name for name, module in _COMMANDS.items() if find_spec(module) is not None]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load a command."""
-        if cmd_name not in self.list_commands(ctx):
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Load a command, and no other."""
+        module = _COMMANDS.get(cmd_name)
+        if module is None or find_spec(module) is None:
             return None
-        return cast("click.Command", getattr(import_module(_COMMANDS[cmd_name]), cmd_name))
+        return cast("click.Command", getattr(import_module(module), cmd_name))
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """Read the options; --help is printed here."""

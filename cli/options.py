@@ -6,12 +6,15 @@ verbs that it sends, whose docstring is its help where it has none of its own.
 
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
+
+from castiron.cli.shell.kinds import teach
 
 if TYPE_CHECKING:
     from castiron.transport.verbs import Verb
@@ -135,6 +138,7 @@ class Command(click.Command):
         if verbs and attributes.get("help") is None:
             attributes["help"] = verbs[0].__doc__
         super().__init__(*args, **attributes)
+        teach(self.params)
         self.verbs = verbs
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -147,10 +151,32 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group with the shared options; its sub-commands get them, too."""
+    """A group with the shared options; its sub-commands get them, too.
+
+    Attributes:
+        elsewhere: name of a sub-command that is loaded when it is used → "module:name", the name being that of the
+            command or of a tuple of commands.
+    """
 
     command_class = Command
     group_class = type
+
+    def __init__(self, *args: Any, elsewhere: Mapping[str, str] | None = None, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.elsewhere = elsewhere or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all sub-commands, loaded or not."""
+        return sorted({*super().list_commands(ctx), *self.elsewhere})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a sub-command, and load it where it is not."""
+        place = self.elsewhere.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = place.partition(":")
+        found: Any = getattr(import_module(module), name)
+        return found if isinstance(found, click.Command) else next(one for one in found if one.name == cmd_name)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the group's own parameters, then the shared options, then --help."""

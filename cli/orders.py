@@ -4,11 +4,11 @@ One node without further ado is asked by itself; everything else is one bulk, wh
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from castiron.cli.bulk import Outcome, Summary, conclude, folded, names_of, send
+from castiron.cli.bulk import GROUPS, Outcome, Summary, conclude, folded, names_of, send
 from castiron.cli.nodes.pacing import Pace, confirm
 from castiron.cli.options import Shared
 from castiron.cli.output.exits import Exit
@@ -24,6 +24,9 @@ from castiron.transport.errors import BulkTooLarge, CastironError, ConductorLost
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import AnyNodeRequest
 from castiron.transport.verbs.bulk import addressed
+
+if TYPE_CHECKING:
+    from castiron.cli.output.board import Standing
 
 FOLDED: Final = 500
 """Names that a line of progress folds; of more it tells the number, for folding 10,000 takes half a second."""
@@ -58,6 +61,8 @@ def carry_out(
     if selected.range_ is None and not selected.where:
         raise click.UsageError("Name nodes with a RANGE, or choose them with --where.")
     names = None if selected.range_ is None else names_of(selected.range_)
+    if names is not None and not GROUPS.isdisjoint(selected.range_ or ""):  # the conductor resolves none
+        selected = selected._replace(range_=",".join(names))
     is_one = names is not None and len(names) == 1 and not selected.where
     if names is not None and is_one and pace.is_plain and request.key is None:  # a node's key is the same in any range
         outcomes, summary = _ask_one(request, names[0], wait=wait, given=given), None
@@ -182,7 +187,16 @@ def _show(progress: Progress, bulk: BulkCourse) -> None:
     if bulk.lost is not None:
         progress.tell_away(bulk.lost)
     else:
-        progress.draw(lambda: bulk_line(bulk))
+        progress.follow(len(bulk.names), lambda: _standing(bulk), lambda: bulk_line(bulk))
+
+
+def _standing(bulk: BulkCourse) -> "Standing":
+    from castiron.cli.output.board import Going, Standing  # noqa: PLC0415 - rich: 40 ms
+
+    rest = [name for name in bulk.names if name not in bulk.outcomes]
+    running = [Going(name, "running") for name in rest if name in bulk.started]
+    waiting = [Going(name, "not started") for name in rest if name not in bulk.started]
+    return Standing(len(bulk.names), len(bulk.outcomes), bulk.summary.failed, [*running, *waiting])
 
 
 def bulk_line(bulk: BulkCourse) -> str:

@@ -1,19 +1,19 @@
 """Host ranges: `n[01-20,33]` to names and back. The only home of ClusterShell.
 
 The syntax is ClusterShell's NodeSet: lists `a,b`, ranges `n[1-20]` with padding and steps `n[00-20/2]`, differences
-`n[1-9]!n3`, intersections `n[1-9]&n[5-20]`, symmetric differences `^`. Group names (`@rack1`) are not resolved: they
-would read files and run commands that ClusterShell's configuration names.
+`n[1-9]!n3`, intersections `n[1-9]&n[5-20]`, symmetric differences `^`. Group names (`@rack1`) are not resolved unless
+the caller brings who resolves them (groups.py): ClusterShell's configuration may have files read and commands run.
 """
 
 import re
 from collections.abc import Iterable
-from itertools import groupby
 from math import prod
 from typing import Any, Final
 
 from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 
 from castiron.transport.errors import ArgumentInvalid
+from castiron.transport.selection.natural import natural_order
 from castiron.transport.verbs import NAME_PATTERN
 
 MAX_NAMES: Final = 100_000
@@ -31,23 +31,24 @@ _SPAN: Final = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?(?:/\s*(\d+)\s*)?\Z")
 _DIGITS: Final = re.compile(r"\d+")
 
 
-def expand(text: str, *, limit: int = MAX_NAMES) -> list[str]:
+def expand(text: str, *, limit: int = MAX_NAMES, resolver: object = RESOLVER_NOGROUP) -> list[str]:
     """Return the names that a host range stands for, each once, in natural order.
 
     Args:
         text: a host range; blanks around names do not count.
         limit: how many names it may spell out, those that it takes away again included.
+        resolver: who resolves groups; by default nobody does.
 
     Raises:
         ArgumentInvalid: wrong syntax, more than `limit` names, or something that is not a name.
     """
     if not text.strip():
         raise _refused(text, "it names nothing")
-    count = _spelled_out(text)
+    count = spelled_out(text)
     if count > limit:
         raise _refused(text, f"it spells out {count} names, and {limit} are the most")
     try:
-        folded = _NodeSet(text, resolver=RESOLVER_NOGROUP)
+        folded = _NodeSet(text, resolver=resolver)
         names = [str(name) for name in folded]
     except (NodeSetException, ValueError) as failure:  # "0[-1]" escapes the parser as the latter
         raise _refused(text, str(failure)) from None
@@ -95,19 +96,12 @@ def fold(names: Iterable[str]) -> str:
     return str(folded)
 
 
-def natural_order(names: Iterable[str]) -> list[str]:
-    """Return names sorted as people count: n2 before n10."""
-    return sorted(names, key=_natural_key)
+def spelled_out(text: str) -> int:
+    """Count the names that a range spells out, without making them; what is not understood counts as one.
 
-
-def _natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Compare runs of digits as numbers and everything else as text; of equal numbers, the spelling decides."""
-    runs = ("".join(run) for _, run in groupby(name, str.isdecimal))
-    return [(0, int(run), "") if run.isdecimal() else (1, 0, run) for run in runs], name
-
-
-def _spelled_out(text: str) -> int:
-    """Count the names that a range spells out, without making them; what is not understood counts as one."""
+    Raises:
+        ArgumentInvalid: a number in it has more than MAX_DIGITS digits.
+    """
     if any(len(digits) > MAX_DIGITS for inside in _BRACKETS.findall(text) for digits in _DIGITS.findall(inside)):
         raise _refused(text, f"a number has more than {MAX_DIGITS} digits")
     return sum(

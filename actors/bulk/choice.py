@@ -12,9 +12,10 @@ from castiron.actors.core.views import field_of
 from castiron.actors.published.board import Board, Published
 from castiron.actors.published.listing import look_at, refuse_secrets
 from castiron.transport.errors import NodeNotFound
-from castiron.transport.ranges import fold, named, natural_order
+from castiron.transport.ranges import fold, named
 from castiron.transport.selection.conditions import check, chooser
 from castiron.transport.selection.fields import kind_of, value_of
+from castiron.transport.selection.natural import natural_order
 from castiron.transport.verbs import BulkRun
 from castiron.transport.vocabulary import Instant, NodeName, NodeUUID
 

@@ -74,7 +74,7 @@ def settings(
     Without --running, what `castiron serve` would go by if it were started now with the same options and environment.
     """
     configuration = configured(config, {}, given)
-    rows = _named(_running() if running else _rows(configuration), names)
+    rows = _named(_running() if running else rows_of(configuration), names)
     if as_toml:
         click.echo(as_file(rows), nl=False)
     elif shared().is_json:
@@ -159,7 +159,12 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _rows(configuration: Configuration) -> list[Row]:
+def rows_of(configuration: Configuration) -> list[Row]:
+    """Return every setting with the value that a configuration gives it.
+
+    Raises:
+        Stop: one is wrong; the message says where it came from.
+    """
     values = read_settings(configuration.settings)
     places = {"store": str(default_store(os.environ))} | configuration.places
     rows = [_place(name, places.get(name), configuration.source(name)) for name in CONDUCTOR]

@@ -10,26 +10,15 @@ from typing import Any, Final
 import click
 
 from castiron.cli.bulk import Outcome, conclude, dry_run_option, folded, leave, send, tell_outcomes
-from castiron.cli.nodes.boot import boot_device
 from castiron.cli.nodes.enrolment import STDIN, batches
-from castiron.cli.nodes.explain import explain, record
-from castiron.cli.nodes.history import history
-from castiron.cli.nodes.listing import node_list
-from castiron.cli.nodes.maintenance import lock, maintenance
 from castiron.cli.nodes.nodetable import node_lines
-from castiron.cli.nodes.power import power
 from castiron.cli.nodes.selection import choose, selection
-from castiron.cli.nodes.wait import wait
 from castiron.cli.options import Command, Group, Shared, is_terminal, shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
 from castiron.cli.output.render import show_json, show_record
 from castiron.cli.pairs import json_pairs, text_pairs
-from castiron.cli.provision.move import MOVES
-from castiron.cli.provision.steering import STEERING
-from castiron.cli.provision.step import step
 from castiron.cli.reach import connect
-from castiron.cli.sensors.readings import sensors
 from castiron.transport.replies import NodeView
 from castiron.transport.verbs import NodeCreate, NodeDelete, NodeSet, NodeShow
 
@@ -108,24 +97,35 @@ _retired_reason = click.option("--retired-reason", metavar="TEXT", help="Why it 
 _force = click.option("--force", is_flag=True, help="Accept a BMC address that another node has.")
 
 
-@click.group(cls=Group)
+_ELSEWHERE: Final = {
+    "boot-device": "castiron.cli.nodes.boot:boot_device",
+    "discover": "castiron.cli.inventory.commands:discover",
+    "explain": "castiron.cli.nodes.explain:explain",
+    "history": "castiron.cli.nodes.history:history",
+    "import": "castiron.cli.inventory.commands:import_",
+    "list": "castiron.cli.nodes.listing:node_list",
+    "lock": "castiron.cli.nodes.maintenance:lock",
+    "maintenance": "castiron.cli.nodes.maintenance:maintenance",
+    "power": "castiron.cli.nodes.power:power",
+    "record": "castiron.cli.nodes.explain:record",
+    "sensors": "castiron.cli.sensors.readings:sensors",
+    "step": "castiron.cli.provision.step:step",
+    "wait": "castiron.cli.nodes.wait:wait",
+    **dict.fromkeys(
+        (
+            *("adopt", "clean", "deploy", "inspect", "manage", "provide"),
+            *("rebuild", "rescue", "service", "undeploy", "unrescue"),
+        ),
+        "castiron.cli.provision.move:MOVES",
+    ),
+    **dict.fromkeys(("abort", "hold", "unhold"), "castiron.cli.provision.steering:STEERING"),
+}
+"""Sub-command → where it is; loaded when it is used, for together they take longer than a list of nodes."""
+
+
+@click.group(cls=Group, elsewhere=_ELSEWHERE)
 def node() -> None:
     """Make nodes known, look at them, change, power and move them. RANGE is a name, a uuid, or a range: n[1-20]."""
-
-
-node.add_command(power)
-node.add_command(boot_device)
-node.add_command(history)
-node.add_command(explain)
-node.add_command(record)
-node.add_command(maintenance)
-node.add_command(lock)
-node.add_command(node_list)
-node.add_command(wait)
-node.add_command(step)
-node.add_command(sensors)
-for _command in (*MOVES, *STEERING):
-    node.add_command(_command)
 
 
 @node.command("create", cls=Command, verbs=(NodeCreate,))

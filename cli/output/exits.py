@@ -72,7 +72,7 @@ class Exit(IntEnum):
 
 MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.OK: "Done; with --wait, seen to be done.",
-    Exit.SEVERAL: "Several nodes failed, and not all for the same reason.",
+    Exit.SEVERAL: "Several nodes failed, and not all for the same reason; or `doctor` found a problem.",
     Exit.USAGE: "The command line is wrong.",
     Exit.BAD_DATA: "A value is wrong, the node or runbook has changed since it was read (--revision), the request has "
     "started or ended (cancel, abort), or events are lost.",

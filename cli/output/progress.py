@@ -1,4 +1,4 @@
-"""How far a wait has come: one line that is rewritten on a terminal, a line now and then elsewhere.
+"""How far a wait has come: drawn in place on a terminal, node by node if they are several; else a line now and then.
 
 Goes to standard error, so that standard output stays the result.
 """
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import click
 
@@ -20,6 +20,9 @@ from castiron.cli.output.render import visible
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import RequestView
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, RequestState
+
+if TYPE_CHECKING:
+    from castiron.cli.output.board import Board, Standing
 
 LIVE_PACE_S: Final = 1.0
 """Between two looks at a request that goes on, where a person watches."""
@@ -46,6 +49,7 @@ class Progress:
         self._is_live = is_terminal("stderr")
         self._drawn_at = float("-inf") if self._is_live else now()
         self._is_away = False
+        self._board: Board | None = None
         self.pace_s = LIVE_PACE_S if self._is_live else PLAIN_PACE_S
 
     def __enter__(self) -> Self:
@@ -58,7 +62,23 @@ class Progress:
 
     def show(self, views: Sequence[RequestView]) -> None:
         """Draw the requests as they stand, unless that was done a moment ago."""
-        self.draw(partial(progress_line, views, self._total))
+        self.follow(self._total, partial(going, views), partial(progress_line, views, self._total))
+
+    def follow(self, total: int, look: "Callable[[], Standing]", compose: Callable[[], str]) -> None:
+        """Draw several nodes as `look` sees them, where somebody watches; else, and for one node, what `compose` makes.
+
+        Either is called only if nothing was drawn a moment ago.
+        """
+        if not self._is_live or total <= 1:
+            return self.draw(compose)
+        self._is_away = False
+        if not self._is_due(REDRAW_S):
+            return None
+        if self._board is None:
+            from castiron.cli.output.board import Board  # noqa: PLC0415 - rich: 40 ms that logs and single nodes do without
+
+            self._board = Board(self._now)
+        return self._board.draw(look())
 
     def tell(self, what: str) -> None:
         """Say something in a line of its own."""
@@ -69,9 +89,8 @@ class Progress:
         """Draw the line that `compose` makes, unless one was drawn a moment ago."""
         self._is_away = False
         pause_s = REDRAW_S if self._is_live else PLAIN_PACE_S
-        if self._now() - self._drawn_at < pause_s:
+        if not self._is_due(pause_s):
             return
-        self._drawn_at = self._now()
         line = visible(compose())
         if self._is_live:
             width = shutil.get_terminal_size().columns - 1
@@ -86,22 +105,46 @@ class Progress:
             self._clear()
             tell(f"{lost.message.partition('.')[0]}. Waiting for it to come back; the requests are in its store.")
 
+    def _is_due(self, pause_s: float) -> bool:
+        now = self._now()
+        if now - self._drawn_at < pause_s:
+            return False
+        self._drawn_at = now
+        return True
+
     def _clear(self) -> None:
-        if self._is_live:
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+        elif self._is_live:
             click.echo(_CLEAR, err=True, nl=False, color=True)
             sys.stderr.flush()
+
+
+def going(views: Sequence[RequestView]) -> "Standing":
+    """Return how requests stand, node by node: those that run first."""
+    from castiron.cli.output.board import Going, Standing  # noqa: PLC0415 - see follow
+
+    ended = [view for view in views if view.state in FINAL_REQUEST_STATES]
+    failed_count = sum(view.state is not RequestState.SUCCEEDED for view in ended)
+    rest = [view for view in views if view.state not in FINAL_REQUEST_STATES]
+    rest.sort(key=lambda view: view.state is not RequestState.RUNNING)
+    return Standing(len(views), len(ended), failed_count, [Going(view.node, _doing(view)) for view in rest])
+
+
+def _doing(view: RequestView) -> str:
+    return f"{view.state} ({view.step})" if view.step else str(view.state)
 
 
 def progress_line(views: Sequence[RequestView], total: int) -> str:
     """Return "12 of 20 ended, 1 failed; running (power off confirmed): n[13-18]; queued: n[19-20]"."""
     ended = [view for view in views if view.state in FINAL_REQUEST_STATES]
     failed_count = sum(view.state is not RequestState.SUCCEEDED for view in ended)
-    going: dict[str, list[str]] = {}
+    open_: dict[str, list[str]] = {}
     for view in views:
         if view.state not in FINAL_REQUEST_STATES:
-            doing = f"{view.state} ({view.step})" if view.step else str(view.state)
-            going.setdefault(doing, []).append(view.node)
+            open_.setdefault(_doing(view), []).append(view.node)
     failed = f", {failed_count} failed" if failed_count else ""
     parts = [f"{len(ended)} of {total} ended{failed}"]
-    parts += [f"{doing}: {folded(nodes)}" for doing, nodes in sorted(going.items())]
+    parts += [f"{doing}: {folded(nodes)}" for doing, nodes in sorted(open_.items())]
     return "; ".join(parts)

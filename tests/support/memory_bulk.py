@@ -15,10 +15,11 @@ from castiron.transport import errors, verbs
 from castiron.transport.doors.answers import Answer, PeerInfo
 from castiron.transport.doors.slip import Slip, arrived
 from castiron.transport.errors import CastironError
-from castiron.transport.ranges import fold, named, natural_order
+from castiron.transport.ranges import fold, named
 from castiron.transport.replies import BulkOutcome, BulkPart, BulkView, Forecast, NodeView, RequestView
 from castiron.transport.selection.conditions import check
 from castiron.transport.selection.fields import kind_of
+from castiron.transport.selection.natural import natural_order
 from castiron.transport.verbs.bulk import addressed, order_of
 from castiron.transport.vocabulary import Applied, RequestState
 from tests.support.memory_listing import holds, looked_up

@@ -8,17 +8,20 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from castiron.transport.endpoint import CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE, Endpoint
 from castiron.transport.errors import EndpointRefused
-from castiron.transport.keys.certificate import KeyPair, is_public_key, public_key_in, read_pair
+
+if TYPE_CHECKING:
+    from castiron.transport.keys.certificate import KeyPair
 
 
 @dataclass(frozen=True, slots=True)
 class ClientKeys:
     """With what a client speaks to one conductor."""
 
-    pair: KeyPair
+    pair: "KeyPair"
     server: str
     """The conductor's public key: nobody else can read what is sent, or answer."""
 
@@ -59,6 +62,8 @@ def client_keys(
         return None
     if key is None or server_key is None:
         raise EndpointRefused(_missing(endpoint, key, server_key), details={"endpoint": str(endpoint)})
+    from castiron.transport.keys.certificate import read_pair  # noqa: PLC0415 - zmq.auth: 5 ms that a Unix socket does without
+
     return ClientKeys(read_pair(Path(key).expanduser()), public_key(server_key))
 
 
@@ -69,6 +74,8 @@ def public_key(given: str | Path) -> str:
         KeyUnusable: it is neither.
     """
     path = Path(given).expanduser()
+    from castiron.transport.keys.certificate import is_public_key, public_key_in  # noqa: PLC0415 - as above
+
     return str(given) if is_public_key(str(given)) and not path.exists() else public_key_in(path)
 
 

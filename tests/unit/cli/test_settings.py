@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from castiron.actors.settings import Settings
-from castiron.cli.conductor.settings import CONDUCTOR, _rows, as_file, read_settings
+from castiron.cli.conductor.settings import CONDUCTOR, as_file, read_settings, rows_of
 from castiron.cli.configuration import PLACES, Configuration, Given
 from castiron.cli.output.faults import Stop
 from tests.support.memory_conductor import MemoryConductor
@@ -131,7 +131,7 @@ def test_a_file_gives_back_the_settings_that_it_was_made_from(
     except Stop:  # two of them contradict each other
         return
     path = tmp_path_factory.mktemp("round") / "castiron.toml"
-    path.write_text(as_file(_rows(given_ones)), encoding="utf-8")
+    path.write_text(as_file(rows_of(given_ones)), encoding="utf-8")
 
     again = Configuration()
     again.add_file(path)

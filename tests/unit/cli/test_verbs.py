@@ -34,12 +34,14 @@ VERBS_OF = {
     "allocation show": {"allocation.show"},
     "allocation unset": {"allocation.set"},
     "allocation wait": {"allocation.wait", "allocation.show", "node.show"},
+    "doctor": {"status", "node.show", "node.boot_device.get"},
     "events": {"event.list", "hello", "node.list"},
     "node boot-device set": {"node.boot_device.set", *BULK},
     "node boot-device show": {"node.boot_device.get", *BULK},
     "node create": {"node.create"},
     "node delete": {"node.delete"},
     "node explain": {"node.explain"},
+    "node import": {"node.show", "node.create", "node.set"},
     "node history": {"node.history"},
     "node sensors": {"node.sensor.list"},
     "alarms": {"node.list"},
@@ -76,6 +78,7 @@ VERBS_OF = {
     "runbook show": {"runbook.show"},
     "settings": {"status"},
     "status": {"status"},
+    "top": {"status"},
 }
 
 

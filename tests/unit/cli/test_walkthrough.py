@@ -34,7 +34,7 @@ def refused(result: Result, exit_code: int, *told: str) -> None:
         (("node", "show"), 64, "Missing argument 'NODE'. See `castiron node show --help`."),
         (("node", "list", "n[1-"), 65, "is not a host range"),
         (("node", "power", "on", "n[1-999999999]"), 65, "and 100000 are the most"),
-        (("node", "power", "on", "@rack"), 65, "is not a"),
+        (("node", "power", "on", "@rack"), 65, "no node in @rack"),
         (("node", "power", "on", "n7"), 66, "There is no node n7"),
         (("node", "power", "on", "n1", "--power-timeout"), 64, "requires an argument"),
         (("node", "power", "on", "n1", "--power-timeout", "-3"), 64, "not in the range"),

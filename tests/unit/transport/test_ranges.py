@@ -5,7 +5,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from castiron.transport.errors import ArgumentInvalid
-from castiron.transport.ranges import MAX_NAMES, expand, fold, natural_order
+from castiron.transport.ranges import MAX_NAMES, expand, fold
+from castiron.transport.selection.natural import natural_order
 from castiron.transport.verbs import NAME_PATTERN
 
 names = st.from_regex(NAME_PATTERN, fullmatch=True).filter(lambda name: len(name) <= 40)

@@ -1,0 +1,1 @@
+"""What shells are told, so that they complete what is typed."""
