@@ -177,6 +177,11 @@ class Conductor:
         return self._failure
 
     @property
+    def stop_most_s(self) -> float:
+        """Seconds that `stop` takes at the most: graceful_shutdown_timeout_s, and what parts have in any case."""
+        return self._parts.most_s
+
+    @property
     def server_key(self) -> str | None:
         """Its public key, which its clients must know; None: it takes no keys, or has never been started."""
         return self._server_key
@@ -364,11 +369,8 @@ class Conductor:
         return guard
 
     def _open_workers(self, clock: Clock) -> Workers:
-        workers = Workers(
-            Shelf.stocked(has_flows=self._settings.task_executor == TaskExecutor.TASKFLOW),
-            clock,
-            self._settings.max_workers,
-        )
+        has_flows = self._settings.task_executor == TaskExecutor.TASKFLOW
+        workers = Workers(Shelf.stocked(has_flows=has_flows), clock, self._settings.max_workers)
         self._parts.add(workers.stop)
         return workers
 

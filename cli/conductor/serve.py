@@ -28,8 +28,8 @@ from castiron.transport.errors import EndpointRefused
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
 
-STOP_S: Final = 10.0
-"""How long an orderly stop may take; systemd would wait for 90 s, a person does not."""
+LEEWAY_S: Final = 5.0
+"""For what has no time of its own in an orderly stop: the store's last checkpoint, and a machine that is full."""
 
 LOOK_S: Final = 1.0
 """Between two looks whether the conductor has failed; a signal ends the wait at once."""
@@ -106,8 +106,9 @@ class _Serve(Command):
 def serve(config: Path | None, settings: tuple[str, ...], **places: str | None) -> None:
     """Run the conductor until SIGINT, SIGTERM or SIGHUP.
 
-    Prints one line when it listens. The first signal stops it in order, within 10 seconds; a second one at once. What
-    is under way is on disk, and is taken up again at the next start.
+    Prints one line when it listens. The first signal stops it in order, for which graceful_shutdown_timeout_s is the
+    time, and log-outs of BMCs have a quarter of it in any case; a second signal stops it at once. What is under way is
+    on disk, and is taken up again at the next start.
     """
     given = shared()
     places["listen"] = places["listen"] or given.endpoint
@@ -188,12 +189,12 @@ def _start(conductor: "Conductor") -> None:
 
 def _stop(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
     """Stop in order; another signal, or too long a stop, ends the process at once. The store stands both."""
-    done = threading.Event()
+    done, most_s = threading.Event(), conductor.stop_most_s + LEEWAY_S
 
     def leave() -> None:
-        told = signal.sigtimedwait(signals, STOP_S)
+        told = signal.sigtimedwait(signals, most_s)
         if not done.is_set():
-            tell("Ended at once." if told else f"The stop took longer than {STOP_S:g} s, and was cut short.")
+            tell("Ended at once." if told else f"The stop took longer than {most_s:g} s, and was cut short.")
             os._exit(Exit.INTERRUPTED if told else Exit.INTERNAL)
 
     threading.Thread(target=leave, name="castiron-last-resort", daemon=True).start()
