@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "alarms": "castiron.cli.sensors.alarms",
     "demo": "castiron.cli.commands.demo",
     "docs": "castiron.cli.commands.docs",
+    "drain": "castiron.cli.conductor.drain",
     "events": "castiron.cli.commands.events",
     "farm": "castiron.cli.commands.farm",
     "keys": "castiron.cli.conductor.keys",
