@@ -27,12 +27,12 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.executors.opening import open_engines
 from castiron.actors.metrics.happenings import Happenings
-from castiron.actors.metrics.overseeing import open_metrics, open_watch
+from castiron.actors.metrics.overseeing import open_metrics, open_watch, threads_of
 from castiron.actors.metrics.slowness import SlowTurns
 from castiron.actors.nodes.place import open_permits
 from castiron.actors.parts import Parts
 from castiron.actors.periodics.periodics import Periodics, plugged_in
-from castiron.actors.pruning import Pruning
+from castiron.actors.pruning import Pruning, start_pruning
 from castiron.actors.published.archive import Archive
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
@@ -50,7 +50,7 @@ from castiron.actors.steps.tokens import Tokens
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
 from castiron.actors.supervision.supervisor import Tally
-from castiron.actors.supervision.watch import Watch, Watched
+from castiron.actors.supervision.watch import Watch
 from castiron.actors.webhooks.sender import open_sender
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
@@ -119,8 +119,7 @@ class Conductor:
         self._store_path = store
         self._key_path = key_path
         self._wanted_endpoint = endpoint or default_endpoint(os.environ)
-        self._server_key_path = server_key_path
-        self._allow_path = allow_path
+        self._guarding = {"server_key_path": server_key_path, "allow_path": allow_path, "store": store}
         self._server_key: str | None = None
         self._settings = settings or Settings()
         self._make_drivers = drivers
@@ -330,16 +329,8 @@ class Conductor:
         front_door.open()
         parts.add_quick(front_door.close)
         start_actors(services, kin, tally, store, parts=parts, fail=self._fail)
-        self._start_pruning(Pruning(store, archive, clock, settings, keys.forget))
-        threaded: dict[str, Watched] = {
-            "clock": clock,
-            "store writer": writer,
-            "archive": archive,
-            "front door": front_door,
-            **({} if guard is None else {"allow-list": guard.follower}),
-            **{f"{name} driver": driver for name, driver in drivers.items()},
-            **({} if sender is None else {"webhooks": sender}),
-        }
+        parts.add_quick(start_pruning(Pruning(store, archive, clock, settings, keys.forget)))
+        threaded = threads_of(clock, writer, archive, front_door, drivers, sender=sender, guard=guard)
         watch = open_watch(
             services, kin, dispatcher, bulletin, front_door, parts=threaded, slowness=slowness, failed=self._fail
         )
@@ -358,12 +349,7 @@ class Conductor:
         log.info(told, store.conductor, castiron.__version__, front_door.endpoint, *counts, store.path or "in memory")
 
     def _open_guard(self) -> Guard | None:
-        guard = open_guard(
-            parse_endpoint(self._wanted_endpoint),
-            server_key_path=self._server_key_path,
-            allow_path=self._allow_path,
-            store=self._store_path,
-        )
+        guard = open_guard(parse_endpoint(self._wanted_endpoint), **self._guarding)
         self._server_key = None if guard is None else guard.server.public
         return guard
 
@@ -384,10 +370,6 @@ class Conductor:
         periodics = Periodics(clock, self._settings, self._rng, board, shares=shares, drivers=drivers, sources=sources)
         self._parts.add(periodics.stop)
         return periodics
-
-    def _start_pruning(self, pruning: Pruning) -> None:
-        pruning.start()
-        self._parts.add_quick(pruning.stop)
 
     def _fail(self, reason: str) -> None:
         """Give up: from now on nothing is certain but what is on disk. Whoever runs the conductor is woken.
