@@ -44,7 +44,7 @@ from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
 from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
-from castiron.actors.settings import Settings
+from castiron.actors.settings import Reloaded, Settings, reloaded
 from castiron.actors.steps.opening import open_workers
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.supervision.directory import Directory
@@ -135,6 +135,7 @@ class Conductor:
         self._failure: str | None = None
         self._front_door: FrontDoor | None = None
         self._watch: Watch | None = None
+        self._services: Services | None = None
         self._endpoint: str | None = None
         self._conductor_id: ConductorID | None = None
 
@@ -193,6 +194,11 @@ class Conductor:
         """
         return Client(self.endpoint, timeout_s=timeout_s, key=key, server_key=self._server_key)
 
+    def is_well(self) -> bool:
+        """Return whether it runs, and its watch found all its threads at work a moment ago. Any thread; O(parts)."""
+        watch = self._watch
+        return watch is not None and self._failure is None and watch.is_well()
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Block until it has failed or was stopped; return whether that came about in time.
 
@@ -229,6 +235,20 @@ class Conductor:
                 raise
             self._is_started = True
 
+    def reload(self, wanted: Settings) -> Reloaded:
+        """Go by other settings from the next decision on, as far as they can change while it runs; say which do.
+
+        Raises:
+            SettingInvalid: what can change does not go together with what cannot; nothing has changed.
+            RuntimeError: it does not run.
+        """
+        with self._changing:
+            if self._services is None:
+                raise RuntimeError("the conductor does not run")
+            outcome = reloaded(self._services.settings, wanted)
+            self._services.go_by(outcome.settings)
+            return outcome
+
     def stop(self) -> None:
         """Stop in reverse order, within graceful_shutdown_timeout_s. Idempotent; a second caller waits for the first.
 
@@ -245,7 +265,7 @@ class Conductor:
         try:
             self._parts.stop()
         finally:
-            self._front_door = self._watch = None
+            self._front_door = self._watch = self._services = None
             self._ended.set()
 
     def _start_all(self) -> None:
@@ -257,7 +277,8 @@ class Conductor:
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         clock = SystemClock()
-        shares = self._open_shares(clock)
+        shares = Shares(settings, clock)
+        parts.add_quick(shares.stop)
         sender = open_sender(store, clock, shares, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
         happenings = Happenings(herald.landed)
@@ -339,10 +360,9 @@ class Conductor:
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
         parts.add_quick(bulks.close)
-        self._front_door = front_door
         watch.start()
         parts.add_quick(watch.stop)
-        self._watch = watch
+        self._front_door, self._watch, self._services = front_door, watch, services
         self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
         told = "conductor %s (castiron %s) listens on %s; %d nodes, %d open requests, store %s"
         counts = len(services.directory), board.open_count()
@@ -352,11 +372,6 @@ class Conductor:
         guard = open_guard(parse_endpoint(self._wanted_endpoint), **self._guarding)
         self._server_key = None if guard is None else guard.server.public
         return guard
-
-    def _open_shares(self, clock: Clock) -> Shares:
-        shares = Shares(self._settings, clock)
-        self._parts.add_quick(shares.stop)
-        return shares
 
     def _open_drivers(self, clock: Clock, shares: Shares) -> Mapping[str, Driver]:
         drivers = self._make_drivers(clock, self._settings, shares)

@@ -167,7 +167,7 @@ def test_a_wait_outlives_kill_nine(shell: Shell, farm: BMCFarm) -> None:
     assert farm[0].power == "power on"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_conductor_in_order(shell: Shell, number: signal.Signals) -> None:
     conductor = shell.serve()
     began_at = time.monotonic()
