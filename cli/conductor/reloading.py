@@ -12,7 +12,7 @@ import click
 
 from castiron.cli.conductor.settings import CONDUCTOR, read_settings
 from castiron.cli.configuration import Configuration, chosen
-from castiron.cli.logs import FORMATS, LEVELS
+from castiron.cli.logs import FORMATS, LEVELS, set_level
 
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
@@ -46,7 +46,7 @@ class Reloading:
             why = error.message if isinstance(error, click.ClickException) else str(error)
             log.error("the settings are as they were, for they cannot be read again: %s", why)  # noqa: TRY400 - it says all
             return
-        logging.getLogger().setLevel(LEVELS[level])
+        set_level(level)
         waits = [*self._moved(wanted), *outcome.restart]
         log.info("the settings were read again; changed: %s", ", ".join(outcome.changed) or "none")
         if waits:
