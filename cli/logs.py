@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from castiron.cli.conductor.repeats import Repeats
 from castiron.cli.output.render import visible
 
 LEVELS: Final[Mapping[str, int]] = {
@@ -93,6 +94,7 @@ class PatientHandler(logging.Handler):
         self._stream = stream
         self._max_lines = max_lines
         self._lines: deque[str] = deque()
+        self._repeats = Repeats()
         self._changed = threading.Condition()
         self._dropped_count = 0
         self._is_writing = self._is_closed = False
@@ -102,7 +104,7 @@ class PatientHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Put a record's line in the queue. Any thread; never blocks."""
         try:
-            line = self.format(record)
+            line = self.format(self._repeats.shortened(record))
         except Exception:  # noqa: BLE001 - logging's own way: a line that cannot be made must not end whoever logs
             self.handleError(record)
             return
