@@ -8,10 +8,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from castiron.actors.settings import Settings
+from castiron.cli.conductor.notify import Notifier
+from castiron.cli.conductor.reloading import Reloading
+from castiron.cli.conductor.serve import _tend
+from castiron.cli.configuration import Configuration
+from castiron.testing import running_conductor
 from castiron.transport.clients.blocking.client import Client
 from tests.support.deadline import until
 
@@ -119,6 +127,50 @@ def test_its_manager_hears_that_it_is_ready_lives_and_stops(service: Service) ->
     assert ready == f"READY=1\nSTATUS=Listens on {service.endpoint}"
     assert int(stopping.rpartition("EXTEND_TIMEOUT_USEC=")[2]) > 100_000_000, "the setting is 100 s"
     assert service.end() == 0
+
+
+class Stuck:
+    """A part of a conductor that is at one piece of work for good."""
+
+    thread = None
+
+    def beats(self) -> int:
+        return 1
+
+    def is_alive(self) -> bool:
+        return True
+
+
+def test_it_gives_no_sign_of_life_while_one_of_its_threads_hangs(tmp_path: Path) -> None:
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(tmp_path / "notify"))
+    heard.settimeout(DEADLINE_S)
+    manager = Notifier(str(tmp_path / "notify"), watchdog_s=0.3)
+    with closing(heard), running_conductor(settings=Settings(hung_turn_s=0.1)) as conductor:
+        reloading = Reloading(Configuration(), Configuration)
+        tending = threading.Thread(target=_tend, args=(conductor, [signal.SIGUSR2], reloading, manager))
+        tending.start()
+        assert heard.recv(4096).startswith(b"READY=1")
+        assert heard.recv(4096) == b"WATCHDOG=1"
+
+        watch = conductor._watch
+        assert watch is not None
+        cast("dict[str, Stuck]", watch._parts)["stuck"] = Stuck()
+        cast("dict[str, Stuck]", watch._heartbeats._parts)["stuck"] = Stuck()
+        until(lambda: not conductor.is_well())
+        heard.setblocking(False)
+        with suppress(BlockingIOError):
+            while heard.recv(4096):
+                """Those that were sent before."""
+        heard.settimeout(1.0)
+        with suppress(TimeoutError):
+            heard.recv(4096)  # the one that was on its way
+        with pytest.raises(TimeoutError):
+            heard.recv(4096)
+
+        conductor.stop()
+        tending.join(DEADLINE_S)
+        assert not tending.is_alive()
 
 
 def test_a_hang_up_changes_what_can_change_and_names_what_cannot(service: Service) -> None:
