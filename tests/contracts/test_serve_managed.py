@@ -158,7 +158,7 @@ def test_it_gives_no_sign_of_life_while_one_of_its_threads_hangs(tmp_path: Path)
         cast("dict[str, Stuck]", watch._parts)["stuck"] = Stuck()
         cast("dict[str, Stuck]", watch._heartbeats._parts)["stuck"] = Stuck()
         until(lambda: not conductor.is_well())
-        heard.setblocking(False)
+        heard.settimeout(0.0)
         with suppress(BlockingIOError):
             while heard.recv(4096):
                 """Those that were sent before."""
