@@ -108,6 +108,11 @@ class Channel:
         self._message = b""
         self._expected: tuple[int, int, int] | None = None
 
+    @property
+    def heard_sequence(self) -> int:
+        """The sequence number of the latest message that was taken; 0: none was."""
+        return self._heard_sequence
+
     def seal(self, netfn: int, command: int, data: bytes) -> bytes:
         """Return the datagram of a request; from now on its answer is expected, and no other's."""
         head = bytes((_BMC, netfn << 2))

@@ -6,6 +6,7 @@ gap that the BMC would not bear; where several are needed before the next check,
 
 import math
 
+from castiron.actors.dispatch.grid import before
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.transport.vocabulary import Instant
 
@@ -19,8 +20,8 @@ def keepalive_at(now: Instant, next_by: Instant | None, timing: Timing) -> Insta
         timing: how long a session may be idle.
     """
     if next_by is None or next_by <= now:
-        return Instant(now + timing.keepalive_s)
+        return before(Instant(now + timing.keepalive_s))
     left_s = next_by - now
     if left_s <= timing.longest_idle_s:
-        return Instant(now + timing.longest_idle_s)
-    return Instant(now + left_s / math.ceil(left_s / timing.longest_idle_s))
+        return Instant(now + timing.longest_idle_s)  # not a moment before it: the check is asked at the latest then
+    return before(Instant(now + left_s / math.ceil(left_s / timing.longest_idle_s)))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
-from castiron.actors.dispatch.grid import after, before
+from castiron.actors.dispatch.grid import after
 from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
 from castiron.actors.drivers.ipmi.sessions.codes import (
     APP,
@@ -181,7 +181,7 @@ class Link:
         """Take a datagram from the BMC's address; count what is not its answer. Never raises."""
         counters, session = self._services.counters, self._session
         counters.received += 1
-        heard = session.remseqnumber if session else None
+        heard = session.heard_sequence if session else None
         try:
             news = session.feed(datagram) if session else None
         except Exception as error:  # noqa: BLE001 - pyghmi raises whatever a strange packet makes it raise
@@ -264,7 +264,7 @@ class Link:
     def _be_idle(self) -> None:
         self._request, self._is_wanted = None, False
         next_by = None if self._is_forgetful else self.next_by
-        self.due_at = before(keepalive_at(self._services.now(), next_by, self._services.timing))
+        self.due_at = keepalive_at(self._services.now(), next_by, self._services.timing)
 
     def _keep_alive(self) -> None:
         self.ask(GET_CHASSIS_STATUS)

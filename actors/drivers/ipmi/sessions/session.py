@@ -159,6 +159,11 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         """
         self._again()
 
+    @property
+    def heard_sequence(self) -> int | None:
+        """The session sequence number that was heard last; None: nothing is numbered yet."""
+        return self.remseqnumber if self._channel is None else self._channel.heard_sequence or None
+
     def feed(self, datagram: bytes) -> News | None:
         """Take a datagram from the BMC's address; return what it meant, or None if it is to be dropped.
 
