@@ -27,12 +27,12 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
 from castiron.actors.executors.opening import open_engines
 from castiron.actors.metrics.happenings import Happenings
-from castiron.actors.metrics.overseeing import open_metrics, open_watch
+from castiron.actors.metrics.overseeing import open_metrics, open_watch, threads_of
 from castiron.actors.metrics.slowness import SlowTurns
 from castiron.actors.nodes.place import open_permits
 from castiron.actors.parts import Parts
 from castiron.actors.periodics.periodics import Periodics, plugged_in
-from castiron.actors.pruning import Pruning
+from castiron.actors.pruning import Pruning, start_pruning
 from castiron.actors.published.archive import Archive
 from castiron.actors.published.board import Board
 from castiron.actors.published.bulletin import Bulletin
@@ -44,13 +44,13 @@ from castiron.actors.reception.gate import Gate
 from castiron.actors.reception.intake import Intake
 from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
-from castiron.actors.settings import Settings
+from castiron.actors.settings import Reloaded, Settings, reloaded
 from castiron.actors.steps.opening import open_workers
 from castiron.actors.steps.tokens import Tokens
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
 from castiron.actors.supervision.supervisor import Tally
-from castiron.actors.supervision.watch import Watch, Watched
+from castiron.actors.supervision.watch import Watch
 from castiron.actors.webhooks.sender import open_sender
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
@@ -119,8 +119,7 @@ class Conductor:
         self._store_path = store
         self._key_path = key_path
         self._wanted_endpoint = endpoint or default_endpoint(os.environ)
-        self._server_key_path = server_key_path
-        self._allow_path = allow_path
+        self._guarding = {"server_key_path": server_key_path, "allow_path": allow_path, "store": store}
         self._server_key: str | None = None
         self._settings = settings or Settings()
         self._make_drivers = drivers
@@ -136,6 +135,7 @@ class Conductor:
         self._failure: str | None = None
         self._front_door: FrontDoor | None = None
         self._watch: Watch | None = None
+        self._services: Services | None = None
         self._endpoint: str | None = None
         self._conductor_id: ConductorID | None = None
 
@@ -176,6 +176,11 @@ class Conductor:
         return self._failure
 
     @property
+    def stop_most_s(self) -> float:
+        """Seconds that `stop` takes at the most: graceful_shutdown_timeout_s, and what parts have in any case."""
+        return self._parts.most_s
+
+    @property
     def server_key(self) -> str | None:
         """Its public key, which its clients must know; None: it takes no keys, or has never been started."""
         return self._server_key
@@ -188,6 +193,11 @@ class Conductor:
             key: its secret key file, where the conductor takes keys; None: CASTIRON_CLIENT_KEY.
         """
         return Client(self.endpoint, timeout_s=timeout_s, key=key, server_key=self._server_key)
+
+    def is_well(self) -> bool:
+        """Return whether it runs, and its watch found all its threads at work a moment ago. Any thread; O(parts)."""
+        watch = self._watch
+        return watch is not None and self._failure is None and watch.is_well()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Block until it has failed or was stopped; return whether that came about in time.
@@ -225,6 +235,20 @@ class Conductor:
                 raise
             self._is_started = True
 
+    def reload(self, wanted: Settings) -> Reloaded:
+        """Go by other settings from the next decision on, as far as they can change while it runs; say which do.
+
+        Raises:
+            SettingInvalid: what can change does not go together with what cannot; nothing has changed.
+            RuntimeError: it does not run.
+        """
+        with self._changing:
+            if self._services is None:
+                raise RuntimeError("the conductor does not run")
+            outcome = reloaded(self._services.settings, wanted)
+            self._services.go_by(outcome.settings)
+            return outcome
+
     def stop(self) -> None:
         """Stop in reverse order, within graceful_shutdown_timeout_s. Idempotent; a second caller waits for the first.
 
@@ -241,7 +265,7 @@ class Conductor:
         try:
             self._parts.stop()
         finally:
-            self._front_door = self._watch = None
+            self._front_door = self._watch = self._services = None
             self._ended.set()
 
     def _start_all(self) -> None:
@@ -253,7 +277,8 @@ class Conductor:
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         clock = SystemClock()
-        shares = self._open_shares(clock)
+        shares = Shares(settings, clock)
+        parts.add_quick(shares.stop)
         sender = open_sender(store, clock, shares, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
         happenings = Happenings(herald.landed)
@@ -325,16 +350,8 @@ class Conductor:
         front_door.open()
         parts.add_quick(front_door.close)
         start_actors(services, kin, tally, store, parts=parts, fail=self._fail)
-        self._start_pruning(Pruning(store, archive, clock, settings, keys.forget))
-        threaded: dict[str, Watched] = {
-            "clock": clock,
-            "store writer": writer,
-            "archive": archive,
-            "front door": front_door,
-            **({} if guard is None else {"allow-list": guard.follower}),
-            **{f"{name} driver": driver for name, driver in drivers.items()},
-            **({} if sender is None else {"webhooks": sender}),
-        }
+        parts.add_quick(start_pruning(Pruning(store, archive, clock, settings, keys.forget)))
+        threaded = threads_of(clock, writer, archive, front_door, drivers, sender=sender, guard=guard)
         watch = open_watch(
             services, kin, dispatcher, bulletin, front_door, parts=threaded, slowness=slowness, failed=self._fail
         )
@@ -343,29 +360,18 @@ class Conductor:
         front_door.start()
         parts.add(front_door.stop, LAST_ANSWERS_S)
         parts.add_quick(bulks.close)
-        self._front_door = front_door
         watch.start()
         parts.add_quick(watch.stop)
-        self._watch = watch
+        self._front_door, self._watch, self._services = front_door, watch, services
         self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
         told = "conductor %s (castiron %s) listens on %s; %d nodes, %d open requests, store %s"
         counts = len(services.directory), board.open_count()
         log.info(told, store.conductor, castiron.__version__, front_door.endpoint, *counts, store.path or "in memory")
 
     def _open_guard(self) -> Guard | None:
-        guard = open_guard(
-            parse_endpoint(self._wanted_endpoint),
-            server_key_path=self._server_key_path,
-            allow_path=self._allow_path,
-            store=self._store_path,
-        )
+        guard = open_guard(parse_endpoint(self._wanted_endpoint), **self._guarding)
         self._server_key = None if guard is None else guard.server.public
         return guard
-
-    def _open_shares(self, clock: Clock) -> Shares:
-        shares = Shares(self._settings, clock)
-        self._parts.add_quick(shares.stop)
-        return shares
 
     def _open_drivers(self, clock: Clock, shares: Shares) -> Mapping[str, Driver]:
         drivers = self._make_drivers(clock, self._settings, shares)
@@ -379,10 +385,6 @@ class Conductor:
         periodics = Periodics(clock, self._settings, self._rng, board, shares=shares, drivers=drivers, sources=sources)
         self._parts.add(periodics.stop)
         return periodics
-
-    def _start_pruning(self, pruning: Pruning) -> None:
-        pruning.start()
-        self._parts.add_quick(pruning.stop)
 
     def _fail(self, reason: str) -> None:
         """Give up: from now on nothing is certain but what is on disk. Whoever runs the conductor is woken.

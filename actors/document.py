@@ -35,7 +35,7 @@ from castiron.actors.core.requests.obstacles import UNDER_WAY, targets_of
 from castiron.actors.diagram import kind_of
 from castiron.actors.limits import BOUNDS, REPLACED
 from castiron.actors.metrics.prometheus import catalogue, single
-from castiron.actors.settings import Settings, bounds_in_words, default_in_words
+from castiron.actors.settings import FROM_NOTHING, LIVE, Settings, bounds_in_words, default_in_words
 from castiron.transport.vocabulary import CheckResult, ProvisionEvent, ProvisionState, ProvisionTarget
 
 PHASES: Final[Mapping[Phase, str]] = {
@@ -196,6 +196,13 @@ def settings() -> str:
     return _table(("setting", "default", "bounds", "unit", "meaning"), rows)
 
 
+def live_settings() -> str:
+    """Return the settings that a conductor can be given while it runs."""
+    words = dict.fromkeys(FROM_NOTHING, "unless it was switched off")
+    names = (item.name for item in fields(Settings) if item.name in LIVE)
+    return _table(("setting", "can be given"), ((f"`{name}`", words.get(name, "always")) for name in names))
+
+
 def limits() -> str:
     """Return every bound."""
     rows = (
@@ -334,6 +341,7 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "admittance": admittance,
     "guards": guards,
     "settings": settings,
+    "live settings": live_settings,
     "limits": limits,
     "replaced": replaced,
     "states": states,

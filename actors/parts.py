@@ -27,7 +27,13 @@ class Parts:
         self._timeout_s = timeout_s
         self._monotonic = monotonic
         self._until_s = 0.0
+        self._least_s = 0.0
         self._stack = ExitStack()
+
+    @property
+    def most_s(self) -> float:
+        """Seconds that `stop` takes at the most, if each part keeps to what it is given."""
+        return self._timeout_s + self._least_s
 
     def add(self, stop: Callable[[float], object], most_s: float | None = None, *, least_s: float = LEAST_S) -> None:
         """Have `stop` called at the end, with the seconds that it may take.
@@ -37,6 +43,7 @@ class Parts:
             least_s: no less than this, however long the others took.
         """
         share_s = self._timeout_s * SHARE if most_s is None else most_s
+        self._least_s += least_s
         self._stack.callback(lambda: stop(max(least_s, min(share_s, self._until_s - self._monotonic()))))
 
     def add_quick(self, stop: Callable[[], object]) -> None:
@@ -49,5 +56,5 @@ class Parts:
         Raises:
             Exception: what a part raised, once all have been stopped.
         """
-        self._until_s = self._monotonic() + self._timeout_s
+        self._until_s, self._least_s = self._monotonic() + self._timeout_s, 0.0
         self._stack.close()

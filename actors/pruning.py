@@ -191,3 +191,9 @@ class Pruning:
         if is_full:
             stride.note(began, self._read_clocks())
         return _Step(rows, is_full)
+
+
+def start_pruning(pruning: Pruning) -> Callable[[], None]:
+    """Have it begin; return what ends it."""
+    pruning.start()
+    return pruning.stop

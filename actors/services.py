@@ -102,6 +102,14 @@ class Services:
     crowding: Crowding = field(init=False)
     """Which nodes have most waiting."""
 
+    def go_by(self, settings: Settings) -> None:
+        """Have each decision from now on go by these. Any thread; a decision that is being made ends by the old ones.
+
+        Args:
+            settings: of which nothing has changed that somebody keeps a copy of; see `settings.reloading`.
+        """
+        object.__setattr__(self, "settings", settings)
+
     def __post_init__(self) -> None:
         """Make what is made of the others."""
         object.__setattr__(self, "sensor_places", Permits(self.settings.sensor_data_workers))

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from castiron.cli.conductor.repeats import Repeats
 from castiron.cli.output.render import visible
 
 LEVELS: Final[Mapping[str, int]] = {
@@ -23,6 +24,12 @@ LEVELS: Final[Mapping[str, int]] = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+
+OWN: Final = "castiron"
+"""The logger above all of ours."""
+
+OTHERS: Final[Mapping[str, int]] = {"": logging.INFO, "httpx": logging.WARNING, "httpcore": logging.WARNING}
+"""Least level of what is not ours: at debug libraries tell statements with their values, headers and whole URLs."""
 
 MAX_LINES: Final = 10_000
 """Lines that may wait for whoever reads standard error: some 2 MB, and ten seconds of a fleet in trouble."""
@@ -87,6 +94,7 @@ class PatientHandler(logging.Handler):
         self._stream = stream
         self._max_lines = max_lines
         self._lines: deque[str] = deque()
+        self._repeats = Repeats()
         self._changed = threading.Condition()
         self._dropped_count = 0
         self._is_writing = self._is_closed = False
@@ -96,7 +104,7 @@ class PatientHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Put a record's line in the queue. Any thread; never blocks."""
         try:
-            line = self.format(record)
+            line = self.format(self._repeats.shortened(record))
         except Exception:  # noqa: BLE001 - logging's own way: a line that cannot be made must not end whoever logs
             self.handleError(record)
             return
@@ -169,12 +177,24 @@ def logging_to_stderr(level: str, form: str) -> Generator[None]:
     """
     root, handler = logging.getLogger(), PatientHandler(sys.stderr)
     handler.setFormatter(FORMATS[form]())
-    before = root.level
+    before = {name: logging.getLogger(name).level for name in (OWN, *OTHERS)}
     root.addHandler(handler)
-    root.setLevel(LEVELS[level])
+    set_level(level)
     try:
         yield
     finally:
         root.removeHandler(handler)
-        root.setLevel(before)
+        for name, was in before.items():
+            logging.getLogger(name).setLevel(was)
         handler.close()
+
+
+def set_level(level: str) -> None:
+    """Have our own loggers tell so much, and those of libraries and plug-ins no more than OTHERS lets them.
+
+    Args:
+        level: one of LEVELS.
+    """
+    logging.getLogger(OWN).setLevel(LEVELS[level])
+    for name, least in OTHERS.items():
+        logging.getLogger(name).setLevel(max(least, LEVELS[level]))

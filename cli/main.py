@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "demo": "castiron.cli.commands.demo",
     "docs": "castiron.cli.commands.docs",
     "doctor": "castiron.cli.health.doctor",
+    "drain": "castiron.cli.conductor.drain",
     "events": "castiron.cli.commands.events",
     "farm": "castiron.cli.commands.farm",
     "init": "castiron.cli.health.init",

@@ -39,7 +39,7 @@ def manual() -> str:
     exits = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
     parts = [_HEAD, f"## Exit codes\n\n| code | meaning |\n|---|---|\n{exits}\n"]
     with main.make_context("castiron", ["ping"], terminal_width=WIDTH, max_content_width=WIDTH) as root:
-        parts += [f"## {ctx.command_path}\n\n```\n{_help(ctx)}\n```\n" for ctx in _contexts(root)]
+        parts += [f"## {ctx.command_path}\n\n```\n{_help(ctx)}\n```\n" for ctx in contexts(root)]
     return "\n".join(parts)
 
 
@@ -48,14 +48,14 @@ def _help(ctx: click.Context) -> str:
     return text if ctx.parent is None else _COMMON.sub("", text)
 
 
-def _contexts(ctx: click.Context) -> Iterator[click.Context]:
+def contexts(ctx: click.Context) -> Iterator[click.Context]:
     """Yield a command and all below it, each before its sub-commands."""
     yield ctx
     if isinstance(ctx.command, click.Group):
         for name in ctx.command.list_commands(ctx):
             below = ctx.command.get_command(ctx, name)
             if below is not None:
-                yield from _contexts(click.Context(below, parent=ctx, info_name=name))
+                yield from contexts(click.Context(below, parent=ctx, info_name=name))
 
 
 if __name__ == "__main__":

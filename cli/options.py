@@ -203,13 +203,18 @@ def _with_shared(params: list[click.Parameter]) -> list[click.Parameter]:
     return [*own, *_OPTIONS, *(param for param in params if _is_help(param))]
 
 
+def is_shared(param: click.Parameter) -> bool:
+    """Return whether an option is one that every command takes, or --help."""
+    return param in _OPTIONS or _is_help(param)
+
+
 def _is_help(param: click.Parameter) -> bool:
     return "--help" in param.opts
 
 
 def _write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     params = command.get_params(ctx)
-    common = [param for param in params if param in _OPTIONS or _is_help(param)]
+    common = [param for param in params if is_shared(param)]
     own = [param for param in params if param not in common]
     for title, some in (("Options", own), ("Common options", common)):
         rows = [row for param in some if (row := param.get_help_record(ctx)) is not None]

@@ -276,7 +276,7 @@ class BulkActor(DispatchedActor):
         share = Share(number, self._tell, self._services.board, given.archive)
         self._on_way += 1
         try:
-            return given.intake.submit(published.state, verb, given.requester, share)
+            return given.intake.submit(published.state, verb, given.requester, share, is_begun=True)
         except CastironError as error:
             return share.fail(error, self._seq)
 

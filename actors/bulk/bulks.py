@@ -50,7 +50,7 @@ class Bulks:
 
         Raises:
             ConductorOverloaded: as many are under way as may.
-            ConductorDraining: the conductor stops.
+            ConductorDraining: the conductor drains or stops.
         """
         bulk_id = self._services.new_id()
         repeated = self._reserve(bulk_id, None if verb.dry_run else verb.key)
@@ -133,6 +133,8 @@ class Bulks:
                 message = "The conductor is stopping and accepts nothing new. Ask again once it is back."
                 raise ConductorDraining(message, applied=Applied.NO)
             same = None if key is None else self._of_key(key)
+            if same is None:
+                self._services.gate.draining.check()
             # One that was sent again finds room beside the one whose place it takes, which ends when what runs has.
             if len(self._under_way) >= (limit if same is None else 2 * limit):
                 raise _overloaded("bulks", limit)

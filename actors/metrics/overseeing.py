@@ -19,6 +19,7 @@ from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.overdue import Orphanage
 from castiron.actors.supervision.watch import Watch, Watched
 from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.doors.guard import Guard
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,28 @@ def open_metrics(bulletin: Bulletin, settings: Settings, parts: Parts) -> None:
     endpoint = Endpoint(settings.prometheus_address, settings.prometheus_port, renderer.page)
     parts.add_quick(endpoint.stop)
     log.info("metrics are at %s", endpoint.url)
+
+
+def threads_of(
+    clock: Watched,
+    writer: Watched,
+    archive: Watched,
+    front_door: Watched,
+    drivers: Mapping[str, Watched],
+    *,
+    sender: Watched | None,
+    guard: Guard | None,
+) -> dict[str, Watched]:
+    """Return the threads that must live, by the names that people read."""
+    return {
+        "clock": clock,
+        "store writer": writer,
+        "archive": archive,
+        "front door": front_door,
+        **({} if guard is None else {"allow-list": guard.follower}),
+        **{f"{name} driver": driver for name, driver in drivers.items()},
+        **({} if sender is None else {"webhooks": sender}),
+    }
 
 
 def open_watch(

@@ -31,7 +31,7 @@ from castiron.store.writer import MAX_BACKLOG, Writer
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
-from castiron.transport.replies import Gauge, ShareView, StatusView, Welcome, marked
+from castiron.transport.replies import DrainView, Gauge, ShareView, StatusView, Welcome, marked
 
 PAGE: Final = 100
 """Nodes of a page that is made for metrics: some 20 µs during which nothing else is published."""
@@ -135,6 +135,19 @@ class Bulletin:
             provision_states=services.board.census.by_provision(),
             lag=lag_views(self.lags.lately()),
             bmcs=bmcs_view(services.checks, services.board),
+            drain=self.drain(),
+        )
+
+    def drain(self) -> DrainView:
+        """Say whether the conductor drains, and what is left. O(1). Any thread."""
+        services, since = self._services, self._services.gate.draining.since
+        return DrainView(
+            is_draining=since is not None,
+            since=None if since is None else since.at,
+            requester=None if since is None else since.requester,
+            open_requests=services.board.open_count(),
+            running=services.permits.in_use,
+            bulks=self._bulks.counts()[0],
         )
 
     def vitals(self) -> Vitals:

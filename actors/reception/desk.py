@@ -28,6 +28,7 @@ from castiron.actors.supervision.kin import Kin
 from castiron.transport.doors.answers import PeerInfo
 from castiron.transport.errors import CastironError, ConductorOverloaded
 from castiron.transport.replies import (
+    DrainView,
     NodeListed,
     Pong,
     StatusView,
@@ -43,6 +44,7 @@ from castiron.transport.verbs import (
     AnyVerb,
     BulkCancel,
     BulkRun,
+    ConductorDrain,
     EventList,
     Hello,
     NodeBootDeviceGet,
@@ -99,6 +101,10 @@ class Desk(Protocol):
         """How the conductor is."""
         ...
 
+    def drain(self) -> DrainView:
+        """Whether it drains, and what is left."""
+        ...
+
 
 class Reception:
     """Handles verbs. One thread calls `handle`; answers may come from any."""
@@ -137,6 +143,8 @@ class Reception:
                 answer.final(Pong(boot_id=self._desk.welcome().boot_id), self._seq)
             case Status():
                 self._tell_status(answer)
+            case ConductorDrain():
+                self._drain(verb, requester, answer)
             case PeriodicList() | PeriodicStop() | PeriodicStart():
                 answer.final(self._timekeeper.answer(verb), self._seq)
             case NodeCreate():
@@ -209,6 +217,14 @@ class Reception:
             return self._desk.status()
 
         self._enquiries.ask(question, answer, self._seq)
+
+    def _drain(self, verb: ConductorDrain, requester: str, answer: Answer) -> None:
+        draining = self._services.gate.draining
+        if verb.undo:
+            draining.end(requester)
+        else:
+            draining.begin(requester, self._services.clock.now())
+        answer.final(self._desk.drain(), self._seq)
 
     def _tell_fleet(self, message: CreateNode | SetNode | ChangeRunbook) -> None:
         try:

@@ -15,6 +15,7 @@ from collections import Counter
 from typing import Final
 
 from castiron.actors.published.board import Board
+from castiron.actors.reception.draining import Draining
 from castiron.actors.reception.outflow import Outflow
 from castiron.actors.reception.rates import MAX_BUCKETS, Buckets, Use
 from castiron.actors.settings import Settings
@@ -36,7 +37,11 @@ TOP: Final = 5
 
 
 class Gate:
-    """The bounds of one conductor's messages and requests. Any thread; O(1), but for what a status asks."""
+    """The bounds of one conductor's messages and requests. Any thread; O(1), but for what a status asks.
+
+    Attributes:
+        draining: whether it accepts nothing new at all.
+    """
 
     def __init__(self, settings: Settings, board: Board) -> None:
         self._settings = settings
@@ -46,6 +51,7 @@ class Gate:
         self._reads = Buckets(settings.read_rate_per_s, settings.read_rate_burst)
         self._reserved: Counter[str] = Counter()
         self._outflow = Outflow()
+        self.draining = Draining()
 
     def admit(self, verb: AnyVerb, identity: str, now: float) -> None:
         """Let a message in.
@@ -53,9 +59,11 @@ class Gate:
         Raises:
             ConductorOverloaded: the identity has sent too many lately; it says when the next will be let in, if nobody
                 of the same identity is faster.
+            ConductorDraining: it begins something, and the conductor drains.
         """
         if isinstance(verb, ALWAYS):
             return
+        self.draining.judge(verb)
         buckets, what = (self._work, "work_rate") if verb.makes_work else (self._reads, "read_rate")
         with self._lock:
             wait_s = buckets.take(identity, now)

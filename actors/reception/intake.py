@@ -51,6 +51,7 @@ class Submission:
     Attributes:
         wait: for the end of the request, if the client wants to hear it; it expects `request_id`.
         key: the one that it has reserved; None: it has none.
+        is_begun: it belongs to a bulk, which was accepted before: a conductor that drains finishes it.
         place: the identity for which it has reserved a place at the gate; None: it has none.
     """
 
@@ -58,6 +59,7 @@ class Submission:
         self.wait: Wait | None = None
         self.key: str | None = None
         self.place: str | None = None
+        self.is_begun = False
         self._intake = intake
         self._answer = answer
         self._request_id = request_id
@@ -113,8 +115,13 @@ class Intake:
         settings = services.settings
         self._allowed = Allowed(settings.webhook_allowed_prefixes, plain_http=settings.webhook_allow_plain_http)
 
-    def submit(self, node: NodeState, verb: AnyNodeRequest, requester: str, answer: Answer) -> None:
+    def submit(
+        self, node: NodeState, verb: AnyNodeRequest, requester: str, answer: Answer, *, is_begun: bool = False
+    ) -> None:
         """Bring a request to its node's actor, unless its key is that of another one.
+
+        Args:
+            is_begun: it belongs to what was accepted before, and is let in by a conductor that drains.
 
         Raises:
             CastironError: it was not brought there; `answer` has not been told.
@@ -125,6 +132,7 @@ class Intake:
         if verb.dry_run:
             return self._foretell(node, message, answer)
         submission = Submission(self, answer, request_id)
+        submission.is_begun = is_begun
         message = replace(message, reply_to=submission)
         if verb.replies in WAITS:
             submission.wait = Wait(self._services.board, answer, partial(tell_end, answer))
@@ -240,6 +248,8 @@ class Intake:
         return self._deliver(node, message, submission)
 
     def _deliver(self, node: NodeState, message: Submit, submission: Submission) -> None:
+        if not submission.is_begun:
+            self.gate.draining.check()
         identity = identity_of(message.requester)
         try:
             self.gate.reserve(identity, self._services.clock.now())

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 ROUND_S: Final = 1.0
 """Between two looks: with the restart delays of the supervisor, a successor is there within two seconds."""
 
+FRESH_S: Final = 5.0
+"""A look that is older says nothing of now."""
+
 GIVE_UP: Final = 3
 """After so many times the bound of a hang, a thread that waits for nobody is given up."""
 
@@ -68,6 +71,7 @@ class Watch:
         overdue: Callable[[], Iterable[Hung]] = tuple,
         sample: Callable[[], object] = tuple,
         failed: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare it.
 
@@ -79,6 +83,7 @@ class Watch:
             overdue: yields the owners that do not end their actions.
             sample: called at the end of each look.
             failed: told, once, what died.
+            monotonic: seconds, never going backwards.
         """
         self._dispatcher = dispatcher
         self._supervisor = supervisor
@@ -95,6 +100,8 @@ class Watch:
         self._hung: dict[str, Stay] = {}
         self._slow: set[tuple[str, int]] = set()
         self._hung_count = 0
+        self._monotonic = monotonic
+        self._looked_at = monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="castiron-watch", daemon=True)
 
@@ -115,6 +122,13 @@ class Watch:
             name: ("hung" if name in hung else "alive") if part.is_alive() else "dead"
             for name, part in self._parts.items()
         }
+
+    def is_well(self) -> bool:
+        """Return whether the latest look is not old, all threads live, and none hangs but for the disk. Any thread."""
+        is_fresh = self._monotonic() - self._looked_at < FRESH_S
+        return is_fresh and all(
+            state == "alive" or (state == "hung" and name in MAY_WAIT) for name, state in self.states().items()
+        )
 
     def counters(self) -> dict[str, int]:
         """Return how many of the threads' pieces of work hung since the start. Any thread."""
@@ -143,6 +157,7 @@ class Watch:
             self._supervisor.tell(hung)
         self._look_for_hung()
         self._sample()
+        self._looked_at = self._monotonic()
         return None
 
     def _name_slow(self) -> None:

@@ -10,11 +10,14 @@ import signal
 import threading
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from castiron.cli.conductor.notify import Notifier
+from castiron.cli.conductor.reloading import Reloading
 from castiron.cli.conductor.settings import CONDUCTOR, configured, read_settings, setting_lines
 from castiron.cli.configuration import Configuration, chosen, default_store, expanded
 from castiron.cli.descriptors import raise_limit
@@ -28,8 +31,8 @@ from castiron.transport.errors import EndpointRefused
 if TYPE_CHECKING:
     from castiron.actors.conductor import Conductor
 
-STOP_S: Final = 10.0
-"""How long an orderly stop may take; systemd would wait for 90 s, a person does not."""
+LEEWAY_S: Final = 5.0
+"""For what has no time of its own in an orderly stop: the store's last checkpoint, and a machine that is full."""
 
 LOOK_S: Final = 1.0
 """Between two looks whether the conductor has failed; a signal ends the wait at once."""
@@ -38,8 +41,10 @@ GC_THRESHOLDS: Final = (50_000, 20, 20)
 """Set before the start, of which the collector's work would be half with 10,000 nodes; with what is there after it
 frozen, this ended the collector's pauses."""
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""A hang-up ends it, too: settings are read at the start only."""
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM)
+
+_SIGNALS: Final = (*_ENDS, signal.SIGHUP)
+"""A hang-up has the settings read again, or ends it if its terminal was closed."""
 
 _SOURCES: Final = [
     (
@@ -104,21 +109,26 @@ class _Serve(Command):
 @click.option("--log-format", metavar="FORMAT", help="text, or json: an object a line. [default: text]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the list below. Repeatable.")
 def serve(config: Path | None, settings: tuple[str, ...], **places: str | None) -> None:
-    """Run the conductor until SIGINT, SIGTERM or SIGHUP.
+    """Run the conductor until SIGINT or SIGTERM; SIGHUP has it read its settings again.
 
-    Prints one line when it listens. The first signal stops it in order, within 10 seconds; a second one at once. What
-    is under way is on disk, and is taken up again at the next start.
+    Prints one line when it listens. The first signal stops it in order, for which graceful_shutdown_timeout_s is the
+    time, and log-outs of BMCs have a quarter of it in any case; a second signal stops it at once. What is under way is
+    on disk, and is taken up again at the next start.
+
+    Which settings a SIGHUP can change is in docs/guides/settings.md; the end of its terminal stops it. Where systemd
+    waits to be told (Type=notify), it is told.
     """
     given = shared()
     places["listen"] = places["listen"] or given.endpoint
     places["log_level"] = places["log_level"] or ("debug" if given.verbosity else None)
-    configuration = configured(config, places, settings)
+    read = partial(configured, config, places, settings)
+    configuration = read()
     level = chosen(configuration, "log_level", LEVELS, CONDUCTOR["log_level"][0])
     form = chosen(configuration, "log_format", FORMATS, CONDUCTOR["log_format"][0])
     # The log's thread must hold the signals back, as all others do.
     with _signals_held() as signals, logging_to_stderr(level, form):
         raise_limit()
-        _run(_conductor(configuration), signals)
+        _run(_conductor(configuration), signals, Reloading(configuration, read))
 
 
 def _conductor(configuration: Configuration) -> "Conductor":
@@ -154,20 +164,44 @@ def _store(places: Mapping[str, str]) -> Path:
     return path
 
 
-def _run(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
+def _run(conductor: "Conductor", signals: Collection[signal.Signals], reloading: Reloading) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
+    manager = Notifier.found(os.environ)
     _start(conductor)
     try:
         click.echo(f"castiron: conductor {conductor.conductor_id} listens on {conductor.endpoint}")
         gc.collect()
         gc.freeze()
-        while signal.sigtimedwait(signals, LOOK_S) is None:
-            if conductor.wait(0):
-                break
+        _tend(conductor, signals, reloading, manager)
     finally:
-        _stop(conductor, signals)
+        manager.stopping(conductor.stop_most_s + LEEWAY_S)
+        _stop(conductor)
     if conductor.failure is not None:
         raise Stop(f"The conductor failed: {conductor.failure}. Nothing that was accepted is lost.", Exit.INTERNAL)
+
+
+def _tend(conductor: "Conductor", signals: Collection[signal.Signals], reloading: Reloading, manager: Notifier) -> None:
+    """Wait for what ends it: a signal, its terminal, or a failure of its own; meanwhile reload, and tell of itself."""
+    had_terminal = _has_terminal()
+    manager.ready(f"Listens on {conductor.endpoint}")
+    while not conductor.wait(0):
+        told = signal.sigtimedwait(signals, manager.pace_s(LOOK_S))
+        if told is not None and (told.si_signo in _ENDS or (had_terminal and not _has_terminal())):
+            return
+        if told is not None:
+            manager.reloading()
+            reloading.reload(conductor)
+            manager.ready(f"Listens on {conductor.endpoint}")
+        manager.alive(is_well=conductor.is_well())
+
+
+def _has_terminal() -> bool:
+    """Return whether the process belongs to a terminal: one that is closed lets it go before it hangs up."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _start(conductor: "Conductor") -> None:
@@ -186,14 +220,14 @@ def _start(conductor: "Conductor") -> None:
         raise Stop(error.message, Exit.CANNOT_CREATE) from None
 
 
-def _stop(conductor: "Conductor", signals: Collection[signal.Signals]) -> None:
+def _stop(conductor: "Conductor") -> None:
     """Stop in order; another signal, or too long a stop, ends the process at once. The store stands both."""
-    done = threading.Event()
+    done, most_s = threading.Event(), conductor.stop_most_s + LEEWAY_S
 
     def leave() -> None:
-        told = signal.sigtimedwait(signals, STOP_S)
+        told = signal.sigtimedwait(_ENDS, most_s)
         if not done.is_set():
-            tell("Ended at once." if told else f"The stop took longer than {STOP_S:g} s, and was cut short.")
+            tell("Ended at once." if told else f"The stop took longer than {most_s:g} s, and was cut short.")
             os._exit(Exit.INTERRUPTED if told else Exit.INTERNAL)
 
     threading.Thread(target=leave, name="castiron-last-resort", daemon=True).start()

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 import click
 
+from castiron.cli.conductor.drain import left
 from castiron.cli.options import Command, Shared, shared
 from castiron.cli.output.render import length, moment, show_json, show_record, word
 from castiron.cli.reach import connect
@@ -52,6 +53,7 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "conductor": f"{view.conductor} (castiron {view.version})",
         "endpoint": view.endpoint,
         "started": f"{moment(view.started_at, now)}, up {length(view.uptime_s)}",
+        "drain": _drain(view, now),
         "nodes": _counts(view.nodes),
         "states": _counts(view.provision_states),
         "requests": _counts(view.requests),
@@ -75,6 +77,13 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "limits": _counts(view.limits),
     }
     return {name: text for name, text in told.items() if text != "-"}
+
+
+def _drain(view: StatusView, now: float) -> str:
+    drain = view.drain
+    if drain is None or not drain.is_draining:
+        return "-"
+    return f"since {moment(drain.since, now)}, asked by {drain.requester}; {left(drain)}"
 
 
 def _timed(figures: Mapping[str, float | None]) -> str:

@@ -167,7 +167,7 @@ def test_a_wait_outlives_kill_nine(shell: Shell, farm: BMCFarm) -> None:
     assert farm[0].power == "power on"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_conductor_in_order(shell: Shell, number: signal.Signals) -> None:
     conductor = shell.serve()
     began_at = time.monotonic()
@@ -288,3 +288,25 @@ def test_a_key_file_that_is_not_the_stores_is_denied(shell: Shell) -> None:
 def test_a_store_that_is_not_there_is_not_made_by_a_rotation(shell: Shell) -> None:
     assert shell.run("keys", "rotate", "--store", str(shell.store))[0] == 73
     assert not shell.store.exists()
+
+
+def test_a_drain_is_waited_for_and_a_stop_ends_it(shell: Shell) -> None:
+    conductor = shell.serve(*HASTE)
+    slow = ("--driver", "fake", "--driver-info", "fake_latency_s=0.5")
+    assert shell.run("node", "create", "n1", *slow)[0] == 0
+    assert shell.run("node", "power", "on", "n1")[0] == 0
+
+    code, out, err = shell.run("drain", "--wait")
+
+    assert (code, out) == (0, "It drains, and nothing is left: it can be stopped.\n")
+    assert err in {"", "castiron: 1 request left, 1 running\n", "castiron: 1 request left, 0 running\n"}
+    assert shell.run("node", "power", "status", "n1")[1] == "n1: power on\n"
+    code, out, err = shell.run("node", "create", "n2", "--driver", "fake")
+    assert (code, out) == (75, "")
+    assert "The conductor drains" in err
+    assert "drain" in json.loads(shell.run("status", "--format", "json")[1])
+    assert "asked by ipc:uid=" in shell.run("status")[1]
+    assert shell.run("drain", "--undo")[:2] == (0, "It does not drain: new work is accepted.\n")
+    assert shell.run("drain", "--undo", "--wait")[0] == 64
+    assert json.loads(shell.run("drain", "--format", "json")[1])["is_draining"] is True
+    assert stopped(conductor)[0] == 0

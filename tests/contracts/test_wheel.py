@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -21,8 +22,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build from a copy of what git tracks or would track, so that nothing lying about gets in."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what git tracks or would track, so that nothing lying about gets in."""
     source = tmp_path_factory.mktemp("source") / "castiron"
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
     for name in filter(None, listed.split("\0")):
@@ -30,15 +31,28 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if origin.is_symlink() or origin.is_file():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(origin, copy, follow_symlinks=False)
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", source / "dist", source, cwd=source)
-    return next((source / "dist").glob("*.whl"))
+    return source
+
+
+@pytest.fixture(scope="module")
+def dist(source: Path) -> Path:
+    """Build the sdist, and the wheel from what is in it."""
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", source / "dist", source, cwd=source)
+    return source / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    return next(dist.glob("*.whl"))
 
 
 def test_the_wheel_holds_castiron_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
 
-    assert tops == {"castiron"}
+    assert tops == {"castiron", "castiron-0.1.0.data"}
+    shared = {name.partition("/data/share/")[2] for name in names if "/data/share/" in name}
+    assert {"man/man1/castiron.1", "man/man5/castiron.toml.5", "doc/castiron/deploy/castiron.service"} <= shared
     data = {"castiron/py.typed", "castiron/transport/PROTOCOL.md", "castiron/transport/states.txt"}
     assert {*data, "castiron/testing/__init__.py"} <= set(names)
 
@@ -54,6 +68,32 @@ def test_every_module_of_the_checkout_is_in_the_wheel(wheel: Path) -> None:
     assert wanted <= names
 
 
+def test_the_sdist_has_what_it_takes_to_build_to_deploy_and_to_read(dist: Path) -> None:
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    wanted = {path.relative_to(ROOT).as_posix() for path in (ROOT / "deploy").rglob("*") if path.is_file()}
+    assert wanted | {"LICENSE", "CHANGELOG.md", "transport/PROTOCOL.md", "docs/guides/operating.md"} <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith(("tests", "bench", "."))]
+
+
+def test_what_is_uploaded_passes_the_index_s_check(dist: Path) -> None:
+    pytest.importorskip("twine")
+
+    told = run(sys.executable, "-m", "twine", "check", "--strict", *sorted(dist.iterdir()), cwd=dist)
+
+    assert told.count("PASSED") == 2
+
+
+def test_the_commands_and_the_plug_in_are_found_by_their_names(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as opened:
+        (name,) = [name for name in opened.namelist() if name.endswith(".dist-info/entry_points.txt")]
+        points = opened.read(name).decode()
+
+    assert "[console_scripts]\ncastiron = castiron.cli.main:main\n" in points
+    assert "[pytest11]\ncastiron.testing.plugin = castiron.testing.plugin\n" in points
+
+
 @pytest.mark.timeout(MINUTES_S)
 def test_an_installed_castiron_knows_its_version_and_tells_the_whole_story(wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", "fresh", cwd=tmp_path)
@@ -65,4 +105,10 @@ def test_an_installed_castiron_knows_its_version_and_tells_the_whole_story(wheel
     castiron = tmp_path / "fresh" / "bin" / "castiron"
 
     assert run(castiron, "--version", cwd=tmp_path).strip().endswith("0.1.0")
+    assert "--fields" in run(castiron, "node", "list", "--help", cwd=tmp_path)
+    assert (tmp_path / "fresh" / "share" / "man" / "man1" / "castiron.1").is_file()
+    read = (
+        "from importlib.resources import files; print(files('castiron.transport').joinpath('PROTOCOL.md').read_text())"
+    )
+    assert run(python, "-c", read, cwd=tmp_path).startswith("# ")
     assert "Every step held." in run(castiron, "demo", cwd=tmp_path)

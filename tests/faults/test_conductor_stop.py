@@ -144,6 +144,19 @@ def test_an_actor_that_hangs_does_not_keep_the_conductor_from_stopping() -> None
     until(lambda: other_threads() == [])
 
 
+@pytest.mark.parametrize("timeout_s", [0.5, 600.0])
+def test_how_long_a_stop_may_take_follows_the_setting(timeout_s: float) -> None:
+    settings = Settings(graceful_shutdown_timeout_s=timeout_s)
+    with running_conductor(settings=settings) as conductor:
+        with conductor.client() as client:
+            drivers = len(client.status().drivers)
+        assert drivers
+        assert conductor.stop_most_s >= timeout_s * (1 + drivers / 4)
+        began, most_s = time.monotonic(), conductor.stop_most_s
+        conductor.stop()
+        assert time.monotonic() - began < most_s
+
+
 def test_a_conductor_starts_again_after_a_stop_and_refuses_to_start_twice(tmp_path: Path) -> None:
     conductor = Conductor(store=tmp_path / "c.db", endpoint=f"ipc://{tmp_path}/c.ipc")
     with conductor, conductor.client() as client:

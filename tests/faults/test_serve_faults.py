@@ -1,6 +1,7 @@
 """`castiron serve` whose threads die under it: it ends with a code and one clear line, and loses nothing accepted."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from castiron.cli.conductor.serve import LEEWAY_S
 from castiron.cli.descriptors import NEEDED
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError
 from tests.support.conductor_process import Audit, opened
+from tests.support.deadline import until
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 30
@@ -26,18 +29,26 @@ from castiron.actors.drivers.fake import FakeDriver
 
 
 class Saboteur(FakeDriver):
-    """The fake driver, whose driver_info may name a thread that is to end without a word."""
+    """The fake driver, whose driver_info may name a thread that is to end without a word, or keep it from stopping."""
 
     name = "saboteur"
+    stubborn = threading.Event()
+
+    def stop(self, timeout_s):
+        if self.stubborn.is_set():
+            threading.Event().wait()
+        return super().stop(timeout_s)
 
     def check(self, driver_info):
+        if "stubborn" in driver_info:
+            self.stubborn.set()
         victim = driver_info.get("victim")
         for thread in threading.enumerate():
             if thread.name == victim:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
                 )
-        return super().check({key: value for key, value in driver_info.items() if key != "victim"})
+        return super().check({key: value for key, value in driver_info.items() if key not in ("victim", "stubborn")})
 '''
 
 POKES: dict[str, tuple[str, Callable[[Client], object]]] = {
@@ -66,10 +77,11 @@ class Shop:
         (described / "entry_points.txt").write_text("[castiron.drivers]\nsaboteur = saboteur:Saboteur\n")
         self._environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{plugins}", "HOME": str(folder)}
 
-    def serve(self, *, files: tuple[int, int] | None = None) -> "subprocess.Popen[str]":
+    def serve(self, *changed: str, files: tuple[int, int] | None = None) -> "subprocess.Popen[str]":
         """Start a conductor; return when it listens."""
         settings = ["sync_power_state_interval_s=0", "unknown_outcome_settle_s=0.1", "graceful_shutdown_timeout_s=2"]
         settings += ["command_timeout_s=0.5", "power_state_change_timeout_s=5"]
+        settings += changed
         words = [word for setting in settings for word in ("--set", setting)]
         process = subprocess.Popen(
             [sys.executable, "-m", "castiron", "serve", "--store", self.store, "--listen", self.endpoint, *words],
@@ -133,6 +145,21 @@ def test_whichever_thread_dies_the_process_ends_with_a_reason_and_nothing_accept
     assert ended == ["succeeded"] * len(POKES)
     with opened(shop.store) as left:
         Audit(left).check()
+
+
+@pytest.mark.slow
+def test_a_stop_is_cut_short_when_the_time_that_the_settings_give_it_is_over(shop: Shop) -> None:
+    process = shop.serve("graceful_shutdown_timeout_s=0.1", "power_check_start_spread_s=0")
+    with process, shop.client(5) as client:
+        client.nodes.create("n1", driver="saboteur", driver_info={"stubborn": "yes"})
+        client.nodes.power("n1", "power on").wait(timeout_s=DEADLINE_S)
+        until(lambda: client.nodes.show("n1").power_state == "power on")
+        process.terminate()
+        _, told = process.communicate(timeout=DEADLINE_S)
+
+    (cut,) = re.findall(r"The stop took longer than ([0-9.]+) s, and was cut short", told)
+    assert LEEWAY_S < float(cut) < LEEWAY_S + 5.0, "the setting is 0.1 s"
+    assert process.returncode == 70
 
 
 def test_serve_raises_its_limit_of_open_files_to_what_its_clients_need(shop: Shop) -> None:

@@ -81,6 +81,7 @@ def of_field(name: str, dice: Dice, number: int) -> Any:
         "steps": lambda: deepcopy(dice.sample(STEPS, dice.randrange(1, 4))),
         "stagger_s": lambda: dice.choice(BRIEF_S),
         "per": lambda: "properties.rack",
+        "undo": lambda: True,
         "types": lambda: [dice.choice(["node.*", "*.end", "node.power_set.*"])],
     }
     return choose[name]()
@@ -114,6 +115,9 @@ MAKERS: Final[Mapping[type[shape.Type], Callable[[Any, Dice], Any]]] = {
 }
 
 
+ALWAYS: Final = frozenset({"undo"})
+"""Fields that are always filled in: a conductor that drains would refuse what is to be tried."""
+
 FIELDS: Final[Mapping[str, tuple[shape.Field, ...]]] = {
     tag: one.fields
     for tag, one in ((tag, shape.type_info(verb)) for tag, verb in VERBS.items())
@@ -127,7 +131,7 @@ def fields(dice: Dice, number: int) -> dict[str, Any]:
     tag = dice.choice([*VERBS])
     filled: dict[str, Any] = {"verb": tag}
     for field in FIELDS[tag]:
-        if field.required or dice.random() < 0.3:
+        if field.required or field.encode_name in ALWAYS or dice.random() < 0.3:
             try:
                 filled[field.encode_name] = of_field(field.encode_name, dice, number)
             except KeyError:

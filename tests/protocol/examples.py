@@ -78,6 +78,7 @@ def book(world: World, peer: RawPeer) -> str:
 
 CHOSEN: dict[str, Fields] = {
     "allocation.create": {"resource_class": "baremetal"},
+    "conductor.drain": {"undo": True},
     "periodic.stop": {"periodic": PERIODIC},
     "periodic.start": {"periodic": PERIODIC},
     "node.power.set": {"target": "power on"},

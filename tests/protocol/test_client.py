@@ -252,6 +252,7 @@ def test_every_verb_has_its_method(client: Client) -> None:
         "hello": client.hello,
         "ping": client.ping,
         "status": client.status,
+        "conductor.drain": client.drain,
         "periodic.list": client.periodics.list,
         "periodic.stop": client.periodics.stop,
         "periodic.start": client.periodics.start,

@@ -35,7 +35,7 @@ from tests.support.memory_bulk import MemoryBulk
 from tests.support.memory_events import MemoryEvents
 from tests.support.memory_listing import listed
 from tests.support.memory_runbooks import AnyRunbookVerb
-from tests.support.memory_telling import MemoryPeriodics, merged, sensed, traced
+from tests.support.memory_telling import MemoryPeriodics, drained, merged, sensed, traced
 
 
 class MemoryConductor(MemoryAllocations):
@@ -52,6 +52,7 @@ class MemoryConductor(MemoryAllocations):
         """How many of the latest events the answers do not take into account yet."""
         self.bulks: dict[str, MemoryBulk] = {}
         self.periodics = MemoryPeriodics()
+        self.drained_by: str | None = None
         self.events_endpoint: str | None = None
         """Where the door publishes; None: nowhere, as conductors did that are older than events."""
 
@@ -118,6 +119,11 @@ class MemoryConductor(MemoryAllocations):
             limits={},
         )
         answer.final(status, self._seq)
+
+    @_do.register
+    def _drain(self, verb: verbs.ConductorDrain, answer: Answer) -> None:
+        self.drained_by = None if verb.undo else self.drained_by or self.requesters[-1].who
+        answer.final(drained(self.drained_by, self.requests.values()), self._seq)
 
     @_do.register
     def _create(self, verb: verbs.NodeCreate, answer: Answer) -> None:

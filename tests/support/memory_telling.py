@@ -1,6 +1,7 @@
 """What the small conductor in memory tells of a request's life, and of its one periodic task."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from castiron.transport.replies import (
     SensorListed,
     SensorView,
 )
-from castiron.transport.vocabulary import TraceWord
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, TraceWord
 
 PERIODIC = "tests.support.memory_telling.look"
 
@@ -36,6 +37,19 @@ def traced(view: RequestView) -> replies.TraceView:
         details={"asked": "read power state", "answer": "power off"},
     )
     return replies.TraceView(request=view, entries=[accepted, polls])
+
+
+def drained(requester: str | None, requests: Iterable[RequestView]) -> replies.DrainView:
+    """Return whether it drains, and what is left."""
+    open_ = [one for one in requests if one.state not in FINAL_REQUEST_STATES]
+    return replies.DrainView(
+        is_draining=requester is not None,
+        since=None if requester is None else time.time(),
+        requester=requester,
+        open_requests=len(open_),
+        running=sum(one.state == "running" for one in open_),
+        bulks=0,
+    )
 
 
 def sensed(node: NodeView) -> SensorListed:

@@ -31,8 +31,8 @@ from castiron.transport.clients.watching import AsyncWatch
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
 from castiron.transport.errors import CastironError
 from castiron.transport.keys.protection import client_keys
-from castiron.transport.replies import Forecast, Pong, StatusView, Welcome
-from castiron.transport.verbs import Ping, Status, Verb
+from castiron.transport.replies import DrainView, Forecast, Pong, StatusView, Welcome
+from castiron.transport.verbs import ConductorDrain, Ping, Status, Verb
 
 TIMEOUT_S: Final = 5.0
 """For an answer that waits for no machine: a thousand times what it takes, and as long as a person likes to wait."""
@@ -135,6 +135,17 @@ class Face:
     async def status(self) -> StatusView:
         """Return how the conductor itself is."""
         return await self._conversation.ask(Status(), StatusView, self._timeout_s)
+
+    async def drain(self, *, undo: bool = False) -> DrainView:
+        """Have the conductor finish what it has accepted, and accept nothing new. Idempotent; needs the role admin.
+
+        Args:
+            undo: have it accept again.
+
+        Raises:
+            ReplyTimeout, ConductorLost: nothing was heard.
+        """
+        return await self._conversation.ask(ConductorDrain(undo=undo), DrainView, self._timeout_s)
 
     async def foretell(self, verb: Verb) -> Forecast:
         """Return what a verb would do, and change nothing; a refusal is raised as the verb's own.

@@ -23,7 +23,7 @@ class ConductorOverloaded(CapacityError):
 
 
 class ConductorDraining(CapacityError):
-    """The conductor is stopping and accepts nothing new."""
+    """The conductor drains or stops, and accepts nothing new."""
 
     code = "conductor.draining"
     retry = Retry.LATER

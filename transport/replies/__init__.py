@@ -8,6 +8,7 @@ from castiron.transport.replies.allocations import AllocationListed, AllocationV
 from castiron.transport.replies.bulks import BulkOutcome, BulkPart, BulkView
 from castiron.transport.replies.conductor import (
     BMCsView,
+    DrainView,
     FailingBMC,
     Gauge,
     LagView,
@@ -63,6 +64,7 @@ __all__ = [
     "BulkOutcome",
     "BulkPart",
     "BulkView",
+    "DrainView",
     "EventListed",
     "Explanation",
     "FailingBMC",

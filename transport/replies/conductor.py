@@ -124,6 +124,22 @@ class BMCsView(Struct, frozen=True, kw_only=True):
     """Sixteen of them at the most, those first that have failed longest."""
 
 
+class DrainView(Struct, frozen=True, kw_only=True):
+    """Whether the conductor drains, and what it has to finish."""
+
+    is_draining: bool
+    since: float | None
+    """When it began to; nil: it does not."""
+    requester: str | None
+    """Who asked for it first; nil: it does not drain."""
+    open_requests: int
+    """Requests that have been accepted and have not ended, those that wait for something included."""
+    running: int
+    """Actions at machines that are under way."""
+    bulks: int
+    """Bulks under way; they may have nodes left that have no request yet."""
+
+
 class StatusView(Struct, frozen=True, kw_only=True):
     """The conductor itself. Counts are since its start."""
 
@@ -185,6 +201,8 @@ class StatusView(Struct, frozen=True, kw_only=True):
     message waits there before its turn."""
     bmcs: BMCsView | None = None
     """How BMCs answer; nil: the conductor does not tell."""
+    drain: DrainView | None = None
+    """Whether it drains; nil: the conductor does not tell."""
 
 
 class PeriodicView(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from castiron.transport.replies.allocations import AllocationListed, AllocationView
 from castiron.transport.replies.bulks import BulkPart, BulkView
-from castiron.transport.replies.conductor import PeriodicListed, PeriodicView, Pong, StatusView, Welcome
+from castiron.transport.replies.conductor import DrainView, PeriodicListed, PeriodicView, Pong, StatusView, Welcome
 from castiron.transport.replies.machines import (
     EventListed,
     HistoryListed,
@@ -31,6 +31,7 @@ AnyResult = (
     Welcome
     | Pong
     | StatusView
+    | DrainView
     | PeriodicListed
     | PeriodicView
     | NodeView
@@ -60,6 +61,7 @@ RESULTS: Final[Mapping[str, type[Struct]]] = {
     "hello": Welcome,
     "ping": Pong,
     "status": StatusView,
+    "conductor.drain": DrainView,
     "periodic.list": PeriodicListed,
     "periodic.stop": PeriodicView,
     "periodic.start": PeriodicView,

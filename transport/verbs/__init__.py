@@ -34,6 +34,7 @@ from castiron.transport.verbs.arguments import (
 )
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
 from castiron.transport.verbs.conductor import (
+    ConductorDrain,
     Hello,
     PeriodicList,
     PeriodicStart,
@@ -136,6 +137,7 @@ __all__ = [
     "Attributes",
     "BulkCancel",
     "BulkRun",
+    "ConductorDrain",
     "DriverInfo",
     "DriverName",
     "EventList",

@@ -29,6 +29,21 @@ class Status(Verb, frozen=True, kw_only=True, tag="status"):
     role = Role.READER
 
 
+class ConductorDrain(Verb, frozen=True, kw_only=True, tag="conductor.drain"):
+    """Have the conductor finish what it has accepted, and refuse new work with `conductor.draining`. Idempotent.
+
+    Whoever looks or waits is answered as ever; what ends work, or helps it to its end, is let in: cancelling, aborting,
+    holds, call backs, locks and maintenance. It lasts until `undo`, or the conductor's next start. The answer tells how
+    much is left, as `status` does from then on.
+    """
+
+    undo: Annotated[bool, Meta(description="accept new work again")] = False
+
+    makes_work = True
+    role = Role.ADMIN
+    version = "1.1"
+
+
 PeriodicName = Annotated[str, Meta(min_length=1, max_length=255, description="its name in the list")]
 
 

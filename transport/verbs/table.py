@@ -19,7 +19,15 @@ from castiron.transport.verbs.allocations import (
     AllocationWait,
 )
 from castiron.transport.verbs.bulk import BulkCancel, BulkRun
-from castiron.transport.verbs.conductor import Hello, PeriodicList, PeriodicStart, PeriodicStop, Ping, Status
+from castiron.transport.verbs.conductor import (
+    ConductorDrain,
+    Hello,
+    PeriodicList,
+    PeriodicStart,
+    PeriodicStop,
+    Ping,
+    Status,
+)
 from castiron.transport.verbs.happenings import EventList, NodeHistory, NodeSensorList
 from castiron.transport.verbs.machines import NodeBootDeviceGet, NodeBootDeviceSet, NodePowerSet
 from castiron.transport.verbs.nodes import (
@@ -59,6 +67,7 @@ AnyVerb = (
     Hello
     | Ping
     | Status
+    | ConductorDrain
     | PeriodicList
     | PeriodicStop
     | PeriodicStart
@@ -114,6 +123,7 @@ VERBS: Final[Mapping[str, type[AnyVerb]]] = {
         Hello,
         Ping,
         Status,
+        ConductorDrain,
         PeriodicList,
         PeriodicStop,
         PeriodicStart,

@@ -56,6 +56,20 @@ def test_when_the_time_is_up_each_is_given_a_little() -> None:
     assert [seconds for _, seconds in stopped] == [0.25, 0.25, 0.25, 0.25, LEAST_S, LEAST_S]
 
 
+def test_the_whole_stop_is_bounded_by_the_time_and_what_each_part_has_in_any_case() -> None:
+    stopped = Stopped()
+    parts = Parts(10.0, monotonic=stopped.monotonic)
+    for name in "abcdefg":
+        parts.add(stopped.part(name, 100.0).stop, least_s=2.5 if name in "ab" else LEAST_S)
+    most_s = parts.most_s
+
+    parts.stop()
+
+    assert stopped.now_s == 10.0 + 2 * 2.5 + LEAST_S
+    assert stopped.now_s <= most_s == pytest.approx(10.0 + 2 * 2.5 + 5 * LEAST_S)
+    assert parts.most_s == 10.0, "nothing is left to stop"
+
+
 def test_one_that_raises_does_not_keep_the_others_from_stopping() -> None:
     stopped = Stopped()
     parts = Parts(1.0, monotonic=stopped.monotonic)

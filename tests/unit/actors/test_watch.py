@@ -7,7 +7,7 @@ import pytest
 
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.supervision.kin import Seat
-from castiron.actors.supervision.watch import Watch
+from castiron.actors.supervision.watch import FRESH_S, Watch
 from tests.support.deadline import until
 
 
@@ -74,6 +74,7 @@ class Room:
     def __init__(self) -> None:
         self.dispatcher = PoolDispatcher(1, max_threads=2)
         self.failures: list[str] = []
+        self.now_s = 100.0
         self.sleepers: list[Sleeper] = []
         self.heart = Heart()
         self.watch = self.watch_for("heart")
@@ -86,6 +87,7 @@ class Room:
             hung_turn_s=hung_turn_s,
             slow_turn_s=slow_turn_s,
             failed=self.failures.append,
+            monotonic=lambda: self.now_s,
         )
 
     def hang(self) -> None:
@@ -109,6 +111,29 @@ def test_all_is_well(room: Room) -> None:
     room.watch.look()
 
     assert (room.failures, room.watch.states()) == ([], {"heart": "alive", "mule": "alive"})
+
+
+def test_it_is_well_while_it_looks_and_every_thread_is_at_work(room: Room) -> None:
+    room.watch.look()
+    assert room.watch.is_well()
+
+    room.now_s += FRESH_S
+    assert not room.watch.is_well(), "nobody has looked for long"
+    room.watch.look()
+    assert room.watch.is_well()
+    room.heart.is_beating = False
+    assert not room.watch.is_well()
+
+
+@pytest.mark.parametrize(("name", "is_well"), [("front door", False), ("store writer", True)])
+def test_a_thread_that_hangs_is_not_well_unless_it_waits_for_the_disk(room: Room, name: str, *, is_well: bool) -> None:
+    watch = room.watch_for(name, hung_turn_s=2.0)
+    room.heart.get_stuck()
+    for _ in range(4):
+        watch.look()
+
+    assert watch.states()[name] == "hung"
+    assert watch.is_well() is is_well
 
 
 def test_a_thread_that_died_is_named(room: Room) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from castiron.cli.conductor.repeats import MAX_KINDS, Repeats
 from castiron.cli.logs import JSONFormatter, PatientHandler, TextFormatter, logging_to_stderr
 from tests.support.deadline import until
 
@@ -122,6 +123,30 @@ def test_a_reader_who_is_gone_ends_nothing() -> None:
 
     assert len(handler._lines) == 0
     handler.close()
+
+
+def test_a_failure_that_repeats_has_a_traceback_a_minute_and_a_line_each() -> None:
+    repeats = Repeats()
+    first, again, later, other = (failed(error_id=f"e{number}") for number in range(4))
+    first.created, again.created, later.created, other.created = 100.0, 159.0, 160.0, 160.0
+    other.lineno = 7
+
+    told = [JSONFormatter().format(repeats.shortened(one)) for one in (first, again, later, other, record())]
+
+    assert ["traceback" in line for line in told] == [True, False, True, True, False]
+    assert json.loads(told[1])["repeated_count"] == 1
+    assert [json.loads(line).get("error_id") for line in told] == ["e0", "e1", "e2", "e3", None]
+    assert again.exc_info is not None, "other handlers get the record as it was"
+
+
+def test_account_is_kept_of_so_many_kinds_only() -> None:
+    repeats = Repeats()
+    for line in range(3 * MAX_KINDS):
+        one = failed()
+        one.lineno = line
+        assert repeats.shortened(one) is one
+
+    assert len(repeats._kinds) == MAX_KINDS
 
 
 def test_afterwards_the_process_logs_as_before(capsys: pytest.CaptureFixture[str]) -> None:

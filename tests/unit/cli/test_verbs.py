@@ -38,6 +38,7 @@ VERBS_OF = {
     "events": {"event.list", "hello", "node.list"},
     "node boot-device set": {"node.boot_device.set", *BULK},
     "node boot-device show": {"node.boot_device.get", *BULK},
+    "drain": {"conductor.drain", "status"},
     "node create": {"node.create"},
     "node delete": {"node.delete"},
     "node explain": {"node.explain"},

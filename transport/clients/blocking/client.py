@@ -65,6 +65,7 @@ class Client(Blocking[Face]):
     hello = blocking(Face.hello)
     ping = blocking(Face.ping)
     status = blocking(Face.status)
+    drain = blocking(Face.drain)
     foretell = blocking(Face.foretell)
 
     def __init__(self, endpoint: str | None = None, **reach: Unpack[Reach]) -> None:
