@@ -41,6 +41,7 @@ _COMMANDS: Final = {
     "simulate": "castiron.cli.commands.simulate",
     "status": "castiron.cli.conductor.status",
     "store": "castiron.cli.conductor.store",
+    "web": "castiron.cli.web.command",
 }
 """Sub-command → the module that holds it under its own name."""
 
