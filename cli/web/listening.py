@@ -47,7 +47,7 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Begin to count."""
         super().connection_made(transport)
-        self._await_request(None)
+        self._count()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count no more."""
@@ -67,13 +67,16 @@ class PatientProtocol(H11Protocol):
         if self._stalled is not None:
             self._stalled.cancel()
 
-    def _await_request(self, seen: object) -> None:
-        """Look again and again whether a request is being answered, or another one has been since."""
+    def _count(self) -> None:
+        self._idle = self.loop.call_later(self.idle_s, self._end_if_idle, self.cycle)
+
+    def _end_if_idle(self, seen: object) -> None:
+        """End it unless a request is being answered, or another one has been since."""
         cycle = self.cycle
         if cycle is seen and (cycle is None or cycle.response_complete):
-            return self.transport.abort()
-        self._idle = self.loop.call_later(self.idle_s, self._await_request, cycle)
-        return None
+            self.transport.abort()
+        else:
+            self._count()
 
 
 class _Server(uvicorn.Server):

@@ -57,7 +57,7 @@ def node(view: NodeView) -> dict[str, Any]:
 
 
 def event(view: EventView) -> dict[str, Any]:
-    """Return an event in one line."""
+    """Return an event in one line, and what the power state was then, where it says so."""
     return {
         "seq": view.seq,
         "at": view.at,
@@ -65,6 +65,7 @@ def event(view: EventView) -> dict[str, Any]:
         "node": view.node,
         "node_uuid": view.node_uuid,
         "request": view.request,
+        "power": view.payload.get("power_state"),
         "words": cut(details(view.payload)),
     }
 

@@ -27,8 +27,10 @@ export function length(seconds) {
   return `${Math.floor(seconds / unit)} ${name}`;
 }
 
-const TODAY = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const THEN = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const TODAY = new Intl.DateTimeFormat(undefined,
+  { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const THEN = new Intl.DateTimeFormat(undefined,
+  { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 export function moment(at) {
   const date = new Date(at * 1000);

@@ -4,7 +4,7 @@
 import { draw, inks, lookOf, wordsOf } from "/page/states.js";
 
 const GAP = 2;
-const TILE = { w: 104, h: 34 };
+const TILE = { w: 100, h: 34 };
 const SIDES = [34, 28, 24, 20, 17, 15, 13, 12];
 
 export class Grid {
@@ -39,21 +39,25 @@ export class Grid {
     requestAnimationFrame(() => { this.isAsked = false; this.draw(); });
   }
 
+  // Chooses the largest cells with which all fit, and makes room for those that do not.
   measure() {
-    const { clientWidth: width, clientHeight: height } = this.box;
+    const width = this.box.clientWidth;
+    const most = parseFloat(getComputedStyle(this.box).maxHeight);
     const count = this.fleet.shown.length;
-    const fits = ({ w, h }) => Math.ceil(count / Math.max(1, Math.floor(width / (w + GAP)))) * (h + GAP) <= height;
+    const acrossOf = ({ w }) => Math.max(1, Math.floor((width + GAP) / (w + GAP)));
+    const heightOf = (size) => Math.ceil(count / acrossOf(size)) * (size.h + GAP);
     const sizes = [TILE, ...SIDES.map((side) => ({ w: side, h: side }))];
-    this.size = sizes.find(fits) ?? sizes.at(-1);
-    this.across = Math.max(1, Math.floor(width / (this.size.w + GAP)));
-    const rows = Math.ceil(count / this.across) * (this.size.h + GAP);
-    this.room.style.height = `${Math.max(0, rows - height)}px`;
+    const size = sizes.find((one) => heightOf(one) <= most) ?? sizes.at(-1);
+    this.across = acrossOf(size);
+    this.hasNames = size === TILE;
+    this.size = this.hasNames ? { w: (width + GAP) / this.across - GAP, h: size.h } : size;
+    const height = Math.min(most, heightOf(size));
+    this.room.style.height = `${heightOf(size) - height}px`;
     return { width, height };
   }
 
   draw() {
     const { width, height } = this.measure();
-    if (!width || !height) return;
     const dense = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(width * dense);
     this.canvas.height = Math.round(height * dense);
@@ -72,7 +76,7 @@ export class Grid {
     const node = this.fleet.shown[index];
     const box = this.boxOf(index);
     const look = lookOf(this.fleet.scheme, node);
-    if (this.size === TILE) this.drawTile(pen, box, node, look, ink);
+    if (this.hasNames) this.drawTile(pen, box, node, look, ink);
     else draw(pen, box, look, ink);
     if (index === this.at) {
       pen.strokeStyle = ink.text;

@@ -55,11 +55,11 @@ export class Panel {
     const now = Date.now() / 1000;
     this.title.textContent = node.name;
     this.body.replaceChildren(
+      drawStrip(events, requests, now),
       element("dl", { class: "facts" }, ...facts(node, now)),
       element("h3", {}, "Why it does what it does"),
       element("ul", { class: "why" }, ...findings.map(finding)),
       element("h3", {}, "Life"),
-      drawStrip(events, requests, now),
       drawLife(events),
       element("h3", {}, "Requests"),
       ...(requests.length ? requests.map((one) => this.request(one)) : [element("p", { class: "quiet" }, "none")]));
@@ -93,7 +93,7 @@ function facts(node, now) {
     ["provision", `${node.provision_state}${node.target_provision_state ? ` → ${node.target_provision_state}` : ""}`],
     ["fault", node.fault],
     ["maintenance", node.maintenance ? node.maintenance_reason ?? "yes" : null],
-    ["last error", node.last_error],
+    ["last error", node.last_error === node.maintenance_reason ? null : node.last_error],
     ["failed checks", node.power_check_failures || null],
     ["locked by", node.lock ? [node.lock.owner, node.lock.reason].filter(Boolean).join(": ") : null],
     ["marks", ["protected", "retired", "disable_power_off"].filter((name) => node[name]).join(", ").replaceAll("_", " ")],
