@@ -7,6 +7,7 @@ all of it.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from castiron.cli.output.faults import error_map
@@ -43,8 +44,9 @@ class Follower:
         self._client = client
         self._board = board
         self._now = now
-        self._watch: AsyncWatch = client.watch(told=self._tell)
-        self._look = asyncio.Event()
+        self._watch: AsyncWatch = client.watch(told=lambda _: self._doubt.set())
+        self._doubt = asyncio.Event()
+        """The stream of events said that the conductor is away, or back."""
 
     @property
     def nodes(self) -> Mapping[str, NodeView]:
@@ -92,7 +94,6 @@ class Follower:
     async def _follow_figures(self) -> None:
         before: StatusView | None = None
         while True:
-            self._look.clear()
             outcome = await self._ask()
             if isinstance(outcome, StatusView):
                 self._board.report(as_json(before, outcome, self._now()))
@@ -102,7 +103,10 @@ class Follower:
             await self._pause(AWAY_S if self._board.is_away else REFRESH_S)
 
     async def _ask(self) -> StatusView | CastironError:
-        if self._board.is_away and (absent := await asyncio.to_thread(absence, self._client.endpoint)) is not None:
+        """Ask how the conductor is; where it may be away, look first whether anybody listens, which is quicker."""
+        is_in_doubt = self._board.is_away or self._doubt.is_set()
+        self._doubt.clear()
+        if is_in_doubt and (absent := await asyncio.to_thread(absence, self._client.endpoint)) is not None:
             return absent
         try:
             return await self._client.status()
@@ -110,16 +114,9 @@ class Follower:
             return lost
 
     async def _pause(self, seconds: float) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._look.wait()
-        except TimeoutError:
-            return
-
-    def _tell(self, said: str) -> None:
-        """Look at once: the stream of events says that the conductor is away, or back."""
-        del said
-        self._look.set()
+                await self._doubt.wait()
 
     async def _publish(self) -> None:
         while True:
