@@ -16,6 +16,9 @@ MAX_MESSAGES: Final = 1_024
 MAX_BYTES: Final = 16 * 1_048_576
 """Kept, whichever comes first: ten times what 10,000 nodes are."""
 
+NOWHERE: Final = -1
+"""The place of one who has nothing: what follows it is never kept whole."""
+
 
 class Message(NamedTuple):
     """One message, as it is sent."""
@@ -59,12 +62,12 @@ class Feed:
         head = f"id: {self._epoch}.{self.number}\nevent: {kind}\ndata: ".encode()
         return head + as_json(content) + b"\n\n"
 
-    def place(self, last_id: str) -> int | None:
-        """Return the number in a message's id; None: it is none of this feed's."""
+    def place(self, last_id: str) -> int:
+        """Return the number in a message's id; NOWHERE: it is none of this feed's."""
         epoch, _, number = last_id.rpartition(".")
         if epoch != self._epoch or not (number.isascii() and number.isdigit() and len(number) < len(str(2**63))):
-            return None
-        return int(number) if int(number) <= self.number else None
+            return NOWHERE
+        return int(number) if int(number) <= self.number else NOWHERE
 
     def after(self, number: int) -> Message | None:
         """Return the message after a number, which is not the latest; None: it is not kept any more."""

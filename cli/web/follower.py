@@ -16,6 +16,7 @@ from castiron.cli.watch.glance import as_json
 from castiron.cli.web import views
 from castiron.cli.web.board import RECENT, Board
 from castiron.transport.clients.awaitable.client import AsyncClient
+from castiron.transport.clients.stream import AsyncEventStream
 from castiron.transport.clients.watching import AWAY, AsyncWatch
 from castiron.transport.errors import CastironError, EventsLost
 from castiron.transport.replies import NodeView, StatusView
@@ -45,6 +46,7 @@ class Follower:
         self._board = board
         self._now = now
         self._watch: AsyncWatch = client.watch(told=lambda _: self._doubt.set())
+        self._events: AsyncEventStream = client.events()
         self._doubt = asyncio.Event()
         """The stream of events said that the conductor is away, or back."""
 
@@ -54,7 +56,7 @@ class Follower:
         return self._watch.nodes
 
     async def open(self) -> None:
-        """Look at the whole fleet.
+        """Look at the whole fleet, and at how far the events have come; from then on nothing is missed.
 
         Raises:
             ConductorLost: nobody answers.
@@ -62,6 +64,10 @@ class Follower:
         """
         await self._watch.open()
         self._board.begin(map(views.row, self._watch.nodes.values()))
+        kept = (await self._client.status()).events
+        since = max(kept["oldest_seq"] - 1, kept["latest_seq"] - RECENT, 0)
+        self._events = self._client.events(since)
+        await self._events.open()
 
     def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Follow, in tasks that last until they are cancelled; what waiting cannot mend ends them and their group."""
@@ -73,23 +79,12 @@ class Follower:
             self._board.note_row(change.uuid, None if change.after is None else views.row(change.after))
 
     async def _follow_events(self) -> None:
-        stream = self._client.events(since=await self._begin())
         while True:
             try:
-                async for event in stream:
+                async for event in self._events:
                     self._board.note_event(views.event(event))
             except EventsLost:
                 continue  # what is lost of them is lost to a list of the latest
-
-    async def _begin(self) -> int:
-        """Return the number behind which the latest events are."""
-        while True:
-            try:
-                kept = (await self._client.status()).events
-            except AWAY:
-                await asyncio.sleep(AWAY_S)
-            else:
-                return max(kept["oldest_seq"] - 1, kept["latest_seq"] - RECENT, 0)
 
     async def _follow_figures(self) -> None:
         before: StatusView | None = None

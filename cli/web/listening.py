@@ -70,10 +70,10 @@ class PatientProtocol(H11Protocol):
     def _count(self) -> None:
         self._idle = self.loop.call_later(self.idle_s, self._end_if_idle, self.cycle)
 
-    def _end_if_idle(self, seen: object) -> None:
+    def _end_if_idle(self, seen: object | None) -> None:
         """End it unless a request is being answered, or another one has been since."""
         cycle = self.cycle
-        if cycle is seen and (cycle is None or cycle.response_complete):
+        if cycle is seen and (seen is None or cycle.response_complete):
             self.transport.abort()
         else:
             self._count()

@@ -111,7 +111,7 @@ class Site:
         if self._streams >= MAX_STREAMS:
             raise CapacityError(f"{MAX_STREAMS} browsers follow already. Close one, or try later.", retry_after_s=5.0)
         last_id = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        body = _pieces(self._board, self._board.feed.place(last_id))
+        body = pieces(self._board, self._board.feed.place(last_id))
         return _Stream(self, body)
 
     def enter(self) -> None:
@@ -139,12 +139,12 @@ class _Stream(StreamingResponse):
             self._site.leave()
 
 
-async def _pieces(board: Board, place: int | None) -> AsyncIterator[bytes]:
-    """Yield what a browser is sent that has everything up to a number; None: that has nothing."""
+async def pieces(board: Board, place: int) -> AsyncIterator[bytes]:
+    """Yield what a browser is sent that has everything up to a place, as server-sent events, in pieces."""
     feed = board.feed
     yield f"retry: {RETRY_MS}\n\n".encode()
     while not feed.is_closed:
-        message = None if place in {None, feed.number} else feed.after(place or 0)
+        message = feed.after(place) if place < feed.number else None
         if message is not None:
             place, data = message
         elif place != feed.number:

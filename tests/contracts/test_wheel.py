@@ -40,6 +40,7 @@ def test_the_wheel_holds_castiron_and_nothing_else(wheel: Path) -> None:
 
     assert tops == {"castiron"}
     data = {"castiron/py.typed", "castiron/transport/PROTOCOL.md", "castiron/transport/states.txt"}
+    data |= {f"castiron/cli/web/page/{path.name}" for path in (ROOT / "cli" / "web" / "page").iterdir()}
     assert {*data, "castiron/testing/__init__.py"} <= set(names)
 
 

@@ -124,7 +124,7 @@ def test_a_nodes_life_is_told(story: Story) -> None:
     assert told["findings"][0]["text"]
     trace = story.web.get(f"/api/requests/{asked['id']}").json()
     assert trace["request"]["id"] == asked["id"]
-    assert [entry["word"] for entry in trace["entries"]][0] == "accepted"
+    assert trace["entries"][0]["word"] == "accepted"
 
 
 def test_no_secret_is_in_any_view(story: Story) -> None:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from castiron.cli.web.board import RECENT, Board
-from castiron.cli.web.feed import Feed
-from castiron.cli.web.routes import _pieces
+from castiron.cli.web.feed import NOWHERE, Feed
+from castiron.cli.web.routes import pieces
 from tests.support.driven import driven
 
 
@@ -23,11 +23,11 @@ def change(board: Board, *names: str) -> None:
         board.publish()
 
 
-async def message(pieces: AsyncIterator[bytes]) -> tuple[str, str, Any]:
+async def message(stream: AsyncIterator[bytes]) -> tuple[str, str, Any]:
     """Return the next message's id, kind and content."""
     data = b""
     while not data.endswith(b"\n\n") or b"event: " not in data:
-        piece = await anext(pieces)
+        piece = await anext(stream)
         data = piece if data.endswith(b"\n\n") else data + piece
     head = dict(line.split(": ", 1) for line in data.decode().strip().split("\n"))
     return head["id"], head["event"], json.loads(head["data"])
@@ -40,11 +40,11 @@ def name_in(told: tuple[str, str, Any]) -> str:
 @driven
 async def test_each_change_once() -> None:
     board = board_of()
-    pieces = _pieces(board, None)
-    assert (await message(pieces))[1] == "everything"
+    stream = pieces(board, NOWHERE)
+    assert (await message(stream))[1] == "everything"
     change(board, "a", "b")
 
-    told = [await message(pieces), await message(pieces)]
+    told = [await message(stream), await message(stream)]
 
     assert [name_in(one) for one in told] == ["a", "b"]
     assert [one[0] for one in told] == ["e.2", "e.3"]
@@ -55,31 +55,31 @@ async def test_a_place_that_is_kept_goes_on_there() -> None:
     board = board_of()
     change(board, "a", "b", "c")
 
-    pieces = _pieces(board, board.feed.place("e.2"))
+    stream = pieces(board, board.feed.place("e.2"))
 
-    assert [name_in(await message(pieces)) for _ in range(2)] == ["b", "c"]
+    assert [name_in(await message(stream)) for _ in range(2)] == ["b", "c"]
 
 
 @driven
 async def test_who_falls_behind_what_is_kept_is_sent_everything_and_then_goes_on() -> None:
     board = board_of(max_messages=3)
-    pieces = _pieces(board, None)
-    await message(pieces)
+    stream = pieces(board, NOWHERE)
+    await message(stream)
     change(board, *"abcdefgh")
 
-    told = await message(pieces)
+    told = await message(stream)
     assert (told[1], name_in(told)) == ("everything", "h")
     change(board, "i")
-    assert name_in(await message(pieces)) == "i"
+    assert name_in(await message(stream)) == "i"
 
 
 @driven
 async def test_what_is_kept_is_bounded_in_bytes_too() -> None:
     board = board_of(max_bytes=1000)
-    pieces = _pieces(board, board.feed.number)
+    stream = pieces(board, board.feed.number)
     change(board, *("x" * 400 + str(number) for number in range(5)))
 
-    told = await message(pieces)
+    told = await message(stream)
 
     assert told[1] == "everything"
     assert board.feed.after(board.feed.number - 1) is not None, "the latest is kept however long it is"
@@ -89,9 +89,9 @@ async def test_what_is_kept_is_bounded_in_bytes_too() -> None:
 @driven
 async def test_a_closed_feed_ends_its_readers() -> None:
     board = board_of()
-    pieces = _pieces(board, None)
-    await message(pieces)
-    waiting = asyncio.ensure_future(anext(pieces, b"end"))
+    stream = pieces(board, NOWHERE)
+    await message(stream)
+    waiting = asyncio.ensure_future(anext(stream, b"end"))
     await asyncio.sleep(0)
     board.feed.close()
 
