@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import castiron
 from castiron.actors.bulk.bulks import Bulks
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.crew import start_actors
 from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
@@ -28,8 +29,7 @@ from castiron.actors.executors.opening import open_engines
 from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.metrics.overseeing import open_metrics, open_watch
 from castiron.actors.metrics.slowness import SlowTurns
-from castiron.actors.nodes.permits import Permits
-from castiron.actors.nodes.place import caps_of
+from castiron.actors.nodes.place import open_permits
 from castiron.actors.parts import Parts
 from castiron.actors.periodics.periodics import Periodics, plugged_in
 from castiron.actors.pruning import Pruning
@@ -45,9 +45,8 @@ from castiron.actors.reception.intake import Intake
 from castiron.actors.runbooks.published import Runbooks
 from castiron.actors.services import Services
 from castiron.actors.settings import Settings
-from castiron.actors.steps.shelf import Shelf
+from castiron.actors.steps.opening import open_workers
 from castiron.actors.steps.tokens import Tokens
-from castiron.actors.steps.workers import Workers
 from castiron.actors.supervision.directory import Directory
 from castiron.actors.supervision.kin import Kin, Seat
 from castiron.actors.supervision.supervisor import Tally
@@ -60,12 +59,12 @@ from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher
 from castiron.transport.endpoint import default_endpoint, parse_endpoint
-from castiron.transport.vocabulary import ConductorID, TaskExecutor
+from castiron.transport.vocabulary import ConductorID
 
 log = logging.getLogger(__name__)
 
-MakeDrivers = Callable[[Clock, Settings], Mapping[str, Driver]]
-"""Makes the drivers of one conductor, by name."""
+MakeDrivers = Callable[[Clock, Settings, Shares], Mapping[str, Driver]]
+"""Makes the drivers of one conductor, by name; those that block do so in their shares of its threads."""
 
 LOOK_S: Final = 1.0
 """Between two looks at the watch of whoever waits."""
@@ -254,7 +253,8 @@ class Conductor:
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         clock = SystemClock()
-        sender = open_sender(store, clock, settings, self._rng)
+        shares = self._open_shares(clock)
+        sender = open_sender(store, clock, shares, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
         happenings = Happenings(herald.landed)
         writer = ThreadedWriter(store.committer, landed=happenings.landed)
@@ -273,15 +273,13 @@ class Conductor:
             slow_turn=slowness.ended,
         )
         parts.add(dispatcher.stop)
-        drivers = self._make_drivers(clock, settings)
-        for driver in drivers.values():
-            parts.add(driver.stop, least_s=settings.graceful_shutdown_timeout_s / 4)  # BMCs have few slots: log out
+        drivers = self._open_drivers(clock, shares)
         services = Services(
             conductor=store.conductor,
             clock=clock,
             dispatcher=dispatcher,
             writer=writer,
-            permits=Permits(settings.max_running_actions, caps_of(settings)),
+            permits=open_permits(settings, clock),
             gate=Gate(settings, board),
             drivers=drivers,
             board=board,
@@ -291,10 +289,10 @@ class Conductor:
             rng=self._rng,
             checks=Checks(clock.now),
             load=archive.load,
-            workers=self._open_workers(clock),
-            engines=open_engines(settings, parts),
+            workers=open_workers(settings, shares, parts),
+            engines=open_engines(settings, shares, parts),
             tokens=Tokens(store.seal, store.open_sealed),
-            periodics=self._open_periodics(clock, drivers, board),
+            periodics=self._open_periodics(clock, shares, drivers, board),
             runbooks=Runbooks(store.runbooks()),
         )
         kin, tally = Kin(fleet=Seat(), supervisor=Seat()), Tally()
@@ -311,6 +309,7 @@ class Conductor:
             tally=tally,
             boot_id=boot_id,
             bulks=bulks,
+            shares=shares,
             happenings=happenings,
             webhooks=None if sender is None else sender.figures,
         )
@@ -363,18 +362,21 @@ class Conductor:
         self._server_key = None if guard is None else guard.server.public
         return guard
 
-    def _open_workers(self, clock: Clock) -> Workers:
-        workers = Workers(
-            Shelf.stocked(has_flows=self._settings.task_executor == TaskExecutor.TASKFLOW),
-            clock,
-            self._settings.max_workers,
-        )
-        self._parts.add(workers.stop)
-        return workers
+    def _open_shares(self, clock: Clock) -> Shares:
+        shares = Shares(self._settings, clock)
+        self._parts.add_quick(shares.stop)
+        return shares
 
-    def _open_periodics(self, clock: Clock, drivers: Mapping[str, Driver], board: Board) -> Periodics:
+    def _open_drivers(self, clock: Clock, shares: Shares) -> Mapping[str, Driver]:
+        drivers = self._make_drivers(clock, self._settings, shares)
+        for driver in drivers.values():
+            least_s = self._settings.graceful_shutdown_timeout_s / 4  # BMCs have few slots: log out
+            self._parts.add(driver.stop, least_s=least_s)
+        return drivers
+
+    def _open_periodics(self, clock: Clock, shares: Shares, drivers: Mapping[str, Driver], board: Board) -> Periodics:
         sources = [*plugged_in(), *self._periodics]
-        periodics = Periodics(clock, self._settings, self._rng, board, drivers=drivers, sources=sources)
+        periodics = Periodics(clock, self._settings, self._rng, board, shares=shares, drivers=drivers, sources=sources)
         self._parts.add(periodics.stop)
         return periodics
 

@@ -9,10 +9,12 @@ come in: a table of another machine. Must not: prose that no table yields.
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase, Rule
+from castiron.actors.core.machines.pace import PACES
 from castiron.actors.core.provision.catalogue import BUILT_IN, KIND_WORDS, RESERVED, Arg
 from castiron.actors.core.provision.courses import EVENTS_OF, stages_of
 from castiron.actors.core.provision.planning import BY_ITSELF, Own
@@ -62,7 +64,8 @@ RESULTS: Final[Mapping[CheckResult, str]] = {
     CheckResult.FAILED: "its BMC gave no power state",
     CheckResult.FAULTED: "the same, or it would not stay where it was driven, once too often: `node.fault_set.success`",
     CheckResult.RECOVERED: "the BMC of a node with the fault `power failure` answered: `node.fault_cleared.success`",
-    CheckResult.SKIPPED: "a request looks at the machine itself, or came while the check was under way",
+    CheckResult.SKIPPED: "a request looks at the machine itself, or came while the check was under way; "
+    "or its time was over before the BMC could be asked",
 }
 
 ORDERS: Final[Mapping[Do, str]] = {
@@ -87,6 +90,7 @@ TIMES: Final = (
 CHECKS: Final = (
     "sync_power_state_interval_s",
     "power_check_start_spread_s",
+    "power_check_after_action_s",
     "power_check_backoff_max_s",
     "power_state_sync_max_retries",
     "power_failure_recovery_interval_s",
@@ -95,6 +99,9 @@ CHECKS: Final = (
     "command_timeout_s",
 )
 """Settings that power checks go by."""
+
+PACING: Final = tuple(item.name for item in fields(Settings) if item.name.startswith("ipmi_max_"))
+"""Settings that bound what is asked of IPMI BMCs."""
 
 
 def controls() -> str:
@@ -115,14 +122,9 @@ def rules() -> str:
     return _table(("while it is", "and this happens", "castiron will", "and is then", "because"), rows)
 
 
-def times() -> str:
-    """Return the settings that a power action goes by."""
-    return _settings(TIMES)
-
-
-def checks() -> str:
-    """Return the settings that power checks go by."""
-    return _settings(CHECKS)
+def paces() -> str:
+    """Return how often nodes are checked, and when."""
+    return _table(("pace", "when"), ((f"`{pace}`", row.meaning) for pace, row in PACES.items()))
 
 
 def results() -> str:
@@ -320,8 +322,10 @@ def _settings(names: Iterable[str]) -> str:
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "controls": controls,
     "rules": rules,
-    "times": times,
-    "checks": checks,
+    "times": partial(_settings, TIMES),
+    "checks": partial(_settings, CHECKS),
+    "paces": paces,
+    "pacing": partial(_settings, PACING),
     "results": results,
     "meetings": meetings,
     "displacements": displacements,

@@ -14,7 +14,6 @@ from castiron.actors.drivers.ipmi.bmc import MAX_WAITING as MAX_BMC_CALLS
 from castiron.actors.drivers.ipmi.operations.records import MAX_RECORDS, MAX_RESERVATIONS
 from castiron.actors.drivers.ipmi.operations.sel import MAX_POLLS, MAX_TRIES
 from castiron.actors.drivers.ipmi.operations.sensors import MAX_SENSORS
-from castiron.actors.executors.engines import MAX_LEFT_BEHIND as MAX_ENGINES_LEFT_BEHIND
 from castiron.actors.metrics.prometheus.endpoint import MAX_SCRAPES
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
@@ -22,7 +21,6 @@ from castiron.actors.reception.rates import MAX_BUCKETS
 from castiron.actors.sensors.readings import MAX_BYTES
 from castiron.actors.settings import Settings
 from castiron.actors.steps.results import MAX_PROGRESS_BYTES, MAX_REPORTS, MAX_RESULT_BYTES
-from castiron.actors.steps.workers import MAX_LEFT_BEHIND
 from castiron.store.writer import MAX_BACKLOG
 from castiron.transport.doors.answers import MAX_LARGE_BYTES
 from castiron.transport.doors.publisher import MAX_WAITING
@@ -67,8 +65,10 @@ BOUNDS: Final = (
     Bound("node_queue", "node_queue_limit", "requests that wait for one node: a new one is refused", "mailbox.full"),
     Bound("request_sharers", MAX_REQUESTERS, "who want one request, or are to be called back", "mailbox.full", _NO),
     Bound("node_mailbox", "node_mailbox_limit", "messages of users that one actor has not read", "mailbox.full"),
-    Bound("actions", "max_running_actions", "the action waits in its node's queue, in the order of all", WAITS),
+    Bound("actions", "max_running_actions", "the action waits in its node's queue; those who ask take turns", WAITS),
     Bound("power_actions", "max_concurrent_power", "a power action waits likewise; others pass it; 0: off", WAITS),
+    Bound("power_rate", "power_action_rate_per_s", "power actions that begin; the next waits; 0: off", WAITS, _NO),
+    Bound("power_rate", "power_action_rate_burst", "the burst of these", WAITS, _NO),
     Bound("deploy_actions", "max_concurrent_deploy", "the same for deploy and rebuild, waits included; 0: off", WAITS),
     Bound("clean_actions", "max_concurrent_clean", "the same for clean, provide and undeploy; 0: off", WAITS),
     Bound(
@@ -78,14 +78,31 @@ BOUNDS: Final = (
         WAITS,
     ),
     Bound("engine_turns", "engine_threads", "an engine waits for another to end its turn", WAITS, _NO),
-    Bound(
-        "engines_left_behind", MAX_ENGINES_LEFT_BEHIND, "turns that hang: no further one is taken", "step.failed", _NO
-    ),
     Bound("steps", "max_workers", "a step that may block waits for another to end", WAITS),
     Bound("periodics", "periodic_max_workers", "a quick run of a periodic task waits for another to end", WAITS),
     Bound("periodics_long", "periodic_max_long_runs", "one that takes long waits for its like", WAITS, _NO),
-    Bound("steps_left_behind", MAX_LEFT_BEHIND, "steps that hang: no further one begins", "step.failed", _NO),
+    Bound(
+        "left_behind",
+        "workers_pool_size",
+        "threads of one share that hang: beyond its spare ones they cost its places; then nothing begins there",
+        "step.failed",
+    ),
     Bound("logins", "ipmi_max_logins", "the login waits for another to end", WAITS, _NO),
+    Bound("logins_per_s", "ipmi_max_logins_per_s", "a login waits; those of requests go first; 0: off", WAITS, _NO),
+    Bound(
+        "datagrams_per_s",
+        "ipmi_max_datagrams_per_s",
+        "what has not begun waits: checks for requests, long readings for both; 0: off",
+        WAITS,
+    ),
+    Bound(
+        "datagrams_per_bmc_per_s",
+        "ipmi_max_datagrams_per_bmc_per_s",
+        "to one address: the next command waits; 0: off",
+        WAITS,
+        _NO,
+    ),
+    Bound("calls_per_bmc", "ipmi_max_calls_per_bmc", "a command to the same address waits for one to end", WAITS, _NO),
     Bound("redfish_calls", "redfish_max_calls", "a call to another Redfish BMC waits for one to end", WAITS, _NO),
     Bound("redfish_slow_calls", "redfish_max_slow_calls", "the same, of those that take long", WAITS, _NO),
     Bound("step_list", MAX_STEPS, "a list of steps has no more", "argument.invalid", _NO),

@@ -14,8 +14,8 @@ from random import Random
 
 from futurist import periodics as futurist
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.core.state import NodeState
-from castiron.actors.dispatch.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.periodics.declaring import Terms
 from castiron.actors.periodics.task import Work

@@ -21,6 +21,7 @@ class Draft:
     """Gathers the new state, the effects, and what must be on disk before them."""
 
     def __init__(self, state: NodeState, now: Instant) -> None:
+        self._before = state
         self.state = state
         """All but what stands below, which joins it at the end: copies of a state are what a decision costs."""
         self.check = state.check
@@ -68,7 +69,11 @@ class Draft:
             self.order(ReleasePermit(permit))
         if first is not None:
             needs_engine = first.verb == PROVISION and self.state.interrupted is None
-            self.order(AcquirePermit(first.id, first.verb, _target(first), needs_engine))
+            self.order(
+                AcquirePermit(
+                    first.id, first.verb, _target(first), needs_engine=needs_engine, requester=first.requester
+                )
+            )
         self.state = replace(self.state, permit=wanted)
 
     def kept(self, request_id: RequestID) -> RequestRecord:
@@ -118,9 +123,11 @@ class Draft:
             updated_at=self.now,
         )
         self.state = replace(self.state, record=numbered, check=self.check, tickets=self._tickets)
+        before = self._before
         change = Change(
-            node=NodeRemove(record=numbered) if self._removed else NodeUpdate(record=numbered),
+            node=NodeRemove(record=numbered) if self._removed else NodeUpdate(record=numbered, before=before.record),
             requests=tuple(self._requests.values()),
+            before={one.id: one for one in before.open if one.id in self._requests},
             events=tuple(self._events),
             keys=tuple(self._keys),
             outbox=callbacks_of(self._requests.values(), numbered),

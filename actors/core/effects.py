@@ -80,6 +80,8 @@ class AcquirePermit:
     verb: str
     target: str | None = None
     """What the verb is to bring about, where it says so: some targets have a bound of their own."""
+    requester: str = ""
+    """Who wants it: those who wait take turns."""
     needs_engine: bool = False
     """It begins with a list of steps, whose order an executor's engine may decide."""
 
@@ -100,6 +102,8 @@ class CallDriver:
     deadline: Instant
     gives_way: bool = False
     """Nobody waits for it: it ends as soon as somebody wants something of the same BMC."""
+    next_by: Instant | None = None
+    """By then the same is asked again."""
 
 
 @dataclass(frozen=True, slots=True)

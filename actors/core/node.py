@@ -49,8 +49,9 @@ from castiron.actors.core.requests.guards import guarded
 from castiron.actors.core.requests.obstacles import UNDER_WAY, held, hindered, leaving, overtaken, stale
 from castiron.actors.core.requests.withdrawal import withdraw
 from castiron.actors.core.sensors import alarms
-from castiron.actors.core.state import NodeState
+from castiron.actors.core.state import Active, NodeState, drives_power
 from castiron.actors.core.telling.foresight import foretold
+from castiron.actors.drivers.base import Done
 from castiron.actors.settings import Settings
 from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError
@@ -81,6 +82,7 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
                 alarms.sensed(draft, message)
         case _:
             _wish(draft, message, settings)
+    _settle(draft, state.active)
     _tend(draft, settings, was_in_maintenance=state.record.maintenance)
     return draft.finish()
 
@@ -89,6 +91,15 @@ def suspend(state: NodeState) -> NodeState:
     """Return the node with what is under way put back into the hands of whoever recovers it, and no permit held."""
     check = replace(state.check, is_begun=False, timer=None, call=None)
     return replace(state, active=None, interrupted=state.running, permit=None, expiry=None, check=check)
+
+
+def _settle(draft: Draft, before: Active | None) -> None:
+    """Have the machine looked at more often, if what drove its power does so no more."""
+    after = draft.state.active
+    if before is None or before is after or not drives_power(before):
+        return
+    if after is None or not drives_power(after):
+        checks.acted(draft)
 
 
 def _tend(draft: Draft, settings: Settings, *, was_in_maintenance: bool) -> None:
@@ -128,6 +139,8 @@ def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
     if checks.is_heard(draft.state, message):
         submission.unpark(draft, settings, checks.heard(draft, message, settings))
     elif active is not None and running.is_heard(active, message):
+        if isinstance(message.outcome, Done) and active.is_bmcs(message.ticket):
+            checks.answered(draft)
         running.heard(draft, active, message, settings)
 
 

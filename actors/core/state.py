@@ -17,7 +17,7 @@ from castiron.actors.core.machines.power import PowerAction
 from castiron.actors.core.provision.run import Run
 from castiron.store.records import NodeRecord, RequestRecord, TraceEntry
 from castiron.store.records.copying import replace
-from castiron.transport.vocabulary import AlarmState, Instant, RequestID
+from castiron.transport.vocabulary import AlarmState, CheckPace, Instant, RequestID
 
 if TYPE_CHECKING:
     from castiron.actors.core.messages import Submit
@@ -83,10 +83,19 @@ class Active:
     is_unaided: bool = False
     """The executor could not answer: what has been done is taken back without it."""
 
+    def is_bmcs(self, ticket: Ticket) -> bool:
+        """Return whether an outcome that it waits for is its BMC's own: no worker's word, nor a password's."""
+        return ticket == self.call or any(ticket == lane.call for lane in self.lanes if asks_bmc(lane))
+
     @property
     def traced(self) -> RequestRecord:
         """The request with all that is known of its life, to be committed."""
         return replace(self.request, trace=self.trace)
+
+
+def drives_power(active: Active) -> bool:
+    """Return whether a request, or one of its steps, is at work on the machine's power."""
+    return isinstance(active.action, PowerAction) or any(isinstance(lane.action, PowerAction) for lane in active.lanes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,10 @@ class Check:
     """The next check's."""
     every_s: float = 0.0
     """The interval that the timer was set for; 0.0: the node is not checked."""
+    pace: CheckPace = CheckPace.OFF
+    """Why it is this one."""
+    due_at: Instant | None = None
+    """When that timer is due at the latest; of a check under way, when it was."""
     call: Ticket | None = None
     """The driver call of the check under way."""
     started_at: Instant = Instant(0.0)
@@ -107,6 +120,10 @@ class Check:
     """How late it began."""
     agreed_at: Instant | None = None
     """When the machine was last seen in the power state on record."""
+    acted_at: Instant | None = None
+    """When the latest action on the machine's power ended, or its BMC answered a request after failed checks."""
+    changed_at: Instant | None = None
+    """The same, or when the machine was seen to change shortly after it: since then it may be stable."""
     failures: int = 0
     """Checks in a row that got no power state."""
     forced: int = 0
@@ -231,6 +248,8 @@ class NodeState:
             and self.parked is other.parked
             and (self.permit, self.leaving) == (other.permit, other.leaving)
             and (mine.is_begun, mine.failures, mine.agreed_at) == (its.is_begun, its.failures, its.agreed_at)
+            and mine.due_at == its.due_at
+            and mine.pace is its.pace
         )
 
     def recording(self, **changes: Any) -> "NodeState":

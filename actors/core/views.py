@@ -49,6 +49,8 @@ def node_view(state: NodeState, now: Instant) -> NodeView:
         soft_power_off_timeout_s=record.soft_power_off_timeout_s,
         power_check_interval_s=record.power_check_interval_s,
         power_check_failures=state.check.failures,
+        power_check_pace=state.check.pace,
+        power_check_due_at=state.check.due_at,
         created_at=record.created_at,
         updated_at=record.updated_at,
         revision=record.revision,
@@ -106,11 +108,12 @@ _MADE: Final[Mapping[str, Callable[[NodeRecord], Any]]] = {
 """Fields of a view that are made of one of the record's."""
 
 
-def request_view(request: RequestRecord, state: NodeState | None = None) -> RequestView:
+def request_view(request: RequestRecord, state: NodeState | None = None, ahead: int | None = None) -> RequestView:
     """Return the request as it stands.
 
     Args:
         state: of its node, which knows what it is doing now, or where it stands in line.
+        ahead: requests that get a permit before it; None: it does not wait for one, or nobody has looked.
     """
     active = None if state is None else state.active
     return RequestView(
@@ -135,6 +138,7 @@ def request_view(request: RequestRecord, state: NodeState | None = None) -> Requ
         requesters=list(request.wanted_by),
         merged=request.merged,
         position=None if state is None else _position(state, request),
+        ahead=ahead,
         aborted_by=request.abort_by,
         callback_urls=[shown(url) for url in request.callbacks],
         attempts=request.attempts,

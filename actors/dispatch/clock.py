@@ -136,9 +136,13 @@ class TimerHeap:
 
     def pop_due(self, now: Instant) -> list[HeapTimer]:
         """Take all timers out that are due, in order."""
-        due: list[HeapTimer] = []
-        while (timer := self.pop_first(now)) is not None:
-            due.append(timer)
+        entries, due = self._entries, list[HeapTimer]()
+        while entries and entries[0][0] <= now:
+            timer = heappop(entries)[2]
+            if timer.call is None:
+                self.cancelled_count -= 1
+            else:
+                due.append(timer)
         return due
 
     def _compact(self) -> None:
@@ -235,12 +239,14 @@ class SystemClock:
 
     def _run(self) -> None:
         while due := self._wait_for_due():
+            late_s: list[float] = []
             for timer in due:
-                late_s = self.now() - timer.at
+                began_at = self.now()
                 self._beats += 1
                 if timer.fire():
-                    self._count(late_s)
+                    late_s.append(began_at - timer.at)
                 self._beats += 1
+            self._count(late_s)
 
     def _wait_for_due(self) -> list[HeapTimer]:
         """Sleep until timers are due and take them out; none once the clock is stopping."""
@@ -252,8 +258,8 @@ class SystemClock:
                 self._changed.wait(LONGEST_WAIT_S if next_at is None else min(next_at - self.now(), LONGEST_WAIT_S))
         return []
 
-    def _count(self, late_s: float) -> None:
+    def _count(self, late_s: list[float]) -> None:
         with self._changed:
-            self._due_count += 1
-            self._late_max_s = max(self._late_max_s, late_s)
-            self._late_s.append(late_s)
+            self._due_count += len(late_s)
+            self._late_max_s = max(self._late_max_s, *late_s, 0.0)
+            self._late_s.extend(late_s)

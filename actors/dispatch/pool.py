@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import Any, Final
 
 from pykka import Future
 
 from castiron.actors.dispatch.dispatcher import Lasted, Piece, Runnable, SlowTurn
+from castiron.actors.dispatch.line import Line, Taker
 from castiron.actors.metrics.sketch import Sketch, merged
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Worker(threading.Thread):
         # A hung turn must not keep the process from ending: hence daemon.
         super().__init__(name=name, daemon=True)
         self.pool = pool
+        self.taker = Taker()
         self.turns = 0
         self.waits = Sketch()
         self.runnable: Runnable | None = None
@@ -101,7 +102,7 @@ class PoolDispatcher:
         self._name = name
         self._monotonic = monotonic
         # Each with the moment from which on it waits. None: one worker is to ask whether it may leave.
-        self._ready: SimpleQueue[tuple[Runnable, float] | None] = SimpleQueue()
+        self._ready: Line[tuple[Runnable, float] | None] = Line()
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
         self._is_stopping = False
@@ -127,7 +128,7 @@ class PoolDispatcher:
 
     def backlog(self) -> int:
         """Return how many actors wait for a turn."""
-        return self._ready.qsize()
+        return len(self._ready)
 
     def counters(self) -> Mapping[str, int]:
         """Return threads as they are now, and the rest since the start.
@@ -141,7 +142,7 @@ class PoolDispatcher:
                 "threads_blocked": sum(worker.is_blocked for worker in self._workers),
                 "threads_hung": sum(worker.is_replaced for worker in self._workers),
                 "threads_peak": self._peak_count,
-                "ready": self._ready.qsize(),
+                "ready": len(self._ready),
                 "slow_turns": self._slow_count,
                 "turns": self._turns_of_those_who_left + sum(worker.turns for worker in self._workers),
                 "starved": self._starved_count,
@@ -176,6 +177,7 @@ class PoolDispatcher:
                 hangs_in_it = worker.turns == turn.turn and worker.runnable is turn.runnable
                 if worker.name == turn.worker and hangs_in_it and not worker.is_replaced:
                     worker.is_replaced = self._fill(without=worker)
+                    self._ready.leave(worker.taker)
                     self._replaced_count += worker.is_replaced
                     return worker.is_replaced
         return False
@@ -207,7 +209,7 @@ class PoolDispatcher:
     def serve(self, worker: Worker) -> None:
         """Give turns on the worker's own thread until it may leave. For `Worker` only."""
         while True:
-            owed = self._ready.get()
+            owed = self._ready.take(worker.taker)
             if owed is None:
                 if self._may_leave(worker):
                     return
@@ -255,6 +257,7 @@ class PoolDispatcher:
         """Grow while the worker waits; let a surplus worker go afterwards. For `Worker` only."""
         with self._lock:
             worker.is_blocked = is_blocked
+            self._ready.leave(worker.taker)
             is_full = self._fill()
             self._starved_count += is_blocked and not is_full
             has_surplus = self._working() > self._threads
@@ -286,5 +289,6 @@ class PoolDispatcher:
 
     def _drop(self, worker: Worker) -> None:
         self._workers.remove(worker)
+        self._ready.leave(worker.taker)
         self._turns_of_those_who_left += worker.turns
         self._waits_of_those_who_left.take_in(worker.waits)

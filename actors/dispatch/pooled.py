@@ -15,6 +15,7 @@ from pykka import Actor, ActorRef, ActorRegistry, Future
 from castiron.actors.dispatch.dispatcher import Dispatcher, Piece
 from castiron.actors.dispatch.future import DispatchedFuture
 from castiron.actors.dispatch.mailbox import INBOX_LIMIT, UNLIMITED, Mailbox, TurnOver
+from castiron.actors.dispatch.stopped import Stopped
 
 
 class ActorCrashed(Exception):
@@ -35,6 +36,7 @@ class DispatchedActor(Actor):
 
     def __init__(self, *_args: Any, dispatcher: Dispatcher, inbox_limit: int = INBOX_LIMIT, **_kwargs: Any) -> None:
         super().__init__()
+        self.actor_stopped = self.actor_ref.actor_stopped = Stopped()
         self._dispatcher = dispatcher
         self._is_set_up = False
         self.mailbox.attach(dispatcher, limit=inbox_limit)

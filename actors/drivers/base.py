@@ -113,6 +113,8 @@ class Call:
     steps_aside: bool = False
     """It has many exchanges, and lets every other call of its BMC in between two of them, also those that give way; it
     goes on afterwards, until its deadline. A driver that cannot do so ends it as it does what gives way."""
+    next_by: Instant | None = None
+    """By then the same is asked again: a session need not be kept alive for what comes in time. None: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

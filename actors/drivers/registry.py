@@ -11,12 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.settings import Settings
+from castiron.actors.settings.shares import LOOK_UPS, REDFISH
 from castiron.transport.errors import ArgumentInvalid
+
+if TYPE_CHECKING:
+    from castiron.actors.drivers.ipmi.pacing.limits import Limits
 
 GROUP: Final = "castiron.drivers"
 """The entry point group. An entry's name is the driver's; its object takes a Clock and returns a Driver."""
@@ -33,19 +39,31 @@ def make_fake(clock: Clock) -> Driver:
     return FakeDriver(clock)
 
 
-def make_ipmi(clock: Clock, *, max_logins: int | None = None) -> Driver:
-    """Make the `ipmi` driver; its own default of logins at once, if not given."""
+def make_ipmi(clock: Clock, *, limits: "Limits | None" = None, look_ups: Bulkhead | None = None) -> Driver:
+    """Make the `ipmi` driver; its own defaults of how much at once, and threads of its own, if not given."""
     from castiron.actors.drivers.ipmi import IPMIDriver  # noqa: PLC0415 - loaded at first use: pyghmi costs 60 ms
 
-    return IPMIDriver(clock) if max_logins is None else IPMIDriver(clock, max_logins=max_logins)
+    return IPMIDriver(clock, limits=limits, look_ups=look_ups)
 
 
-def make_redfish(clock: Clock, *, max_calls: int | None = None, max_slow_calls: int | None = None) -> Driver:
-    """Make the `redfish` driver; its own defaults of calls at once, if not given."""
+def ipmi_limits(settings: Settings) -> "Limits":
+    """Return how much may be asked of IPMI BMCs at once, as the settings have it."""
+    from castiron.actors.drivers.ipmi.pacing.limits import Limits  # noqa: PLC0415 - loaded at first use, as above
+
+    return Limits(
+        logins=settings.ipmi_max_logins,
+        logins_per_s=settings.ipmi_max_logins_per_s,
+        datagrams_per_s=settings.ipmi_max_datagrams_per_s,
+        datagrams_per_bmc_per_s=settings.ipmi_max_datagrams_per_bmc_per_s,
+        calls_per_bmc=settings.ipmi_max_calls_per_bmc,
+    )
+
+
+def make_redfish(clock: Clock, *, pool: Bulkhead | None = None) -> Driver:
+    """Make the `redfish` driver; with threads of its own, if not given."""
     from castiron.actors.drivers.redfish import RedfishDriver  # noqa: PLC0415 - loaded at first use, as above
 
-    limits = {"max_calls": max_calls, "max_slow_calls": max_slow_calls}
-    return RedfishDriver(clock, **{name: limit for name, limit in limits.items() if limit is not None})
+    return RedfishDriver(clock, pool=pool)
 
 
 BUILT_IN: Final[Mapping[str, Factory]] = {"fake": make_fake, "ipmi": make_ipmi, "redfish": make_redfish}
@@ -145,13 +163,11 @@ class Registry:
         return ArgumentInvalid(f"There is no driver {name!r}.{broken} There are {', '.join(names)}.", details=details)
 
 
-def make_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+def make_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
     """Make every driver of a conductor; a plug-in that does not load is left out, and logged."""
     factories: dict[str, Factory] = {
-        "ipmi": partial(make_ipmi, max_logins=settings.ipmi_max_logins),
-        "redfish": partial(
-            make_redfish, max_calls=settings.redfish_max_calls, max_slow_calls=settings.redfish_max_slow_calls
-        ),
+        "ipmi": lambda clock: make_ipmi(clock, limits=ipmi_limits(settings), look_ups=shares[LOOK_UPS]),
+        "redfish": partial(make_redfish, pool=shares[REDFISH]),
     }
     registry = Registry(clock, factories=factories)
     drivers: dict[str, Driver] = {}

@@ -1,17 +1,20 @@
-"""Engines at work: a few threads on which all engines take their turns, one turn of an engine at a time.
+"""Engines at work: a few places for turns in a bulkhead, which all engines share; one turn of an engine at a time.
 
 A turn answers one question and waits for nobody, so a list that waits for half an hour holds no thread. What steps do
-runs elsewhere (`actors.steps.workers`): neither can starve the other. An engine that raises is thrown away, and whoever
-asked is told; one that hangs keeps its thread and loses its place. May come in: when a turn is taken. Must not: what an
-engine says.
+has a bulkhead of its own (`actors.steps.workers`): neither can starve the other. An engine that raises is thrown away,
+and whoever asked is told; one that hangs keeps its thread and loses its place. May come in: when a turn is taken. Must
+not: what an engine says.
 """
 
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended, Forgo, NotBegun
 from castiron.actors.core.provision.run import Run
 from castiron.actors.executors.builtin import BuiltInEngine
 from castiron.actors.executors.executor import Answer, Engine, Open
@@ -20,20 +23,8 @@ from castiron.transport.errors import CastironError, StepFailed
 
 log = logging.getLogger(__name__)
 
-MAX_LEFT_BEHIND: Final = 64
-"""Threads of engines that hang; beyond it no turn is taken, as each keeps memory for ever."""
-
 Told = Callable[[Answer | CastironError], None]
 """Told the answer, or why there is none, from any thread; must not block."""
-
-
-Start = Callable[[Callable[[], None]], None]
-"""Has turns taken: calls what it is given, once, and not on its caller's thread."""
-
-
-def on_a_thread(work: Callable[[], None]) -> None:
-    """Take turns on a thread of their own, for as long as there are any."""
-    threading.Thread(target=work, name="castiron-engine", daemon=True).start()
 
 
 class _Question(NamedTuple):
@@ -41,26 +32,32 @@ class _Question(NamedTuple):
     told: Told
 
 
+@dataclass(slots=True)
+class _Turn:
+    """A place in the line, or at work. Under the lock of the engines."""
+
+    forgo: Forgo | None = None
+    """Ends that."""
+    is_unwanted: bool = False
+
+
 class Engines:
     """All engines of a conductor. Any thread; no method blocks.
 
     Args:
         make: makes an engine.
-        threads: how many turns are taken at once.
-        start: has turns taken; by default on a thread.
+        bulkhead: where turns are taken; None: nowhere, as nobody asks.
     """
 
-    def __init__(self, make: Open = BuiltInEngine, threads: int = 1, *, start: Start = on_a_thread) -> None:
+    def __init__(self, make: Open = BuiltInEngine, bulkhead: Bulkhead | None = None) -> None:
         self.make: Final = make
-        self._threads: Final = threads
-        self._start = start
+        self._bulkhead = bulkhead
         self._lock = threading.Lock()
         self._courses: set[_Course] = set()
-        self._waiting: dict[_Course, None] = {}  # in the order in which they came
-        self._at_work: set[_Course] = set()
-        self._left_behind: set[_Course] = set()
+        self._under_way: dict[_Course, _Turn] = {}
+        """Lists that wait for a turn, or are at one."""
         self._turns = 0
-        self._is_open = True
+        self._is_open = bulkhead is not None
 
     def hand(self) -> "Hand":
         """Return what one node's owner asks its engines by."""
@@ -68,12 +65,11 @@ class Engines:
 
     def counters(self) -> dict[str, int]:
         """Return how many engines are open, how many of them take a turn, wait for one, or hang, and all turns."""
+        turns = {} if self._bulkhead is None else self._bulkhead.counters()
         with self._lock:
             return {
                 "open": len(self._courses),
-                "running": len(self._at_work),
-                "waiting": len(self._waiting),
-                "hung": len(self._left_behind),
+                **{name: turns.get(name, 0) for name in ("running", "waiting", "hung")},
                 "turns": self._turns,
             }
 
@@ -81,60 +77,50 @@ class Engines:
         """Take no turn any more. What was asked is asked again at the next start. Idempotent."""
         with self._lock:
             self._is_open = False
-            self._waiting.clear()
 
-    def queue(self, course: "_Course") -> bool:
-        """Put a list in the line, unless it stands there or is at work; return whether turns are taken at all."""
+    def queue(self, course: "_Course") -> None:
+        """Put a list in the line, unless it stands there or is at work; then what is asked is looked at later."""
         with self._lock:
-            if not self._is_open or len(self._left_behind) >= MAX_LEFT_BEHIND:
-                return False
             self._courses.add(course)
-            if course not in self._at_work:
-                self._waiting[course] = None
-        self._begin()
-        return True
+            if course in self._under_way:
+                return
+            turn = self._under_way[course] = _Turn()
+        self._submit(course, turn)
 
     def let_go(self, course: "_Course") -> None:
         """Take the place of a list back that is closed; a turn that it is at may still end, and is heard by nobody."""
         with self._lock:
             self._courses.discard(course)
-            self._waiting.pop(course, None)
-            if course in self._at_work:
-                self._at_work.discard(course)
-                self._left_behind.add(course)
-        self._begin()
+            turn = self._under_way.pop(course, None)
+            if turn is not None:
+                turn.is_unwanted = True
+        if turn is not None and turn.forgo is not None:
+            turn.forgo()
 
-    def _begin(self) -> None:
+    def _submit(self, course: "_Course", turn: _Turn) -> None:
+        if self._bulkhead is None or not self._is_open:
+            return self._ended(course, Ended(error=NotBegun("The conductor stops.")))
+        forgo = self._bulkhead.submit(
+            course.take_turn, partial(self._ended, course), about=course.key, whose=course, is_left=True
+        )
         with self._lock:
-            course = self._take()
-        if course is not None:
-            self._start(partial(self._work, course))
+            turn.forgo = forgo
+        if turn.is_unwanted:
+            forgo()
+        return None
 
-    def _work(self, course: "_Course | None") -> None:
-        """Take turns for as long as somebody waits for one, on a thread of its own."""
-        while course is not None:
-            course.take_turn()
-            course = self._after(course)
-
-    def _after(self, course: "_Course") -> "_Course | None":
+    def _ended(self, course: "_Course", ended: Ended) -> None:
+        """Take in that a turn has ended, or that there is to be none."""
+        is_refused = isinstance(ended.error, NotBegun)
         with self._lock:
-            self._turns += 1
-            if course in self._left_behind:  # its place is somebody else's already
-                self._left_behind.discard(course)
-                return None
-            self._at_work.discard(course)
-            if course.is_asked and self._is_open:
-                self._waiting[course] = None
-            return self._take()
-
-    def _take(self) -> "_Course | None":
-        """Return whose turn it is now, if there is a place; under the lock."""
-        if not self._waiting or len(self._at_work) >= self._threads:
-            return None
-        course = next(iter(self._waiting))
-        del self._waiting[course]
-        self._at_work.add(course)
-        return course
+            self._turns += not is_refused
+            before, turn = self._under_way.pop(course, None), None
+            if before is not None and course.is_asked and not is_refused:
+                turn = self._under_way[course] = _Turn()
+        if turn is not None:
+            self._submit(course, turn)
+        elif is_refused:
+            course.refuse(StepFailed(f"No engine takes a turn. {ended.error}"))
 
 
 class Hand:
@@ -154,8 +140,7 @@ class Hand:
             self.close()
             self._course = _Course(key, self._engines.make)
         self._course.put(_Question(run, told))
-        if not self._engines.queue(self._course):
-            told(StepFailed("Too many engines hang, or the conductor stops: none takes a turn."))
+        self._engines.queue(self._course)
 
     def close(self) -> None:
         """Forget the list and the question. Idempotent; an answer under way may still be told."""
@@ -186,6 +171,13 @@ class _Course:
         """Ask, instead of what was asked before and not begun."""
         with self._lock:
             self._question = question
+
+    def refuse(self, error: CastironError) -> None:
+        """Tell whoever has asked that there is no turn."""
+        with self._lock:
+            question, self._question = self._question, None
+        if question is not None:
+            question.told(error)
 
     def take_turn(self) -> None:
         """Answer the question, if there is one."""

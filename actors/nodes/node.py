@@ -8,13 +8,11 @@ answered.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, assert_never
-
-from pykka import ActorDeadError, ActorRef
+from typing import Any, Final, assert_never
 
 from castiron.actors.core.effects import (
     Accept,
@@ -46,20 +44,19 @@ from castiron.actors.core.messages import (
     EngineGranted,
     Heard,
     Message,
-    Moved,
     PermitGranted,
     Recover,
-    Reported,
     TimerDue,
 )
 from castiron.actors.core.node import decide, suspend
-from castiron.actors.core.state import NodeState, Ticket, asks_bmc
+from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.dispatch.clock import Timer
+from castiron.actors.dispatch.grid import drawn
 from castiron.actors.dispatch.pooled import DispatchedActor, failure_text, leftovers_of
-from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
+from castiron.actors.drivers.base import Call, Done, NotDone, Target
 from castiron.actors.drivers.work import Secret
-from castiron.actors.executors.executor import Answer
-from castiron.actors.nodes.batch import Batch, Batches, Landed
+from castiron.actors.nodes import telling
+from castiron.actors.nodes.batch import Batches, Landed
 from castiron.actors.nodes.place import Granted, Place, classes_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
@@ -72,7 +69,8 @@ from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
 from castiron.store.errors import StaleAllocation, StoreError, StoreUnwritable
 from castiron.store.records import Commit
-from castiron.transport.errors import BMCUnsupported, CastironError
+from castiron.transport.errors import BMCUnsupported
+from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
 
 log = logging.getLogger(__name__)
@@ -83,6 +81,8 @@ class NodeActor(DispatchedActor):
 
     def __init__(self, services: Services, kin: Kin, state: NodeState, generation: int) -> None:
         super().__init__(dispatcher=services.dispatcher, inbox_limit=services.settings.node_mailbox_limit)
+        self.uuid: Final[NodeUUID] = state.record.uuid
+        """The node's identity."""
         self._services = services
         self._kin = kin
         self._state = state
@@ -94,15 +94,10 @@ class NodeActor(DispatchedActor):
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
         self._hand = services.engines.hand()
-        self._place = Place(services.permits, state.record.uuid, generation, self._tell_self)
+        self._place = Place(services.permits, state.record.uuid, generation, partial(telling.tell, self.actor_ref))
         self._retry: Timer | None = None
         self._seq = services.board.seq
         self._undecided: Message | None = None
-
-    @property
-    def uuid(self) -> NodeUUID:
-        """The node's identity."""
-        return self._state.record.uuid
 
     @property
     def generation(self) -> int:
@@ -168,7 +163,9 @@ class NodeActor(DispatchedActor):
         self._state = decision.state
         if decision.change is not None:
             batch = self._batches.open(decision)
-            self._services.writer.submit(decision.change, partial(_landed, self.actor_ref, self._reporter, batch))
+            self._services.writer.submit(
+                decision.change, partial(telling.landed, self.actor_ref, self._reporter, batch)
+            )
         elif not self._batches.follow(decision):
             self._undecided = None
             self._release((decision,))
@@ -179,7 +176,7 @@ class NodeActor(DispatchedActor):
         active = self._state.active
         if heard.ticket == self._state.check.call or active is None:
             return heard.ticket == self._state.check.call
-        return heard.ticket == active.call or any(heard.ticket == lane.call for lane in active.lanes if asks_bmc(lane))
+        return active.is_bmcs(heard.ticket)
 
     def _release_landed(self) -> None:
         while (batch := self._batches.take_landed()) is not None:
@@ -244,21 +241,21 @@ class NodeActor(DispatchedActor):
 
     def _keep_place(self, effect: AcquirePermit | ReleasePermit | LendEngine | RetakeEngine) -> None:
         match effect:
-            case AcquirePermit(request_id=request_id, verb=verb, target=target, needs_engine=needs_engine):
-                self._place.ask_for(request_id, *classes_of(verb, target, needs_engine=needs_engine))
+            case AcquirePermit():
+                kinds = classes_of(effect.verb, effect.target, needs_engine=effect.needs_engine)
+                self._place.ask_for(effect.request_id, *kinds, whose=identity_of(effect.requester))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
             case LendEngine():
                 self._hand.close()
                 self._place.lend_engine()
             case RetakeEngine(ticket=ticket):
-                self._place.retake_engine(partial(self._tell_self, EngineGranted(ticket=ticket)))
+                self._place.retake_engine(partial(telling.tell, self.actor_ref, EngineGranted(ticket=ticket)))
 
     def _time(self, effect: SetTimer | CancelTimer) -> None:
         if isinstance(effect, CancelTimer):
             return self._cancel_timer(effect.ticket)
-        early_s = effect.early_s * self._services.rng.random() if effect.early_s else 0.0
-        at = Instant(effect.at - early_s)
+        at = drawn(effect.at, effect.early_s, self._services.rng.random()) if effect.early_s else effect.at
         self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
         return None
 
@@ -277,14 +274,14 @@ class NodeActor(DispatchedActor):
                 return self._work(effect)
             case DrawPassword(ticket=ticket):
                 drawn = Secret(draw_password(self._services.secret_rng))
-                return _heard(self.actor_ref, ticket, None, Done(value=drawn))
+                return telling.heard(self.actor_ref, ticket, None, Done(value=drawn))
             case AskExecutor(ticket=ticket, key=key, run=run):
-                return self._hand.ask(key, run, partial(_moved, self.actor_ref, ticket))
+                return self._hand.ask(key, run, partial(telling.moved, self.actor_ref, ticket))
 
     def _drive(self, effect: CallDriver) -> None:
         record = self._settled.record
         new_id = self._services.new_id if self._services.settings.force_power_state_during_sync else None
-        heard = partial(_heard, self.actor_ref, effect.ticket, new_id)
+        heard = partial(telling.heard, self.actor_ref, effect.ticket, new_id)
         driver = self._services.drivers.get(record.driver)
         if driver is None:
             error = BMCUnsupported(
@@ -293,7 +290,13 @@ class NodeActor(DispatchedActor):
             )
             return heard(NotDone(error=error, applied=Applied.NO))
         target = Target(node=record.uuid, generation=self._generation, info=record.driver_info)
-        call = Call(target=target, operation=effect.operation, deadline=effect.deadline, gives_way=effect.gives_way)
+        call = Call(
+            target=target,
+            operation=effect.operation,
+            deadline=effect.deadline,
+            gives_way=effect.gives_way,
+            next_by=effect.next_by,
+        )
         return driver.submit(call, heard)
 
     def _work(self, effect: CallWorker) -> None:
@@ -308,9 +311,9 @@ class NodeActor(DispatchedActor):
             attempt=effect.attempt,
             deadline=effect.deadline,
             token=services.tokens.give(record.uuid, place),
-            report=Reports(partial(_reported, self.actor_ref, effect.ticket)),
+            report=Reports(partial(telling.reported, self.actor_ref, effect.ticket)),
         )
-        heard = partial(_heard, self.actor_ref, effect.ticket, None)
+        heard = partial(telling.heard, self.actor_ref, effect.ticket, None)
         whose = (record.uuid, effect.request_id, effect.name)
         job = Job(work=effect.work, context=context, done=heard, whose=whose)
         self._jobs[effect.ticket] = services.workers.submit(job)
@@ -368,37 +371,4 @@ class NodeActor(DispatchedActor):
         return self._services.board
 
     def _call_at(self, at: Instant, message: Message) -> Timer:
-        return self._services.clock.call_at(at, partial(self._tell_self, message))
-
-    def _tell_self(self, message: Message | Granted) -> None:
-        _tell(self.actor_ref, message)
-
-
-def _tell(ref: ActorRef[Any], message: Message | Granted) -> None:
-    """Tell an actor that may have ended meanwhile; its successor starts from the store and needs no such message."""
-    try:
-        ref.tell(message)
-    except ActorDeadError:
-        log.debug("%s ended before it could be told %s", ref, type(message).__name__)
-
-
-def _heard(ref: ActorRef[Any], ticket: Ticket, new_id: Callable[[], str] | None, outcome: Outcome) -> None:
-    _tell(ref, Heard(ticket=ticket, outcome=outcome, spare_id=None if new_id is None else RequestID(new_id())))
-
-
-def _reported(ref: ActorRef[Any], ticket: Ticket, progress: Mapping[str, Any]) -> None:
-    _tell(ref, Reported(ticket=ticket, progress=progress))
-
-
-def _moved(ref: ActorRef[Any], ticket: Ticket, answer: Answer | CastironError) -> None:
-    if isinstance(answer, CastironError):
-        return _tell(ref, Moved(ticket=ticket, error=answer))
-    return _tell(ref, Moved(ticket=ticket, moves=answer.moves, flow=answer.flow))
-
-
-def _landed(ref: ActorRef[Any], reporter: Reporter, batch: Batch, outcome: Commit | StoreError) -> None:
-    """Bring the outcome to the actor, or to whoever asked if the actor has ended. Runs on the writer's thread."""
-    try:
-        ref.tell(Landed(batch, outcome))
-    except ActorDeadError:
-        reporter.report_outcome(batch, outcome)
+        return self._services.clock.call_at(at, partial(telling.tell, self.actor_ref, message))

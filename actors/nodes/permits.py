@@ -2,16 +2,20 @@
 
 A permit is asked for with a function to call when it is there, so nobody waits in a thread. Pure bookkeeping under one
 lock; the functions are called outside of it. What a permit counts for may be several classes at once. Each such set has
-a line of its own, so a class that has as many permits as it may holds nobody else up; among those that may, whoever
-asked first is next. What a permit counts for can be lent for a while, and is taken again from the same lines' end.
-What a permit is for does not live here.
+a line of its own, in which those who ask take turns, so a class that has as many permits as it may holds nobody else
+up; of the lines that may, the one whose first asked first is next. One class may have a pace besides: then as many are
+given in a second, and a timer gives the next. What a permit counts for can be lent for a while, and is taken again from
+the same lines' end. What a permit is for does not live here.
 """
 
 import logging
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
+
+from castiron.actors.nodes.pace import Pace
+from castiron.actors.nodes.rounds import Rounds
 
 log = logging.getLogger(__name__)
 
@@ -34,24 +38,34 @@ class _Wish(NamedTuple):
     granted: Callable[[], None]
 
 
+class _Wait(NamedTuple):
+    """Where a wish stands."""
+
+    need: _Need
+    whose: str
+
+
 class Permits:
-    """So many permits, given in the order in which they were asked for. Any thread; no method blocks.
+    """So many permits, given to those who ask in turn. Any thread; no method blocks.
 
     Args:
         limit: how many may be held at once; 1 or more.
         caps: class → how many of it may be held at once; one that is not in it, or is 0, has no bound of its own.
+        pace: how many of one class are given in a second; None: as many as there is room for.
     """
 
-    def __init__(self, limit: int, caps: Mapping[str, int] | None = None) -> None:
+    def __init__(self, limit: int, caps: Mapping[str, int] | None = None, *, pace: Pace | None = None) -> None:
         if limit < 1:
             raise ValueError(f"a limit of {limit} would let nobody in")
         self._limit = limit
         self._caps = {kind: cap for kind, cap in (caps or {}).items() if cap}
+        self._pace = pace
+        self._is_waking = False
         self._lock = threading.Lock()
         self._holders: dict[Hashable, Kinds] = {}
         self._held: Counter[str] = Counter()
-        self._lines: dict[_Need, OrderedDict[Hashable, _Wish]] = {}  # as many as there are sets of classes
-        self._waits: dict[Hashable, _Need] = {}
+        self._lines: dict[_Need, Rounds[_Wish]] = {}  # as many as there are sets of classes
+        self._waits: dict[Hashable, _Wait] = {}
         self._wishes = 0
 
     @property
@@ -80,7 +94,18 @@ class Permits:
         """Return how many of a class that has a bound are held."""
         return self._held[kind]
 
-    def acquire(self, owner: Hashable, granted: Callable[[], None], *wanted: str) -> None:
+    def waiting_of(self, kind: str) -> int:
+        """Return how many stand in line for a permit of a class that has a bound or a pace. O(sets of classes)."""
+        with self._lock:
+            return sum(len(line) for need, line in self._lines.items() if kind in need.kinds)
+
+    def ahead_of(self, owner: Hashable) -> int | None:
+        """Return how many of its line are next before an owner; None: it does not stand in line. O(its asker's)."""
+        with self._lock:
+            wait = self._waits.get(owner)
+            return None if wait is None else self._lines[wait.need].ahead(wait.whose, owner)
+
+    def acquire(self, owner: Hashable, granted: Callable[[], None], *wanted: str, whose: str = "") -> None:
         """Stand in line for a permit; hold it when `granted` is called. Not idempotent.
 
         Args:
@@ -90,15 +115,17 @@ class Permits:
                 If it raises, that is logged and the permit goes to the next in line. It may still come after a
                 `withdraw` on another thread that crossed it.
             wanted: the classes that it counts for.
+            whose: who wants it; those of one are given in the order in which they were asked for.
 
         Raises:
             PermitMisused: the owner holds one or stands in line already.
         """
-        kinds = tuple(kind for kind in wanted if kind in self._caps)
+        paced = None if self._pace is None else self._pace.kind
+        kinds = tuple(kind for kind in wanted if kind in self._caps or kind == paced)
         with self._lock:
             if owner in self._holders or owner in self._waits:
                 raise PermitMisused(f"{owner!r} holds a permit or waits for one already")
-            self._stand_in_line(owner, _Need(kinds, is_more=False), granted)
+            self._stand_in_line(owner, _Wait(_Need(kinds, is_more=False), whose), granted)
         self._serve()
 
     def lend(self, owner: Hashable, kind: str) -> None:
@@ -124,7 +151,7 @@ class Permits:
         with self._lock:
             if owner not in self._holders or owner in self._waits or kind in self._holders[owner]:
                 raise PermitMisused(f"{owner!r} has lent nothing of {kind!r}, or waits for it already")
-            self._stand_in_line(owner, need, granted)
+            self._stand_in_line(owner, _Wait(need, ""), granted)
         self._serve()
 
     def release(self, owner: Hashable) -> None:
@@ -146,16 +173,16 @@ class Permits:
             self._give_back(owner)
         self._serve()
 
-    def _stand_in_line(self, owner: Hashable, need: _Need, granted: Callable[[], None]) -> None:
+    def _stand_in_line(self, owner: Hashable, wait: _Wait, granted: Callable[[], None]) -> None:
         self._wishes += 1
-        self._lines.setdefault(need, OrderedDict())[owner] = _Wish(self._wishes, granted)
-        self._waits[owner] = need
+        self._lines.setdefault(wait.need, Rounds()).add(wait.whose, owner, _Wish(self._wishes, granted))
+        self._waits[owner] = wait
 
     def _leave_line(self, owner: Hashable, *, is_more: bool = False) -> None:
-        need = self._waits.get(owner)
-        if need is not None and (need.is_more or not is_more):
+        wait = self._waits.get(owner)
+        if wait is not None and (wait.need.is_more or not is_more):
             del self._waits[owner]
-            del self._lines[need][owner]
+            self._lines[wait.need].remove(wait.whose, owner)
 
     def _give_back(self, owner: Hashable) -> None:
         for kind in self._holders.pop(owner, ()):
@@ -174,11 +201,11 @@ class Permits:
     def _admit(self) -> tuple[Hashable, Callable[[], None]] | None:
         """Let whoever is next in, if there is room. O(sets of classes)."""
         with self._lock:
-            heads = [(next(iter(line.values())).number, need) for need, line in self._lines.items() if self._may(need)]
-            if not heads:
+            heads = sorted((line.first().number, need) for need, line in self._lines.items() if self._may(need))
+            need = next((need for _, need in heads if self._is_in_pace(need.kinds)), None)
+            if need is None:
                 return None
-            need = min(heads)[1]
-            owner, wish = self._lines[need].popitem(last=False)
+            owner, wish = self._lines[need].pop()
             del self._waits[owner]
             self._holders[owner] = (*self._holders.get(owner, ()), *need.kinds)
             self._held.update(need.kinds)
@@ -188,4 +215,20 @@ class Permits:
         """Return whether somebody waits for just these classes, and may come in as far as all bounds go."""
         if not self._lines[need] or (len(self._holders) >= self._limit and not need.is_more):
             return False
-        return all(self._held[kind] < self._caps[kind] for kind in need.kinds)
+        return all(self._held[kind] < self._caps[kind] for kind in need.kinds if kind in self._caps)
+
+    def _is_in_pace(self, kinds: Kinds) -> bool:
+        """Return whether a permit for these classes may be given now, which then counts; else see to it later."""
+        pace = self._pace
+        if pace is None or pace.kind not in kinds:
+            return True
+        next_at = pace.next_at()
+        if next_at is not None and not self._is_waking:
+            self._is_waking = True
+            pace.clock.call_at(next_at, self._go_on)
+        return next_at is None
+
+    def _go_on(self) -> None:
+        with self._lock:
+            self._is_waking = False
+        self._serve()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from castiron.actors.dispatch.clock import Clock
+from castiron.actors.nodes.pace import Pace
 from castiron.actors.nodes.permits import Permits
 from castiron.actors.settings import Settings
 from castiron.transport.verbs import NodePowerSet, NodeProvisionSet, tag_of
@@ -49,6 +51,13 @@ def caps_of(settings: Settings) -> dict[str, int]:
     }
 
 
+def open_permits(settings: Settings, clock: Clock) -> Permits:
+    """Return the permits of a conductor."""
+    rate_per_s, burst = settings.power_action_rate_per_s, settings.power_action_rate_burst
+    pace = Pace(POWER, rate_per_s, burst, clock) if rate_per_s else None
+    return Permits(settings.max_running_actions, caps_of(settings), pace=pace)
+
+
 @dataclass(frozen=True, slots=True)
 class Granted:
     """There is room for the request; for the node's actor."""
@@ -72,8 +81,12 @@ class Place:
         self._request_id: RequestID | None = None
         self._wishes = 0
 
-    def ask_for(self, request_id: RequestID, *kinds: str) -> None:
-        """Stand in line for the request; `tell` hears of it. Idempotent; another request's place is given back."""
+    def ask_for(self, request_id: RequestID, *kinds: str, whose: str = "") -> None:
+        """Stand in line for the request; `tell` hears of it. Idempotent; another request's place is given back.
+
+        Args:
+            whose: whose request it is.
+        """
         if self._request_id == request_id:
             return
         if self._request_id is not None:
@@ -81,7 +94,7 @@ class Place:
         self._request_id = request_id
         self._wishes += 1
         granted = Granted(request_id, self._wishes)
-        self._permits.acquire(self._owner, lambda: self._tell(granted), *kinds)
+        self._permits.acquire(self._owner, lambda: self._tell(granted), *kinds, whose=whose)
 
     def lend_engine(self) -> None:
         """Let another list have the engine's place, or the place in its line. Idempotent."""

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from random import Random
 from typing import Any, Final
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.periodics.declaring import Terms, is_periodic, terms_of
@@ -21,6 +21,7 @@ from castiron.actors.periodics.task import Work
 from castiron.actors.periodics.worker import PeriodicWorker, marked_members, name_of
 from castiron.actors.published.board import Board
 from castiron.actors.settings import Settings
+from castiron.actors.settings.shares import PERIODICS, QUICK_PERIODICS
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +38,20 @@ class Periodics:
         rng: Random,
         board: Board,
         *,
+        shares: Shares,
         drivers: Mapping[str, Driver],
         sources: Iterable[object] = (),
     ) -> None:
         """Take the tasks in that drivers and sources have.
 
         Args:
+            shares: whose threads they run on.
             board: where nodes are looked up; it says which there are.
             drivers: whose marked methods that run for nodes do so for their own.
             sources: marked callables, or objects with marked methods.
         """
-        self._pool = Bulkhead(
-            "periodic", settings.periodic_max_workers, clock, long_limit=settings.periodic_max_long_runs
-        )
-        self._quick = Bulkhead("quick-periodic", 1, clock)
+        self._pool = shares[PERIODICS]
+        self._quick = shares[QUICK_PERIODICS]
         self._disabled = frozenset(settings.disabled_periodics)
         self.worker: Final = PeriodicWorker(
             clock=clock,

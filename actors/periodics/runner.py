@@ -12,7 +12,7 @@ from functools import partial
 from random import Random
 from typing import Any, Final
 
-from castiron.actors.dispatch.bulkhead import LONG_S, Ended, NotBegun, Overdue, Pool
+from castiron.actors.bulkheads.pieces import LONG_S, Ended, NotBegun, Overdue, Pool
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.periodics.declaring import NeverAgain
 from castiron.actors.periodics.strategies import first_run, first_run_for_node, next_run
@@ -93,7 +93,11 @@ class Runner:
         # Not under the lock: whoever carries it out wakes at once, and would wait for it.
         pool, timeout_s = self._pools[task.terms.blocking], task.terms.timeout_s
         forgo = pool.submit(
-            partial(self._call, task), partial(self._ended, task), timeout_s=timeout_s, is_long=task.is_long
+            partial(self._call, task),
+            partial(self._ended, task),
+            timeout_s=timeout_s,
+            is_long=task.is_long,
+            about=task.work.name if task.node is None else f"{task.node} {task.work.name}",
         )
         with self.lock:
             if task.stand is Stand.WAITING:

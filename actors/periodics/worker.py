@@ -9,7 +9,7 @@ from inspect import getmembers
 from random import Random
 from typing import Any
 
-from castiron.actors.dispatch.bulkhead import Pool
+from castiron.actors.bulkheads.pieces import Pool
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.periodics.declaring import Terms, strategy_of, terms_of
 from castiron.actors.periodics.roll import Look, Roll, SpacingOf

@@ -287,13 +287,17 @@ class Board:
         """Show a node, then what holds it, then up to where all is shown; return whether somebody waits for it."""
         record = published.state.record
         before = self._nodes.get(record.uuid)
+        if before is not None and not allocations and stands_as(published.state, before.state):  # nearly always
+            self._nodes[record.uuid] = published
+            self._mark.show(record.uuid, published.seq)
+            return False
         if before is None or before.state.record.name != record.name:
             self._forget_name(before)
             insort(self._sorted, record.name)
         self._nodes[record.uuid] = published
         self._names[record.name] = record.uuid
         self.allocations.show(allocations)
-        is_unchanged = before is not None and stands_as(published.state, before.state)  # nearly always: it was checked
+        is_unchanged = before is not None and stands_as(published.state, before.state)
         is_wanted = not is_unchanged and self.market.show(published.state)
         self._mark.show(record.uuid, published.seq)
         if before is None or before.state.record is not record:

@@ -8,19 +8,21 @@ from dataclasses import asdict
 from typing import Any, Final, Protocol, cast
 
 import castiron
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.metrics.lag import Lags
 from castiron.actors.metrics.telling import bmcs_view, lag_views
 from castiron.actors.metrics.vitals import Vitals
-from castiron.actors.nodes.place import ENGINE, caps_of
+from castiron.actors.nodes.place import ENGINE, POWER, caps_of
 from castiron.actors.published import process
 from castiron.actors.published.alarms import Lookout
 from castiron.actors.published.archive import MAX_QUESTIONS, Asking
 from castiron.actors.published.board import Published
 from castiron.actors.sensors.readings import MAX_BYTES, Reading
 from castiron.actors.services import Services
+from castiron.actors.settings.shares import CALLS, LOGINS, SENSORS, SHARES
 from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch
@@ -29,7 +31,7 @@ from castiron.store.writer import MAX_BACKLOG, Writer
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
-from castiron.transport.replies import Gauge, StatusView, Welcome, marked
+from castiron.transport.replies import Gauge, ShareView, StatusView, Welcome, marked
 
 PAGE: Final = 100
 """Nodes of a page that is made for metrics: some 20 µs during which nothing else is published."""
@@ -63,6 +65,7 @@ class Bulletin:
         tally: Tally,
         boot_id: str,
         bulks: Counted,
+        shares: Shares,
         happenings: Happenings,
         webhooks: Callable[[], dict[str, int]] | None = None,
     ) -> None:
@@ -75,6 +78,7 @@ class Bulletin:
         self._tally = tally
         self._boot_id = boot_id
         self._bulks = bulks
+        self._shares = shares
         self._happenings = happenings
         self._webhooks = webhooks
         self._started_at = services.clock.now()
@@ -121,6 +125,7 @@ class Bulletin:
             settings=asdict(services.settings),
             timers=dict(services.clock.counters()),
             queues=self._marked({**self._of_queues(drivers), **services.crowding.now(), **self.front_door.full()}),
+            shares=self._of_shares(drivers),
             requesters=services.gate.top(services.clock.now()),
             mailboxes=self._of_mailboxes(),
             slow_turns=self._of_slow_turns(),
@@ -204,6 +209,7 @@ class Bulletin:
             "engines": _capped(services.permits.in_use_of(ENGINE), caps_of(settings)[ENGINE], "max_engines"),
             "engines_waiting": Gauge(used=services.permits.waiting_for_more),
             "engine_turns": _held(engines["running"], settings.engine_threads, "engine_threads"),
+            "left_behind": self._left_behind(),
             "engine_turns_waiting": Gauge(used=engines["waiting"]),
             "steps": _held(services.workers.counters()["running"], settings.max_workers, "max_workers"),
             "periodics": _held(
@@ -215,12 +221,17 @@ class Bulletin:
             "sensor_readings_waiting": Gauge(used=services.sensor_places.waiting),
             "sensor_data_bytes": Gauge(used=services.readings.used_bytes, limit=MAX_BYTES),
             **services.gate.gauges(services.clock.now()),
+            "power_actions_waiting": Gauge(used=services.permits.waiting_of(POWER)),
             "actions_waiting": Gauge(used=services.permits.waiting),
             "waiters": _held(services.board.waiting(), settings.max_waiters, "max_waiters"),
             "bulks": _held(bulks, settings.max_bulks, "max_bulks"),
             "bulk_nodes": _held(bulk_nodes, settings.max_bulk_nodes, "max_bulk_nodes"),
             "logins": _held(ipmi.get("logging_in", 0), settings.ipmi_max_logins, "ipmi_max_logins"),
             "logins_waiting": Gauge(used=ipmi.get("login_queue", 0)),
+            "datagrams_per_s": _capped(
+                ipmi.get("datagrams_per_s", 0), round(settings.ipmi_max_datagrams_per_s), "ipmi_max_datagrams_per_s"
+            ),
+            "datagrams_waiting": Gauge(used=ipmi.get("paced", 0)),
             "fleet": _held(self._kin.fleet.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"),
             "allocation_changes": _held(
                 self._kin.keeper.users_waiting(), settings.fleet_mailbox_limit, "fleet_mailbox_limit"
@@ -234,6 +245,36 @@ class Bulletin:
             **({} if self._webhooks is None else self._of_webhooks(self._webhooks())),
             "descriptors": Gauge(used=process.figures().get("descriptors", 0), limit=process.descriptor_limit()),
         }
+
+    def _left_behind(self) -> Gauge:
+        """Say how many threads of the share hang that has most of them."""
+        hung = {name: one.left_behind for name, one in self._shares.standings().items()}
+        most = max(hung, key=hung.__getitem__)
+        return Gauge(
+            used=hung[most],
+            limit=self._shares.spare,
+            setting="workers_pool_size",
+            whose=most if hung[most] else None,
+        )
+
+    def _of_shares(self, drivers: dict[str, dict[str, int]]) -> dict[str, ShareView]:
+        settings, standings, ipmi = self._services.settings, self._shares.standings(), drivers.get("ipmi", {})
+        sensors, webhooks = self._services.sensor_places, {} if self._webhooks is None else self._webhooks()
+        in_flight = webhooks.get("in_flight", 0)
+        others = {
+            CALLS: (in_flight, webhooks.get("waiting", 0) - in_flight),
+            LOGINS: (ipmi.get("logging_in", 0), ipmi.get("login_queue", 0)),
+            SENSORS: (sensors.in_use, sensors.waiting),
+        }
+        views: dict[str, ShareView] = {}
+        for share in SHARES:
+            limit = share.places(settings) + share.long_places(settings)
+            if share.has_threads:
+                views[share.name] = ShareView(limit=limit, spare=self._shares.spare, **asdict(standings[share.name]))
+            else:
+                busy, waiting = others[share.name]
+                views[share.name] = ShareView(limit=limit, busy=busy, waiting=waiting)
+        return views
 
     def _of_webhooks(self, figures: dict[str, int]) -> dict[str, Gauge]:
         settings = self._services.settings

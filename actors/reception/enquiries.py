@@ -13,7 +13,7 @@ from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.explanation import HISTORY_COUNT, Facts, explain
 from castiron.actors.core.views import listed, request_view
 from castiron.actors.delivery import node_not_found
-from castiron.actors.nodes.place import POWER
+from castiron.actors.nodes.place import POWER, owner_of
 from castiron.actors.published.archive import Asking, Library
 from castiron.actors.published.board import Published
 from castiron.actors.published.chronicle import events_page, history_page, types_of
@@ -79,7 +79,15 @@ class Enquiries:
         return self._from_archive(request_id, answer)
 
     def _request_view(self, request: RequestRecord) -> RequestView:
-        return request_view(request, self._state_of(request))
+        state = self._state_of(request)
+        return request_view(request, state, self._ahead(state, request.id))
+
+    def _ahead(self, state: NodeState | None, request_id: RequestID | None = None) -> int | None:
+        """Return how many requests get a permit before the one that is a node's next, or before a certain one."""
+        if state is None or state.permit is None or request_id not in {None, state.permit}:
+            return None
+        owner = self._services.directory.owner(state.record.uuid)
+        return None if owner is None else self._services.permits.ahead_of(owner_of(state.record.uuid, owner.generation))
 
     def _listed(self, request: RequestRecord) -> RequestView:
         return listed(request, self._state_of(request))
@@ -150,6 +158,7 @@ class Enquiries:
                 permits_in_use=services.permits.in_use,
                 permits_limit=services.permits.limit,
                 power_in_use=services.permits.in_use_of(POWER),
+                permits_ahead=self._ahead(published.state),
                 trouble=services.troubles.account(uuid),
             )
             return explain(facts)

@@ -6,7 +6,6 @@ told once what became of it, by whichever thread learns of it. Nothing is decide
 
 import logging
 import threading
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -25,6 +24,7 @@ from castiron.actors.reception.admission import Keys, Wanted, judge_known
 from castiron.actors.services import Services
 from castiron.store.errors import StoreError
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import (
     ArgumentInvalid,
     CastironError,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from castiron.actors.periodics.strategies import Strategy
 from castiron.actors.settings.prometheus import check_prometheus
+from castiron.actors.settings.shares import check_shares
 from castiron.actors.settings.values import SettingInvalid, check_value
 from castiron.transport.verbs.arguments import LEAST_INTERVAL_S
 from castiron.transport.vocabulary import EngineMode, TaskExecutor
@@ -65,6 +66,14 @@ class Settings:
     power_check_start_spread_s: float = _setting(
         10.0, "seconds over which the first checks, and logins, are spread at a start", least=0.0, most=3600.0
     )
+    power_check_after_action_s: float = _setting(
+        3.0,
+        "seconds from the end of an action on a machine's power to the next check; each further one comes after twice "
+        "as long, up to the usual interval; 0: checks do not come more often then",
+        least=0.0,
+        above_zero=LEAST_INTERVAL_S,
+        most=3600.0,
+    )
     power_check_backoff_max_s: float = _setting(
         300.0, "the most that the interval grows to by doubling while a BMC gives no power state", least=0.0, most=DAY_S
     )
@@ -93,6 +102,14 @@ class Settings:
         least=0,
         most=1_000_000,
     )
+    power_action_rate_per_s: float = _setting(
+        0.0,
+        "power actions that may begin in a second, of all nodes; further ones wait, and those who asked take turns; "
+        "0: any number",
+        least=0.0,
+        most=1e6,
+    )
+    power_action_rate_burst: int = _setting(10, "the same, at once after a rest", least=1, most=1_000_000)
     max_concurrent_deploy: int = _setting(
         250, "nodes that may be deployed or torn down at once, waits included; 0: any number", least=0, most=1_000_000
     )
@@ -113,6 +130,14 @@ class Settings:
     )
     engine_threads: int = _setting(
         2, "threads that such engines take their turns on; what steps do runs on others", least=1, most=64
+    )
+    workers_pool_size: int = _setting(
+        1000,
+        "places for what waits for a machine, a receiver or a stranger's code, of all shares together: the workers, "
+        "threads, runs, calls and logins below, and twice webhook_max_in_flight; what is left are spare threads for "
+        "what hangs",
+        least=3,
+        most=1_000_000,
     )
     max_workers: int = _setting(
         10, "steps that may run at once in threads; further ones wait for one to end", least=1, most=1000
@@ -239,6 +264,24 @@ class Settings:
     ipmi_max_logins: int = _setting(
         256, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000
     )
+    ipmi_max_logins_per_s: float = _setting(
+        1000.0, "IPMI logins begun per second, by BMCs that have answered; 0: any number", least=0.0, most=1e6
+    )
+    ipmi_max_datagrams_per_s: float = _setting(
+        10_000.0,
+        "datagrams to all IPMI BMCs per second; beyond it checks wait, requests go first; 0: any number",
+        least=0.0,
+        most=1e6,
+    )
+    ipmi_max_datagrams_per_bmc_per_s: float = _setting(
+        100.0, "the same, to one address, which several nodes may share; 0: any number", least=0.0, most=1e6
+    )
+    ipmi_max_calls_per_bmc: int = _setting(
+        2,
+        "commands at once to one address, which several nodes may share; checks leave the last place to requests",
+        least=1,
+        most=64,
+    )
     redfish_max_calls: int = _setting(
         16, "Redfish BMCs that are asked at once, in as many threads; each by one call at a time", least=1, most=1000
     )
@@ -308,6 +351,7 @@ class Settings:
         for name, words in WORDS.items():
             if getattr(self, name) not in set(words):
                 raise SettingInvalid(f"{name}: {getattr(self, name)!r} is none; it takes {', '.join(words)}.")
+        check_shares(self)
         self._check_executor()
         self._check_webhooks()
         check_prometheus(self.prometheus_port, self.prometheus_address, allow_remote=self.prometheus_allow_remote)

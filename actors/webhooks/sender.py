@@ -16,12 +16,16 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.services import Written
 from castiron.actors.settings import Settings
+from castiron.actors.settings.shares import WEBHOOKS
 from castiron.actors.webhooks import journal
 from castiron.actors.webhooks.keyfile import read_secrets
 from castiron.actors.webhooks.line import Call, GivenUp, Line, Owed
+from castiron.actors.webhooks.lookups import LookUps
 from castiron.actors.webhooks.policy import Pacing
 from castiron.store.errors import StoreError
 from castiron.store.records import (
@@ -57,10 +61,18 @@ class Sender:
         conductor: who calls.
         secrets: what calls are signed with; the newest first.
         rng: spreads retries.
+        look_ups: where receivers' names are looked up, which blocks.
     """
 
     def __init__(
-        self, *, conductor: ConductorID, clock: Clock, settings: Settings, secrets: Sequence[Secret], rng: Random
+        self,
+        *,
+        conductor: ConductorID,
+        clock: Clock,
+        settings: Settings,
+        secrets: Sequence[Secret],
+        rng: Random,
+        look_ups: Bulkhead,
     ) -> None:
         self._conductor: Final = conductor
         self._clock: Final = clock
@@ -68,6 +80,7 @@ class Sender:
         self._timeout_s: Final = settings.webhook_timeout_s
         self._allowed: Final = Allowed(settings.webhook_allowed_prefixes, plain_http=settings.webhook_allow_plain_http)
         self._pacing: Final = Pacing.of(settings)
+        self._look_ups: Final = look_ups
         self._line: Final = Line(self._pacing, rng)
         self._new: deque[CallbackRecord] = deque()
         self._submit: Submit | None = None
@@ -114,6 +127,7 @@ class Sender:
         with asyncio.Runner() as runner:
             with self._lock:
                 self._loop = runner.get_loop()
+            self._loop.set_default_executor(LookUps(self._look_ups))
             try:
                 runner.run(self._work())
             finally:
@@ -210,7 +224,7 @@ class Sender:
             log.warning("what became of call %s was not recorded: %s. It is made again after a restart.", ids, outcome)
 
 
-def open_sender(store: Store, clock: Clock, settings: Settings, rng: Random) -> Sender | None:
+def open_sender(store: Store, clock: Clock, shares: Shares, settings: Settings, rng: Random) -> Sender | None:
     """Make who calls back, with the calls that are owed since the last start; None: no URL may be called.
 
     Raises:
@@ -222,7 +236,14 @@ def open_sender(store: Store, clock: Clock, settings: Settings, rng: Random) -> 
             log.warning("%d calls are owed, and webhook_allowed_prefixes names no URL: they wait", len(owed))
         return None
     secrets = read_secrets(Path(settings.webhook_key_file).expanduser())
-    sender = Sender(conductor=store.conductor, clock=clock, settings=settings, secrets=secrets, rng=rng)
+    sender = Sender(
+        conductor=store.conductor,
+        clock=clock,
+        settings=settings,
+        secrets=secrets,
+        rng=rng,
+        look_ups=shares[WEBHOOKS],
+    )
     sender.owed(owed)
     return sender
 

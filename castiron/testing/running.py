@@ -6,19 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor, MakeDrivers
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
-from castiron.actors.drivers.registry import make_drivers, make_fake, make_redfish
+from castiron.actors.drivers.registry import ipmi_limits, make_drivers, make_fake, make_redfish
 from castiron.actors.settings import Settings
+from castiron.actors.settings.shares import LOOK_UPS, REDFISH
 
 IMPATIENT_WAITS_S: Final = (0.3, 0.3, 0.4)
 """How long each transmission is given."""
 
 
-def impatient_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+def impatient_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
     """Make the drivers of a conductor that bears a BMC's silence for a second, not six: on loopback nothing gets lost.
 
     Over HTTPS nothing gets lost anywhere: there silence is borne for `command_timeout_s`, as ever. For
@@ -27,10 +29,8 @@ def impatient_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
     timing = Timing(waits_s=IMPATIENT_WAITS_S)
     return {
         "fake": make_fake(clock),
-        "ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=timing),
-        "redfish": make_redfish(
-            clock, max_calls=settings.redfish_max_calls, max_slow_calls=settings.redfish_max_slow_calls
-        ),
+        "ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=timing, look_ups=shares[LOOK_UPS]),
+        "redfish": make_redfish(clock, pool=shares[REDFISH]),
     }
 
 

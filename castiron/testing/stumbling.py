@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, Driver, DriverInfo, Outcome, SetPower
@@ -62,9 +63,9 @@ class Stumbling:
         self._make = make
         self._drivers: dict[str, StumblingDriver] = {}
 
-    def make(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+    def make(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
         """Make them."""
-        self._drivers = {name: StumblingDriver(driver) for name, driver in self._make(clock, settings).items()}
+        self._drivers = {name: StumblingDriver(driver) for name, driver in self._make(clock, settings, shares).items()}
         return self._drivers
 
     def stumble(self, node_uuid: str, driver: str = "ipmi") -> None:

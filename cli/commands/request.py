@@ -243,6 +243,7 @@ def _lines(view: RequestView, now: float) -> dict[str, str]:
         "depends_on": word(view.depends_on),
         "state": str(view.state),
         "position": word(view.position),
+        "ahead": word(view.ahead),
         "step": word(view.step),
         "aborted_by": word(view.aborted_by),
         "accepted_at": moment(view.accepted_at, now),

@@ -10,7 +10,7 @@ from castiron.cli.options import Command, Shared, shared
 from castiron.cli.output.render import length, moment, show_json, show_record, word
 from castiron.cli.reach import connect
 from castiron.cli.watch.watching import LEAST_S, REFRESH_S, watch
-from castiron.transport.replies import BMCsView, Gauge, LagView, RequesterUse, StatusView
+from castiron.transport.replies import BMCsView, Gauge, LagView, RequesterUse, ShareView, StatusView
 from castiron.transport.verbs import Hello, Ping, Status
 
 _MIB: Final = 1_048_576
@@ -58,6 +58,7 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "checks": _timed(view.checks),
         "timers": _timed(view.timers),
         "queues": _queues(view.queues),
+        "shares": _shares(view.shares),
         "requesters": _requesters(view.requesters),
         "mailboxes": _counts(view.mailboxes),
         "slow turns": _slow(view.slow_turns),
@@ -100,6 +101,24 @@ def _gauge(name: str, gauge: Gauge) -> str:
     mark = "!" if gauge.warned else ""
     whose = "" if gauge.whose is None else f" of {gauge.whose}"
     return f"{mark}{gauge.used}{bound} {name.replace('_', ' ')}{setting}{whose}"
+
+
+def _shares(shares: Mapping[str, ShareView]) -> str:
+    """Return how many places each share has in use, and what waits, hangs, or has run longest; then those at rest."""
+    used = [_share(name, share) for name, share in shares.items() if share.busy or share.waiting or share.left_behind]
+    idle = [
+        f"{name.replace('_', ' ')} {share.limit}"
+        for name, share in shares.items()
+        if not (share.busy or share.waiting or share.left_behind)
+    ]
+    return "; ".join([*used, *([f"at rest: {', '.join(idle)}"] if idle else [])]) or "-"
+
+
+def _share(name: str, share: ShareView) -> str:
+    told = f"{name.replace('_', ' ')} {share.busy} of {share.limit}"
+    told += f", {share.waiting} waiting" if share.waiting else ""
+    told += f", {share.left_behind} left behind ({share.spare} spare)" if share.left_behind else ""
+    return told + (f", the longest {share.oldest} for {length(share.oldest_s)}" if share.oldest else "")
 
 
 def _requesters(uses: Sequence[RequesterUse]) -> str:

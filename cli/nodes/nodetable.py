@@ -89,6 +89,8 @@ def node_lines(view: NodeView, now: float) -> dict[str, str]:
         "sensor_data_interval_s": word(view.sensor_data_interval_s),
         "alarms": ", ".join(_alarm(rule, alarm, now) for rule, alarm in view.alarms.items()) or "-",
         "power_check_failures": str(view.power_check_failures),
+        "power_check_pace": str(view.power_check_pace),
+        "power_check_due_at": moment(view.power_check_due_at, now),
         "created_at": moment(view.created_at, now),
         "updated_at": moment(view.updated_at, now),
         "revision": str(view.revision),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 from castiron.store.records.allocations import AllocationWrite
@@ -284,6 +285,8 @@ class NodeUpdate:
     """A changed node: written only if the row still has this epoch and `record.revision - 1`."""
 
     record: NodeRecord
+    before: NodeRecord | None = None
+    """As it is on disk, of the revision before: then only what has changed need be written. None: all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +294,14 @@ class NodeRemove:
     """A node to forget: removed only if the row still has this epoch and `record.revision`. Its requests stay."""
 
     record: NodeRecord
+
+
+NONE_BEFORE: Final[Mapping[RequestID, RequestRecord]] = MappingProxyType({})
+
+
+def none_before() -> Mapping[RequestID, RequestRecord]:
+    """Return no requests; a factory, as `empty` is."""
+    return NONE_BEFORE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +316,9 @@ class Change:
     node: NodeInsert | NodeUpdate | NodeRemove | None = None
     requests: tuple[RequestRecord, ...] = ()
     """Inserted where the id is new, replaced where it is not. Guarded by the node's revision, so `node` must be set."""
+    before: Mapping[RequestID, RequestRecord] = field(default_factory=none_before)
+    """Those of the requests that are on disk, as the node's change before this one left them there: then only what has
+    changed of them need be written."""
     events: tuple[EventDraft, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
     """Idempotency keys of those requests, or of others that are kept."""

@@ -19,23 +19,24 @@ class Fragment(Mapping[str, Any]):
     before. Parts that are fragments, and lists of fragments, keep their own texts. Equal to any equal map.
 
     Attributes:
+        whole: what it holds, as it was given: to go through that takes a tenth of the time.
         text: as it is stored; None: it has not been written yet. The store's alone.
     """
 
-    __slots__ = ("_values", "text")
+    __slots__ = ("text", "whole")
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
+        self.whole: Final = values
         self.text: str | None = None
 
     def __getitem__(self, key: str) -> Any:
-        return self._values[key]
+        return self.whole[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self.whole)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.whole)
 
 
 def fragment(values: Mapping[str, Any]) -> Fragment:

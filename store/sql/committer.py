@@ -29,7 +29,9 @@ from castiron.store.records import (
     EventDraft,
     EventRecord,
     NodeInsert,
+    NodeRecord,
     NodeUpdate,
+    RequestRecord,
 )
 from castiron.store.secrets import Sealer
 from castiron.store.sql import allocations, statements
@@ -44,6 +46,8 @@ from castiron.store.sql.rows import (
     request_row,
 )
 from castiron.store.sql.runbooks import RunbookWrite, runbook_write
+from castiron.store.sql.updates.calls import calls
+from castiron.store.sql.updates.moving import Write, node_moved, request_moved
 from castiron.transport.vocabulary import EventSeq, NodeSeq
 
 Outcome = Commit | StoreError
@@ -53,11 +57,8 @@ _REFUSALS: Final = (StaleRevision, DuplicateNode, StaleAllocation, DuplicateAllo
 """What is wrong with one change; any other error is the disk's, and hits the whole group."""
 
 
-@dataclass(frozen=True, slots=True)
-class _NodeWrite:
-    statement: str
-    row: Row
-    name: str
+_IN_ORDER: Final = frozenset({statements.INSERT_NODE, statements.UPDATE_NODE, statements.REMOVE_NODE})
+"""They take and give up names, and allocations, which only one node may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ class _Outbox:
 class _Prepared:
     """A change as rows. Only events' numbers are missing."""
 
-    node: _NodeWrite | None
-    requests: tuple[Row, ...]
+    node: Write | None
+    requests: tuple[Write, ...]
     keys: tuple[Row, ...]
     events: tuple[_Event, ...]
     outbox: _Outbox
@@ -123,7 +124,7 @@ class Committer:
         try:
             return _Prepared(
                 self._node_write(change),
-                tuple(request_row(request, self._sealer) for request in change.requests),
+                tuple(self._request_write(request, change.before.get(request.id)) for request in change.requests),
                 tuple(key_row(key) for key in change.keys),
                 _numbered(change),
                 _sorted(change),
@@ -136,18 +137,27 @@ class Committer:
         except RecursionError:
             return UnstorableValue("a map is nested too deeply to be stored")
 
-    def _node_write(self, change: Change) -> _NodeWrite | None:
+    def _node_write(self, change: Change) -> Write | None:
         if change.node is None:
             return None
         record = change.node.record
         match change.node:
             case NodeInsert():
-                return _NodeWrite(statements.INSERT_NODE, node_row(record, self._sealer), record.name)
-            case NodeUpdate():
-                row = statements.update_row(node_row(record, self._sealer), record.epoch, record.revision - 1)
-                return _NodeWrite(statements.UPDATE_NODE, row, record.name)
+                return Write(statements.INSERT_NODE, node_row(record, self._sealer), record.uuid, record.name)
+            case NodeUpdate(before=before):
+                moved = None if before is None else node_moved(record, before)
+                return moved or self._whole_node(record)
             case _:
-                return _NodeWrite(statements.REMOVE_NODE, (record.uuid, record.epoch, record.revision), record.name)
+                row = (record.uuid, record.epoch, record.revision)
+                return Write(statements.REMOVE_NODE, row, record.uuid, record.name)
+
+    def _whole_node(self, record: NodeRecord) -> Write:
+        row = statements.update_row(node_row(record, self._sealer), record.epoch, record.revision - 1)
+        return Write(statements.UPDATE_NODE, row, record.uuid, record.name)
+
+    def _request_write(self, record: RequestRecord, before: RequestRecord | None) -> Write:
+        moved = None if before is None else request_moved(record, before)
+        return moved or Write(statements.PUT_REQUEST, request_row(record, self._sealer), record.id, record.id)
 
     def _write_all(self, changes: Sequence[_Prepared]) -> list[Outcome]:
         with self._database.lock:
@@ -181,13 +191,12 @@ class Committer:
         return outcomes
 
     def _write(self, changes: Sequence[_Prepared], seq: EventSeq) -> list[Commit]:
-        # Neighbours that need the same statement share a call; their order among all node writes is kept.
         nodes = (change.node for change in changes if change.node is not None)
-        for statement, run in groupby(nodes, key=lambda node: node.statement):
-            self._write_nodes(statement, list(run))
+        for statement, writes in calls(nodes, in_order=_IN_ORDER):
+            self._write_each("node", statement, writes)
         self._write_allocations([write for change in changes for write in change.allocations])
-        if requests := [row for change in changes for row in change.requests]:
-            self._database.execute_many(statements.PUT_REQUEST, requests)
+        for statement, writes in calls(write for change in changes for write in change.requests):
+            self._write_each("request", statement, writes)
         if keys := [row for change in changes for row in change.keys]:
             self._database.execute_many(statements.PUT_KEY, keys)
         commits = _commits(changes, seq)
@@ -231,10 +240,10 @@ class Committer:
                 uuids = rows[0].uuid if len(rows) == 1 else f"one of {len(rows)}"
                 raise StaleAllocation(f"allocation {uuids} has been changed or removed since it was read")
 
-    def _write_nodes(self, statement: str, nodes: Sequence[_NodeWrite]) -> None:
-        if self._database.execute_many(statement, [node.row for node in nodes]) != len(nodes):
-            names = nodes[0].name if len(nodes) == 1 else f"one of {len(nodes)}"
-            raise StaleRevision(f"node {names} has been changed, moved or removed since it was read")
+    def _write_each(self, what: str, statement: str, writes: Sequence[Write]) -> None:
+        if self._database.execute_many(statement, [write.row for write in writes]) != len(writes):
+            names = writes[0].name if len(writes) == 1 else f"one of {len(writes)}"
+            raise StaleRevision(f"{what} {names} has been changed, moved or removed since it was read")
 
 
 def _numbered(change: Change) -> tuple[_Event, ...]:

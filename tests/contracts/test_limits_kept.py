@@ -15,6 +15,7 @@ from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES
 from tests.support.conductor_process import ConductorProcess
+from tests.support.deadline import until
 
 BMCS = 12
 AT_ONCE = 3
@@ -50,6 +51,27 @@ def test_no_more_machines_than_may_see_a_power_action_at_once() -> None:
         assert len(spans) == 2 * BMCS
         assert most_at_once(spans) == AT_ONCE
         assert client.status().queues["power_actions"].used == 0
+
+
+def test_power_actions_that_wait_for_the_rate_say_how_many_begin_before_them() -> None:
+    settings = Settings(power_action_rate_per_s=0.01, power_action_rate_burst=1)
+    with running_conductor(settings=settings) as conductor, conductor.client(timeout_s=PATIENCE_S) as client:
+        for number in range(5):
+            client.nodes.create(f"n{number}", driver="fake")
+        first, *others = [client.nodes.power(f"n{number}", "power on") for number in range(5)]
+        assert first.wait(PATIENCE_S).state == "succeeded"
+
+        until(lambda: client.status().queues["power_actions_waiting"].used == 4)
+        assert [client.requests.show(one.id).view.ahead for one in (first, *others)] == [None, 0, 1, 2, 3]
+        told = [finding.text for finding in client.nodes.explain("n4").findings if finding.code == "request.queued"]
+        assert "3 power actions begin before it" in told[0]
+        assert "so it begins in some 400 s" in told[0]
+
+        others[0].cancel()
+        until(lambda: client.requests.show(others[-1].id).view.ahead == 2)
+        assert client.status().queues["power_actions"].used == 0, "what waits holds no permit"
+        for one in others[1:]:
+            one.cancel()
 
 
 def held(client: Client, node: str, count: int) -> list[str]:

@@ -74,7 +74,7 @@ def test_we_override_what_we_say_and_no_more() -> None:
 def test_our_own_names_are_not_pyghmis() -> None:
     session = made()
     stock: Any = object.__new__(Stock)
-    own = {"_transmit", "_new_id", "_suite", "_news", "_has_left", "_again"}
+    own = {"_transmit", "_new_id", "_suite", "_news", "_has_left", "_again", "_channel", "_is_let_in"}
 
     assert own <= vars(session).keys()
     assert not any(hasattr(stock, name) for name in own)

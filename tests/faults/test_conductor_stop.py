@@ -11,6 +11,7 @@ from pathlib import Path
 import pykka
 import pytest
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
@@ -250,8 +251,8 @@ def kill_thread(name: str) -> None:
     assert set_exception(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)) == 1
 
 
-def only_ipmi(clock: Clock, settings: Settings) -> dict[str, Driver]:
-    del settings
+def only_ipmi(clock: Clock, settings: Settings, shares: Shares) -> dict[str, Driver]:
+    del settings, shares
     return {"ipmi": IPMIDriver(clock)}
 
 

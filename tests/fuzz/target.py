@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
@@ -38,9 +39,9 @@ SETTINGS = Settings(
 """Everything ends soon, and little is kept, so that what grows is seen."""
 
 
-def only_fake(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+def only_fake(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
     """Make the drivers."""
-    del settings
+    del settings, shares
     return {"fake": FakeDriver(clock)}
 
 

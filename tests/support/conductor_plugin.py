@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pykka
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.drivers.base import Call, Driver, DriverInfo, Outcome
@@ -62,8 +63,8 @@ class Plugin:
 
     driver: BuggyDriver
 
-    def make(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-        del settings
+    def make(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del settings, shares
         self.driver = BuggyDriver(clock)
         return {"fake": self.driver}
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 import pykka
 
 from castiron.actors.asking import Asked
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.core.messages import Remove
 from castiron.actors.delivery import deliver, node_not_found
 from castiron.actors.dispatch.clock import Clock
@@ -94,7 +96,7 @@ class Simulation:
             new_id=self._new_id,
             settings=replace(SETTINGS, restart_intensity=restart_intensity),
             drivers=self._drivers,
-            workers=lambda clock, settings: Workers(Shelf(), clock, settings.max_workers),
+            workers=lambda clock, settings: Workers(Shelf(), Bulkhead("steps", settings.max_workers, clock)),
             stream=self,
             lateness=Counter(),
         )
@@ -104,8 +106,8 @@ class Simulation:
     def _start(self) -> None:
         self.house = House(self._ground, self.store)
 
-    def _drivers(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-        del settings
+    def _drivers(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del settings, shares
         self.driver = BuggyDriver(clock)
         return {"fake": self.driver}
 
@@ -237,6 +239,10 @@ class Simulation:
         assert self.house.failure is None
         self._check_answers(audit)
         services = self.services
+        for request in audit.requests:
+            told = services.board.request(request.id)
+            assert told is None or replace(told, trace=request.trace) == request
+            assert told is None or [entry.word for entry in told.trace] == [entry.word for entry in request.trace]
         assert (services.permits.in_use, services.permits.waiting) == (0, 0)
         assert (services.board.waiting(), services.board.open_count()) == (0, 0)
         assert len(self._timers()) == 1  # that of the next pruning
@@ -244,7 +250,7 @@ class Simulation:
         assert {published.state.record.uuid for published in services.board.nodes()} == set(by_uuid)
         for published in services.board.nodes():
             shown, stored = published.state.record, by_uuid[published.state.record.uuid]
-            assert (shown.name, shown.revision, shown.fault) == (stored.name, stored.revision, stored.fault)
+            assert shown == stored  # changes write what has changed: all the rest must be there from before
             assert (published.state.active, published.state.queue, published.state.interrupted) == (None, (), None)
             assert published is services.board.node(shown.name)
         assert [page.state.record.name for page in services.board.page(after=None, limit=1000)] == sorted(

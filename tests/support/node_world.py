@@ -31,7 +31,7 @@ from castiron.actors.core.effects import (
     TellFleet,
 )
 from castiron.actors.core.machines.actions import EVENTS, PROVISION_SET
-from castiron.actors.core.machines.check import interval_s
+from castiron.actors.core.machines.pace import pace_of
 from castiron.actors.core.messages import (
     Direct,
     Heard,
@@ -306,7 +306,7 @@ class World:
         if state.expiry is not None:
             assert self.timers[state.expiry.ticket] == state.expiry.at
         if state.check.is_begun:
-            is_checked = bool(interval_s(state, state.check.failures, self.settings)) or bool(state.parked)
+            is_checked = bool(pace_of(state, state.check, self.settings).every_s) or bool(state.parked)
             assert is_checked == (state.check.timer in self.timers or bool(state.check.call))
             assert state.check.timer is None or state.check.call is None
         assert set(self.timers) <= live, "a timer was forgotten"

@@ -23,6 +23,8 @@ SILENT: Final = frozenset(
     {
         "power_state_at",
         "power_check_failures",
+        "power_check_pace",
+        "power_check_due_at",
         "updated_at",
         "revision",
         "active_request",

@@ -65,6 +65,24 @@ class RequesterUse(Struct, frozen=True, kw_only=True):
     """Its requests that have not ended."""
 
 
+class ShareView(Struct, frozen=True, kw_only=True):
+    """A share of workers_pool_size: what may wait for machines, receivers and strangers' code at once."""
+
+    busy: int
+    """Places that are held."""
+    limit: int
+    """Places that there are."""
+    waiting: int
+    """Pieces of work that wait for a place."""
+    left_behind: int = 0
+    """Those that have not ended in their time, and still hold a thread."""
+    spare: int = 0
+    """Threads beside the places, for what turns out to take long and for what was left behind; 0: it needs none."""
+    oldest: str = ""
+    """What has run longest: the node, and what is done; empty: nothing runs, or that is not known."""
+    oldest_s: float = 0.0
+
+
 class LagView(Struct, frozen=True, kw_only=True):
     """How long a message has waited before its turn, in the last minute; nil: none has."""
 
@@ -143,6 +161,8 @@ class StatusView(Struct, frozen=True, kw_only=True):
     """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
     queues: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
     """Whatever has a bound, and how full it is."""
+    shares: dict[str, ShareView] = field(default_factory=dict[str, ShareView])
+    """The shares of workers_pool_size, by name."""
     requesters: list[RequesterUse] = field(default_factory=list[RequesterUse])
     """The five identities that have used most of what they may."""
     mailboxes: dict[str, Any] = field(default_factory=dict[str, Any])

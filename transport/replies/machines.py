@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from castiron.transport.events import EventView
 from castiron.transport.vocabulary import (
     AlarmState,
+    CheckPace,
     Fault,
     OnRestart,
     Policy,
@@ -72,6 +73,9 @@ class RequestView(Struct, frozen=True, kw_only=True):
     """How often that happened."""
     position: int | None = None
     """Its place among the requests that wait for the node, from 1; nil: it does not wait."""
+    ahead: int | None = None
+    """Of one that is the node's next and waits for a permit: how many requests get theirs first, those who ask taking
+    turns; nil: it does not wait for one, or that was not looked at, as in lists."""
     aborted_by: str | None = None
     """Who wants it ended while it runs."""
     callback_urls: list[str] = field(default_factory=list[str])
@@ -160,6 +164,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
     created_at: float
     updated_at: float
     revision: int
+    power_check_pace: CheckPace = CheckPace.OFF
+    """How often it is checked, and so why."""
+    power_check_due_at: float | None = None
+    """When its next power check comes at the latest; in the past: it is under way; nil: none comes."""
     protected: bool = False
     """It is not given back, rebuilt or forgotten."""
     protected_reason: str | None = None

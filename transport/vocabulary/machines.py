@@ -85,6 +85,21 @@ class AlarmState(StrEnum):
     """Nobody knows: it could not be read, or has not been yet."""
 
 
+class CheckPace(StrEnum):
+    """How often a node's power is checked, and so why."""
+
+    OFF = "off"
+    """Not at all."""
+    USUAL = "usual"
+    """Once in its interval."""
+    AFTER_ACTION = "after action"
+    """More often: its machine's power was acted on a moment ago."""
+    SILENT = "silent"
+    """Less often: its BMC fails."""
+    FAULT = "fault"
+    """As often as a node with the fault `power failure` is tried."""
+
+
 class CheckResult(StrEnum):
     """What came of a power check."""
 

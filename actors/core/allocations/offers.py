@@ -76,6 +76,8 @@ class Offers:
         """Note how a node stands; return whether it can be had from now on, and could not before."""
         record = state.record
         entry = self._entries.get(record.uuid)
+        if entry is None and record.resource_class is None:
+            return False  # nobody can want it, however it stands
         fit = fit_of(state)
         lock_owner = None if record.lock is None else record.lock.owner
         if entry is not None and (entry.resource_class, entry.traits) != (record.resource_class, record.traits):

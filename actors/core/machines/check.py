@@ -3,7 +3,8 @@
 Each node has its own rhythm. A check is one read of the power state; it takes no permit, gives way to whoever asks for
 something, and writes nothing when it finds what is on record. A machine that is found otherwise is followed, or driven
 back where the settings say so. A BMC that stays silent is asked less and less often, then put into maintenance with the
-fault `power failure`, and taken out of it by its next answer; maintenance that was set by hand is left alone.
+fault `power failure`, and taken out of it by its next answer; maintenance that was set by hand is left alone. How often
+is `pace`'s to say.
 
 Pure. May come in: a rule of the check. Must not: what an action does about a power state.
 """
@@ -12,16 +13,18 @@ from typing import Final
 
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CallDriver, CancelTimer, Checked, SetTimer
+from castiron.actors.core.machines.pace import due, is_settling, pace_of, usual_s
 from castiron.actors.core.messages import Heard, TimerDue
 from castiron.actors.core.requests import tracing
-from castiron.actors.core.state import Check, NodeState, Ticket
+from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower, NotDone
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
 from castiron.store.records.copying import replace
-from castiron.transport.errors import BMCFault, CastironError
+from castiron.transport.errors import BMCFault, CastironError, DeadlineExceeded
 from castiron.transport.verbs import NodePowerSet, arguments_of, tag_of
 from castiron.transport.vocabulary import (
+    CheckPace,
     CheckResult,
     EventType,
     Fault,
@@ -32,33 +35,8 @@ from castiron.transport.vocabulary import (
     RequestState,
 )
 
-JITTER: Final = 0.05
-"""Of the interval, by how much a check may come early, so that checks that once coincided drift apart. Never late: the
-check keeps the session to the BMC alive."""
-
 REQUESTER: Final = "power check"
 """Who asks for a power action that the settings demand."""
-
-
-def interval_s(state: NodeState, failures: int, settings: Settings) -> float:
-    """Return the seconds from one check to the next, as the node stands; 0.0: it is not checked.
-
-    Args:
-        failures: checks in a row that got no power state.
-    """
-    record = state.record
-    if state.leaving or record.fault is Fault.ACTOR_FAILURE:
-        return 0.0
-    if record.maintenance and record.fault is Fault.POWER_FAILURE:
-        return settings.power_failure_recovery_interval_s
-    if record.maintenance and not settings.power_check_in_maintenance:
-        return 0.0
-    own_s = record.power_check_interval_s
-    usual_s = settings.sync_power_state_interval_s if own_s is None else own_s
-    if failures <= 1:
-        return usual_s
-    most_s = max(usual_s, settings.power_check_backoff_max_s)
-    return min(usual_s * 2.0 ** min(failures - 1, 32), most_s)
 
 
 def begin(draft: Draft, settings: Settings, within_s: float | None) -> None:
@@ -78,7 +56,8 @@ def tend(draft: Draft, settings: Settings, first_within_s: float | None = None) 
     check = draft.check
     if not check.is_begun:
         return
-    every_s = interval_s(draft.state, check.failures, settings)
+    pace = pace_of(draft.state, check, settings)
+    every_s = pace.every_s
     if every_s and (check.call is not None or (check.timer is not None and every_s == check.every_s)):
         return
     if check.timer is not None:
@@ -86,21 +65,34 @@ def tend(draft: Draft, settings: Settings, first_within_s: float | None = None) 
     if not every_s:
         call = check.call if draft.state.parked else None  # somebody may wait for what it shows
         if check.every_s or call != check.call:
-            draft.check = replace(check, timer=None, call=call, every_s=0.0)
+            draft.check = replace(check, timer=None, call=call, every_s=0.0, pace=pace.kind, due_at=None)
         return
     timer = draft.ticket()
     if first_within_s is not None:
-        draft.order(_first(draft, timer, min(first_within_s, every_s)))
+        at, early_s = _first(draft, min(first_within_s, every_s))
     else:
-        draft.order(SetTimer(timer, *_next(check, every_s, draft.now)))
-    draft.check = replace(check, timer=timer, call=None, every_s=every_s)
+        at, early_s = due(pace, check, draft.now)
+    draft.order(SetTimer(timer, at, early_s))
+    draft.check = replace(check, timer=timer, call=None, every_s=every_s, pace=pace.kind, due_at=at)
 
 
 def end(draft: Draft) -> None:
     """Look after the node no more: it is being deleted."""
     if draft.check.timer is not None:
         draft.order(CancelTimer(draft.check.timer))
-    draft.check = replace(draft.check, is_begun=False, timer=None, call=None, every_s=0.0)
+    none = replace(draft.check, is_begun=False, timer=None, call=None)
+    draft.check = replace(none, every_s=0.0, pace=CheckPace.OFF, due_at=None)
+
+
+def acted(draft: Draft) -> None:
+    """Look often for a while: an action on the machine's power has just ended, however it did."""
+    draft.check = replace(draft.check, acted_at=draft.now, changed_at=draft.now)
+
+
+def answered(draft: Draft) -> None:
+    """Look soon, and as often as usual from now on: a BMC whose checks fail has just answered somebody else."""
+    if draft.check.failures:
+        draft.check = replace(draft.check, failures=0, acted_at=draft.now, changed_at=draft.now)
 
 
 def is_due(state: NodeState, message: TimerDue) -> bool:
@@ -122,8 +114,7 @@ def start(draft: Draft, message: TimerDue, settings: Settings) -> None:
     if call is None:
         draft.order(Checked(CheckResult.SKIPPED, late_s))
     else:
-        deadline = Instant(draft.now + settings.command_timeout_s)
-        draft.order(CallDriver(call, GetPower(), deadline, gives_way=True))
+        draft.order(_call(draft, call, settings))
 
 
 def look(draft: Draft, settings: Settings) -> None:
@@ -135,13 +126,13 @@ def look(draft: Draft, settings: Settings) -> None:
         draft.order(CancelTimer(check.timer))
     call = draft.ticket()
     draft.check = replace(check, timer=None, call=call, started_at=draft.now, late_s=0.0)
-    draft.order(CallDriver(call, GetPower(), Instant(draft.now + settings.command_timeout_s), gives_way=True))
+    draft.order(_call(draft, call, settings))
 
 
 def look_anew(draft: Draft, settings: Settings) -> None:
     """Look at once at a machine whose BMC has failed, and is reached in another way from now on."""
     check, record = draft.check, draft.state.record
-    is_checked = check.is_begun and interval_s(draft.state, check.failures, settings) > 0
+    is_checked = check.is_begun and pace_of(draft.state, check, settings).every_s > 0
     if is_checked and (check.failures or record.fault is Fault.POWER_FAILURE):
         overtake(draft)  # what a check under way hears comes from the old way
         draft.check = replace(draft.check, failures=0)
@@ -163,30 +154,26 @@ def heard(draft: Draft, message: Heard, settings: Settings) -> CastironError | N
         draft.order(Checked(result, draft.check.late_s))
         return None
     failure = outcome.error if isinstance(outcome, NotDone) else BMCFault("The driver gave no power state.")
+    if isinstance(failure, DeadlineExceeded) and failure.details.get("is_asked") is False:
+        overtake(draft)  # it waited for its turn here until its time was over: nothing is known of the BMC
+        return failure
     result = _failed(draft, failure, settings)
     draft.order(Checked(result, draft.check.late_s, failure))
     return failure
 
 
-def _first(draft: Draft, timer: Ticket, within_s: float) -> SetTimer:
+def _call(draft: Draft, call: Ticket, settings: Settings) -> CallDriver:
+    deadline = Instant(draft.now + settings.command_timeout_s)
+    every_s = usual_s(draft.state.record, settings)
+    next_by = Instant(draft.now + every_s) if every_s else None
+    return CallDriver(call, GetPower(), deadline, gives_way=True, next_by=next_by)
+
+
+def _first(draft: Draft, within_s: float) -> tuple[Instant, float]:
     record = draft.state.record
     was_reachable = record.power_state is not None and record.fault is None
     half_s = within_s / 2
-    return SetTimer(timer, Instant(draft.now + (half_s if was_reachable else within_s)), half_s)
-
-
-def _next(check: Check, every_s: float, now: Instant) -> tuple[Instant, float]:
-    """Return when the next check comes at the latest, and by how much it may come earlier.
-
-    An interval after the latest one began; one that took longer than that is followed by a whole interval, and never by
-    several at once. A node that was not checked before, and is from now on, is looked at now.
-    """
-    if not check.every_s:
-        return now, 0.0
-    at = check.started_at + every_s
-    if at <= now:
-        at = now + every_s
-    return Instant(at), min(every_s * JITTER, at - now)  # what is due before now would count as late
+    return Instant(draft.now + (half_s if was_reachable else within_s)), half_s
 
 
 def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: Settings) -> CheckResult:
@@ -203,7 +190,8 @@ def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: S
         return CheckResult.RECOVERED if is_back else CheckResult.AGREED
     if is_to_stay and record.power_state is not None and spare_id is not None:
         return _force(draft, seen, spare_id, settings)
-    draft.check = replace(draft.check, call=None, failures=0, forced=0)
+    changed_at = draft.now if is_settling(draft.check, draft.now) else draft.check.changed_at
+    draft.check = replace(draft.check, call=None, failures=0, forced=0, changed_at=changed_at)
     draft.record(power_state=seen, power_state_at=draft.now)
     draft.tell(EventType.POWER_STATE_CORRECTED, {"from_power": record.power_state, "power_state": seen})
     return CheckResult.RECOVERED if is_back else CheckResult.CORRECTED

@@ -5,6 +5,7 @@ views, which tell beforehand what would be refused. May come in: a new obstacle.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from castiron.actors.core.messages import Amendment
@@ -109,6 +110,7 @@ def misplaced(state: NodeState, target: ProvisionTarget) -> NodeStateInvalid | N
     )
 
 
+@cache  # of thirty states, whenever a node is shown
 def targets_of(at: ProvisionState) -> tuple[ProvisionTarget, ...]:
     """Return what may be asked of a node in a state, and becomes a request."""
     return tuple(one for one in ProvisionTarget if after(at, EVENTS_OF[one]) is not None and at not in UNDER_WAY)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from castiron.actors.core.machines.actions import POWER_SET
-from castiron.actors.core.machines.check import interval_s
+from castiron.actors.core.machines.pace import pace_of
 from castiron.actors.core.requests.tracing import Trace
-from castiron.actors.core.state import Active, NodeState
+from castiron.actors.core.state import NOT_BEGUN, Active, NodeState
 from castiron.actors.core.telling import standing
 from castiron.actors.settings import Settings
 from castiron.store.records import EventRecord, RequestRecord
 from castiron.transport.replies import Explanation, Finding
-from castiron.transport.vocabulary import EventType, Fault, Instant, TraceWord
+from castiron.transport.vocabulary import CheckPace, EventType, Fault, Instant, TraceWord
 
 HISTORY_COUNT: Final = 100
 """Events of the node that are looked at, the latest: enough to find who set a maintenance in most lives."""
@@ -52,6 +52,8 @@ class Facts:
     permits_limit: int = 1
     power_in_use: int = 0
     """Of the permits: those of power actions, where the settings have a bound for these."""
+    permits_ahead: int | None = None
+    """Requests that get a permit before the node's next; None: it does not wait for one."""
     trouble: BMCTrouble | None = None
 
 
@@ -60,7 +62,7 @@ def explain(facts: Facts) -> Explanation:
     record = facts.state.record
     findings = [finding for find in FINDINGS for finding in find(facts)]
     if not findings:
-        text = f"Nothing is in {record.name}'s way, and nothing is asked of it."
+        text = f"Nothing is in {record.name}'s way, and nothing is asked of it.{_next_check(facts)}"
         findings = [Finding(code="node.idle", text=text)]
     return Explanation(node=record.name, node_uuid=record.uuid, findings=findings)
 
@@ -192,7 +194,7 @@ def _failed(facts: Facts) -> Iterator[Finding]:
 def _power(facts: Facts) -> Iterator[Finding]:
     state = facts.state
     seen, at = state.record.power_state, state.power_state_at
-    every_s = interval_s(state, 0, facts.settings)
+    every_s = pace_of(state, NOT_BEGUN, facts.settings).every_s
     if seen is None:
         yield Finding(code="power_state.unknown", text="Its power state is not known.", since=at)
     elif at is not None and every_s and facts.now - at > OLD_CHECKS * every_s:
@@ -202,11 +204,29 @@ def _power(facts: Facts) -> Iterator[Finding]:
 
 def _unchecked(facts: Facts) -> Iterator[Finding]:
     state = facts.state
-    if not interval_s(state, state.check.failures, facts.settings):
+    if not pace_of(state, state.check, facts.settings).every_s:
         yield Finding(
             code="check.off",
             text="Its power state is not checked: the settings, or its own interval, or its maintenance say so.",
         )
+
+
+def _paced(facts: Facts) -> Iterator[Finding]:
+    """Tell of a node that is checked more or less often than usual."""
+    check = facts.state.check
+    slower = {CheckPace.SILENT: f"{check.failures} in a row have failed", CheckPace.FAULT: "it has a fault"}
+    details = {"pace": check.pace.value, "every_s": check.every_s, "due_at": check.due_at}
+    if check.pace in slower:
+        yield Finding(
+            code="check.slower",
+            text=f"Its power is checked less often, because {slower[check.pace]}: "
+            f"each {check.every_s:g} s or a little sooner.{_next_check(facts)}",
+            advice="Its first answer makes checks as frequent as usual; a request asks the BMC at once.",
+            details=details,
+        )
+    elif check.pace is CheckPace.AFTER_ACTION:
+        text = f"Its power is checked more often for a while, because it was acted on.{_next_check(facts)}"
+        yield Finding(code="check.faster", text=text, since=check.acted_at, details=details)
 
 
 def _failing(facts: Facts) -> Iterator[Finding]:
@@ -249,9 +269,19 @@ FINDINGS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     _failing,
     _troubled,
     _power,
+    _paced,
     _unchecked,
 )
 """Everything that can be the matter, what stands in the way most first."""
+
+
+def _next_check(facts: Facts) -> str:
+    check = facts.state.check
+    if check.due_at is None:
+        return ""
+    if check.call is not None:
+        return " A power check is under way."
+    return f" The next power check comes within {max(0.0, check.due_at - facts.now):.0f} s."
 
 
 def _limit(request: RequestRecord, now: Instant) -> str:
@@ -300,6 +330,13 @@ def _permits(facts: Facts, request: RequestRecord) -> str:
     cap = facts.settings.max_concurrent_power
     if request.verb == POWER_SET and cap and facts.power_in_use >= cap:
         return f"It waits for a permit: {facts.power_in_use} power actions run, and max_concurrent_power is {cap}."
+    rate, ahead = facts.settings.power_action_rate_per_s, facts.permits_ahead
+    if request.verb == POWER_SET and rate and ahead is not None:
+        wait_s = (ahead + 1) / rate
+        return (
+            f"It waits for a permit: {ahead} power actions begin before it, those who ask taking turns, and "
+            f"power_action_rate_per_s is {rate:g}, so it begins in some {wait_s:.3g} s."
+        )
     return "It is about to start."
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.ipmi.operations.table import steps
+from castiron.actors.drivers.ipmi.pacing.queue import Urgency
 from castiron.actors.drivers.ipmi.pending import Pending
 from castiron.actors.drivers.ipmi.sessions.codes import completion_error, nonsense, unable
 from castiron.actors.drivers.ipmi.sessions.exchange import Answer, Nonsense, Refused, Request, Steps, Unable
@@ -48,7 +49,8 @@ class BMC:
         self._services = services
         self._changed = changed
         self._where = {"node": node, "address": settings.address}
-        self._link = Link(settings, services, self, self._where)
+        self._neighbours = services.neighbourhoods.at(settings.host, settings.port, self)
+        self._link = Link(settings, services, self, self._where, self._neighbours.allowance)
         self._calls: deque[Pending] = deque()
         self._current: Pending | None = None
         self._steps: Steps | None = None
@@ -67,11 +69,26 @@ class BMC:
         """Whether it has no call; it may still log out."""
         return self._current is None and not self._calls
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a call, a login or an exchange is under way."""
+        return self._current is not None or not self._link.is_resting
+
+    @property
+    def urgency(self) -> Urgency:
+        """For whom it is asked now, or is to be next."""
+        pending = self._current or (self._calls[0] if self._calls else None)
+        if pending is None or pending.call.gives_way:
+            return Urgency.CHECK
+        return Urgency.READING if pending.call.steps_aside else Urgency.USER
+
     def due_at(self) -> Instant | None:
         """Return when `expire` is to be called, or None."""
         current, due_at = self._current, self._link.due_at
+        if not self._calls and self._postponed is None and due_at is not None:  # as it is between checks, and in one
+            return due_at if current is None else min(due_at, current.call.deadline)
         if current is None and not self._calls:
-            return due_at  # as it is between two checks
+            return due_at
         times = [pending.call.deadline for pending in self._calls]
         if current is not None:
             times.append(current.call.deadline)
@@ -91,10 +108,13 @@ class BMC:
             message = f"{MAX_WAITING} calls wait for {self._settings.address}. Try again later."
             pending.end(NotDone(error=BMCBusy(message, details=self._where), applied=Applied.NO))
             return
-        if not (pending.call.gives_way or pending.call.steps_aside):
+        is_users = not (pending.call.gives_way or pending.call.steps_aside)
+        if is_users:
             self._make_way()
         self._line_up(pending)
         self._services.counters.waiting += 1
+        if is_users:
+            self._link.hasten()
         self._settle()
 
     def refuse_waiting(self, error: BMCError) -> None:
@@ -125,6 +145,10 @@ class BMC:
 
     # What the engine tells.
 
+    def turn(self) -> None:
+        """Begin with what had to wait for others, if it is still to be done."""
+        self._settle()
+
     def receive(self, datagram: bytes) -> None:
         """Take a datagram from the BMC's address."""
         self._link.receive(datagram)
@@ -142,10 +166,13 @@ class BMC:
 
     def expire(self, now: Instant) -> None:
         """Do what is due by then; see Engine.expire."""
+        due_at = self.due_at()
+        if not self._calls and due_at is not None and due_at > now:
+            return self._changed(self)  # an answer came before its time was over, as nearly always
         self._end_late(now)
         if self._link.due_at is not None and self._link.due_at <= now:
             self._link.expire()
-        self._settle()
+        return self._settle()
 
     # What the link tells.
 
@@ -156,7 +183,7 @@ class BMC:
             return
         try:
             request = at.send(answer)
-            if pending.call.steps_aside and self._calls:
+            if pending.call.steps_aside and (self._calls or not self._services.pacer.is_clear):
                 self._step_aside(pending, at, request)
             else:
                 self._ask(pending, request)
@@ -198,14 +225,35 @@ class BMC:
     def _settle(self) -> None:
         """Start what can start, then let the engine look."""
         self._resume()
-        while self._is_ready():
+        while self._is_ready() and self._may_begin():
             if self._link.phase is Phase.DOWN:
                 self._link.open()
                 break
             self._start(self._take_waiting())
         if self._settings.on_demand and not self._calls and self._current is None and self._link.is_idle:
             self._link.close()
+        if not (self._neighbours.is_alone or self.is_asking):
+            self._neighbours.leave(self)
         self._changed(self)
+
+    def _may_begin(self) -> bool:
+        """Return whether it is its turn, among those who ask the same address and among all; else it waits for that."""
+        neighbours, services = self._neighbours, self._services
+        own, all_ = neighbours.allowance, services.datagrams
+        if own.used <= own.clear_to and all_.used <= all_.clear_to and services.pacer.is_clear and neighbours.is_alone:
+            return True  # as nearly always
+        wait_s = own.wait_s(services.now())
+        if wait_s:
+            self._ready_at = Instant(services.now() + wait_s)
+            return False
+        urgency = self.urgency
+        is_inside = neighbours.is_alone or neighbours.enter(self, urgency)
+        return is_inside and services.pacer.may_begin(self, urgency)
+
+    def _overdrawn_s(self) -> float:
+        """Return how long nothing more may be asked of the address."""
+        allowance = self._neighbours.allowance
+        return 0.0 if allowance.used <= allowance.clear_to else allowance.wait_s(self._services.now())
 
     def _line_up(self, pending: Pending) -> None:
         """Have a call wait: behind all others, but those that step aside for it."""
@@ -243,6 +291,7 @@ class BMC:
     def _start(self, pending: Pending) -> None:
         is_fresh = self._services.now() - self._link.heard_at < self._services.timing.fresh_s
         self._current = pending
+        self._link.next_by = pending.call.next_by or self._link.next_by
         self._services.counters.in_flight += 1
         left_at, pending.left_at = pending.left_at, None
         if left_at is not None:
@@ -261,9 +310,10 @@ class BMC:
         self._ask(pending, replace(request, after_s=0))
 
     def _ask(self, pending: Pending, request: Request) -> None:
-        if request.after_s:
+        after_s = request.after_s or self._overdrawn_s()
+        if after_s:
             self._postponed = request
-            self._resume_at = Instant(self._services.now() + request.after_s)
+            self._resume_at = Instant(self._services.now() + after_s)
             return
         left = self._link.ask(request)
         if not left and request.once:
@@ -294,7 +344,8 @@ class BMC:
         if self._link.is_unanswered:
             message = f"{self._settings.address} did not answer in time. Check its address and the network."
             return BMCUnreachable(message, details=self._where)
-        return DeadlineExceeded(f"{self._settings.address} could not be asked in time.", details=self._where)
+        message = f"{self._settings.address} could not be asked in time."
+        return DeadlineExceeded(message, details={**self._where, "is_asked": False})
 
     def _queued(self, pending: Pending) -> DeadlineExceeded:
         details = {**self._where, "deadline_at": pending.call.deadline}

@@ -13,15 +13,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, DriverInfo, NotDone, Outcome
 from castiron.actors.drivers.ipmi.engine import Engine, stopping
-from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS
+from castiron.actors.drivers.ipmi.pacing.limits import Limits
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.actors.drivers.ipmi.wire.names import Lookup, ask_resolver
+from castiron.actors.drivers.ipmi.wire.names import Lookup, ask_resolver, start_in, start_thread
 from castiron.actors.drivers.ipmi.wire.network import SocketFactory, UDPNetwork
 from castiron.transport.vocabulary import Applied, NodeUUID
 
@@ -41,10 +43,11 @@ class IPMIDriver:
 
     Args:
         clock: whose time deadlines are in.
-        max_logins: logins at once.
+        limits: how much at once.
         timing: how long silence is borne.
         make_socket: makes the UDP sockets.
-        lookup: resolves a host name, blocking, on a thread of its own.
+        lookup: resolves a host name, blocking.
+        look_ups: whose threads that is done on; None: one of its own for each.
         rng: session ids and jitter; the keys' randomness is always the operating system's.
     """
 
@@ -54,10 +57,11 @@ class IPMIDriver:
         self,
         clock: Clock,
         *,
-        max_logins: int = DEFAULT_MAX_LOGINS,
+        limits: Limits | None = None,
         timing: Timing | None = None,
         make_socket: SocketFactory | None = None,
         lookup: Lookup = ask_resolver,
+        look_ups: Bulkhead | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._clock = clock
@@ -67,9 +71,10 @@ class IPMIDriver:
             network=self._network,
             post=self._post,
             timing=timing or Timing(),
-            max_logins=max_logins,
+            limits=limits or Limits(),
             rng=rng or random.SystemRandom(),
             lookup=lookup,
+            start=start_thread if look_ups is None else partial(start_in, look_ups),
         )
         self._inbox: deque[Callable[[], None]] = deque()
         self._is_awake = False
@@ -166,11 +171,9 @@ class IPMIDriver:
     def _turn(self) -> None:
         ready = self._epoll.poll(self._patience_s())
         self._beats += 1
-        for fileno, _ in ready:
-            index = self._sockets.get(fileno)
-            if index is not None:
-                for receiver, datagram in self._network.read(index):
-                    self._engine.receive(receiver, datagram)
+        arrived = [self._network.read(self._sockets[fileno]) for fileno, _ in ready if fileno in self._sockets]
+        for receiver, datagram in chain.from_iterable(arrived):
+            self._engine.receive(receiver, datagram)
         # First awake, then the inbox: what is put in from here on wakes the next turn.
         self._is_awake = False
         for _ in range(min(len(self._inbox), MAX_INBOX_BATCH)):

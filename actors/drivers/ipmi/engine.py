@@ -16,8 +16,12 @@ from castiron.actors.drivers.base import Call, NotDone, Outcome, Target
 from castiron.actors.drivers.generations import Generations, superseded
 from castiron.actors.drivers.ipmi.bmc import BMC
 from castiron.actors.drivers.ipmi.counters import Counters
+from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
+from castiron.actors.drivers.ipmi.pacing.limits import BURST_S, LEAST_BURST, Limits
+from castiron.actors.drivers.ipmi.pacing.neighbours import Neighbourhoods
+from castiron.actors.drivers.ipmi.pacing.pacer import Pacer
 from castiron.actors.drivers.ipmi.pending import Pending
-from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS, Logins
+from castiron.actors.drivers.ipmi.sessions.logins import Logins
 from castiron.actors.drivers.ipmi.sessions.services import Services
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import Settings, read_settings
@@ -61,7 +65,7 @@ class Engine:
         network: the sockets, or what stands for them.
         post: runs a call on the engine's thread; any thread may use it.
         timing: how long silence is borne.
-        max_logins: logins at once.
+        limits: how much at once.
         rng: session ids and jitter.
         lookup: resolves a host name, blocking.
         start: runs a look-up beside the engine's thread.
@@ -74,12 +78,14 @@ class Engine:
         network: Network,
         post: Callable[[Callable[[], None]], object],
         timing: Timing,
-        max_logins: int = DEFAULT_MAX_LOGINS,
+        limits: Limits,
         rng: random.Random,
         lookup: Lookup = ask_resolver,
         start: Callable[[Callable[[], None]], None] = start_thread,
     ) -> None:
         self.counters = Counters()
+        self._timers: Timers[BMC | Pacer | Logins] = Timers()
+        datagrams = Allowance(limits.datagrams_per_s, max(LEAST_BURST, limits.datagrams_per_s * BURST_S), now())
         names = Names(now=now, post=post, lookup=lookup, start=start, ended=self._count_lookup)
         self._services = Services(
             now=now,
@@ -87,7 +93,10 @@ class Engine:
             counters=self.counters,
             network=network,
             names=names,
-            logins=Logins(max_logins),
+            logins=Logins(now, limits, self._timers.arm),
+            pacer=Pacer(now, datagrams, self._timers.arm),
+            datagrams=datagrams,
+            neighbourhoods=Neighbourhoods(limits, now),
             jitter=random.Random(rng.getrandbits(64)),  # noqa: S311 - no secret; asking the kernel is a call each time
             new_session_id=partial(rng.randrange, 1, 2**32 - 1),
         )
@@ -96,7 +105,6 @@ class Engine:
         """Logins beside a node's own, with other credentials. They leave by themselves."""
         self._leaving: set[BMC] = set()
         self._generations = Generations()
-        self._timers: Timers[BMC] = Timers()
         self._is_stopping = False
 
     def take(self, call: Call, done: Callable[[Outcome], None]) -> None:
@@ -144,8 +152,8 @@ class Engine:
             now: until when silence is judged. All that arrived before must have been received: what nobody has read
                 yet is no silence.
         """
-        while (bmc := self._timers.pop_due(now)) is not None:
-            self._guard(bmc, partial(bmc.expire, now))
+        while (holder := self._timers.pop_due(now)) is not None:
+            self._guard(holder, partial(holder.expire, now))
 
     def stop(self) -> None:
         """End all calls, begin all logouts, and take nothing more. Idempotent."""
@@ -155,12 +163,19 @@ class Engine:
             self._retire(bmc, stopping())
 
     def snapshot(self) -> Mapping[str, int]:
-        """Return what it has counted, and two gauges of now. Any thread.
+        """Return what it has counted, and gauges of now. Any thread.
 
-        logging_in: BMCs that hold a place to log in. login_queue: those that have answered, and wait for one.
+        logging_in: BMCs that hold a place to log in. login_queue: those that have answered, and wait for one. paced:
+        those that wait for others' datagrams. datagrams_per_s: what leaves a second.
         """
-        logins = self._services.logins
-        return {**self.counters.snapshot(), "logging_in": logins.in_use, "login_queue": logins.waiting}
+        logins, pacer = self._services.logins, self._services.pacer
+        return {
+            **self.counters.snapshot(),
+            "logging_in": logins.in_use,
+            "login_queue": logins.waiting,
+            "paced": pacer.waiting,
+            "datagrams_per_s": round(pacer.per_s()),
+        }
 
     @property
     def is_finished(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.drivers.base import Call, DriverInfo, Outcome
 from castiron.actors.drivers.ipmi.engine import Engine
-from castiron.actors.drivers.ipmi.sessions.logins import DEFAULT_MAX_LOGINS
+from castiron.actors.drivers.ipmi.pacing.limits import Limits
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.ipmi.settings import check
 from castiron.actors.drivers.ipmi.wire.names import Lookup
@@ -36,7 +36,7 @@ class InlineIPMIDriver:
         clock: what runs everything.
         network: where datagrams go; it hands what comes back to `deliver`.
         rng: session ids and jitter.
-        max_logins: logins at once.
+        limits: how much at once.
         timing: how long silence is borne.
         lookup: resolves a host name, at once; none is known unless given.
     """
@@ -49,7 +49,7 @@ class InlineIPMIDriver:
         network: Network,
         *,
         rng: random.Random,
-        max_logins: int = DEFAULT_MAX_LOGINS,
+        limits: Limits | None = None,
         timing: Timing | None = None,
         lookup: Lookup = _no_names,
     ) -> None:
@@ -59,7 +59,7 @@ class InlineIPMIDriver:
             network=network,
             post=self._post,
             timing=timing or Timing(),
-            max_logins=max_logins,
+            limits=limits or Limits(),
             rng=rng,
             lookup=lookup,
             start=_at_once,

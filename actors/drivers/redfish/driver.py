@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from castiron.actors.dispatch.bulkhead import Bulkhead, Ended
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, DriverInfo, Outcome, Target
 from castiron.actors.drivers.generations import Generations, superseded
@@ -25,10 +26,10 @@ from castiron.actors.drivers.redfish.wire.tls import Contexts
 from castiron.transport.errors import ArgumentInvalid, BMCBusy, BMCError, BMCFault, BMCUnreachable
 from castiron.transport.vocabulary import NodeUUID
 
-DEFAULT_MAX_CALLS: Final = 16
+MAX_CALLS: Final = 16
 """Quick calls at once: at 10 ms each, 1,600 a second."""
 
-DEFAULT_MAX_SLOW_CALLS: Final = 64
+MAX_SLOW_CALLS: Final = 64
 """Calls at once that are known to take long; as many threads sleep in one read each."""
 
 MAX_KEPT: Final = 1024
@@ -47,8 +48,8 @@ class RedfishDriver:
 
     Args:
         clock: whose time deadlines are in.
-        max_calls: BMCs that are asked at once.
-        max_slow_calls: those beside them that are known to be slow, or asked what takes long.
+        pool: where calls block: its places are BMCs that are asked at once, and those beside them that are known to be
+            slow, or are asked what takes long; None: one of its own.
         max_kept: connections that are kept between calls.
     """
 
@@ -58,12 +59,11 @@ class RedfishDriver:
         self,
         clock: Clock,
         *,
-        max_calls: int = DEFAULT_MAX_CALLS,
-        max_slow_calls: int = DEFAULT_MAX_SLOW_CALLS,
+        pool: Bulkhead | None = None,
         max_kept: int = MAX_KEPT,
     ) -> None:
         self.clock = clock
-        self.pool: Bulkhead = Bulkhead("redfish", max_calls, clock, long_limit=max_slow_calls)
+        self.pool: Bulkhead = pool or Bulkhead("redfish_calls", MAX_CALLS, clock, long_limit=MAX_SLOW_CALLS)
         self._tally = Tally()
         self._world = World(clock, Contexts(), self._tally)
         self._max_kept = max_kept

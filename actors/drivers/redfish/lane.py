@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
-from castiron.actors.dispatch.bulkhead import LONG_S, Ended, Forgo, NotBegun, Overdue, Pool
+from castiron.actors.bulkheads.pieces import LONG_S, Ended, Forgo, NotBegun, Overdue, Pool
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.drivers.base import Call, Done, NotDone, Outcome
 from castiron.actors.drivers.redfish.operations.table import LONG, carry_out
@@ -206,6 +206,7 @@ class Lane:
             partial(self._keeper.worked, self, pending),
             deadline=call.deadline,
             is_long=is_long,
+            about=call.target.node,
         )
         if pending.is_told:  # it was ended while it was on its way there
             pending.forgo()
@@ -220,7 +221,9 @@ class Lane:
             session.close_line()
             left(Ended())
         else:
-            self._keeper.pool.submit(session.log_out, left, deadline=deadline, is_long=self._is_slow)
+            self._keeper.pool.submit(
+                session.log_out, left, deadline=deadline, is_long=self._is_slow, about=self._where["node"]
+            )
 
     def _make_way(self, todo: Todo) -> None:
         """End the calls that nobody waits for; an exchange that is under way goes on to its end without them."""

@@ -13,6 +13,8 @@ from typing import Final
 
 from castiron.actors.allocations.seating import seat_keeper
 from castiron.actors.bulk.bulks import Bulks
+from castiron.actors.bulkheads.shares import Shares
+from castiron.actors.bulkheads.threads import Source
 from castiron.actors.conductor import MakeDrivers
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
@@ -21,8 +23,7 @@ from castiron.actors.drivers.base import Driver
 from castiron.actors.executors.opening import open_engines
 from castiron.actors.fleet import seat_fleet
 from castiron.actors.metrics.happenings import Happenings
-from castiron.actors.nodes.permits import Permits
-from castiron.actors.nodes.place import caps_of
+from castiron.actors.nodes.place import open_permits
 from castiron.actors.periodics.periodics import Periodics
 from castiron.actors.pruning import Pruning, Reading
 from castiron.actors.published.board import Board
@@ -86,6 +87,23 @@ class MortalClock:
             call()
 
 
+class Moments:
+    """The home of bulkheads in virtual time: what they have is carried out at once, before time goes on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def serve(self, source: Source) -> None:
+        """Begin what a source has in the next moment, and go on until it has no more; see `Home`."""
+        self._clock.call_at(self._clock.now(), partial(self._work, source))
+
+    def _work(self, source: Source) -> None:
+        piece = source.begin()
+        while piece is not None:
+            piece.run()
+            piece = source.go_on(piece)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """What a conductor stands on, and what outlives it."""
@@ -147,18 +165,19 @@ class House:
         happenings = Happenings(Herald(board, ground.stream).landed)
         self.writer = SimWriter(store.committer, self.dispatcher, happenings.landed)
         archive = SimArchive(store, self.writer, self.dispatcher)
-        self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings)
+        shares = Shares(ground.settings, self._clock, home=Moments(self._clock))
+        self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings, shares)
         self.services = Services(
             workers=ground.workers(self._clock, ground.settings),
-            engines=open_engines(ground.settings, start=self._take_turns),
+            engines=open_engines(ground.settings, shares),
             tokens=Tokens(store.seal, store.open_sealed),
-            periodics=Periodics(self._clock, ground.settings, ground.rng, board, drivers=self.drivers),
+            periodics=Periodics(self._clock, ground.settings, ground.rng, board, shares=shares, drivers=self.drivers),
             runbooks=Runbooks(store.runbooks()),
             conductor=store.conductor,
             clock=self._clock,
             dispatcher=self.dispatcher,
             writer=self.writer,
-            permits=Permits(ground.settings.max_running_actions, caps_of(ground.settings)),
+            permits=open_permits(ground.settings, self._clock),
             gate=Gate(ground.settings, board),
             drivers=self.drivers,
             board=board,
@@ -193,6 +212,7 @@ class House:
             tally=self.tally,
             archive=archive,
             boot_id=ground.new_id(),
+            shares=shares,
             bulks=self.bulks,
             happenings=happenings,
         )  # without a door and a watch: nobody can ask for hello or status here
@@ -237,10 +257,6 @@ class House:
             nursery.raise_node(state, services.board.seq)
         seat_fleet(services, nursery, self.kin.fleet, self.tally, self._fail)
         seat_keeper(services, self.kin.keeper, self.tally, self._fail, store.allocations())
-
-    def _take_turns(self, work: Callable[[], None]) -> None:
-        """Let an executor take its turns, before time goes on."""
-        self._clock.call_at(self._clock.now(), work)
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason

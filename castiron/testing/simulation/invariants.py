@@ -85,6 +85,7 @@ INVARIANTS: Final[Mapping[str, tuple[str, Judge]]] = MappingProxyType(
         "answers": ("every question is answered once", conductor.every_question_is_answered_once),
         "truth": ("a power request that succeeded is true", requests.success_is_true),
         "noticed": ("a change behind our back is one event within one interval", checks.changes_are_noticed),
+        "paced": ("a healthy BMC is asked often enough, a silent one seldom", checks.checks_are_paced),
         "faults": ("a BMC that stays silent becomes a fault", checks.silence_becomes_a_fault),
         "recovery": ("a node recovers once its BMC answers", checks.faults_are_left),
         "records": ("in the end each record says what its machine does", checks.records_are_true),

@@ -4,6 +4,7 @@ They outlive every conductor. What is wrong with a BMC is its `faults`; a hand o
 of a conductor comes in here.
 """
 
+from array import array
 from collections.abc import Iterable
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -41,6 +42,7 @@ class Machine:
         bmc: its BMC.
         powers: its power states, the oldest first; each holds until the next begins.
         lies: when its BMC told a wrong power state.
+        asked: when something reached its BMC, or would have, were it not silent.
     """
 
     def __init__(self, number: int, driver: str, rng: Random) -> None:
@@ -50,6 +52,7 @@ class Machine:
         self.host = f"127.1.{number // PER_BLOCK}.{number % PER_BLOCK + 1}"
         self.powers = [Power(0.0, PowerState.OFF, by_hand=False)]
         self.lies: list[float] = []
+        self.asked = array("d")
         self._session = Session.outside(SOURCE, 0.0)
         self._session.privilege = Privilege.ADMINISTRATOR
 
@@ -86,6 +89,7 @@ class Machine:
 
     def receive(self, datagram: bytes, source: tuple[str, int], now: float) -> Answers:
         """Take a datagram; see BMC.receive."""
+        self.asked.append(now)
         self._settle(now)
         lies_left = self.bmc.faults.wrong_power_count
         answers = self.bmc.receive(datagram, source, now)
@@ -98,6 +102,7 @@ class Machine:
         Returns:
             After how many seconds the answer comes, and the answer; None: none comes.
         """
+        self.asked.append(now)
         self._settle(now)
         device = self.bmc.device
         faults, rng = device.faults, device.rng

@@ -12,12 +12,14 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import UUID
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.core.views import event_view
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
 from castiron.actors.drivers.ipmi.wire.address import SocketAddress
+from castiron.actors.drivers.registry import ipmi_limits
 from castiron.actors.settings import Settings
 from castiron.store.store import Store
 from castiron.testing.simulation.direct import DirectDriver
@@ -246,9 +248,10 @@ class Simulation:
         if self.house is not None:
             self.house.writer.is_full = self._disk_full_since is not None
 
-    def _drivers(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+    def _drivers(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del shares  # nothing here blocks
         network = SimNetwork(clock, self._responders)
-        ipmi = InlineIPMIDriver(clock, network, rng=self._engine_rng, max_logins=settings.ipmi_max_logins)
+        ipmi = InlineIPMIDriver(clock, network, rng=self._engine_rng, limits=ipmi_limits(settings))
         network.driver = ipmi
         return {"direct": DirectDriver(clock, self._by_address), "ipmi": ipmi}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, Driver, Outcome, SetPower
@@ -26,8 +27,8 @@ class Blocking(FakeDriver):
         super().submit(call, done)
 
 
-def blocking_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-    del settings
+def blocking_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+    del settings, shares
     return {"fake": Blocking(clock)}
 
 

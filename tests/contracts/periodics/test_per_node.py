@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 import castiron
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
@@ -113,9 +114,9 @@ class Metered(FakeDriver):
 def test_a_drivers_own_is_for_its_own_nodes_and_one_that_hangs_holds_up_no_other() -> None:
     made: list[Metered] = []
 
-    def drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+    def drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
         made.append(Metered(clock))
-        return {**impatient_drivers(clock, settings), "fake": made[0]}
+        return {**impatient_drivers(clock, settings, shares), "fake": made[0]}
 
     with (
         running_conductor(drivers=drivers, settings=Settings(periodic_max_workers=1)) as conductor,

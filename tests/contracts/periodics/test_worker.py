@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from futurist import periodics as futurist
 
-from castiron.actors.dispatch.bulkhead import Bulkhead
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.periodics.declaring import NeverAgain, is_periodic, periodic
 from castiron.actors.periodics.worker import PeriodicWorker

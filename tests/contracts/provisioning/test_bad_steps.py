@@ -66,6 +66,8 @@ def test_steps_that_hang_leave_their_places_to_others(begin: Begin) -> None:
     story.ended(story.move("n2", "deploy", ["test.nap"]))
 
     story.ended(hangs, "failed")
+    share = story.client.status().shares["steps"]
+    assert (share.busy, share.left_behind, share.limit, share.oldest) == (0, 1, 1, "n1 test.hangs")
 
 
 def test_what_a_step_did_after_it_was_left_behind_is_heard_by_nobody(begin: Begin) -> None:

@@ -81,7 +81,10 @@ def scene() -> Iterator[Scene]:
     clock.stop(5)
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
 @given(answers=changes(14), requests=changes(14))
 def test_whatever_is_done_to_its_datagrams_one_bmc_suffers_and_no_other(
     scene: Scene, caplog: pytest.LogCaptureFixture, answers: list[Change], requests: list[Change]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pyghmi.ipmi.private import session as pyghmi_session
 
 from castiron.actors.drivers.base import GetPower
+from castiron.actors.drivers.ipmi.sessions.channel import Channel
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.testing import BMCFarm
 from castiron.transport.vocabulary import PowerState
@@ -196,17 +196,16 @@ def test_an_answer_that_is_genuine_and_makes_no_sense_breaks_its_own_session_onl
     hostile: Hostile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hostile.check_both()
-    stock: Any = pyghmi_session.Session
-    parse = stock._parse_ipmi_payload
+    opened = Channel.open
     struck = threading.Event()
 
-    def fail_once(session: Any, payload: Any) -> Any:
+    def fail_once(channel: Channel, datagram: bytes) -> Any:
         if not struck.is_set():
             struck.set()
-            raise IndexError("bytearray index out of range")
-        return parse(session, payload)
+            raise IndexError("index out of range")
+        return opened(channel, datagram)
 
-    monkeypatch.setattr(stock, "_parse_ipmi_payload", fail_once)
+    monkeypatch.setattr(Channel, "open", fail_once)
     ticket = hostile.caller.submit(hostile.attacked, GetPower())
 
     assert ticket.value() is PowerState.OFF  # once more, through a fresh login

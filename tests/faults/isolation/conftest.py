@@ -15,13 +15,17 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.redfish import RedfishDriver
+from castiron.actors.drivers.registry import ipmi_limits
 from castiron.actors.settings import Settings, settings_from
+from castiron.actors.settings.shares import LOOK_UPS
 from castiron.testing import BMCFarm, Faults, running_conductor
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.blocking.requests import Request
@@ -51,12 +55,12 @@ def is_ill(number: int) -> bool:
     return number % ILL_EVERY in ILL
 
 
-def patient_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
+def patient_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
     """Make drivers with few places, and patience."""
     return {
         "fake": FakeDriver(clock),
-        "ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=PATIENT),
-        "redfish": RedfishDriver(clock, max_calls=PLACES, max_slow_calls=PLACES),
+        "ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=PATIENT, look_ups=shares[LOOK_UPS]),
+        "redfish": RedfishDriver(clock, pool=Bulkhead("redfish_calls", PLACES, clock, long_limit=PLACES)),
     }
 
 

@@ -9,11 +9,14 @@ from collections.abc import Generator, Mapping
 import pytest
 
 from castiron import Conductor
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.ipmi import IPMIDriver
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
+from castiron.actors.drivers.registry import ipmi_limits
 from castiron.actors.settings import Settings
+from castiron.actors.settings.shares import LOOK_UPS
 from castiron.testing import BMCFarm, Faults, SimulatedBMC, running_conductor
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import StatusView
@@ -54,8 +57,8 @@ def conductor(farm: BMCFarm) -> Generator[Conductor]:
         yield running
 
 
-def make_drivers(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-    return {"ipmi": IPMIDriver(clock, max_logins=settings.ipmi_max_logins, timing=TIMING)}
+def make_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+    return {"ipmi": IPMIDriver(clock, limits=ipmi_limits(settings), timing=TIMING, look_ups=shares[LOOK_UPS])}
 
 
 def is_silent(number: int) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.redfish import RedfishDriver
 from tests.support.driver_calls import Caller
@@ -19,7 +20,7 @@ def clock() -> Iterator[SystemClock]:
 
 @pytest.fixture
 def driver(clock: SystemClock) -> Iterator[RedfishDriver]:
-    made = RedfishDriver(clock, max_calls=2, max_slow_calls=2)
+    made = RedfishDriver(clock, pool=Bulkhead("redfish", 2, clock, long_limit=2))
     yield made
     made.stop(2)
 

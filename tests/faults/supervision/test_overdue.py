@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Call, Done, Driver, GetPower, Outcome, SetPower
 from castiron.actors.nodes.node import NodeActor
@@ -33,8 +34,8 @@ class Forgetful(BuggyDriver):
 def test_what_nobody_ends_at_its_time_is_ended_once_and_the_past_is_fenced_off() -> None:
     made: list[Forgetful] = []
 
-    def make(clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-        del settings
+    def make(clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del settings, shares
         made.append(Forgetful(clock))
         return {"fake": made[0]}
 

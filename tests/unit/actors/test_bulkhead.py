@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from castiron.actors.dispatch.bulkhead import Bulkhead, Ended, NotBegun, Overdue
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended, NotBegun, Overdue
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.transport.vocabulary import Instant
 from tests.support.deadline import until

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Done, NotDone, Outcome
 from castiron.actors.drivers.work import Deferred, RunStep
@@ -101,10 +102,10 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def workers(clock: VirtualClock) -> Iterator[Workers]:
     GATE.clear()
-    made = Workers(Shelf(STEPS), clock, 2)
+    made = Workers(Shelf(STEPS), Bulkhead("steps", 2, clock))
     yield made
     GATE.set()
-    made.stop(1.0)
+    made.stop()
 
 
 def submit(

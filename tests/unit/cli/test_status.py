@@ -4,9 +4,10 @@ from typing import Any
 
 import msgspec
 
+from castiron.actors.settings.shares import SHARES
 from castiron.cli.conductor.status import lines
 from castiron.testing import running_conductor
-from castiron.transport.replies import Gauge, StatusView
+from castiron.transport.replies import Gauge, ShareView, StatusView
 
 
 def status() -> StatusView:
@@ -70,3 +71,29 @@ def test_slow_turns_are_named_and_what_nobody_saw_is_unknown() -> None:
     assert changed(view, slow_turns={"count": 0, "running": running})["slow turns"] == (
         "0; now: FleetActor in SetNode for 3.0 s"
     )
+
+
+def test_each_share_is_told_with_what_waits_what_hangs_and_what_has_run_longest() -> None:
+    told = changed(
+        status(),
+        shares={
+            "steps": ShareView(
+                busy=3, limit=10, waiting=2, left_behind=1, spare=66, oldest="n7 raid.build", oldest_s=95.0
+            ),
+            "logins": ShareView(busy=4, limit=256, waiting=0),
+            "redfish_calls": ShareView(busy=0, limit=80, waiting=0, spare=66),
+        },
+    )
+
+    assert told["shares"] == (
+        "steps 3 of 10, 2 waiting, 1 left behind (66 spare), the longest n7 raid.build for 1 min; "
+        "logins 4 of 256; at rest: redfish calls 80"
+    )
+
+
+def test_a_conductor_at_rest_has_all_its_shares_within_the_pool() -> None:
+    view = status()
+
+    assert {share.name for share in SHARES} == set(view.shares)
+    assert all((share.busy, share.waiting, share.left_behind) == (0, 0, 0) for share in view.shares.values())
+    assert sum(share.limit + share.spare for share in view.shares.values()) <= view.settings["workers_pool_size"]

@@ -166,6 +166,19 @@ def test_a_power_action_waits_for_the_permits_of_power_actions_too(cap: int, tol
     assert told in found(facts)["request.queued"].text
 
 
+def test_a_power_action_that_waits_for_the_rate_is_told_when_it_begins() -> None:
+    node = quiet()
+    node.submit(POWER_ON)
+    settings = replace(CHECKED, power_action_rate_per_s=50.0)
+
+    facts = facts_of(node, settings=settings, permits_ahead=312)
+    text = found(facts)["request.queued"].text
+
+    assert "312 power actions begin before it" in text
+    assert "power_action_rate_per_s is 50, so it begins in some 6.26 s." in text
+    assert "about to start" in found(facts_of(node, settings=settings))["request.queued"].text
+
+
 def queue(node: World) -> list[str]:
     return [finding.text for finding in explain(facts_of(node)).findings if finding.code == "request.queued"]
 

@@ -4,12 +4,16 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.core.provision.run import Finish, Run
-from castiron.actors.executors.engines import MAX_LEFT_BEHIND, Engines
+from castiron.actors.dispatch.virtual import VirtualClock
+from castiron.actors.executors.engines import Engines
 from castiron.actors.executors.executor import Answer
 from castiron.transport.errors import CastironError, StepFailed
 from castiron.transport.vocabulary import ProvisionState
 from tests.support.deadline import until
+
+SPARE = 5
 
 RUN = Run(stage=ProvisionState.CLEANING)
 
@@ -35,7 +39,8 @@ class World:
     def __init__(self, turn: Callable[[], object] = lambda: None, threads: int = 2) -> None:
         self.made: list[Engine] = []
         self.turn = turn
-        self.engines = Engines(self._make, threads)
+        self.bulkhead = Bulkhead("engines", threads, VirtualClock(), spare=SPARE)
+        self.engines = Engines(self._make, self.bulkhead)
         self.told: list[Any] = []
 
     def ask(self, key: str = "k") -> Any:
@@ -129,7 +134,7 @@ def test_an_engine_that_hangs_loses_its_place_when_its_list_is_given_up() -> Non
 def test_beyond_so_many_that_hang_no_turn_is_taken_and_that_is_told() -> None:
     gate = threading.Event()
     world = World(lambda: gate.wait(20), threads=1)
-    for number in range(MAX_LEFT_BEHIND):
+    for number in range(SPARE + 1):
         hand = world.ask(str(number))
         until(lambda: world.engines.counters()["running"] == 1)
         hand.close()

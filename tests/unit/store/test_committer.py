@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from castiron.store.records import (
     NodeRemove,
     NodeUpdate,
     RequestRecord,
+    TraceEntry,
 )
 from castiron.store.store import Store
 from castiron.transport.vocabulary import (
@@ -32,8 +34,9 @@ from castiron.transport.vocabulary import (
     RequestID,
     RequestState,
     Revision,
+    TraceWord,
 )
-from tests.support.store_records import counting_ids, event_of, node_uuid, plain_node, plain_request
+from tests.support.store_records import counting_ids, event_of, node_uuid, plain_node, plain_request, request_id
 
 NUMBERS = st.integers(1, 4)
 NAMES = st.sampled_from(["n1", "n2", "n3"])
@@ -103,6 +106,22 @@ def requests(draw: st.DrawFn, node: NodeRecord) -> RequestRecord:
 
 
 @st.composite
+def gone_on(draw: st.DrawFn, model: Model) -> RequestRecord:
+    """A request that is there, with something else in a few of its fields."""
+    there = draw(st.sampled_from([*model.requests.values()] or [plain_request(1)]))
+    new: dict[str, Any] = {
+        "state": draw(st.sampled_from(RequestState)),
+        "ended_at": draw(st.none() | st.floats(0, 2e9)),
+        "progress": draw(MAPS),
+        "error": draw(st.none() | st.just({"code": "bmc.fault"})),
+        "trace": (TraceEntry(word=TraceWord.STARTED, at=Instant(1.0)),),
+        "merged": draw(st.integers(0, 3)),
+        "requesters": {"somebody": None},
+    }
+    return replace(there, **{name: new[name] for name in draw(st.sets(st.sampled_from(sorted(new))))})
+
+
+@st.composite
 def changes(draw: st.DrawFn, model: Model) -> Change:
     """A change of any kind, mostly made from what is there, sometimes from what was or never has been."""
     there = model.nodes.get(node_uuid(draw(NUMBERS)))
@@ -113,24 +132,31 @@ def changes(draw: st.DrawFn, model: Model) -> Change:
     kind = draw(st.sampled_from(["insert", "update", "update", "update", "remove", "events"]))
     if kind == "events":
         return Change(events=tuple(draft for draft in events if draft.node_uuid is None))
-    attached = tuple(draw(st.lists(requests(node), max_size=2)))
+    attached = tuple(draw(st.lists(requests(node) | gone_on(model), max_size=2, unique_by=lambda one: one.id)))
+    known = {one.id: model.requests[one.id] for one in attached if one.id in model.requests and draw(st.booleans())}
     slip = draw(st.sampled_from([0, 0, 0, 0, 1, -1]))
     if kind == "insert":
         record = replace(told, name=NodeName(draw(NAMES)), revision=Revision(1), extra=draw(MAPS))
-        return Change(node=NodeInsert(record=record), requests=attached, events=events)
+        return Change(node=NodeInsert(record=record), requests=attached, before=known, events=events)
     if kind == "remove":
         record = replace(told, revision=Revision(node.revision + slip))
-        return Change(node=NodeRemove(record=record), requests=attached, events=events)
+        return Change(node=NodeRemove(record=record), requests=attached, before=known, events=events)
     record = replace(
         told,
-        name=NodeName(draw(NAMES)),
-        epoch=node.epoch + draw(st.sampled_from([0, 0, 0, 0, 0, 1])),
         revision=Revision(node.revision + 1 + slip),
-        driver_info=draw(MAPS),
-        secret_keys=frozenset(draw(st.sets(st.text(max_size=3), max_size=2))),
+        last_error=draw(st.none() | st.text(max_size=3)),
         power_state_at=draw(st.none() | st.floats(0, 2e9).map(Instant)),
     )
-    return Change(node=NodeUpdate(record=record), requests=attached, events=events)
+    if draw(st.booleans()):
+        record = replace(
+            record,
+            name=NodeName(draw(NAMES)),
+            epoch=node.epoch + draw(st.sampled_from([0, 0, 0, 0, 0, 1])),
+            driver_info=draw(MAPS),
+            secret_keys=frozenset(draw(st.sets(st.text(max_size=3), max_size=2))),
+        )
+    before = node if node is there and draw(st.booleans()) else None
+    return Change(node=NodeUpdate(record=record, before=before), requests=attached, before=known, events=events)
 
 
 def check_equal(store: Store, model: Model) -> None:
@@ -199,6 +225,19 @@ def test_the_order_among_different_kinds_of_writes_is_kept() -> None:
     assert commit_types([update, insert, remove, take_over]) == [StaleRevision, Commit, Commit, Commit]
     assert commit_types([insert, take_over, remove]) == [Commit, DuplicateNode, Commit]
     assert commit_types([insert, update, update, remove]) == [Commit, Commit, StaleRevision, StaleRevision]
+
+
+def test_what_goes_on_of_a_request_that_is_not_there_is_not_lost_in_silence() -> None:
+    node, request = plain_node(1), plain_request(1)
+    insert = Change(node=NodeInsert(record=node), requests=(request,))
+    went_on = replace(request, id=request_id(2), attempts=1)
+    unknown = Change(
+        node=NodeUpdate(record=replace(node, revision=Revision(2)), before=node),
+        requests=(went_on,),
+        before={went_on.id: replace(went_on, attempts=0)},
+    )
+
+    assert commit_types([insert, unknown]) == [Commit, StaleRevision]
 
 
 def test_a_group_of_nothing_is_nothing() -> None:

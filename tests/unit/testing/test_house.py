@@ -6,6 +6,8 @@ from random import Random
 
 import pykka
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.base import Driver
@@ -53,13 +55,13 @@ class Street:
             new_id=ids,
             settings=Settings(),
             drivers=self.drivers,
-            workers=lambda clock, settings: Workers(Shelf(), clock, settings.max_workers),
+            workers=lambda clock, settings: Workers(Shelf(), Bulkhead("steps", settings.max_workers, clock)),
             stream=self,
             lateness=Counter(),
         )
 
-    def drivers(self, clock: Clock, settings: Settings) -> Mapping[str, Driver]:
-        del settings
+    def drivers(self, clock: Clock, settings: Settings, shares: Shares) -> Mapping[str, Driver]:
+        del settings, shares
         return {"direct": DirectDriver(clock, {self.machine.bmc_address: self.machine})}
 
     def publish(self, happened: Sequence[EventView]) -> None:

@@ -24,6 +24,7 @@ from tests.unit.testing.evidence import (
     HOUR,
     NODE,
     PRESSED,
+    SILENT,
     add,
     by_hand,
     event,
@@ -198,6 +199,14 @@ def never_taken_back(evidence: Evidence) -> None:
     log(evidence, without=EventType.NODE_FAULT_CLEARED)
 
 
+def not_asked_for_long(evidence: Evidence) -> None:
+    evidence.machines[0].asked.extend((PRESSED + 2_000.0, PRESSED + 4_000.0))
+
+
+def asked_too_often_while_silent(evidence: Evidence) -> None:
+    evidence.machines[0].asked.extend(SILENT + 1.0 + number for number in range(3_600))
+
+
 def a_wrong_record(evidence: Evidence) -> None:
     evidence.nodes = [replace(evidence.nodes[0], power_state=PowerState.ON)]
 
@@ -253,6 +262,8 @@ BREAKS: list[tuple[str, Callable[[Evidence], None]]] = [
     ("noticed", noticed_wrongly),
     ("faults", no_fault),
     ("recovery", never_taken_back),
+    ("paced", not_asked_for_long),
+    ("paced", asked_too_often_while_silent),
     ("records", a_wrong_record),
     ("records", a_fault_for_nothing),
     ("rest", a_permit_is_left),

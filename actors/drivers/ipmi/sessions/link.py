@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
+from castiron.actors.dispatch.grid import after
+from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
 from castiron.actors.drivers.ipmi.sessions.codes import (
     APP,
     CIPHER_STATUSES,
@@ -19,6 +21,7 @@ from castiron.actors.drivers.ipmi.sessions.codes import (
 )
 from castiron.actors.drivers.ipmi.sessions.drops import Drop, reason
 from castiron.actors.drivers.ipmi.sessions.exchange import GET_CHASSIS_STATUS, Answer, Request
+from castiron.actors.drivers.ipmi.sessions.keeping import keepalive_at
 from castiron.actors.drivers.ipmi.sessions.services import Owner, Services
 from castiron.actors.drivers.ipmi.sessions.session import LoginRefused, News, PrivilegeRefused, Progress, Session
 from castiron.actors.drivers.ipmi.settings import Settings
@@ -56,12 +59,23 @@ class Link:
         phase: where it stands.
         due_at: when silence is to be judged, by `expire`; None for never.
         heard_at: when the BMC last said something that was understood.
+        next_by: when it is asked something again at the latest, as far as anybody has said.
     """
 
-    def __init__(self, settings: Settings, services: Services, owner: Owner, where: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        services: Services,
+        owner: Owner,
+        where: Mapping[str, Any],
+        allowance: Allowance,
+    ) -> None:
         self.phase = Phase.DOWN
         self.due_at: Instant | None = None
         self.heard_at = Instant(0.0)
+        self.next_by: Instant | None = None
+        self._allowance = allowance
+        self._is_forgetful = False
         self._settings = settings
         self._services = services
         self._owner = owner
@@ -80,6 +94,13 @@ class Link:
     def is_idle(self) -> bool:
         """Whether the session is open and nothing is being asked."""
         return self.phase is Phase.UP and self._request is None
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether nothing is under way but, maybe, a logout."""
+        return self._request is None and (
+            self.phase is Phase.UP or self.phase is Phase.DOWN or self.phase is Phase.CLOSING
+        )
 
     @property
     def is_unanswered(self) -> bool:
@@ -102,6 +123,14 @@ class Link:
         timing = self._services.timing
         self._be_patient((timing.control_wait_s,) if request.once else timing.waits_s)
         return left
+
+    def hasten(self) -> None:
+        """Ask at once what was to be asked later: somebody has come who waits for it."""
+        if self.phase is Phase.WAITING:
+            self._services.logins.ask(self._owner)
+        elif self.phase is Phase.PROBING and self._session is not None:
+            self._session.probe()
+            self._be_patient(self._services.timing.waits_s)
 
     def disown(self) -> None:
         """Let the request, if there is one, go on to its end, and keep its answer."""
@@ -152,7 +181,7 @@ class Link:
         """Take a datagram from the BMC's address; count what is not its answer. Never raises."""
         counters, session = self._services.counters, self._session
         counters.received += 1
-        heard = session.remseqnumber if session else None
+        heard = session.heard_sequence if session else None
         try:
             news = session.feed(datagram) if session else None
         except Exception as error:  # noqa: BLE001 - pyghmi raises whatever a strange packet makes it raise
@@ -234,7 +263,8 @@ class Link:
 
     def _be_idle(self) -> None:
         self._request, self._is_wanted = None, False
-        self.due_at = Instant(self._services.now() + self._services.timing.keepalive_s)
+        next_by = None if self._is_forgetful else self.next_by
+        self.due_at = keepalive_at(self._services.now(), next_by, self._services.timing)
 
     def _keep_alive(self) -> None:
         self.ask(GET_CHASSIS_STATUS)
@@ -249,7 +279,7 @@ class Link:
 
     def _wait_for_answer(self) -> None:
         wait_s = self._waits[self._tries - 1] * (1 + self._services.timing.jitter * self._services.jitter.random())
-        self.due_at = Instant(self._services.now() + wait_s)
+        self.due_at = after(Instant(self._services.now() + wait_s))
 
     def _send_again(self) -> None:
         self._tries += 1
@@ -270,6 +300,9 @@ class Link:
 
     def _break(self, error: BMCError) -> None:
         self._services.counters.sessions -= 1
+        timing = self._services.timing
+        was_idle_s = self._services.now() - self.heard_at - timing.patience_s
+        self._is_forgetful = self._is_forgetful or was_idle_s > timing.keepalive_s
         if self._session is not None:
             self._session.close()  # not waited for; if the BMC hears it, it has a free slot again
         self._go_down()
@@ -305,6 +338,8 @@ class Link:
         left = self._peer is not None and self._services.network.send(self._peer, datagram)
         if left:
             self._services.counters.sent += 1
+            self._services.datagrams.used += 1
+            self._allowance.used += 1
         else:
             self._services.counters.unsent += 1
         return left

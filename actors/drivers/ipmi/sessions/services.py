@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from castiron.actors.drivers.ipmi.counters import Counters
+from castiron.actors.drivers.ipmi.pacing.allowance import Allowance
+from castiron.actors.drivers.ipmi.pacing.neighbours import Neighbourhoods
+from castiron.actors.drivers.ipmi.pacing.pacer import Pacer
+from castiron.actors.drivers.ipmi.pacing.queue import Urgency
 from castiron.actors.drivers.ipmi.sessions.exchange import Answer
 from castiron.actors.drivers.ipmi.sessions.logins import Logins
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
@@ -26,12 +30,21 @@ class Services:
     network: Network
     names: Names
     logins: Logins
+    pacer: Pacer
+    datagrams: Allowance
+    """The pacer's: whoever sends one counts it there."""
+    neighbourhoods: Neighbourhoods
     jitter: random.Random
     new_session_id: Callable[[], int]
 
 
 class Owner(Receiver, Protocol):
     """Whose link it is. Every method is called on the engine's thread; all but these two may open or ask at once."""
+
+    @property
+    def urgency(self) -> Urgency:
+        """For whom it is used now."""
+        ...
 
     def granted(self) -> None:
         """Hand on to the link's own `granted`."""

@@ -1,4 +1,4 @@
-"""One RMCP+ session: pyghmi's framing, RAKP, AES and HMAC, driven from outside.
+"""One RMCP+ session: pyghmi's probe and login (RAKP), driven from outside, and from there a channel of our own.
 
 What is overridden is its I/O and its patience: this class has no socket, thread, timer or
 callback. Requests go out through `transmit`, datagrams come in through `feed`, which says what they meant; when to
@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 
 from pyghmi.ipmi.private import session as pyghmi_session
 
+from castiron.actors.drivers.ipmi.sessions.channel import Channel, Keys
 from castiron.actors.drivers.ipmi.sessions.codes import APP, STATUS_CIPHER_SUITE, STATUS_INTEGRITY
 from castiron.actors.drivers.ipmi.sessions.exchange import Answer, Request
 from castiron.actors.drivers.ipmi.settings import Settings
@@ -43,9 +44,9 @@ _SET_PRIVILEGE: Final = 0x3B
 _CLOSE_SESSION: Final = 0x3C
 _IPMI_V2: Final = 0x02
 
-_SUITES: Final = {17: (256, bytes([3, 4, 1]), 32, 16), 3: (1, bytes([1, 1, 1]), 20, 12)}
+_SUITES: Final = {17: (256, bytes([3, 4, 1]), 32, 16, "sha256"), 3: (1, bytes([1, 1, 1]), 20, 12, "sha1")}
 """Cipher suite → pyghmi's name of it; its authentication, integrity and confidentiality; bytes of a key exchange code
-and of an integrity check value."""
+and of an integrity check value; the hash."""
 
 _EXPECTED: Final = {"OPENSESSION": 0x11, "EXPECTINGRAKP2": 0x13, "EXPECTINGRAKP4": 0x15}
 """pyghmi's state → payload type of the answer that a login step waits for (table 13-16)."""
@@ -93,6 +94,8 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
     """
 
     netpacket: bytearray
+    k1: bytes
+    aeskey: bytes
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         """Make an object; pyghmi's own __new__ resolves names and looks for a session to share."""
@@ -117,6 +120,8 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         self._news: News | None = None
         self._has_left = False
         self._again: Callable[[], None] = self.probe
+        self._channel: Channel | None = None
+        self._is_let_in = False
         self._initsession()
 
     def probe(self) -> None:
@@ -129,6 +134,8 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         """Begin a login with a cipher suite, under a new session id. Starts over if one is under way."""
         self._again = partial(self.open, suite)
         self._suite = suite
+        self._channel = None
+        self._is_let_in = False
         self._initsession()
         self.ipmiversion = 2.0
         self.attemptedhash = _SUITES[suite][0]
@@ -136,15 +143,13 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         self._open_rmcpplus_request()
 
     def request(self, request: Request) -> bool:
-        """Send a request; return whether it left. One at a time."""
-        self._again = partial(self._ask, request.netfn, request.command, request.data, self._answered)
-        self._again()
+        """Send a request; return whether it left. One at a time, in an open session."""
+        self._ask(request.netfn, request.command, request.data)
         return self._has_left
 
     def close(self) -> None:
         """Ask the BMC to end the session."""
-        self._again = partial(self._ask, APP, _CLOSE_SESSION, struct.pack("<I", self.sessionid), self._answered)
-        self._again()
+        self._ask(APP, _CLOSE_SESSION, struct.pack("<I", self.sessionid))
 
     def resend(self) -> None:
         """Send again what was not answered, or start the login over: BMCs take no RAKP message twice.
@@ -154,17 +159,42 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         """
         self._again()
 
+    @property
+    def heard_sequence(self) -> int | None:
+        """The session sequence number that was heard last; None: nothing is numbered yet."""
+        return self.remseqnumber if self._channel is None else self._channel.heard_sequence or None
+
     def feed(self, datagram: bytes) -> News | None:
         """Take a datagram from the BMC's address; return what it meant, or None if it is to be dropped.
 
         Never sends a request's successor: pyghmi would forget it. Raises anything at all on an answer that passed
         authentication and makes no sense; the session is then of no more use if it was open, unharmed if not.
         """
+        if self._channel is not None:
+            return self._hear(self._channel, datagram)
         self._news = None
         self._has_left = False
         if self._is_expected(datagram):
             self._handle_ipmi_packet(bytearray(datagram), qent=_NOBODY)  # pyright: ignore[reportUnknownMemberType]
         return self._news or (Progress.STEPPED if self._has_left else None)
+
+    def _hear(self, channel: Channel, datagram: bytes) -> News | None:
+        """Take what comes once the keys are agreed: the answer to Set Session Privilege Level, then all others."""
+        is_message = datagram[4] == self.authtype and datagram[5] & 0x3F == 0
+        answer = channel.open(datagram) if is_message else None
+        if answer is None or self._is_let_in:
+            return answer
+        self._is_let_in = answer.code == 0
+        return Progress.LOGGED_IN if self._is_let_in else PrivilegeRefused(answer.code)
+
+    def _ask(self, netfn: int, command: int, data: bytes) -> None:
+        if self._channel is not None:
+            self._again = self._ask_again
+            self._has_left = self._transmit(self._channel.seal(netfn, command, data))
+
+    def _ask_again(self) -> None:
+        if self._channel is not None:
+            self._has_left = self._transmit(self._channel.seal_again())
 
     def _is_expected(self, datagram: bytes) -> bool:
         if datagram[4] == 0:
@@ -175,8 +205,6 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         if datagram[4] != self.authtype:
             return False
         kind = datagram[5] & 0x3F
-        if kind == 0:
-            return bool(self.sessioncontext == "ESTABLISHED")
         return kind == _EXPECTED.get(self.sessioncontext or "") and self._is_login_step(kind, datagram[_HEADER_BYTES:])
 
     def _is_login_step(self, kind: int, body: bytes) -> bool:
@@ -188,7 +216,7 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         if body[1]:
             self._news = LoginRefused(body[1])
             return False
-        _, algorithms, exchange_bytes, check_bytes = _SUITES[self._suite]
+        _, algorithms, exchange_bytes, check_bytes, _ = _SUITES[self._suite]
         if len(body) < {0x11: 36, 0x13: 40 + exchange_bytes, 0x15: 8 + check_bytes}[kind]:
             return False
         if kind == _EXPECTED["OPENSESSION"] and bytes([body[16], body[24], body[32]]) != algorithms:
@@ -196,18 +224,10 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
             return False
         return True
 
-    def _ask(self, netfn: int, command: int, data: bytes, callback: Callable[[dict[str, Any]], None]) -> None:
-        self._clear()
-        self.ipmicallback = callback
-        self._send_ipmi_net_payload(netfn, command, data, retry=True)  # pyright: ignore[reportUnknownMemberType]
-
     def _clear(self) -> None:
         # pyghmi keeps what was never answered, and would queue behind it.
         self.request_entry.clear()
         self.lastpayload = None
-
-    def _answered(self, response: dict[str, Any]) -> None:
-        self._news = Answer(response["code"], bytes(response["data"]))
 
     # What follows is called by pyghmi.
 
@@ -229,12 +249,11 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         self._news = Progress.PROBED if speaks else Progress.OUTDATED
 
     def _req_priv_level(self) -> None:
-        self._again = partial(self._ask, APP, _SET_PRIVILEGE, bytes([self.privlevel]), self._got_privilege)
-        self._again()
-
-    def _got_privilege(self, response: dict[str, Any]) -> None:
-        code = response["code"]
-        self._news = PrivilegeRefused(code) if code else Progress.LOGGED_IN
+        """Go on without pyghmi: the keys are agreed, and all that follows is a message of the session."""
+        _, _, check_bytes, name = _SUITES[self._suite][1:]
+        keys = Keys(self.sessionid, self.localsid, name, check_bytes, self.k1, self.aeskey)
+        self._channel = Channel(keys, self.seqlun)
+        self._ask(APP, _SET_PRIVILEGE, bytes([self.privlevel]))
 
     def onlogon(self, parameter: dict[str, Any]) -> None:  # noqa: ARG002 - pyghmi's text is not to be relied on
         """Take pyghmi's verdict on a login: only failures to prove the keys arrive here."""

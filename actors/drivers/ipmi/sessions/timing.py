@@ -15,10 +15,18 @@ class Timing:
     close_waits_s: tuple[float, ...] = (0.5, 0.5)
     """As waits_s, for a logout: nobody depends on its answer."""
     keepalive_s: float = 30.0
-    """Idle time after which a session is spoken to. BMCs end one after 60 s ± 3 s (IPMI v2.0, 6.12.15). Longer than the
-    usual interval of power checks, which thereby are the keepalives; short enough that one may be lost."""
+    """Idle time after which a session is spoken to, where nobody has said when it is asked something anyway. Half of
+    what BMCs bear: they end one after 60 s ± 3 s (IPMI v2.0, 6.12.15)."""
+    longest_idle_s: float = 48.0
+    """Idle time that a session is left with where an exchange is to come in time, which then is its keepalive: what is
+    left of the 57 s is enough for the exchange to be sent three times."""
     fresh_s: float = 5.0
     """A chassis control goes only into a session that was heard from this recently; else the session is tried first
     with a read, so that a BMC that has forgotten it costs a login and not an unknown outcome."""
     jitter: float = 0.25
     """Spreads retransmissions of many BMCs that fell silent at once."""
+
+    @property
+    def patience_s(self) -> float:
+        """How long a request is waited for at the most, however often it is sent."""
+        return sum(self.waits_s) * (1 + self.jitter)

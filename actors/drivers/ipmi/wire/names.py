@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.drivers.ipmi.wire.address import Address, literal_address
 from castiron.transport.vocabulary import Instant
 
@@ -52,6 +53,11 @@ def _sockaddr(sockaddr: Any) -> Any:
 def start_thread(work: Callable[[], None]) -> None:
     """Run work on a thread of its own. It ends with the process, because a resolver cannot be told to stop."""
     threading.Thread(target=work, name="castiron-names", daemon=True).start()
+
+
+def start_in(bulkhead: Bulkhead, work: Callable[[], None]) -> None:
+    """Run work in a bulkhead. What it does not begin, as at a stop, is told to nobody: nobody waits any more."""
+    bulkhead.submit(work, lambda _: None)
 
 
 @dataclass(slots=True)

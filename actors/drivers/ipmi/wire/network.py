@@ -4,7 +4,7 @@ A datagram belongs to whoever claimed its socket and sender, to nobody else; fou
 """
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from castiron.actors.drivers.ipmi.wire.address import Address, SocketAddress
@@ -113,16 +113,23 @@ class UDPNetwork:
             return False
         return True
 
-    def read(self, index: int) -> Iterator[tuple[Receiver | None, bytes]]:
-        """Yield what has arrived on a socket, up to MAX_BATCH, each with who claimed its sender (None: nobody)."""
+    def read(self, index: int) -> list[tuple[Receiver | None, bytes]]:
+        """Return what has arrived on a socket, up to MAX_BATCH, each with who claimed its sender (None: nobody).
+
+        All of it before anybody takes any of it: each call of the kernel lets other threads in, and whoever is woken by
+        the first answer would take the interpreter from us before the second.
+        """
+        arrived: list[tuple[Receiver | None, bytes]] = []
+        receive, receivers = self._sockets[index].recvfrom, self._receivers[index]
         for left in reversed(range(MAX_BATCH)):
             try:
-                datagram, sender = self._sockets[index].recvfrom(MAX_DATAGRAM_BYTES)
+                datagram, sender = receive(MAX_DATAGRAM_BYTES)
             except OSError:
-                return
-            yield self._receivers[index].get(sender), datagram
+                break
+            arrived.append((receivers.get(sender), datagram))
             if not left:
                 self._mutes[index].sample(sender)
+        return arrived
 
     def counters(self) -> Mapping[str, int]:
         """Return floods: times that a sender was muted for what it sent; muted: senders that are, now. Any thread."""

@@ -4,14 +4,19 @@ What is judged is only what can be expected: a change counts if nothing else hap
 around it.
 """
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import Final
 
+from castiron.actors.core.machines.pace import PACES
+from castiron.actors.drivers.ipmi.sessions.timing import Timing
+from castiron.actors.settings import Settings
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.judges.homes import TICK_S, Hold, machines_of
 from castiron.testing.simulation.machines import Machine
 from castiron.transport.events import EventView
-from castiron.transport.vocabulary import EventType, Fault, NodeUUID
+from castiron.transport.vocabulary import CheckPace, EventType, Fault, NodeUUID
 
 SLACK_S: Final = 1.0
 """For the way to a BMC and back, a login, and a commit."""
@@ -41,6 +46,35 @@ def changes_are_noticed(evidence: Evidence, hold: Hold) -> None:
                 states = [event.payload.get("power_state") for event in told]
                 said = f"{machine.name} was switched to {power.state} at {power.at}, and was told as {states}"
                 hold(states == [power.state], said)
+
+
+def checks_are_paced(evidence: Evidence, hold: Hold) -> None:
+    """Judge that a healthy BMC is asked at least once an interval, and a silent one no more often than is due."""
+    settings, quiet = evidence.settings, _Quiet(evidence)
+    every_s = settings.sync_power_state_interval_s
+    rarest_s = max(every_s, settings.power_check_backoff_max_s, settings.power_failure_recovery_interval_s)
+    for uuid, machine in quiet.homes.items():
+        for earlier, later in pairwise(machine.asked):
+            is_so = later - earlier <= every_s + SLACK_S
+            if is_so or quiet.is_quiet(uuid, earlier - rarest_s - every_s, later):
+                hold(is_so, f"{machine.name} was not asked anything from {earlier} to {later}")
+    addresses = {machine.bmc_address: (uuid, machine) for uuid, machine in quiet.homes.items()}
+    for span in evidence.faults:
+        if span.whose not in addresses or span.what not in _SILENCE:
+            continue
+        uuid, machine = addresses[span.whose]
+        if quiet.is_quiet(uuid, span.begin, span.end, but=span.begin):
+            asked = bisect_left(machine.asked, span.end) - bisect_left(machine.asked, span.begin)
+            most = _most_asked(settings, span.end - span.begin)
+            hold(asked <= most, f"{span.whose} was silent from {span.begin} to {span.end}, and was asked {asked} times")
+
+
+def _most_asked(settings: Settings, lasts_s: float) -> int:
+    """Return how many datagrams a BMC may be sent that is silent for so long: so many checks, each sent three times."""
+    rare_s = min(settings.sync_power_state_interval_s, settings.power_failure_recovery_interval_s)
+    least_s = rare_s * (1 - PACES[CheckPace.FAULT].jitter)
+    checks = settings.power_state_sync_max_retries + 2 + int(lasts_s / least_s)
+    return checks * len(Timing().waits_s)
 
 
 def silence_becomes_a_fault(evidence: Evidence, hold: Hold) -> None:

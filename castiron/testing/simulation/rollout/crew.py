@@ -1,4 +1,4 @@
-"""Who carries steps out in virtual time: the real workers, on the world's clock instead of on threads.
+"""Who carries steps out in virtual time: the real workers in a real bulkhead, on the world's clock instead of threads.
 
 What a step does here is its fate; what a conductor makes of that is the conductor's own. A step that hangs never ends.
 """
@@ -6,8 +6,10 @@ What a step does here is its fate; what a conductor makes of that is the conduct
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.threads import Piece, Source
 from castiron.actors.core.provision.catalogue import Arg
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.work import Deferred
@@ -59,7 +61,7 @@ class Crew:
 
     def workers(self, clock: Clock, settings: Settings) -> Workers:
         """Return the workers of one conductor: what they were at ends with its clock."""
-        return Workers(self._shelf, clock, settings.max_workers, start=partial(self._start, clock))
+        return OnClock(self._shelf, clock, settings.max_workers, self._seconds)
 
     def execute(self, context: StepContext, part: int) -> Mapping[str, Any] | None:
         """Do a step, as its fate has it."""
@@ -70,7 +72,8 @@ class Crew:
             return ["no map"]  # type: ignore[return-value]  # that is what is wrong with it
         return {"part": part}
 
-    def _start(self, clock: Clock, run: Callable[[], None], job: Job) -> None:
+    def _seconds(self, job: Job) -> float | None:
+        """Begin a step; return how long it takes, or None: for ever."""
         context, part, what = job.context, int(job.work.args["part"]), job.work.what
         if job.work.step == BLIND:
             self.blind_starts[context.node, name_of(BLIND, part)] += 1
@@ -78,9 +81,37 @@ class Crew:
             self.before(context.node, part)
         fate = self._fates.of_work(context.node, part, context.attempt)
         if what != "execute":
-            clock.call_at(Instant(clock.now() + 1.0), run)
-        elif fate.ending is not Ending.HANGS:
-            clock.call_at(Instant(clock.now() + fate.seconds), run)
+            return 1.0
+        return None if fate.ending is Ending.HANGS else fate.seconds
+
+
+class OnClock(Workers):
+    """Workers whose bulkhead is at home on a clock: a step is carried out in the moment in which it ends.
+
+    Args:
+        limit: how many steps run at once.
+        seconds: begins a step, and says how long it takes; None: for ever.
+    """
+
+    def __init__(self, shelf: Shelf, clock: Clock, limit: int, seconds: Callable[[Job], float | None]) -> None:
+        super().__init__(shelf, Bulkhead("steps", limit, clock, home=self))
+        self._clock = clock
+        self._seconds = seconds
+
+    def serve(self, source: Source) -> None:
+        """Begin what a source has; see `Home`."""
+        self._begin(source, source.begin())
+
+    def _begin(self, source: Source, piece: Piece | None) -> None:
+        if piece is None:
+            return
+        seconds = self._seconds(cast("Job", piece.about))
+        if seconds is not None:
+            self._clock.call_at(Instant(self._clock.now() + seconds), partial(self._end, source, piece))
+
+    def _end(self, source: Source, piece: Piece) -> None:
+        piece.run()
+        self._begin(source, source.go_on(piece))
 
 
 def _declared(crew: Crew) -> list[DeclaredStep]:

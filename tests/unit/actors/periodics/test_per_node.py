@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.bulkheads.pieces import Ended, NotBegun, Overdue
 from castiron.actors.core.state import NodeState
-from castiron.actors.dispatch.bulkhead import Ended, NotBegun, Overdue
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.periodics.context import NodeContext
 from castiron.actors.periodics.declaring import NeverAgain, Terms, periodic

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castiron.actors.dispatch.bulkhead import Bulkhead, Ended, NotBegun, Overdue
+from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.pieces import Ended, NotBegun, Overdue
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.periodics.declaring import NeverAgain, Terms, periodic, terms_of
@@ -40,8 +41,10 @@ class Lane:
         deadline: Instant | None = None,
         timeout_s: float | None = None,
         is_long: bool = False,
+        about: object = "",
     ) -> Callable[[], None]:
         assert deadline is None
+        assert about
         self.known_long += is_long
         if self.is_full:
             done(Ended(error=NotBegun("full")))

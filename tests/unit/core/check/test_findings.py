@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.core.machines.check import REQUESTER, interval_s
+from castiron.actors.core.machines.check import REQUESTER
+from castiron.actors.core.machines.pace import pace_of
 from castiron.actors.core.messages import Heard, Recover, Remove, SetMaintenance, TimerDue
-from castiron.actors.core.state import NodeState
+from castiron.actors.core.state import Check, NodeState
 from castiron.actors.drivers.base import Done
 from castiron.store.records import NodeLock
 from castiron.transport.vocabulary import (
@@ -165,8 +166,10 @@ def test_a_silent_bmc_is_asked_less_and_less_often_and_then_put_into_maintenance
 def test_the_interval_of_a_silent_bmc_grows_to_its_limit(failures: int) -> None:
     state = NodeState(record=plain_node())
 
-    assert interval_s(state, failures, CHECKED) == min(300.0, EVERY_S * 2 ** max(0, failures - 1))
-    assert interval_s(replace(state, record=plain_node(power_check_interval_s=900.0)), failures, CHECKED) == 900.0
+    check = Check(failures=failures)
+    assert pace_of(state, check, CHECKED).every_s == min(300.0, EVERY_S * 2 ** max(0, failures - 1))
+    rare = replace(state, record=plain_node(power_check_interval_s=900.0))
+    assert pace_of(rare, check, CHECKED).every_s == 900.0
 
 
 def test_an_answer_in_between_starts_the_count_again() -> None:
@@ -309,7 +312,8 @@ def test_where_it_is_asked_for_machines_in_maintenance_are_looked_at_and_stay_in
 
 
 def test_a_node_that_is_put_aside_or_leaves_is_not_checked() -> None:
-    assert interval_s(NodeState(record=plain_node(fault=Fault.ACTOR_FAILURE, maintenance=True)), 0, CHECKED) == 0.0
+    aside = NodeState(record=plain_node(fault=Fault.ACTOR_FAILURE, maintenance=True))
+    assert pace_of(aside, Check(), CHECKED).every_s == 0.0
     node = begun()
 
     node.tell(Remove(requester="ipc", reply_to="asked"))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from castiron.actors.core.effects import CallDriver, Checked, SetTimer
 from castiron.actors.core.machines import check as checking
-from castiron.actors.core.machines.check import interval_s
+from castiron.actors.core.machines.pace import pace_of
 from castiron.actors.core.messages import Amend, Amendment, Heard, Recover, TimerDue
-from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.state import Check, NodeState, Ticket
 from castiron.actors.drivers.base import GetPower
 from castiron.transport.vocabulary import (
     CheckResult,
@@ -92,7 +92,7 @@ def test_a_check_may_come_early_by_the_jitter_and_never_late() -> None:
 
 @pytest.mark.parametrize(("own", "expected"), [(None, EVERY_S), (7.0, 7.0), (0.0, 0.0)])
 def test_a_nodes_own_interval_goes_before_the_conductors(own: float | None, expected: float) -> None:
-    assert interval_s(NodeState(record=plain_node(power_check_interval_s=own)), 0, CHECKED) == expected
+    assert pace_of(NodeState(record=plain_node(power_check_interval_s=own)), Check(), CHECKED).every_s == expected
 
 
 def test_an_interval_of_nothing_means_no_checks() -> None:

@@ -88,7 +88,7 @@ def test_what_waited_is_asked_a_permit_for_and_begins() -> None:
 
     node.crash()
 
-    assert node.effects == [AcquirePermit(request, "node.power.set")]
+    assert node.effects == [AcquirePermit(request, "node.power.set", requester="ipc")]
     assert node.events == []
     node.drain()
     node.check_ended()

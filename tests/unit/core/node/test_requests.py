@@ -33,7 +33,8 @@ def test_an_accepted_request_is_on_disk_and_leaves_the_node_untouched_until_it_m
 
     request = node.submit(POWER_ON)
 
-    assert node.effects == [Accept(request, node.requests[request]), AcquirePermit(request, "node.power.set")]
+    wanted = AcquirePermit(request, "node.power.set", requester="ipc")
+    assert node.effects == [Accept(request, node.requests[request]), wanted]
     assert node.requests[request].state is RequestState.QUEUED
     assert node.requests[request].arguments == {
         "node": "n1",

@@ -9,6 +9,7 @@ from castiron.actors.drivers.base import (
     SetPower,
 )
 from castiron.actors.drivers.ipmi.inline import InlineIPMIDriver
+from castiron.actors.drivers.ipmi.pacing.limits import Limits
 from castiron.actors.drivers.ipmi.sessions.timing import Timing
 from castiron.actors.drivers.operations import VerifyCredentials
 from castiron.testing.bmc import BMC, Answers, BMCSettings, Sensor
@@ -27,12 +28,12 @@ Receive = Callable[[bytes, tuple[str, int], float], Answers]
 class Lab:
     """A driver, a network and any number of BMCs, all in one virtual time."""
 
-    def __init__(self, *, max_logins: int = 256, lookup: Any = None, timing: Timing = STEADY) -> None:
+    def __init__(self, *, limits: Limits | None = None, lookup: Any = None, timing: Timing = STEADY) -> None:
         self.clock = VirtualClock(Instant(1_000_000.0))
         self.network = SimNetwork(self.clock)
         options = {"lookup": lookup} if lookup else {}
         self.driver = InlineIPMIDriver(
-            self.clock, self.network, rng=random.Random(1), timing=timing, max_logins=max_logins, **options
+            self.clock, self.network, rng=random.Random(1), timing=timing, limits=limits, **options
         )
         self.network.driver = self.driver
         self.caller = Caller(self.driver, self.clock)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from castiron.actors.drivers.base import GetPower
+from castiron.actors.drivers.ipmi.pacing.limits import Limits
 from castiron.testing.bmc import Answers
 from castiron.transport.errors import BMCBusy, BMCCredentials, BMCUnreachable, BMCUnsupported
 from castiron.transport.vocabulary import PowerState
@@ -12,7 +13,7 @@ from tests.unit.actors.drivers.ipmi.lab import ON, SILENCE_S, Lab
 
 
 def test_a_silent_bmc_holds_no_place_and_a_busy_one_waits_for_its_own() -> None:
-    lab = Lab(max_logins=1)
+    lab = Lab(limits=Limits(logins=1))
     lab.bmc("127.0.0.2")
     dead = [lab.submit(GetPower(), f"127.0.1.{index}") for index in range(1, 20)]
     alive = lab.submit(GetPower(), "127.0.0.2")
@@ -24,7 +25,7 @@ def test_a_silent_bmc_holds_no_place_and_a_busy_one_waits_for_its_own() -> None:
 
 
 def test_logins_beyond_the_limit_wait_their_turn_and_all_come_to_it() -> None:
-    lab = Lab(max_logins=2)
+    lab = Lab(limits=Limits(logins=2))
     hosts = [f"127.0.0.{index}" for index in range(1, 11)]
     most = 0
     for host in hosts:
@@ -44,7 +45,7 @@ def test_logins_beyond_the_limit_wait_their_turn_and_all_come_to_it() -> None:
 
 
 def test_a_bmc_that_falls_silent_in_its_login_gives_its_place_back() -> None:
-    lab = Lab(max_logins=1)
+    lab = Lab(limits=Limits(logins=1))
     lab.bmc("127.0.0.1")
     lab.bmc("127.0.0.2")
     stuck = lab.submit(GetPower(), "127.0.0.1")

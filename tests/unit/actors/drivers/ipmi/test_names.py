@@ -5,6 +5,8 @@ from random import Random
 
 import pytest
 
+from castiron.actors.drivers.ipmi.pacing.limits import Limits
+from castiron.actors.drivers.ipmi.pacing.queue import Urgency
 from castiron.actors.drivers.ipmi.sessions.logins import Logins
 from castiron.actors.drivers.ipmi.wire.address import Address
 from castiron.actors.drivers.ipmi.wire.names import FOUND_FOR_S, MAX_LOOKUPS, MISSED_FOR_S, Names
@@ -121,6 +123,8 @@ def test_look_ups_beyond_the_limit_wait_for_others_to_end() -> None:
 
 
 class Applicant:
+    urgency = Urgency.CHECK
+
     def __init__(self) -> None:
         self.is_granted = False
 
@@ -128,8 +132,12 @@ class Applicant:
         self.is_granted = True
 
 
+def never(_logins: Logins, _at: Instant) -> None:
+    raise AssertionError("nobody has to wait for the rate")
+
+
 def test_places_for_logins_are_given_in_order_and_withdrawals_cost_none() -> None:
-    logins = Logins(1)
+    logins = Logins(lambda: Instant(1.0), Limits(logins=1), never)
     first, second, third = (Applicant() for _ in range(3))
     for applicant in (first, second, third):
         logins.ask(applicant)

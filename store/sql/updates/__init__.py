@@ -1,0 +1,1 @@
+"""What is written of a row that is on disk already: what has changed of it, in few calls."""

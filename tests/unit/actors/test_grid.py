@@ -1,0 +1,59 @@
+"""The grid brings together what may come early, and makes nothing late."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from castiron.actors.dispatch.grid import PER_S, after, before, drawn
+from castiron.testing.simulation.plan import Plan
+from castiron.testing.simulation.simulation import Simulation
+from castiron.testing.simulation.users import create
+from castiron.transport.vocabulary import Instant
+
+moments = st.floats(1e9, 4e9).map(Instant)
+STEP_S = 1 / PER_S
+
+
+@given(moments)
+def test_the_grids_moments_lie_around(at: Instant) -> None:
+    assert at - STEP_S < before(at) <= at <= after(at) < at + STEP_S
+    assert before(before(at)) == before(at)
+    assert after(after(at)) == after(at)
+    assert before(at) * PER_S == int(before(at) * PER_S)
+
+
+@given(moments, st.floats(0, 100), st.floats(0, 1))
+def test_nothing_comes_late_or_earlier_than_it_may(at: Instant, early_s: float, draw: float) -> None:
+    moment = drawn(at, early_s, draw)
+
+    assert at - early_s <= moment <= at
+    if early_s > STEP_S:
+        assert moment * PER_S == int(moment * PER_S)
+
+
+@pytest.mark.parametrize("early_s", [0.3, 1.25, 12.5])
+def test_what_is_drawn_is_spread_evenly_over_the_grid(early_s: float) -> None:
+    rng = Random(7)
+    drawn_at = Counter(drawn(Instant(1_000.0), early_s, rng.random()) for _ in range(50_000))
+
+    moments_count = int(early_s * PER_S)
+    inner = [drawn_at[Instant(1_000.0 - number / PER_S)] for number in range(2, moments_count - 1)]
+    assert min(inner) > 0.7 * 50_000 / moments_count
+    assert max(drawn_at.values()) < 2.6 * 50_000 / moments_count  # the first takes in what is drawn before it
+
+
+def test_power_checks_begin_at_the_grids_moments() -> None:
+    plan = Plan(seed=3, nodes=12, ipmi_nodes=0, dead_percent=0, check_interval_s=20.0)
+    with Simulation(plan) as simulation:
+        for machine in simulation.machines:
+            simulation.users.ask(create(machine))
+        simulation.live(300)
+        assert simulation.house is not None
+        began_at = [node.state.check.started_at for node in simulation.house.services.board.nodes()]
+
+    assert len(began_at) == 12
+    assert len(set(began_at)) > 6
+    assert all(at * PER_S == int(at * PER_S) for at in began_at)
