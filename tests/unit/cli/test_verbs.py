@@ -76,6 +76,10 @@ VERBS_OF = {
     "runbook show": {"runbook.show"},
     "settings": {"status"},
     "status": {"status"},
+    "web": {
+        *("event.list", "hello", "node.explain", "node.history", "node.list", "node.show", "request.list"),
+        *("request.trace", "status"),
+    },
 }
 
 
