@@ -1,6 +1,8 @@
 """The stream of changes: live, resumed without a gap, through a restart of the conductor, and within its bounds."""
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -173,6 +175,20 @@ async def endless(scope: Any, receive: Any, send: Any) -> None:
     while True:
         await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
         await asyncio.sleep(0)
+
+
+def test_a_conductor_that_stands_still_is_away_too(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/door"
+    with (
+        ConductorProcess(tmp_path / "store.db", endpoint) as conductor,
+        serving(endpoint, "--timeout", "1") as web,
+        web.stream() as stream,
+    ):
+        until_told(stream, lambda told: told.kind == "status")
+        os.kill(conductor.pid, signal.SIGSTOP)
+        until_told(stream, lambda told: told.kind == "away")
+        os.kill(conductor.pid, signal.SIGCONT)
+        until_told(stream, lambda told: told.kind == "status")
 
 
 @asynccontextmanager
