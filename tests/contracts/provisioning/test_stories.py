@@ -2,19 +2,20 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from castiron.transport.clients.blocking.requests import Request
 from castiron.transport.errors import CastironError
-from castiron.transport.vocabulary import FINAL_REQUEST_STATES, ProvisionTarget
+from castiron.transport.vocabulary import FINAL_REQUEST_STATES, ProvisionTarget, RequestState
 from tests.contracts.provisioning.conftest import Begin
 from tests.support.deadline import until
 from tests.support.moving import MOVES, NOTHING, PATIENCE_S, Story, rebuilt, standing
 
 NODES = ("n1", "n2", "n3", "n4")
-MOMENTS = 120
+MOMENTS = 240
 LISTS: Sequence[Sequence[Any]] = (
     NOTHING,
     ["wait"],
@@ -75,17 +76,18 @@ class Teller:
 
     def end(self) -> None:
         """Answer and let go on until nothing is under way any more."""
-        requests = self._story.client.requests
-        for name in NODES:
-            while self._story.show(name).active_request is not None:
-                for put in (self._story.client.provision.abort, self._answer):
-                    try:
-                        put(name)
-                    except CastironError:
-                        continue
-        until(lambda: all(one.active_request is None for one in self._story.client.nodes.list()), timeout_s=PATIENCE_S)
+        until(self._is_at_rest, timeout_s=PATIENCE_S)
         for request in self.requests:
-            assert requests.show(request.id).state in FINAL_REQUEST_STATES
+            assert self._story.client.requests.show(request.id).state in FINAL_REQUEST_STATES
+
+    def _is_at_rest(self) -> bool:
+        """End what is under way; return whether nothing was, and nothing waits to begin in its place."""
+        open_ones = self._story.client.requests.list(states=sorted(set(RequestState) - FINAL_REQUEST_STATES))
+        for name in {request.view.node for request in open_ones}:
+            for put in (self._story.client.provision.abort, self._answer):
+                with suppress(CastironError):
+                    put(name)
+        return not open_ones
 
 
 @pytest.mark.parametrize("seed", range(4))
