@@ -44,8 +44,8 @@ export function wordsOf(node) {
 
 const DRAWN = {
   full: () => {},
-  hollow: (pen, box, ink) => inset(pen, box, ink.back, Math.max(1.5, box.h / 9)),
-  ring: (pen, box, ink) => inset(pen, box, ink.back, box.h / 3.4),
+  hollow: (pen, box, ink) => inset(pen, box, ink.back, Math.max(1.5, Math.min(box.w, box.h) / 9)),
+  ring: (pen, box, ink) => inset(pen, box, ink.back, Math.min(box.w, box.h) / 3.4),
   cross: (pen, box, ink) => lines(pen, box, ink.over, [[0.25, 0.25, 0.75, 0.75], [0.75, 0.25, 0.25, 0.75]]),
   barred: (pen, box, ink) => lines(pen, box, ink.over, [[0.2, 0.78, 0.8, 0.78]]),
   hatched: (pen, box, ink) => lines(pen, box, ink.over, [[0, 0.6, 0.6, 0], [0.4, 1, 1, 0.4]]),
@@ -61,7 +61,7 @@ const DRAWN = {
   dot(pen, box, ink) {
     pen.fillStyle = ink.over;
     pen.beginPath();
-    pen.arc(box.x + box.w / 2, box.y + box.h / 2, Math.max(1.5, box.h / 6), 0, 7);
+    pen.arc(box.x + box.w / 2, box.y + box.h / 2, Math.max(1.5, Math.min(box.w, box.h) / 6), 0, 7);
     pen.fill();
   },
 };
