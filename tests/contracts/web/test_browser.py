@@ -52,7 +52,8 @@ class Page:
         until(lambda: self.text("#link") == "live" and self.text("#count") != "", timeout_s=SOON_S)
 
     def text(self, selector: str) -> str:
-        return self.browser.find_element(By.CSS_SELECTOR, selector).text
+        """Return what is read there, in one go: what is drawn anew meanwhile is read before or after."""
+        return str(self.run(f"return document.querySelector({selector!r})?.innerText ?? ''"))
 
     def click(self, selector: str) -> None:
         self.browser.find_element(By.CSS_SELECTOR, selector).click()
@@ -136,7 +137,7 @@ def test_a_click_on_a_cell_opens_that_nodes_life(page: Page, story: Story) -> No
     assert page.text("#panel-title") == "n5"
     assert "node.create.end" in page.text("#panel .life")
     assert page.browser.find_elements(By.CSS_SELECTOR, "#panel .strip rect")
-    page.click("#panel details summary")
+    page.run("document.querySelector('#panel details summary').click()")
     until(lambda: "accepted" in page.text("#panel details ol"), timeout_s=SOON_S)
     story.switch("n5", "rebooting")
     until(lambda: "node.power.set rebooting succeeded" in page.text("#panel"), timeout_s=SOON_S)
