@@ -46,6 +46,7 @@ _COMMANDS: Final = {
     "status": "castiron.cli.conductor.status",
     "store": "castiron.cli.conductor.store",
     "top": "castiron.cli.watch.top",
+    "web": "castiron.cli.web.command",
 }
 """Sub-command → the module that holds it under its own name."""
 

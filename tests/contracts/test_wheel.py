@@ -54,6 +54,7 @@ def test_the_wheel_holds_castiron_and_nothing_else(wheel: Path) -> None:
     shared = {name.partition("/data/share/")[2] for name in names if "/data/share/" in name}
     assert {"man/man1/castiron.1", "man/man5/castiron.toml.5", "doc/castiron/deploy/castiron.service"} <= shared
     data = {"castiron/py.typed", "castiron/transport/PROTOCOL.md", "castiron/transport/states.txt"}
+    data |= {f"castiron/cli/web/page/{path.name}" for path in (ROOT / "cli" / "web" / "page").iterdir()}
     assert {*data, "castiron/testing/__init__.py"} <= set(names)
 
 

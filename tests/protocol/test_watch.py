@@ -1,6 +1,7 @@
 """An always-current view of nodes: no change is missed, whatever happens to the conductor meanwhile."""
 
 import random
+import threading
 
 import pytest
 from msgspec import structs
@@ -87,6 +88,18 @@ def test_what_happened_while_the_conductor_was_away_is_made_up_for(open_house: O
     assert {named(change) for change in changes} == {("n1", "n1"), (None, "n2")}
     assert away in [change.after for change in changes]
     assert len(told) == 2
+
+
+def test_a_deletion_that_is_heard_before_it_is_seen_is_looked_for_again(house: House) -> None:
+    with Client(house.endpoint) as client:
+        view = client.nodes.create("n1", driver="fake")
+        with client.watch(timeout_s=SOON_S) as watch:
+            with house.conductor.lock:
+                house.conductor.events.happen(EventType.NODE_DELETE_END, view)
+            gone = threading.Timer(0.2, house.conductor.nodes.pop, [view.uuid])
+            gone.start()
+            assert named(next(watch)) == ("n1", None)
+            gone.join()
 
 
 @pytest.mark.parametrize("seed", range(3))

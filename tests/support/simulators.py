@@ -14,6 +14,8 @@ REQUIRE: Final = "REQUIRE_SIMULATORS"
 """Set to 1, a missing program fails the test."""
 
 PACKAGES: Final = {
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
     "gcc": "gcc",
     "ipmi_sim": "openipmi",
     "ipmipower": "freeipmi-tools",

@@ -26,11 +26,14 @@ from castiron.transport.errors import (
 )
 from castiron.transport.events import EventView
 from castiron.transport.replies import NodeView
-from castiron.transport.verbs import NodeShow
+from castiron.transport.verbs import MAX_SEQ, NodeShow
 from castiron.transport.vocabulary import EventType
 
 AGAIN_S: Final = 0.05
 """Before a node is looked at again whose event was heard before it could be seen, or whose conductor is away."""
+
+UNTIL_GONE: Final = MAX_SEQ
+"""Stands for the event that deletes a node: no look that still finds the node can have seen it."""
 
 AWAY: Final = (ConductorLost, ConductorDraining, ReplyTimeout, CapacityError)
 """What a watch outlives."""
@@ -77,8 +80,7 @@ class LiveViews:
         """Take note that a node may have changed."""
         uuid = event.node_uuid
         if uuid is not None and (uuid in self._views or self._grows):
-            # What deletes a node is never seen on it.
-            self._unsure[uuid] = 0 if event.type == EventType.NODE_DELETE_END else event.seq
+            self._unsure[uuid] = UNTIL_GONE if event.type == EventType.NODE_DELETE_END else event.seq
 
     def doubt(self) -> None:
         """Look at all of them again: they may have changed without an event."""

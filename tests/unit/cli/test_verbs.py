@@ -80,6 +80,10 @@ VERBS_OF = {
     "settings": {"status"},
     "status": {"status"},
     "top": {"status"},
+    "web": {
+        *("event.list", "hello", "node.explain", "node.history", "node.list", "node.show", "request.list"),
+        *("request.trace", "status"),
+    },
 }
 
 
