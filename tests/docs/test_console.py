@@ -59,7 +59,7 @@ def test_what_the_readme_has_in_a_terminal_works(tmp_path: Path) -> None:
         terminal.type(f"({farm}) > farm.log 2>&1 &")
         terminal.follow("cat farm.log", "…\nbmc[1-20]: created\n…")
         for command in work.splitlines():
-            bounded = command.replace("castiron events", "timeout --preserve-status -s INT 3 castiron events")
+            bounded = re.sub(r"castiron (events|web)", r"timeout --preserve-status -s INT 3 castiron \1", command)
             printed = terminal.type(f"{bounded}\necho exit $?")
             assert printed.endswith(f"exit {130 if '--follow' in command else 0}\n"), printed
         assert "bmc[1-20]: power on" in terminal.type("castiron node power on 'bmc[1-20]' --wait")
