@@ -39,7 +39,7 @@ def _as_dict(value: Any) -> dict[Any, Any]:
     """Return a map of another kind as msgspec takes it; for any other type there is `_plain`, which says what it is."""
     if isinstance(value, Mapping):
         return {**value}  # pyright: ignore[reportUnknownVariableType] - of whatever it holds
-    raise NotImplementedError
+    raise TypeError(type(value).__name__)
 
 
 _quickly: Final = quick.Encoder(enc_hook=_as_dict).encode
@@ -81,7 +81,7 @@ def _text(values: Mapping[Any, Any]) -> str:
         text = _quickly(values)
         if text.isascii() and _BYTES_OF_MARK not in text and quick.decode(text) == values:
             return text.decode("ascii")
-    except (TypeError, ValueError, OverflowError, NotImplementedError, MsgspecError):
+    except (TypeError, ValueError, OverflowError, MsgspecError):
         pass  # whatever it is, it is no plain map
     return _encode(_plain(values))
 

@@ -42,7 +42,7 @@ class MemoryAllocations(MemoryBulks):
             case verbs.AllocationDelete():
                 self._delete_allocation(verb, who, answer)
             case _:
-                raise NotImplementedError(verb)
+                raise TypeError(verb)  # whoever adds a verb is told which one has no answer here
 
     def _allocation(self, name: str) -> AllocationView:
         found = next((one for one in self.allocations.values() if name in {one.uuid, one.name}), None)
