@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from castiron.actors.core.executing.turns import can_be_made
 from castiron.actors.core.provision.run import Begin, Finish, Progress, Revert, Run, Stop
 from castiron.actors.core.provision.steps import Step
 from castiron.transport.vocabulary import EngineMode, Instant, ProvisionState, StepState
@@ -107,3 +108,26 @@ def test_what_is_stored_comes_back_equal() -> None:
     work = replace(work, failure=FAILURE, is_to_hold=True)
 
     assert Run.from_progress(work.progress()) == work
+
+
+def test_an_executors_move_counts_only_where_the_list_stands_so_that_it_can_be_made() -> None:
+    work = ended(run("a", "b"), 0, StepState.SUCCESS)
+    busy = ended(work, 1, StepState.RUNNING)
+    done = ended(work, 1, StepState.SUCCESS)
+    to_hold, failed = replace(work, is_to_hold=True), replace(work, failure=FAILURE)
+
+    assert [can_be_made(one, Begin(1)) for one in (work, busy, failed, replace(work, is_held=True))] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert not can_be_made(work, Begin(2))
+    assert [can_be_made(one, Stop()) for one in (to_hold, work, replace(busy, is_to_hold=True), failed)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert [can_be_made(one, Finish()) for one in (done, failed, work, busy)] == [True, True, False, False]
+    assert not can_be_made(work, Revert(0))
