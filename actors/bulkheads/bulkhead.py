@@ -48,6 +48,7 @@ class Bulkhead:
         long_limit: how many of those run beside them that are known to take long; 0: long ones keep their places.
         spare: threads beside these, for what turns out to take long, and for what hangs.
         home: whose threads; None: its own.
+        piece: of what kind its pieces are; its home knows how they are carried out.
 
     Attributes:
         size: threads that it holds at the most.
@@ -62,6 +63,7 @@ class Bulkhead:
         long_limit: int = 0,
         spare: int = DEFAULT_SPARE,
         home: Home | None = None,
+        piece: type[Piece] = Piece,
     ) -> None:
         self.clock = clock
         self.name = name
@@ -70,6 +72,7 @@ class Bulkhead:
         self._long_limit = long_limit
         self._spare = spare
         self._home: Final = home or Threads(self.size)
+        self._piece = piece
         self._lock = threading.Lock()
         self._at_rest = threading.Condition(self._lock)
         self._waiting: OrderedDict[Piece, None] = OrderedDict()
@@ -101,7 +104,7 @@ class Bulkhead:
             whose: of the same one piece runs at a time; those of others pass the next. None: it is nobody's.
             is_left: when it is forgone, it is left behind if it runs.
         """
-        piece = Piece(call, done, self, timeout_s=timeout_s, about=about, whose=whose, is_left=is_left)
+        piece = self._piece(call, done, self, timeout_s=timeout_s, about=about, whose=whose, is_left=is_left)
         with self._lock:
             line = self._waiting_long if is_long and self._long_limit else self._waiting
             refusal = self._refusal(line)
@@ -138,6 +141,11 @@ class Bulkhead:
                 oldest="" if oldest is None else str(oldest.about),
                 oldest_s=0.0 if oldest is None else max(0.0, self.clock.now() - oldest.begun_at),
             )
+
+    def begun(self) -> list[Piece]:
+        """Return what has begun and not ended. Any thread."""
+        with self._lock:
+            return [*self._running, *self._long, *self._left_behind]
 
     def stop(self, timeout_s: float) -> list[str]:
         """Begin nothing any more, and give what runs `timeout_s` seconds to end. Blocks as long. Idempotent.
