@@ -278,7 +278,7 @@ class Conductor:
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         clock = SystemClock()
         shares = Shares(settings, clock)
-        parts.add_quick(shares.stop)
+        parts.add(shares.stop)
         sender = open_sender(store, clock, shares, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
         happenings = Happenings(herald.landed)

@@ -7,13 +7,16 @@ come in: a new bound. Must not: the code that keeps it.
 from typing import Final, NamedTuple
 
 from castiron.actors.allocations.keeper import MAX_PENDING
+from castiron.actors.bulkheads.bulkhead import DEFAULT_SPARE
 from castiron.actors.core.machines.password import MAX_SETS
 from castiron.actors.core.requests.submission import MAX_REQUESTERS
 from castiron.actors.core.sensors.rules import MAX_RULES
+from castiron.actors.coroutines.loops import MAX_HUNG
 from castiron.actors.drivers.ipmi.bmc import MAX_WAITING as MAX_BMC_CALLS
 from castiron.actors.drivers.ipmi.operations.records import MAX_RECORDS, MAX_RESERVATIONS
 from castiron.actors.drivers.ipmi.operations.sel import MAX_POLLS, MAX_TRIES
 from castiron.actors.drivers.ipmi.operations.sensors import MAX_SENSORS
+from castiron.actors.drivers.methods.line import MAX_WAITING as MAX_METHOD_CALLS
 from castiron.actors.metrics.prometheus.endpoint import MAX_SCRAPES
 from castiron.actors.published.archive import MAX_QUESTIONS
 from castiron.actors.published.board import MAX_ENDED
@@ -105,6 +108,22 @@ BOUNDS: Final = (
     Bound("calls_per_bmc", "ipmi_max_calls_per_bmc", "a command to the same address waits for one to end", WAITS, _NO),
     Bound("redfish_calls", "redfish_max_calls", "a call to another Redfish BMC waits for one to end", WAITS, _NO),
     Bound("redfish_slow_calls", "redfish_max_slow_calls", "the same, of those that take long", WAITS, _NO),
+    Bound(
+        "driver_calls", "driver_max_calls", "a call of a driver's method that may block waits for another", WAITS, _NO
+    ),
+    Bound(
+        "driver_waiting", MAX_METHOD_CALLS, "calls for one BMC of such a driver: one more is refused", "bmc.busy", _NO
+    ),
+    Bound("driver_slow_calls", "driver_max_slow_calls", "the same, where its BMC was slow the last time", WAITS, _NO),
+    Bound("coroutines", "max_coroutines", "a coroutine waits for another step, run or call that is one", WAITS, _NO),
+    Bound(
+        "coroutines_left",
+        DEFAULT_SPARE,
+        "steps, runs, or calls that do not end though they were cancelled: beyond these they cost places",
+        "step.failed",
+        _NO,
+    ),
+    Bound("coroutine_loops", MAX_HUNG, "loops that hang: no other takes their place, and nothing begins", "none", _NO),
     Bound("step_list", MAX_STEPS, "a list of steps has no more", "argument.invalid", _NO),
     Bound("step_result_bytes", MAX_RESULT_BYTES, "bytes of what a step returns: it has failed", "step.failed", _NO),
     Bound("step_reports", MAX_REPORTS, "of one attempt of a step: further ones are told to nobody", "none", _NO),

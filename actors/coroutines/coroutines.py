@@ -1,7 +1,7 @@
 """A bulkhead of coroutines: so many at once, in the order of any bulkhead, and none of them takes a thread.
 
-Which may begin, whose turn it is, and what hangs is the bulkhead's; this is where they are carried out. One that does not
-end though it was cancelled keeps a spare place. May come in: another way to carry them out. Must not: what they do.
+Which may begin, whose turn it is, and what hangs is the bulkhead's; this is where they are carried out. One that does
+not end though it was cancelled keeps a spare place. May come in: another way to carry them out. Must not: what they do.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The loop of a conductor's coroutines: one, begun when the first of them needs it; another if it is held up for good.
 
-A coroutine that blocks holds up all others. It is named while it does so, and afterwards. One that does not come back by
-the bound of a hang is left behind with its loop and thread, as what blocks is left behind with its thread: what is to
-begin, and what comes later, goes to a new loop; what was on the old one goes on there if it ever comes round, and
+A coroutine that blocks holds up all others. It is named while it does so, and afterwards. One that does not come back
+by the bound of a hang is left behind with its loop and thread, as what blocks is left behind with its thread: what is
+to begin, and what comes later, goes to a new loop; what was on the old one goes on there if it ever comes round, and
 ends by its time in any case, as times are the clock's. So many may hang; then nothing begins until one comes back.
 """
 
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -72,7 +73,7 @@ class Loops:
             self._owed[number] = call
             loop = self._begun()
         if loop is not None:
-            loop.post(lambda: self._call(number))
+            loop.post(partial(self._call, number))
 
     def task(self, coroutine: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
         """Begin a coroutine on the loop of the thread that calls, which is one of these."""
@@ -123,6 +124,9 @@ class Loops:
             log.warning("%s has not ended though it was cancelled, and is abandoned with its loop", name)
         return left
 
+    def _held_up(self, who: str, lasted_s: float) -> None:
+        self._slow(who, lasted_s)
+
     def _call(self, number: int) -> None:
         with self._lock:
             call = self._owed.pop(number, None)
@@ -150,7 +154,7 @@ class Loops:
         loop.retire()
         for number in owed:
             if successor is not None:
-                successor.post(lambda number=number: self._call(number))
+                successor.post(partial(self._call, number))
 
     def _begun(self) -> LoopThread | None:
         """Return the loop, begun now if need be; None: no thread can be had now. Under the lock."""
@@ -158,7 +162,7 @@ class Loops:
             executor = None if self._executor is None else self._executor()
             self._current = LoopThread(
                 slow_s=self._slow_turn_s,
-                slow=lambda who, lasted_s: self._slow(who, lasted_s),
+                slow=self._held_up,
                 executor=executor,
                 monotonic=self._monotonic,
             )

@@ -7,7 +7,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from castiron.actors.bulkheads.pieces import Ended, NotBegun, Piece
+from castiron.actors.bulkheads.pieces import Ended, NotBegun, Overdue, Piece
 from castiron.transport.vocabulary import Instant
 
 
@@ -18,18 +18,19 @@ class Recalled(Exception):
 class CoroutinePiece(Piece):
     """A coroutine on its way."""
 
-    __slots__ = ("_is_recalled", "_task")
+    __slots__ = ("_task", "_why")
 
     def __init__(self, *args: Any, **terms: Any) -> None:
         super().__init__(*args, **terms)
-        self._is_recalled = False
         self._task: asyncio.Task[Ended] | None = None
+        self._why: Exception | None = None
+        """Why it was cancelled, if it was."""
 
     def begin(self, task: "asyncio.Task[Ended]") -> None:
         """Note the task that carries it out; on its loop."""
         with self._lock:
-            self._task, is_recalled = task, self._is_recalled
-        if is_recalled:
+            self._task, why = task, self._why
+        if why is not None:
             task.cancel()
 
     async def carry(self) -> Ended:
@@ -41,30 +42,33 @@ class CoroutinePiece(Piece):
         try:
             value = await self._call()
         except asyncio.CancelledError as error:
-            why = Recalled("It was cancelled.") if self._is_recalled else error
-            return Ended(None, why, started_at, clock.now())
+            return Ended(None, self._why or error, started_at, clock.now())
         except BaseException as error:  # noqa: BLE001 - whoever asked for it is told; none may end the loop
             return Ended(None, error, started_at, clock.now())
         return Ended(value, None, started_at, clock.now())
 
     def end(self, task: "asyncio.Task[Ended]") -> None:
         """Tell how its task ended; on its loop."""
-        self.settle(Ended(error=NotBegun("It was cancelled.")) if task.cancelled() else task.result())
+        was_begun = not task.cancelled()
+        self.settle(task.result() if was_begun else Ended(error=NotBegun("It was cancelled.")))
 
     def recall(self) -> None:
-        """Have it end at its next `await`. Any thread; idempotent."""
+        """Have it end at its next `await`, as nobody wants it any more. Any thread; idempotent."""
+        self._cancel(Recalled("It was cancelled."))
+
+    def _cancel(self, why: Exception) -> None:
         with self._lock:
-            is_first, self._is_recalled, task = not self._is_recalled, True, self._task
+            is_first, self._why, task = self._why is None, self._why or why, self._task
         if task is not None and is_first:
             with suppress(RuntimeError):  # its loop has ended, and all that was on it
                 task.get_loop().call_soon_threadsafe(task.cancel)
 
     def expire(self) -> None:
         """Leave it behind: its time is over. Any thread."""
+        self._cancel(Overdue("It had not ended by its time."))  # first: it hears of it before the next one begins
         super().expire()
-        self.recall()
 
     def forgo(self) -> None:
         """End it: what has not begun ends at once, what runs at its next `await`. Any thread."""
-        super().forgo()
         self.recall()
+        super().forgo()

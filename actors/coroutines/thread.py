@@ -108,9 +108,7 @@ class LoopThread:
                 log.exception("something was raised out of the coroutines' loop; it goes on")
         self._loop.close()
 
-    def _make(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Any, **terms: Any
-    ) -> "asyncio.Task[Any]":
+    def _make(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **terms: Any) -> "asyncio.Task[Any]":
         """Make a task; whatever a piece creates has its name."""
         named = coroutine if isinstance(coroutine, Named) else Named(coroutine, self.turns, self.turns.who)
         return asyncio.Task(named, loop=loop, **terms)

@@ -68,9 +68,7 @@ class Named(Coroutine[Any, Any, Any]):
         """Go on until the next `await`."""
         return self._turns.take(self.who, lambda: self._inner.send(value))
 
-    def throw(
-        self, kind: Any, error: BaseException | object = None, traceback: TracebackType | None = None, /
-    ) -> Any:
+    def throw(self, kind: Any, error: BaseException | object = None, traceback: TracebackType | None = None, /) -> Any:
         """Go on with an error, as with being cancelled."""
         del error, traceback  # asyncio gives the error itself
         return self._turns.take(self.who, lambda: self._inner.throw(kind))

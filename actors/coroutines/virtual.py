@@ -1,7 +1,7 @@
 """A loop whose time is a clock of ours: coroutines in virtual time, on one thread, in an order that is always the same.
 
 `asyncio.sleep`, time-outs, locks, queues, events and tasks work as ever, and a day passes in a moment. There is no
-outer world: sockets and processes are refused by asyncio's own base class, and what is asked of a thread is done at once.
+outer world: asyncio's own base class has no sockets and no processes, and what is asked of a thread is done at once.
 """
 
 import asyncio
@@ -9,12 +9,16 @@ import logging
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.transport.vocabulary import Instant
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +30,12 @@ class ClockCall(asyncio.TimerHandle):
     """A call that was ordered."""
 
     def __init__(
-        self, when: float, call: Callable[..., object], args: tuple[Any, ...], loop: "ClockLoop", context: Context | None
+        self,
+        when: float,
+        call: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: "ClockLoop",
+        context: Context | None,
     ) -> None:
         self._todo: Callable[[], object] | None = partial((context or copy_context()).run, call, *args)
         self.timer: Timer | None = None
@@ -49,12 +58,13 @@ class ClockCall(asyncio.TimerHandle):
             todo()
 
 
-class ClockLoop(asyncio.AbstractEventLoop):
+class ClockLoop(asyncio.BaseEventLoop):
     """asyncio's loop, as far as it needs no world, driven by a clock. One thread: whoever moves the clock."""
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__()
         self._clock = clock
-        self._ready: deque[ClockCall] = deque()
+        self._calls: deque[ClockCall] = deque()
         self._is_awake = False
 
     def post(self, call: Callable[[], None]) -> None:
@@ -72,7 +82,7 @@ class ClockLoop(asyncio.AbstractEventLoop):
         return self._clock.now()
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[Unpack[Args]], object], *args: *Args, context: Context | None = None
     ) -> ClockCall:
         """Order a call for this moment, after those ordered before."""
         call = ClockCall(self.time(), callback, args, self, context)
@@ -80,54 +90,51 @@ class ClockLoop(asyncio.AbstractEventLoop):
         return call
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[Unpack[Args]], object], *args: *Args, context: Context | None = None
     ) -> ClockCall:
         """Do the same: there is one thread."""
         return self.call_soon(callback, *args, context=context)
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Args]], object],
+        *args: *Args,
+        context: Context | None = None,
     ) -> ClockCall:
         """Order a call for so many seconds from now."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[[Unpack[Args]], object],
+        *args: *Args,
+        context: Context | None = None,
     ) -> ClockCall:
         """Order a call for an instant of the clock's."""
         call = ClockCall(when, callback, args, self, context)
         call.timer = self._clock.call_at(Instant(when), partial(self._put, call))
         return call
 
-    def create_future(self) -> "asyncio.Future[Any]":
-        """Return a future of this loop."""
-        return asyncio.Future(loop=self)
-
-    def create_task(self, coro: Any, **terms: Any) -> "asyncio.Task[Any]":
-        """Return a task of this loop."""
-        return asyncio.Task(coro, loop=self, **terms)
-
-    def run_in_executor(self, executor: object, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Args]], T], *args: *Args
+    ) -> "asyncio.Future[T]":
         """Call at once: there is one thread, and what it does takes no time."""
         del executor
-        future = self.create_future()
+        future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
         except Exception as error:  # noqa: BLE001 - whoever awaits it is told
             future.set_exception(error)
         return future
 
-    def get_debug(self) -> bool:
-        """Return False."""
-        return False
-
     def is_running(self) -> bool:
         """Return whether this moment is the loop's."""
         return events._get_running_loop() is self  # noqa: SLF001 - exported by asyncio.events for loops
 
-    def is_closed(self) -> bool:
-        """Return False: it ends with its clock."""
-        return False
+    def __del__(self) -> None:
+        """Say nothing: it holds nothing that would have to be closed."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Say what asyncio has nobody to tell; a task that ends with its clock, unawaited, is no fault."""
@@ -135,7 +142,7 @@ class ClockLoop(asyncio.AbstractEventLoop):
             log.error("%s", context.get("message"), exc_info=context["exception"])
 
     def _put(self, call: ClockCall) -> None:
-        self._ready.append(call)
+        self._calls.append(call)
         if not self._is_awake:
             self._is_awake = True
             self._clock.call_at(self._clock.now(), self._take_turn)
@@ -146,9 +153,9 @@ class ClockLoop(asyncio.AbstractEventLoop):
         events._set_running_loop(self)  # noqa: SLF001 - as above
         try:
             for _ in range(MAX_CALLS):
-                if not self._ready:
+                if not self._calls:
                     return
-                self._do(self._ready.popleft())
+                self._do(self._calls.popleft())
             raise RuntimeError(f"coroutines go on without end at {self.time()}")
         finally:
             self._is_awake = False

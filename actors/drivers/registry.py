@@ -17,8 +17,9 @@ from castiron.actors.bulkheads.bulkhead import Bulkhead
 from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
+from castiron.actors.drivers.methods.driver import MethodDriver, Places
 from castiron.actors.settings import Settings
-from castiron.actors.settings.shares import LOOK_UPS, REDFISH
+from castiron.actors.settings.shares import COROUTINE_CALLS, DRIVERS, LOOK_UPS, REDFISH
 from castiron.transport.errors import ArgumentInvalid
 
 if TYPE_CHECKING:
@@ -173,5 +174,17 @@ def make_drivers(clock: Clock, settings: Settings, shares: Shares) -> Mapping[st
     drivers: dict[str, Driver] = {}
     for name in registry.names():
         with suppress(ArgumentInvalid):
-            drivers[name] = registry.get(name)
+            drivers[name] = _placed(registry.get(name), shares)
     return drivers
+
+
+def _placed(driver: Driver, shares: Shares) -> Driver:
+    """Have a driver's methods carried out in the conductor's shares, if it is written as methods."""
+    if isinstance(driver, MethodDriver):
+        driver.use(places_in(shares))
+    return driver
+
+
+def places_in(shares: Shares) -> Places:
+    """Return where drivers' methods are carried out in a conductor."""
+    return Places(shares[DRIVERS], shares.coroutines(COROUTINE_CALLS))

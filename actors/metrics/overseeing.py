@@ -6,6 +6,7 @@ Only puts together; what is looked at, and what follows, is said where each part
 import logging
 from collections.abc import Callable, Mapping
 
+from castiron.actors.dispatch.dispatcher import Lasted
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.metrics.lag import Lags, probed
 from castiron.actors.metrics.prometheus.endpoint import Endpoint
@@ -92,17 +93,19 @@ def open_watch(
     """
     settings = services.settings
     lookout = Lookout(bulletin.gauges, services.writer, services.clock)
+    bulletin.loops.tell(lambda who, lasted_s: slowness.ended(Lasted(who, "a coroutine", lasted_s)))
     lags = Lags(services.clock, dispatcher.waits, probed(parts), warning_s=settings.lag_warning_s)
 
     def sample() -> None:
         """Look at what is sampled once a second."""
+        bulletin.loops.look()
         lags.look()
         lookout.look()
 
     watch = Watch(
         dispatcher=dispatcher,
         supervisor=kin.supervisor,
-        parts=parts,
+        parts={**parts, "coroutines": bulletin.loops},
         hung_turn_s=settings.hung_turn_s,
         slow_turn_s=settings.slow_turn_s,
         slowness=slowness,

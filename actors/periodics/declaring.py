@@ -5,15 +5,17 @@
         def look_for_new_racks(self) -> None: ...
 
         @castiron.periodic(spacing_s=600, per="node", drivers=["ipmi"])
-        def read_power_meter(self, node: castiron.NodeContext) -> None: ...
+        async def read_power_meter(self, node: castiron.NodeContext) -> None: ...
 
-Methods that are marked with `futurist.periodics.periodic` are taken as they are: its marks are read, its module is not.
+Either may be written `def` or `async def`: the one may block, the other awaits, on the conductor's loop. Methods that
+are marked with `futurist.periodics.periodic` are taken as they are: its marks are read, its module is not.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from castiron.actors.coroutines.coroutines import is_coroutine_function
 from castiron.actors.periodics.context import When
 from castiron.actors.periodics.strategies import DEFAULT_JITTER, Strategy
 from castiron.transport.vocabulary import Instant
@@ -50,8 +52,8 @@ class Terms:
     """For each run: one that takes longer has failed, and the next comes once it has ended. None: there is no end."""
     not_before: Instant | None = None
     blocking: bool = True
-    """It runs in a worker. False: it returns at once whatever happens, and takes none; where it returns a
-    `concurrent.futures.Future`, its run lasts until that has ended."""
+    """It runs in a worker, or, written `async def`, on the loop. False: it returns at once whatever happens, and takes
+    no worker; where it returns a `concurrent.futures.Future`, its run lasts until that has ended."""
     per: str = CONDUCTOR
     """"conductor", or "node": it runs for each node, on a timer of the node's own, with its NodeContext."""
     drivers: tuple[str, ...] | None = None
@@ -71,6 +73,8 @@ class Terms:
             raise ValueError(f"jitter must be from 0 to 1 instead of {self.jitter}: it is a share of the spacing")
         if self.timeout_s is not None and not self.timeout_s > 0:
             raise ValueError(f"timeout_s must be greater than zero instead of {self.timeout_s}")
+        if is_coroutine_function(self.when):
+            raise ValueError("when says at once whether a node is meant: it must not be `async def`")
         self._check_per()
 
     @property

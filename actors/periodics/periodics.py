@@ -21,7 +21,7 @@ from castiron.actors.periodics.task import Work
 from castiron.actors.periodics.worker import PeriodicWorker, marked_members, name_of
 from castiron.actors.published.board import Board
 from castiron.actors.settings import Settings
-from castiron.actors.settings.shares import PERIODICS, QUICK_PERIODICS
+from castiron.actors.settings.shares import COROUTINE_PERIODICS, PERIODICS, QUICK_PERIODICS
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,13 @@ class Periodics:
         """
         self._pool = shares[PERIODICS]
         self._quick = shares[QUICK_PERIODICS]
+        self._coroutines = shares.coroutines(COROUTINE_PERIODICS)
         self._disabled = frozenset(settings.disabled_periodics)
         self.worker: Final = PeriodicWorker(
             clock=clock,
             pool=self._pool,
             quick=self._quick,
+            coroutines=self._coroutines,
             rng=rng,
             schedule_strategy=settings.periodic_strategy,
             look=board.node,
@@ -89,11 +91,14 @@ class Periodics:
     def stop(self, timeout_s: float) -> list[str]:
         """Begin no run any more, and give those under way `timeout_s` seconds. Blocks as long. Idempotent.
 
+        Coroutines are cancelled.
+
         Returns:
-            The names of threads that still run.
+            The names of what still runs.
         """
         self.worker.stop()
-        return self._quick.stop(timeout_s / 2) + self._pool.stop(timeout_s / 2)
+        share_s = timeout_s / 3
+        return self._coroutines.stop(share_s) + self._quick.stop(share_s) + self._pool.stop(share_s)
 
     def counters(self) -> dict[str, int]:
         """Return how many of those that take a worker run, wait for one, and hang."""

@@ -8,11 +8,14 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from functools import partial
+from inspect import iscoroutine
 from random import Random
 from typing import Any, Final
 
 from castiron.actors.bulkheads.pieces import LONG_S, Ended, NotBegun, Overdue, Pool
+from castiron.actors.coroutines.pieces import Recalled
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.periodics.declaring import NeverAgain
 from castiron.actors.periodics.strategies import first_run, first_run_for_node, next_run
@@ -40,10 +43,21 @@ class Runner:
     Args:
         pool: where tasks run that may block.
         quick: where the others run.
+        coroutines: where those run that are written `async def`; None: there are none.
     """
 
-    def __init__(self, clock: Clock, pool: Pool, quick: Pool, rng: Random, on_failure: OnFailure | None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        pool: Pool,
+        quick: Pool,
+        rng: Random,
+        on_failure: OnFailure | None,
+        *,
+        coroutines: Pool | None = None,
+    ) -> None:
         self._clock = clock
+        self._coroutines = coroutines
         self._pools = {True: pool, False: quick}
         self._rng = rng
         self._on_failure = on_failure or _logged
@@ -91,9 +105,10 @@ class Runner:
             task.turn(Stand.WAITING)
             task.submitted_at, task.timer = now, None
         # Not under the lock: whoever carries it out wakes at once, and would wait for it.
-        pool, timeout_s = self._pools[task.terms.blocking], task.terms.timeout_s
+        on_loop = self._coroutines if task.awaits else None
+        pool, timeout_s = on_loop or self._pools[task.terms.blocking], task.terms.timeout_s
         forgo = pool.submit(
-            partial(self._call, task),
+            partial(self._call if on_loop is None else self._await, task),
             partial(self._ended, task),
             timeout_s=timeout_s,
             is_long=task.is_long,
@@ -102,20 +117,33 @@ class Runner:
         with self.lock:
             if task.stand is Stand.WAITING:
                 task.forgo = forgo
-            is_unwanted = task.requested_stop or not self.is_started
+            is_unwanted = task.stand is Stand.WAITING and (task.requested_stop or not self.is_started)
         if is_unwanted:
             forgo()
         return None
 
     def _call(self, task: Task) -> Any:
         """Run it, on a worker's thread."""
-        with self.lock:
-            task.turn(Stand.RUNNING)
-            task.started_at, task.is_in_call, task.forgo = self._clock.now(), True, None
+        self._called(task)
         try:
             return PASSED if task.is_held else task.work()
         finally:
             self._returned(task)
+
+    async def _await(self, task: Task) -> Any:
+        """Run it, on the loop."""
+        self._called(task)
+        try:
+            run: Any = PASSED if task.is_held else task.work()
+            return run if run is PASSED else await run
+        finally:
+            self._returned(task)
+
+    def _called(self, task: Task) -> None:
+        """Note that somebody is in it."""
+        with self.lock:
+            task.turn(Stand.RUNNING)
+            task.started_at, task.is_in_call, task.forgo = self._clock.now(), True, None
 
     def _returned(self, task: Task) -> None:
         """Note that nobody is in it any more; if it was left behind, say when it runs next."""
@@ -129,6 +157,9 @@ class Runner:
         if isinstance(ended.error, NotBegun):
             return self._put_off(task)
         value = ended.value
+        if iscoroutine(value):
+            value.close()
+            ended = replace(ended, value=None, error=TypeError("It returned a coroutine that nobody awaits."))
         if isinstance(value, Future):
             return self._last(task, value)  # pyright: ignore[reportUnknownArgumentType] - a stranger's
         with self.lock:
@@ -168,7 +199,9 @@ class Runner:
         """Count a run that has ended, and say when the next one comes; return why it failed. Under the lock."""
         error = ended.error
         failure = None if error is None or isinstance(error, NeverAgain) else error
-        if ended.value is not PASSED:
+        if isinstance(error, Recalled) and (task.requested_stop or not self.is_started):
+            failure = None  # cut short by the end of all: no fault of its own, and no success
+        elif ended.value is not PASSED:
             self._count(task, ended, failure)
             task.is_long = ended.ended_at is None or ended.ended_at - (ended.started_at or 0.0) > LONG_S
         task.requested_stop = task.requested_stop or isinstance(error, NeverAgain)

@@ -87,6 +87,8 @@ class Task:
     started_at: Instant | None = None
     is_in_call: bool = False
     """A thread is in it, whether somebody waits for that or not."""
+    awaits: bool = False
+    """It is written `async def`, and runs on the loop."""
     requested_stop: bool = False
     timer: Timer | None = None
     forgo: Callable[[], None] | None = None

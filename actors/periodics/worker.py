@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from castiron.actors.bulkheads.pieces import Pool
+from castiron.actors.coroutines.coroutines import is_coroutine_function
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.periodics.declaring import Terms, strategy_of, terms_of
 from castiron.actors.periodics.roll import Look, Roll, SpacingOf
@@ -27,6 +28,7 @@ class PeriodicWorker:
         clock: whose timers are used.
         pool: where tasks run that may block.
         quick: where the others run.
+        coroutines: where those run that are written `async def`; None: nowhere, and none may be.
         schedule_strategy: of tasks that name none.
         on_failure: None: failures are logged.
         rng: draws jitter, and spreads nodes.
@@ -41,6 +43,7 @@ class PeriodicWorker:
         pool: Pool,
         quick: Pool,
         rng: Random,
+        coroutines: Pool | None = None,
         schedule_strategy: str = Strategy.LAST_STARTED,
         on_failure: OnFailure | None = None,
         look: Look | None = None,
@@ -51,7 +54,8 @@ class PeriodicWorker:
             ValueError: something is not callable or not marked, or there is no such strategy.
         """
         self._strategy = strategy_of(schedule_strategy)
-        self._runner = runner = Runner(clock, pool, quick, rng, on_failure)
+        self._runner = runner = Runner(clock, pool, quick, rng, on_failure, coroutines=coroutines)
+        self._has_loop = coroutines is not None
         self._lock = runner.lock
         self._look = look
         self._tasks: dict[str, Task] = {}
@@ -93,18 +97,21 @@ class PeriodicWorker:
             spacing_of: for which nodes it runs, and how often for each; None: as the terms say.
 
         Raises:
-            ValueError: it is to run for nodes, and there are none here.
+            ValueError: it is to run for nodes, and there are none here; or it is written `async def`, and no loop is.
         """
         if not terms.enabled:
             return None
         if terms.is_per_node and self._look is None:
             raise ValueError(f"{work.name} is to run for each node, and there are no nodes here.")
+        awaits = is_coroutine_function(work.callback)
+        if awaits and not self._has_loop:
+            raise ValueError(f"{work.name} is written `async def`, and there is no loop here.")
         with self._lock:
             work = work._replace(name=self._free(work.name))
             strategy = terms.strategy or self._strategy
             if terms.is_per_node and strategy.is_aligned:
                 strategy = Strategy.LAST_STARTED  # all nodes at once is what nobody can have meant
-            task = Task(work=work, terms=terms, strategy=strategy, spacing_s=terms.spacing_s)
+            task = Task(work=work, terms=terms, strategy=strategy, spacing_s=terms.spacing_s, awaits=awaits)
             self._tasks[work.name] = task
             if terms.is_per_node:
                 task.members, self._rolls[work.name] = Members(), Roll(terms, spacing_of)
@@ -136,6 +143,7 @@ class PeriodicWorker:
                 terms=task.terms,
                 strategy=task.strategy,
                 spacing_s=spacing_s,
+                awaits=task.awaits,
                 metrics=task.metrics,
                 head=task,
                 node=uuid,

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from typing import Any, Final, Protocol, cast
 
 import castiron
+from castiron.actors.bulkheads.bulkhead import DEFAULT_SPARE
 from castiron.actors.bulkheads.shares import Shares
+from castiron.actors.coroutines.loops import Loops
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.metrics.happenings import Happenings
@@ -22,7 +24,7 @@ from castiron.actors.published.archive import MAX_QUESTIONS, Asking
 from castiron.actors.published.board import Published
 from castiron.actors.sensors.readings import MAX_BYTES, Reading
 from castiron.actors.services import Services
-from castiron.actors.settings.shares import CALLS, LOGINS, SENSORS, SHARES
+from castiron.actors.settings.shares import CALLS, COROUTINES, LOGINS, SENSORS, SHARES
 from castiron.actors.supervision.kin import Kin
 from castiron.actors.supervision.supervisor import Tally
 from castiron.actors.supervision.watch import Watch
@@ -82,6 +84,11 @@ class Bulletin:
         self._happenings = happenings
         self._webhooks = webhooks
         self._started_at = services.clock.now()
+
+    @property
+    def loops(self) -> Loops:
+        """What carries coroutines out."""
+        return self._shares.loops
 
     def welcome(self) -> Welcome:
         """Say who answers, and its limits."""
@@ -287,6 +294,10 @@ class Bulletin:
             else:
                 busy, waiting = others[share.name]
                 views[share.name] = ShareView(limit=limit, busy=busy, waiting=waiting)
+        coroutines = self._shares.of_coroutines()
+        for share in COROUTINES:
+            limit = share.places(settings)
+            views[share.name] = ShareView(limit=limit, spare=DEFAULT_SPARE, **asdict(coroutines[share.name]))
         return views
 
     def _of_webhooks(self, figures: dict[str, int]) -> dict[str, Gauge]:

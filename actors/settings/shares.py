@@ -1,8 +1,9 @@
 """Who may wait for machines, receivers and strangers' code, and for how many at once: shares of one workers_pool_size.
 
 Each share is a budget of its own, so what is slow or hangs in one delays none of the others. Most places take a thread
-while they are held; those of an event loop do not. What is left of the pool is spare threads, as many for each share
-that has threads: for what turns out to take long, and for what hangs. May come in: another share. Must not: who works.
+while they are held; those of an event loop do not. Coroutines have budgets that are no part of the pool. What is left
+of the pool is spare threads, as many for each share that has threads: for what turns out to take long, and for what
+hangs. May come in: another share. Must not: who works.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -54,6 +55,10 @@ LOOK_UPS: Final = "look_ups"
 WEBHOOKS: Final = "webhook_look_ups"
 LOGINS: Final = "logins"
 SENSORS: Final = "sensor_readings"
+DRIVERS: Final = "driver_calls"
+COROUTINE_STEPS: Final = "coroutine_steps"
+COROUTINE_PERIODICS: Final = "coroutine_periodics"
+COROUTINE_CALLS: Final = "coroutine_driver_calls"
 CALLS: Final = "webhook_calls"
 
 SHARES: Final = (
@@ -62,12 +67,20 @@ SHARES: Final = (
     Share(PERIODICS, "periodic tasks that may block", "periodic_max_workers", "periodic_max_long_runs"),
     Share(QUICK_PERIODICS, "periodic tasks that do not block", 1),
     Share(REDFISH, "calls to Redfish BMCs", "redfish_max_calls", "redfish_max_slow_calls"),
+    Share(DRIVERS, "drivers' methods that may block", "driver_max_calls", "driver_max_slow_calls"),
     Share(LOOK_UPS, "look-ups of the names of IPMI BMCs", 16),
     Share(WEBHOOKS, "look-ups of the names of webhooks' receivers", "webhook_max_in_flight"),
     Share(CALLS, "webhooks", "webhook_max_in_flight", has_threads=False),
     Share(LOGINS, "IPMI logins", "ipmi_max_logins", has_threads=False),
     Share(SENSORS, "readings of sensors", "sensor_data_workers", has_threads=False),
 )
+
+COROUTINES: Final = (
+    Share(COROUTINE_STEPS, "steps that are coroutines", "max_coroutines", has_threads=False),
+    Share(COROUTINE_PERIODICS, "periodic tasks that are coroutines", "max_coroutines", has_threads=False),
+    Share(COROUTINE_CALLS, "drivers' methods that are coroutines", "max_coroutines", has_threads=False),
+)
+"""What runs on the conductor's loop: budgets of their own, as memory is all that a coroutine takes."""
 
 
 def taken(settings: "Settings") -> int:

@@ -4,12 +4,15 @@ May come in: another setting. Must not: how its text is read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 from castiron.actors.periodics.strategies import Strategy
+from castiron.actors.settings.declaring import setting as _setting
+from castiron.actors.settings.declaring import switch as _switch
+from castiron.actors.settings.declaring import words as _words
 from castiron.actors.settings.prometheus import check_prometheus
 from castiron.actors.settings.shares import check_shares
 from castiron.actors.settings.values import SettingInvalid, check_value
@@ -18,24 +21,6 @@ from castiron.transport.vocabulary import EngineMode, TaskExecutor
 from castiron.transport.webhooks.addresses import AddressRefused, Allowed
 
 DAY_S: Final = 86_400.0
-
-LEAST: Final = 0.001
-"""What is neither none nor less than this: timers are no finer; one message in 1,000 s is hardly one."""
-
-
-def _setting(default: float, meaning: str, *, least: float, most: float, above_zero: float = LEAST) -> Any:
-    """Return a number's field; a float that may be 0 may not be next to nothing: 0, or above_zero and more."""
-    is_gapped = isinstance(default, float) and least == 0
-    metadata = {"meaning": meaning, "least": least, "most": most, "above_zero": above_zero if is_gapped else None}
-    return field(default=default, metadata=metadata)
-
-
-def _switch(meaning: str, *, default: bool) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": False, "most": True, "above_zero": None})
-
-
-def _words(meaning: str, default: str | tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": None, "most": None, "above_zero": None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +117,7 @@ class Settings:
         2, "threads that such engines take their turns on; what steps do runs on others", least=1, most=64
     )
     workers_pool_size: int = _setting(
-        1000,
+        1200,
         "places for what waits for a machine, a receiver or a stranger's code, of all shares together: the workers, "
         "threads, runs, calls and logins below, and twice webhook_max_in_flight; what is left are spare threads for "
         "what hangs",
@@ -290,6 +275,22 @@ class Settings:
         "the same, beside them, of those that were slow or silent the last time, or are asked what takes long",
         least=1,
         most=1000,
+    )
+    driver_max_calls: int = _setting(
+        16,
+        "calls of drivers' methods that may block, at once, in as many threads; one at a time for each BMC",
+        least=1,
+        most=1000,
+    )
+    driver_max_slow_calls: int = _setting(
+        64, "the same, beside them, of those whose BMC was slow or silent the last time", least=1, most=1000
+    )
+    max_coroutines: int = _setting(
+        1000,
+        "steps, as many runs of periodic tasks, and as many calls of drivers' methods, that may be under way at once "
+        "where they are written `async def`; they take no worker",
+        least=1,
+        most=100_000,
     )
     webhook_allowed_prefixes: tuple[str, ...] = _words(
         "URLs at and below which a request's callback_url may be; none: callback_url is refused"

@@ -8,16 +8,18 @@
     def restore_profile(context: StepContext, name: str) -> None: ...
 
 A step returns a map (its result), None, or `deferred()`: then somebody else says how it ended, with the context's
-token. It has no way into the state machine. It may block, for as long as its time-out.
+token. It has no way into the state machine. It may block, for as long as its time-out. Written `async def` it awaits
+instead, on the conductor's loop; each of its parts may be the one or the other.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Final
 
 from castiron.actors.core.provision.catalogue import Arg, Known
+from castiron.actors.coroutines.coroutines import is_coroutine_function
 from castiron.actors.drivers.work import Deferred
 from castiron.transport.vocabulary import Instant, StepKind
 
@@ -45,17 +47,17 @@ class StepContext:
     report: Callable[[Mapping[str, Any]], None] = _unheard
     """Tells of its progress; what a flow's tasks do is told by itself."""
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
-    """Set when nobody wants the step any more: look at it wherever it may end."""
+    """Set when nobody wants the step any more: look at it wherever it may end. What awaits is cancelled besides."""
 
 
 ENGINES: Final = ("serial", "parallel")
 MAX_FLOW_WORKERS: Final = 64
 """Threads of one flow."""
 
-Body = Callable[..., Mapping[str, Any] | Deferred | None]
+Result = Mapping[str, Any] | Deferred | None
+Body = Callable[..., Result | Awaitable[Result]]
 
-
-Verify = Callable[..., bool]
+Verify = Callable[..., bool | Awaitable[bool]]
 """Looks whether a step was done, and changes nothing."""
 
 
@@ -95,8 +97,8 @@ class DeclaredStep:
             raise LookupError(f"{self._known.interface}.{self._known.step} has no {what}")
         return body
 
-    def __call__(self, context: StepContext, **args: Any) -> Mapping[str, Any] | Deferred | None:
-        """Carry it out."""
+    def __call__(self, context: StepContext, **args: Any) -> Result | Awaitable[Result]:
+        """Carry it out; what is written `async def` is to be awaited."""
         return self._body(context, **args)
 
 
@@ -165,6 +167,9 @@ def flow_step(
         raise ValueError(f"engine is one of {', '.join(ENGINES)}, max_workers 1 to {MAX_FLOW_WORKERS}")
 
     def declare(body: Callable[..., Any]) -> DeclaredStep:
+        if is_coroutine_function(body):
+            raise ValueError("a flow's function returns a flow, and awaits nothing: write it `def`")
+
         @wraps(body)
         def run(context: StepContext, **args: Any) -> Mapping[str, Any]:
             from castiron.actors.executors.taskflow.own import run_flow  # noqa: PLC0415 - only who has one needs it

@@ -3,7 +3,7 @@
 from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.parts import Parts
 from castiron.actors.settings import Settings
-from castiron.actors.settings.shares import STEPS
+from castiron.actors.settings.shares import COROUTINE_STEPS, STEPS
 from castiron.actors.steps.shelf import Shelf
 from castiron.actors.steps.workers import Workers
 from castiron.transport.vocabulary import TaskExecutor
@@ -16,6 +16,6 @@ def open_workers(settings: Settings, shares: Shares, parts: Parts) -> Workers:
         parts: where their end is noted.
     """
     shelf = Shelf.stocked(has_flows=settings.task_executor == TaskExecutor.TASKFLOW)
-    workers = Workers(shelf, shares[STEPS])
+    workers = Workers(shelf, shares[STEPS], shares.coroutines(COROUTINE_STEPS))
     parts.add_quick(workers.stop)
     return workers

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+import pytest
+
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.drivers.ipmi import IPMIDriver
+from castiron.actors.drivers.methods import MethodDriver
 from castiron.actors.drivers.operations import (
     CheckUserPassword,
     ClearSEL,
@@ -22,9 +25,23 @@ from castiron.testing import BMCFarm, Event
 from castiron.testing.bmc.faults import CommandKind, Faults, Refusal
 from castiron.transport.vocabulary import NodeUUID, PowerState
 from tests.support.ipmi_sim import IPMISim
+from tests.support.method_drivers import AwaitingRedfish, BlockingRedfish, MixedRedfish
 from tests.support.redfish_bmc import RESET, RedfishBMC, refusal
 from tests.support.redfish_faults import status
 from tests.support.sushy import SushyEmulator
+
+WRITTEN: Final[Mapping[str, type[MethodDriver]]] = {
+    "methods that block": BlockingRedfish,
+    "methods that await": AwaitingRedfish,
+    "methods of both kinds": MixedRedfish,
+}
+
+WORLDS: Final = [
+    "fake",
+    "farm",
+    "redfish",
+    *(pytest.param(name, marks=pytest.mark.simulators) for name in ("ipmi_sim", "sushy")),
+]
 
 Info = Mapping[str, Any]
 
@@ -189,6 +206,15 @@ class RedfishWorld:
 
     def password(self) -> str:
         return self.bmc.users["admin"]
+
+
+class WrittenWorld(RedfishWorld):
+    """The same BMC, behind a driver that is written as methods."""
+
+    def __init__(self, clock: SystemClock, bmc: RedfishBMC, silent: Info, kind: type[MethodDriver]) -> None:
+        super().__init__(clock, bmc, silent)
+        self.driver.stop(0.0)
+        self.driver = kind(clock)
 
 
 class SushyWorld:

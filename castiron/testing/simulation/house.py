@@ -16,6 +16,7 @@ from castiron.actors.bulk.bulks import Bulks
 from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.bulkheads.threads import Source
 from castiron.actors.conductor import MakeDrivers
+from castiron.actors.coroutines.virtual import ClockLoop
 from castiron.actors.dispatch.clock import Clock, Timer
 from castiron.actors.dispatch.pooled import abandon_all
 from castiron.actors.dispatch.virtual import SimDispatcher, VirtualClock
@@ -165,7 +166,7 @@ class House:
         happenings = Happenings(Herald(board, ground.stream).landed)
         self.writer = SimWriter(store.committer, self.dispatcher, happenings.landed)
         archive = SimArchive(store, self.writer, self.dispatcher)
-        shares = Shares(ground.settings, self._clock, home=Moments(self._clock))
+        shares = Shares(ground.settings, self._clock, home=Moments(self._clock), loop=ClockLoop(self._clock))
         self.drivers: Mapping[str, Driver] = ground.drivers(self._clock, ground.settings, shares)
         self.services = Services(
             workers=ground.workers(self._clock, ground.settings),

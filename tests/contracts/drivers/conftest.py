@@ -9,7 +9,18 @@ import pytest
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.testing import BMCFarm
 from tests.support.driver_calls import Caller
-from tests.support.driver_worlds import FakeWorld, FarmWorld, Info, IPMISimWorld, RedfishWorld, SushyWorld, World
+from tests.support.driver_worlds import (
+    WORLDS,
+    WRITTEN,
+    FakeWorld,
+    FarmWorld,
+    Info,
+    IPMISimWorld,
+    RedfishWorld,
+    SushyWorld,
+    World,
+    WrittenWorld,
+)
 from tests.support.ipmi_sim import IPMISim, running_ipmi_sim
 from tests.support.redfish_bmc import running_redfish_bmc
 from tests.support.sushy import SushyEmulator, running_sushy
@@ -49,10 +60,6 @@ def silent_tcp() -> Iterator[Info]:
         yield {"redfish_address": f"127.0.0.1:{deaf.getsockname()[1]}"}
 
 
-SIMULATED = [pytest.param(name, marks=pytest.mark.simulators) for name in ("ipmi_sim", "sushy")]
-WORLDS = ["fake", "farm", "redfish", *SIMULATED]
-
-
 @pytest.fixture(params=WORLDS)
 def world(request: pytest.FixtureRequest, clock: SystemClock, silent: Info, silent_tcp: Info) -> Iterator[World]:
     with ExitStack() as stack:
@@ -63,6 +70,9 @@ def world(request: pytest.FixtureRequest, clock: SystemClock, silent: Info, sile
             made = FarmWorld(clock, stack.enter_context(BMCFarm(bmcs=1)), silent)
         elif request.param == "redfish":
             made = RedfishWorld(clock, stack.enter_context(running_redfish_bmc()), silent_tcp)
+        elif request.param in WRITTEN:
+            bmc = stack.enter_context(running_redfish_bmc())
+            made = WrittenWorld(clock, bmc, silent_tcp, WRITTEN[request.param])
         elif request.param == "sushy":
             made = SushyWorld(clock, request.getfixturevalue("sushy"), silent_tcp)
         else:

@@ -20,11 +20,12 @@ from castiron.actors.drivers.base import (
 from castiron.transport.errors import ArgumentInvalid, BMCCredentials, BMCFault, BMCUnreachable, BMCUnsupported
 from castiron.transport.vocabulary import Applied, BootDevice, NodeUUID, PowerControl, PowerState
 from tests.support.driver_calls import WAIT_S, Caller, Ticket
-from tests.support.driver_worlds import Quirk, World
+from tests.support.driver_worlds import WORLDS, WRITTEN, Quirk, World
 
 ON, OFF, SOFT_OFF = (SetPower(control) for control in (PowerControl.ON, PowerControl.OFF, PowerControl.SOFT_OFF))
 
 
+@pytest.mark.parametrize("world", [*WORLDS, *WRITTEN], indirect=True)
 class TestDriverContract:
     def test_power_follows_each_control(self, world: World, caller: Caller) -> None:
         target = caller.target(world.healthy)
