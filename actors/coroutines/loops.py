@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 MAX_HUNG: Final = 4
 """Loops that hang, left behind with their threads: each is a bug of a plug-in, and a fifth is likely the same one."""
 
+WIND_UP_S: Final = 2.0
+"""For what was cancelled at the end to have its last words: what does not heed it is not waited for any longer."""
+
 
 class Loops:
     """Carries coroutines out. Any thread; no method blocks but `stop`.
@@ -119,7 +122,7 @@ class Loops:
             self._is_open = False
             loop, self._current = self._current, None
             self._owed.clear()
-        left = [] if loop is None else loop.stop(timeout_s)
+        left = [] if loop is None else loop.stop(min(timeout_s, WIND_UP_S))
         for name in left:
             log.warning("%s has not ended though it was cancelled, and is abandoned with its loop", name)
         return left

@@ -149,7 +149,8 @@ def _owner(task: "asyncio.Task[Any]") -> str:
 
 def _complain(loop: asyncio.AbstractEventLoop, said: dict[str, Any]) -> None:
     """Say what asyncio has nobody to tell, as what a task raised that nobody awaits."""
-    del loop
+    if loop.is_closed():
+        return  # what did not end was named
     task = said.get("task") or said.get("future")
     whose = _owner(task) if isinstance(task, asyncio.Task) else "a callback"
     log.error("%s: %s", whose, said.get("message"), exc_info=said.get("exception"))

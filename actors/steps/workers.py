@@ -146,7 +146,7 @@ class Workers:
     async def _awaited(self, job: Job) -> Outcome:
         try:
             return _of(job, await self.part(job.work)(job.context, **job.work.args))
-        except CancelledError:
+        except (CancelledError, GeneratorExit):
             raise  # whether it was asked to end is known where it was carried out
         except BaseException as error:  # noqa: BLE001 - as above
             return _raised(job, error)

@@ -323,12 +323,12 @@ STEPS: Final = [
 ]
 
 
-def installed(folder: Path) -> Path:
+def installed(folder: Path, steps: str = "tests.support.step_plugin:STEPS") -> Path:
     """Describe the plug-in in a folder as an installer does; return the folder, which belongs on the path."""
     described = folder / "plugins" / "steps_of_tests-1.0.dist-info"
     described.mkdir(parents=True)
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: steps_of_tests\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[castiron.steps]\nall = tests.support.step_plugin:STEPS\n")
+    (described / "entry_points.txt").write_text(f"[castiron.steps]\nall = {steps}\n")
     return described.parent
 
 

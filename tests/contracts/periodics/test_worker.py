@@ -1,9 +1,12 @@
 """One suite for two workers: Futurist's PeriodicWorker and castiron's, on the same tasks marked in either way."""
 
+import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -11,6 +14,9 @@ import pytest
 from futurist import periodics as futurist
 
 from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.coroutines.coroutines import Coroutines
+from castiron.actors.coroutines.executor import InShare
+from castiron.actors.coroutines.loops import Loops
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.periodics.declaring import NeverAgain, is_periodic, periodic
 from castiron.actors.periodics.worker import PeriodicWorker
@@ -91,6 +97,8 @@ class Castirons(Bench):
         super().__init__()
         self._clock = SystemClock()
         self._pool = Bulkhead("test", WORKERS, self._clock)
+        self._loops = Loops(slow_turn_s=5.0, hung_turn_s=30.0, executor=lambda: InShare(self._pool))
+        self._coroutines = Coroutines("test", WORKERS, self._clock, self._loops)
         self._workers: list[PeriodicWorker] = []
 
     def _failed(self, _task: Any, failure: BaseException) -> None:
@@ -101,6 +109,7 @@ class Castirons(Bench):
             "clock": self._clock,
             "pool": self._pool,
             "quick": self._pool,
+            "coroutines": self._coroutines,
             "rng": Random(1),
             "on_failure": self._failed,
         }
@@ -121,15 +130,43 @@ class Castirons(Bench):
     def close(self) -> None:
         for worker in self._workers:
             worker.stop()
+        self._coroutines.stop(0.0)
+        self._loops.stop(10.0)
         self._pool.stop(10.0)
         self._clock.stop(10.0)
 
 
-PAIRS = [(Futurists, futurist.periodic), (Castirons, futurist.periodic), (Castirons, periodic)]
-"""Futurist's worker reads Futurist's marks alone."""
+def awaiting(*terms: Any, **more: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Mark a task that is written `async def`: what the function would do in a thread, its coroutine awaits."""
+
+    def mark(function: Callable[..., Any]) -> Any:
+        @wraps(function)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            return await asyncio.to_thread(function, *args, **kwargs)
+
+        return periodic(*terms, **more)(run)
+
+    return mark
 
 
-@pytest.fixture(params=PAIRS, ids=["futurist", "castiron-as-marked-for-futurist", "castiron"])
+def either(*terms: Any, **more: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Mark one task as it is, the next as a coroutine."""
+    return awaiting(*terms, **more) if next(TURNS) % 2 else periodic(*terms, **more)
+
+
+TURNS = count()
+PAIRS = [
+    (Futurists, futurist.periodic),
+    (Castirons, futurist.periodic),
+    (Castirons, periodic),
+    (Castirons, awaiting),
+    (Castirons, either),
+]
+"""Futurist's worker reads Futurist's marks alone, and awaits nothing."""
+IDS = ["futurist", "castiron-as-marked-for-futurist", "castiron", "castiron-async", "castiron-mixed"]
+
+
+@pytest.fixture(params=PAIRS, ids=IDS)
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Bench, Any]]:
     kind, mark = request.param
     bench = kind()

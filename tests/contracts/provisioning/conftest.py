@@ -17,6 +17,18 @@ from tests.support.step_plugin import installed
 
 Begin = Callable[..., Story]
 
+BLOCKING = "tests.support.step_plugin:STEPS"
+IN_EACH_MANNER = pytest.mark.parametrize(
+    ("executor", "steps"),
+    [
+        pytest.param(TaskExecutor.BUILTIN, BLOCKING, id="builtin-def"),
+        pytest.param(TaskExecutor.TASKFLOW, BLOCKING, id="taskflow-def"),
+        pytest.param(TaskExecutor.BUILTIN, "tests.support.awaiting_steps:ALL", id="builtin-async"),
+        pytest.param(TaskExecutor.TASKFLOW, "tests.support.awaiting_steps:MIXED", id="taskflow-mixed"),
+    ],
+)
+"""Each executor with steps that block; the one with steps that await, the other with both kinds."""
+
 
 @pytest.fixture(params=list(TaskExecutor))
 def executor(request: pytest.FixtureRequest) -> TaskExecutor:
@@ -25,9 +37,15 @@ def executor(request: pytest.FixtureRequest) -> TaskExecutor:
 
 
 @pytest.fixture
-def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: TaskExecutor) -> Generator[Begin]:
+def steps() -> str:
+    """Say which steps the plug-in has: written to block, to await, or both. A module asks for others by a parameter."""
+    return BLOCKING
+
+
+@pytest.fixture
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: TaskExecutor, steps: str) -> Generator[Begin]:
     """Start a conductor with settings; what was told is checked at the end."""
-    monkeypatch.setattr(sys, "path", [str(installed(tmp_path)), *sys.path])
+    monkeypatch.setattr(sys, "path", [str(installed(tmp_path, steps)), *sys.path])
     with ExitStack() as open_until_the_end:
 
         def start(**settings: Any) -> Story:

@@ -7,8 +7,10 @@ import pytest
 from castiron.actors.steps.results import MAX_REPORTS
 from castiron.transport.errors import StepInvalid
 from castiron.transport.vocabulary import EventType
-from tests.contracts.provisioning.conftest import Begin
+from tests.contracts.provisioning.conftest import IN_EACH_MANNER, Begin
 from tests.support.moving import NOTHING, Story
+
+pytestmark = IN_EACH_MANNER
 
 BAD = {
     "raises": ("step.failed", "ValueError: not on n1"),
@@ -57,7 +59,7 @@ def test_a_step_that_tells_of_its_progress_without_end_is_heard_so_often(begin: 
 
 
 def test_steps_that_hang_leave_their_places_to_others(begin: Begin) -> None:
-    story = begin(max_workers=1)
+    story = begin(max_workers=1, max_coroutines=1)
     story.node("n1")
     story.node("n2")
     hangs = story.move("n1", "deploy", [{"interface": "test", "step": "hangs", "timeout_s": 0.3}])
@@ -66,8 +68,10 @@ def test_steps_that_hang_leave_their_places_to_others(begin: Begin) -> None:
     story.ended(story.move("n2", "deploy", ["test.nap"]))
 
     story.ended(hangs, "failed")
-    share = story.client.status().shares["steps"]
-    assert (share.busy, share.left_behind, share.limit, share.oldest) == (0, 1, 1, "n1 test.hangs")
+    shares = story.client.status().shares
+    share = next(shares[name] for name in ("steps", "coroutine_steps") if shares[name].left_behind)
+    assert (share.busy, share.left_behind, share.oldest) == (0, 1, "n1 test.hangs")
+    assert (shares["steps"].limit, shares["coroutine_steps"].limit) == (1, 1)
 
 
 def test_what_a_step_did_after_it_was_left_behind_is_heard_by_nobody(begin: Begin) -> None:

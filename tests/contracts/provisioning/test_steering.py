@@ -6,7 +6,7 @@ import pytest
 
 from castiron.transport.errors import NodeStateInvalid
 from castiron.transport.vocabulary import EventType
-from tests.contracts.provisioning.conftest import Begin
+from tests.contracts.provisioning.conftest import IN_EACH_MANNER, Begin
 from tests.support.deadline import until
 from tests.support.moving import NOTHING, Story, standing
 from tests.support.step_plugin import notes
@@ -58,6 +58,7 @@ def abort_there(story: Story, at: str, step: str, where: str) -> None:
     assert story.client.provision.steps("n1").steps == []
 
 
+@IN_EACH_MANNER
 @pytest.mark.parametrize("at", WORK)
 def test_work_is_aborted_in_every_state_in_which_there_is_any(story: Story, at: str) -> None:
     abort_there(story, at, "test.long_nap", at)
@@ -73,6 +74,7 @@ def test_what_is_held_is_aborted(story: Story, at: str) -> None:
     abort_there(story, at, "hold", HOLDS[at])
 
 
+@IN_EACH_MANNER
 def test_a_step_that_does_not_heed_its_abort_is_left_behind_within_the_time_of_a_command(begin: Begin) -> None:
     story = begin(command_timeout_s=0.3)
     story.node("n1")
@@ -98,6 +100,7 @@ def test_a_step_that_must_not_be_interrupted_ends_first(story: Story) -> None:
     assert steps == {"wait": "success", "power_on": "pending"}
 
 
+@IN_EACH_MANNER
 def test_an_abort_of_the_request_is_an_abort_of_the_work(story: Story, tmp_path: Path) -> None:
     story.node("n1")
     trace = tmp_path / "trace"
