@@ -89,4 +89,6 @@ class Coroutines(Bulkhead):
 
 def is_coroutine_function(call: object) -> bool:
     """Return whether something is written `async def`: a function, a method, or an object that is called."""
+    if isinstance(call, type):
+        return False
     return iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004 - how it is written, not whether it can be called

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from castiron.actors.coroutines.turns import Named, Slow, Turns
@@ -116,11 +117,12 @@ class LoopThread:
     def _came_round(self) -> None:
         self._asked_at = None
 
-    def _end_when_empty(self) -> None:
-        if asyncio.all_tasks(self._loop):
-            self._loop.call_later(GRACE_S, self._end_when_empty)
-        else:
+    def _end_when_empty(self, *, was_empty: bool = False) -> None:
+        is_empty = not asyncio.all_tasks(self._loop)
+        if is_empty and was_empty:  # twice: who has ended may still be about to say so, and to begin another
             self._end()
+        else:
+            self._loop.call_later(GRACE_S, partial(self._end_when_empty, was_empty=is_empty))
 
     def _end(self) -> None:
         self._is_over = True
