@@ -6,10 +6,10 @@ May come in: another operation, another kind of end. Must not: where and when a 
 import logging
 import threading
 from collections.abc import Mapping
-from concurrent.futures import CancelledError
 from typing import Any, Final, Generic, TypeVar
 
 from castiron.actors.bulkheads.pieces import Ended, NotBegun, Overdue, TooLate
+from castiron.actors.coroutines.pieces import Recalled
 from castiron.actors.drivers.base import (
     Call,
     Done,
@@ -138,7 +138,7 @@ def _error_of(asked: Asked[Any], error: BaseException) -> CastironError:
         return BMCUnreachable("The BMC did not answer in time.")
     if isinstance(error, OSError):
         return BMCUnreachable(f"The BMC cannot be reached: {type(error).__name__}.")
-    if isinstance(error, NotBegun | CancelledError):
+    if isinstance(error, NotBegun | Recalled):
         return BMCBusy(f"The BMC was not asked. {error}", retry_after_s=1.0)
     name = METHODS[type(asked.operation)]
     log.error("node %s: the driver's %s has failed", asked.target.node, name, exc_info=error)
