@@ -113,11 +113,13 @@ def due(pace: Pace, check: Check, now: Instant) -> tuple[Instant, float]:
     at = Instant(since + pace.every_s)
     if at <= now:
         at = Instant(now + pace.every_s)
-    if pace.kind is CheckPace.USUAL:
-        jitter = 1.0 if check.is_first else USUAL_JITTER
-    else:
-        jitter = PACES[pace.kind].jitter
-    return at, min(pace.every_s * jitter, at - now)  # what is due before now would count as late
+    return at, min(pace.every_s * _jitter(pace.kind, check), at - now)  # what is due before now would count as late
+
+
+def _jitter(kind: CheckPace, check: Check) -> float:
+    if kind is not CheckPace.USUAL:
+        return PACES[kind].jitter
+    return 1.0 if check.is_first else USUAL_JITTER
 
 
 def is_settling(check: Check, now: Instant) -> bool:
