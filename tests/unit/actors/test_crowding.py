@@ -9,7 +9,8 @@ from castiron.actors.dispatch.virtual import SimDispatcher
 from castiron.actors.nodes.crowding import Crowding
 from castiron.actors.published.board import Board
 from castiron.actors.supervision.directory import Directory
-from castiron.transport.vocabulary import EventSeq, NodeName, NodeUUID, RequestID
+from castiron.store.records import RequestRecord
+from castiron.transport.vocabulary import EventSeq, Instant, NodeName, NodeUUID, RequestID, RequestState
 from tests.support.node_settings import SETTINGS
 from tests.support.store_records import plain_node
 
@@ -24,9 +25,21 @@ def crowd(nodes: int) -> tuple[Crowding, Board]:
 
 def show(board: Board, number: int, *, waiting: int) -> NodeState:
     record = replace(plain_node(), uuid=NodeUUID(f"u{number}"), name=NodeName(f"n{number}"))
-    state = NodeState(record=record, queue=tuple(RequestID(f"r{place}") for place in range(waiting)))
+    state = NodeState(record=record, queue=tuple(request(place) for place in range(waiting)))
     board.admit(state, EventSeq(0), generation=waiting + 1)
     return state
+
+
+def request(number: int) -> RequestRecord:
+    return RequestRecord(
+        id=RequestID(f"r{number}"),
+        node_uuid=NodeUUID("u"),
+        node_name=NodeName("n"),
+        verb="node.power.set",
+        requester="test",
+        state=RequestState.QUEUED,
+        accepted_at=Instant(1.0),
+    )
 
 
 def calls_of_a_look(crowding: Crowding) -> int:
