@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from castiron.actors.coroutines.turns import Named, Slow, Turns
+from castiron.actors.coroutines.turns import NOBODY, Named, Slow, Turns
 
 log = logging.getLogger(__name__)
 
@@ -155,5 +155,6 @@ def _complain(loop: asyncio.AbstractEventLoop, said: dict[str, Any]) -> None:
     if loop.is_closed():
         return  # what did not end was named
     task = said.get("task") or said.get("future")
-    whose = _owner(task) if isinstance(task, asyncio.Task) else "a callback"
+    coroutine = getattr(task, "get_coro", lambda: None)()
+    whose = coroutine.who if isinstance(coroutine, Named) else NOBODY
     log.error("%s: %s", whose, said.get("message"), exc_info=said.get("exception"))

@@ -214,7 +214,7 @@ class WrittenWorld(RedfishWorld):
     def __init__(self, clock: SystemClock, bmc: RedfishBMC, silent: Info, kind: type[MethodDriver]) -> None:
         super().__init__(clock, bmc, silent)
         self.driver.stop(0.0)
-        self.driver = kind(clock)
+        self.driver: Driver = kind(clock)
 
 
 class SushyWorld:

@@ -90,7 +90,7 @@ def verify_credentials(asked: Asked[Any]) -> Way:
 
 def _request(asked: Asked[Any], sent: Sent) -> tuple[str, int, ssl.SSLContext, dict[str, str], bytes]:
     info = sent.info or asked.target.info
-    where = urlsplit(info["redfish_address"])
+    where = urlsplit(str(info["redfish_address"]))
     ca = info.get("redfish_verify_ca")
     context = ssl.create_default_context(cafile=str(ca) if ca else None)
     pair = f"{info.get('redfish_username', '')}:{info.get('redfish_password', '')}"
