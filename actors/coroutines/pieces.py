@@ -27,7 +27,10 @@ class CoroutinePiece(Piece):
         """Why it was cancelled, if it was."""
 
     def begin(self, task: "asyncio.Task[Ended]") -> None:
-        """Note the task that carries it out; on its loop."""
+        """Note the task that carries it out, from when on its time counts; on its loop."""
+        if self._timeout_s is not None:
+            until = Instant(self.begun_at + self._timeout_s)
+            self.timers = (*self.timers, self._keeper.clock.call_at(until, self.expire))
         with self._lock:
             self._task, why = task, self._why
         if why is not None:
@@ -37,8 +40,6 @@ class CoroutinePiece(Piece):
         """Carry it out; return how it ended. Raises only what cancels it before it has begun."""
         clock = self._keeper.clock
         started_at = clock.now()
-        if self._timeout_s is not None:
-            self.timers = (*self.timers, clock.call_at(Instant(started_at + self._timeout_s), self.expire))
         try:
             value = await self._call()
         except asyncio.CancelledError as error:

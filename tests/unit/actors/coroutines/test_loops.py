@@ -152,6 +152,20 @@ def test_times_are_kept_while_the_loop_is_held_up(stage: Stage) -> None:
     assert isinstance(other[0].error, Overdue)
 
 
+def test_who_was_to_begin_behind_one_that_blocks_has_its_time_too(stage: Stage) -> None:
+    other: list[Ended] = []
+
+    async def both() -> None:
+        stage.coroutines.submit(stage.block, other.append)
+        stage.submit(lambda: nap(0.0), timeout_s=0.2)
+
+    stage.coroutines.submit(both, other.append)
+
+    until(lambda: len(stage.ends) == 1)
+    assert isinstance(stage.ends[0].error, Overdue)
+    assert not stage.gate.is_set()
+
+
 def test_a_loop_that_hangs_is_left_behind_and_what_is_to_begin_goes_to_another(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
