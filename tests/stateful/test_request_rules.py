@@ -39,7 +39,7 @@ from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, Reques
 from tests.support.request_model import READ, Answer, Model, Wish
 
 EXAMPLES = int(os.environ.get("CASTIRON_EXAMPLES", "0"))
-NODES = ["n001", "n002"]
+NODES = ["n1", "n2"]
 TAKES_S = 20.0
 """A machine's power follows its control so much later: long enough for others to come."""
 
