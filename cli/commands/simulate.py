@@ -47,7 +47,7 @@ SEEDS = 2**32
 )
 @click.option(
     "--task-executor",
-    type=click.Choice(list(TaskExecutor)),
+    type=click.Choice([one.value for one in TaskExecutor]),
     help="Who says which step of a node is next. [default: builtin]",
 )
 @click.option(
