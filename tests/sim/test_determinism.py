@@ -25,10 +25,11 @@ PLANS = {
         kill_mean_s=1800.5,
         faults={"n[1-2]": "silent=true", "n3": Faults(slow_s=LongTail(0.5, 8), forgeries=(Forgery.LATE,))},
     ),
-    "a rollout": Plan(
+    "a rollout": Plan(rollout=True, seed=8, nodes=20, ipmi_nodes=0, kills=2),
+    "a rollout of another executor's": Plan(
         rollout=True,
         seed=8,
-        nodes=20,
+        nodes=10,
         ipmi_nodes=0,
         trouble_percent=15,
         orders_percent=40,

@@ -89,7 +89,9 @@ def test_where_nothing_happens_nothing_is_told() -> None:
     trial = try_plan(calm())
 
     trial.check()
-    assert types_of(trial.evidence) == [EventType.POWER_STATE_CORRECTED] * 4, "each machine's first look, and no other event"
+    assert types_of(trial.evidence) == [EventType.POWER_STATE_CORRECTED] * 4, (
+        "each machine's first look, and no other event"
+    )
 
 
 def test_what_is_known_while_there_is_no_conductor_is_told_by_the_next_one() -> None:

@@ -99,16 +99,16 @@ class Trial:
         """
         if self.held:
             return
-        cases = [f"{verdict.name} ({verdict.meaning}): {case}" for verdict in self.broken for case in verdict.violations]
+        cases = [
+            f"{verdict.name} ({verdict.meaning}): {case}" for verdict in self.broken for case in verdict.violations
+        ]
         raise AssertionError("\n".join([*cases, f"Replay: {self.replay}"]))
 
 
 HEALTHY: Final[Ailments] = {}
 
 
-def simulate(
-    seed: int = 0, nodes: int = 20, faults: Mapping[str, Faults | str] = HEALTHY, days: float = 1.0
-) -> Trial:
+def simulate(seed: int = 0, nodes: int = 20, faults: Mapping[str, Faults | str] = HEALTHY, days: float = 1.0) -> Trial:
     """Run a conductor in virtual time among machines, users and trouble, all drawn from a seed, and judge it.
 
     Blocks for as long as it takes: 20 nodes live a day in three seconds or so. The same arguments give the same log,
