@@ -87,7 +87,7 @@ def castiron_conductor(
 @pytest.fixture
 def castiron_client(request: pytest.FixtureRequest, castiron_conductor: "Conductor") -> "Generator[Client]":
     """A blocking client of the conductor. One that is awaited: castiron.connect_async(castiron_conductor.endpoint)."""
-    with castiron_conductor.client(timeout_s=wanted_by(request).patience_s) as client:
+    with castiron_conductor.client(timeout_s=wanted_by(request).timeout_s) as client:
         yield client
 
 

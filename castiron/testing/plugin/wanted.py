@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MARKER: Final = "castiron"
 NODES: Final = 3
-PATIENCE_S: Final = 10.0
+TIMEOUT_S: Final = 10.0
 """A client's own default."""
 
 PROMPT: Final[Mapping[str, Any]] = {"power_check_start_spread_s": 0.0}
@@ -37,7 +37,7 @@ class Wanted:
     """Whether the conductor's store is a file, castiron.db in `tmp_path`; else it is in memory."""
     impatient: bool = True
     """A BMC's silence is borne for a second, not for six: on loopback nothing gets lost."""
-    patience_s: float = PATIENCE_S
+    timeout_s: float = TIMEOUT_S
     """How long `castiron_client` waits for an answer."""
     seed: int = 0
     """What faults are drawn from, and all else in virtual time."""

@@ -162,7 +162,7 @@ def test_a_marker_that_is_wrong_is_told_what_it_takes(pytester: pytest.Pytester)
     result.stdout.fnmatch_lines(
         [
             "*takes its arguments by name, as nodes=100.*",
-            "*knows no machines; it takes driver, enrolled, faults, impatient, nodes, patience_s, *",
+            "*knows no machines; it takes driver, enrolled, faults, impatient, nodes, seed, *timeout_s.*",
             "*names n9, and the nodes are n1 to n3.*",
             "*'silnet=true'*Did you mean silent?*",
             "*node_queue_limt: there is no such setting. Did you mean node_queue_limit?*",
