@@ -121,19 +121,9 @@ def _plan(given: Mapping[str, Any], numbers: Sequence[str]) -> "Plan":
         click.UsageError: it is none.
     """
     from castiron.testing import Plan  # noqa: PLC0415 - loads a conductor, which other commands must not
-    from castiron.testing.simulation.plan import SETTABLE, read_number  # noqa: PLC0415 - as above
 
-    chosen: dict[str, Any] = {}
-    for text in numbers:
-        name, _, value = text.partition("=")
-        try:
-            chosen[name] = read_number(name, value)
-        except KeyError:
-            raise click.UsageError(f"--set takes no {name!r}; it takes {', '.join(SETTABLE)}.") from None
-        except ValueError:
-            raise click.UsageError(f"--set {text}: {value!r} is not a number as {name} is one.") from None
     try:
-        return Plan(**{**given, **chosen})
+        return Plan(**{**given, **dict(Plan.read_number(text) for text in numbers)})
     except ValueError as failure:
         raise click.UsageError(str(failure)) from None
 

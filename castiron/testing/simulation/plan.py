@@ -136,6 +136,21 @@ class Plan:
                 words += ["--set", f"{name}={value!r}"]
         return shlex.join(words)
 
+    @staticmethod
+    def read_number(text: str) -> tuple[str, float]:
+        """Return the name and the value of one of SETTABLE, as `--set` takes them: "kill_mean_s=3600".
+
+        Raises:
+            ValueError: there is no such number, or it is none; the message says which there are.
+        """
+        name, _, value = text.partition("=")
+        if name not in SETTABLE:
+            raise ValueError(f"A plan has no number {name!r}; it has {', '.join(SETTABLE)}.")
+        try:
+            return name, int(value) if isinstance(getattr(USUAL, name), int) else float(value)
+        except ValueError:
+            raise ValueError(f"{text}: {value!r} is not a number as {name} is one.") from None
+
     def settings(self) -> Settings:
         """Return the conductor's settings: the defaults, but that no event may leave the store before it is judged."""
         settings = Settings(
@@ -167,18 +182,6 @@ SETTABLE: Final = tuple(
     if one.name not in (*ALWAYS_SAID, *SAID_BY_OPTION) and type(one.default) in (int, float)
 )
 """What `--set` takes: all other numbers."""
-
-
-def read_number(name: str, text: str) -> float:
-    """Return the value that a text stands for, of one of SETTABLE.
-
-    Raises:
-        KeyError: there is no such number.
-        ValueError: it is none.
-    """
-    if name not in SETTABLE:
-        raise KeyError(name)
-    return int(text) if isinstance(getattr(USUAL, name), int) else float(text)
 
 
 def _option(name: str) -> str:

@@ -16,7 +16,7 @@ from castiron.cli.output.exits import Exit
 from castiron.testing import Evidence, Plan, try_plan
 from castiron.testing.simulation import invariants
 from castiron.testing.simulation.judges.homes import Hold
-from castiron.testing.simulation.plan import SETTABLE, read_number
+from castiron.testing.simulation.plan import SETTABLE
 
 SMALL = ["simulate", "--seed", "5", "--nodes", "3", "--days", "0.02", "--ipmi-nodes", "1"]
 
@@ -98,8 +98,7 @@ def test_every_number_of_a_plan_can_be_given_and_is_replayed() -> None:
 
     words = shlex.split(plan.command)
 
-    said = [text.partition("=") for word, text in pairwise(words) if word == "--set"]
-    assert {name: read_number(name, value) for name, _, value in said} == others
+    assert dict(Plan.read_number(text) for word, text in pairwise(words) if word == "--set") == others
     taken = {option.name for option in simulate.params} | set(SETTABLE)
     assert {one.name for one in fields(Plan)} <= taken, "what has no option cannot be replayed"
     defaults = {option.name: option.default for option in simulate.params}
@@ -109,7 +108,7 @@ def test_every_number_of_a_plan_can_be_given_and_is_replayed() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--set", "kill_s=1"], "--set takes no 'kill_s'; it takes dead_percent, "),
+        (["--set", "kill_s=1"], "has no number 'kill_s'; it has dead_percent, "),
         (["--set", "kill_mean_s=often"], "'often' is not a number"),
         (["--set", "kill_mean_s=0"], "kill_mean_s is a length of time above 0"),
         (["--set", "dead_percent=101"], "dead_percent is no percentage"),
