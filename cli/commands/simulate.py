@@ -122,8 +122,10 @@ def _plan(given: Mapping[str, Any], numbers: Sequence[str]) -> "Plan":
     """
     from castiron.testing import Plan  # noqa: PLC0415 - loads a conductor, which other commands must not
 
+    chosen: dict[str, Any] = dict(given)
     try:
-        return Plan(**{**given, **dict(Plan.read_number(text) for text in numbers)})
+        chosen |= (Plan.read_number(text) for text in numbers)
+        return Plan(**chosen)
     except ValueError as failure:
         raise click.UsageError(str(failure)) from None
 

@@ -1,4 +1,4 @@
-"""A simulated week of 100 nodes, and shorter ones with more trouble: every invariant holds, whatever the seed."""
+"""A simulated week of 50 nodes, and shorter ones with more trouble: every invariant holds, whatever the seed."""
 
 import pytest
 
@@ -14,11 +14,11 @@ SEEDS = range(3)
 
 
 def of_trouble(seed: int) -> Plan:
-    """A day in which something goes wrong every few minutes."""
+    """Hours in which something goes wrong every few minutes."""
     return Plan(
         seed=seed,
         nodes=12,
-        days=0.5,
+        days=0.3,
         ipmi_nodes=4,
         check_interval_s=MINUTE_S,
         request_mean_s=HOUR_S / 2,
@@ -39,8 +39,8 @@ def must_hold(report: Report) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_week_of_a_hundred_nodes() -> None:
-    trial = try_plan(Plan(seed=WEEK_SEED))
+def test_a_week_of_fifty_nodes() -> None:
+    trial = try_plan(Plan(seed=WEEK_SEED, nodes=50))
     report, evidence = trial.report, trial.evidence
 
     trial.check()
@@ -48,21 +48,21 @@ def test_a_week_of_a_hundred_nodes() -> None:
     rare = {"I4", "I11"}  # keys are not wished for yet; busy is, now and then
     rare |= {"R3-1", "R3-2", "R3-3", "R3-4", "steps", "bounded", "once"}  # nobody is moved in a week: see test_rollout
     assert [name for name, count in judged.items() if not count and name not in rare] == []
-    assert report.work["checks: agreed"] > 40_000
+    assert report.work["checks: agreed"] > 20_000
     assert report.work["ipmi: logins"] > 1_000
     assert report.work["restarts of actors"] > 50
     assert report.work["starts"] > 5
     assert report.faults["disk full"] > 1
-    assert judged["noticed"] > 100
-    assert judged["I9"] > 50
-    assert judged["deleted"] > 50
+    assert judged["noticed"] > 50
+    assert judged["I9"] > 25
+    assert judged["deleted"] > 25
     assert report.requests.get("failed: node.deleted", 0) > 0
-    assert len(evidence.nodes) > 50
+    assert len(evidence.nodes) > 25
     assert evidence.left_over["changes"] == 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_half_a_day_of_trouble(seed: int) -> None:
+def test_hours_of_trouble(seed: int) -> None:
     try_plan(of_trouble(seed)).check()
 
 

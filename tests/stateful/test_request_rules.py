@@ -246,7 +246,7 @@ class RequestRules(RuleBasedStateMachine):
 
 
 RequestRules.TestCase.settings = settings(
-    max_examples=EXAMPLES or 40,
+    max_examples=EXAMPLES or 30,
     stateful_step_count=30,
     deadline=None,
     derandomize=not EXAMPLES,

@@ -204,7 +204,7 @@ class SimulatedConductor(RuleBasedStateMachine):
 
 
 SimulatedConductor.TestCase.settings = settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 40,
     stateful_step_count=30,
     deadline=None,
     derandomize=not EXAMPLES,

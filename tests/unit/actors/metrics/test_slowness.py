@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,7 @@ class Room:
 
 
 @contextmanager
-def a_pool(**how: Any) -> Iterator[PoolDispatcher]:
+def a_pool(**how: Any) -> Generator[PoolDispatcher]:
     """Run a pool of one thread, which has ended whatever becomes of the test."""
     pool = PoolDispatcher(1, **how)
     try:
