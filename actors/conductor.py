@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from uuid import uuid4
 
 import castiron
@@ -25,6 +24,7 @@ from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
+from castiron.actors.embedding.holding import LOOK_S, Held
 from castiron.actors.executors.opening import open_engines
 from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.metrics.overseeing import open_metrics, open_watch, threads_of
@@ -54,7 +54,6 @@ from castiron.actors.supervision.watch import Watch
 from castiron.actors.webhooks.sender import open_sender
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
-from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher
@@ -66,9 +65,6 @@ log = logging.getLogger(__name__)
 MakeDrivers = Callable[[Clock, Settings, Shares], Mapping[str, Driver]]
 """Makes the drivers of one conductor, by name; those that block do so in their shares of its threads."""
 
-LOOK_S: Final = 1.0
-"""Between two looks at the watch of whoever waits."""
-
 LAST_ANSWERS_S: Final = 1.0
 """Given to clients to take their last answers, within the time of an orderly stop."""
 
@@ -78,13 +74,16 @@ def new_uuid() -> str:
     return str(uuid4())
 
 
-class Conductor:
-    """Owns nodes and drives them, from `start` to `stop`; a context manager does both.
+class Conductor(Held):
+    """Owns nodes and drives them, from `start` to `stop`; a context manager does both, blocking or awaited.
 
         with castiron.Conductor(store=Path("castiron.db")) as conductor, conductor.client() as client:
             client.nodes.power("n1", "power on").wait(timeout_s=60)
 
-    Thread: any may call any method; `start` and `stop` block.
+        async with castiron.Conductor(store=Path("castiron.db")) as conductor, conductor.client_async() as client:
+            await (await client.nodes.power("n1", "power on")).wait(timeout_s=60)
+
+    Thread: any may call any method. `start`, `stop`, `wait` and `reload` block; those that end in `_async` never do.
     """
 
     def __init__(
@@ -139,15 +138,6 @@ class Conductor:
         self._endpoint: str | None = None
         self._conductor_id: ConductorID | None = None
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
     @property
     def endpoint(self) -> str:
         """Where it listens.
@@ -185,15 +175,6 @@ class Conductor:
         """Its public key, which its clients must know; None: it takes no keys, or has never been started."""
         return self._server_key
 
-    def client(self, timeout_s: float = 5.0, *, key: Path | None = None) -> Client:
-        """Return a client of this conductor.
-
-        Args:
-            timeout_s: for each answer.
-            key: its secret key file, where the conductor takes keys; None: CASTIRON_CLIENT_KEY.
-        """
-        return Client(self.endpoint, timeout_s=timeout_s, key=key, server_key=self._server_key)
-
     def is_well(self) -> bool:
         """Return whether it runs, and its watch found all its threads at work a moment ago. Any thread; O(parts)."""
         watch = self._watch
@@ -206,12 +187,16 @@ class Conductor:
         """
         until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
         while not self._ended.wait(max(0.0, min(until_s - time.monotonic(), LOOK_S))):
-            watch = self._watch
-            if watch is not None and not watch.is_alive():
-                self._fail("the watch has died")
-            elif time.monotonic() >= until_s:
+            if not self.has_ended() and time.monotonic() >= until_s:
                 return False
         return True
+
+    def has_ended(self) -> bool:
+        """Return whether it has failed or was stopped, or has never been started. Looks at its watch; never blocks."""
+        watch = self._watch
+        if watch is not None and not watch.is_alive():
+            self._fail("the watch has died")
+        return self._ended.is_set()
 
     def start(self) -> None:
         """Open the store, take up every node and what was under way, and open the front door.
@@ -223,12 +208,16 @@ class Conductor:
             KeyUnusable: its own key file or its allow-list cannot be used.
             RuntimeError: it runs already.
         """
+        self._start(threading.Event())
+
+    def _start(self, given_up: threading.Event) -> None:
         with self._changing:
             if self._is_started:
                 raise RuntimeError("the conductor runs already; one that has failed is to be stopped first")
             self._failure, self._is_stopping = None, False
             self._ended.clear()
             try:
+                self._parts.begin(given_up)
                 self._start_all()
             except BaseException:
                 self._close()

@@ -3,6 +3,7 @@
 A part that hangs cannot take the time of those after it. What the parts are is the conductor's.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +14,10 @@ SHARE: Final = 0.25
 
 LEAST_S: Final = 0.1
 """What a part is given to stop when the time is up."""
+
+
+class GivenUp(Exception):
+    """Nobody wants any longer what is being started."""
 
 
 class Parts:
@@ -28,6 +33,7 @@ class Parts:
         self._monotonic = monotonic
         self._until_s = 0.0
         self._least_s = 0.0
+        self._given_up = threading.Event()
         self._stack = ExitStack()
 
     @property
@@ -35,20 +41,33 @@ class Parts:
         """Seconds that `stop` takes at the most, if each part keeps to what it is given."""
         return self._timeout_s + self._least_s
 
+    def begin(self, given_up: threading.Event) -> None:
+        """Begin a start, which goes on with one more part only as long as this event is not set; any thread may."""
+        self._given_up = given_up
+
     def add(self, stop: Callable[[float], object], most_s: float | None = None, *, least_s: float = LEAST_S) -> None:
         """Have `stop` called at the end, with the seconds that it may take.
 
         Args:
             most_s: no more than this; None: SHARE of the whole.
             least_s: no less than this, however long the others took.
+
+        Raises:
+            GivenUp: the start was given up; the part was added.
         """
         share_s = self._timeout_s * SHARE if most_s is None else most_s
         self._least_s += least_s
         self._stack.callback(lambda: stop(max(least_s, min(share_s, self._until_s - self._monotonic()))))
+        self._go_on()
 
     def add_quick(self, stop: Callable[[], object]) -> None:
-        """Have `stop` called at the end; it takes no time."""
+        """Have `stop` called at the end; it takes no time. Raises as `add`."""
         self._stack.callback(stop)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._given_up.is_set():
+            raise GivenUp("the start was given up")
 
     def stop(self) -> None:
         """Stop all, the latest first; one that raises does not keep the others from it. Idempotent.
