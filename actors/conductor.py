@@ -6,10 +6,8 @@ garbage collector are the business of whoever runs it. No decision about nodes l
 """
 
 import logging
-import math
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
@@ -24,7 +22,7 @@ from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
-from castiron.actors.embedding.holding import LOOK_S, Held
+from castiron.actors.embedding.holding import Held
 from castiron.actors.executors.opening import open_engines
 from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.metrics.overseeing import open_metrics, open_watch, threads_of
@@ -180,17 +178,6 @@ class Conductor(Held):
         watch = self._watch
         return watch is not None and self._failure is None and watch.is_well()
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Block until it has failed or was stopped; return whether that came about in time.
-
-        Whoever waits watches the watch, which watches everything else.
-        """
-        until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        while not self._ended.wait(max(0.0, min(until_s - time.monotonic(), LOOK_S))):
-            if not self.has_ended() and time.monotonic() >= until_s:
-                return False
-        return True
-
     def has_ended(self) -> bool:
         """Return whether it has failed or was stopped, or has never been started. Looks at its watch; never blocks."""
         watch = self._watch
@@ -260,12 +247,12 @@ class Conductor(Held):
     def _start_all(self) -> None:
         settings, parts = self._settings, self._parts
         guard = self._open_guard()
-        store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
-        parts.add_quick(store.close)
+        store = self._open_store()
         boot_id = self._new_id()
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         clock = SystemClock()
+        parts.add(clock.stop)  # also if something before its own place, below, cannot start
         shares = Shares(settings, clock)
         parts.add_quick(shares.stop)
         sender = open_sender(store, clock, shares, settings, self._rng)
@@ -335,9 +322,7 @@ class Conductor(Held):
             guard=guard,
             new_error_id=self._new_id,
         )
-        # Before any machine is touched: where another conductor listens, this may be a copy of its store.
-        front_door.open()
-        parts.add_quick(front_door.close)
+        self._open_door(front_door)
         start_actors(services, kin, tally, store, parts=parts, fail=self._fail)
         parts.add_quick(start_pruning(Pruning(store, archive, clock, settings, keys.forget)))
         threaded = threads_of(clock, writer, archive, front_door, drivers, sender=sender, guard=guard)
@@ -357,6 +342,12 @@ class Conductor(Held):
         counts = len(services.directory), board.open_count()
         log.info(told, store.conductor, castiron.__version__, front_door.endpoint, *counts, store.path or "in memory")
 
+    def _open_store(self) -> Store:
+        store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
+        self._parts.add_quick(store.close)
+        self._parts.go_on()
+        return store
+
     def _open_guard(self) -> Guard | None:
         guard = open_guard(parse_endpoint(self._wanted_endpoint), **self._guarding)
         self._server_key = None if guard is None else guard.server.public
@@ -367,7 +358,14 @@ class Conductor(Held):
         for driver in drivers.values():
             least_s = self._settings.graceful_shutdown_timeout_s / 4  # BMCs have few slots: log out
             self._parts.add(driver.stop, least_s=least_s)
+        self._parts.go_on()
         return drivers
+
+    def _open_door(self, front_door: FrontDoor) -> None:
+        """Bind before any machine is touched: where another conductor listens, this may be a copy of its store."""
+        front_door.open()
+        self._parts.add_quick(front_door.close)
+        self._parts.go_on()
 
     def _open_periodics(self, clock: Clock, shares: Shares, drivers: Mapping[str, Driver], board: Board) -> Periodics:
         sources = [*plugged_in(), *self._periodics]

@@ -42,8 +42,9 @@ class Parts:
         return self._timeout_s + self._least_s
 
     def begin(self, given_up: threading.Event) -> None:
-        """Begin a start, which goes on with one more part only as long as this event is not set; any thread may."""
+        """Begin a start, which any thread may give up by setting this event. Raises as `go_on`."""
         self._given_up = given_up
+        self.go_on()
 
     def add(self, stop: Callable[[float], object], most_s: float | None = None, *, least_s: float = LEAST_S) -> None:
         """Have `stop` called at the end, with the seconds that it may take.
@@ -51,21 +52,21 @@ class Parts:
         Args:
             most_s: no more than this; None: SHARE of the whole.
             least_s: no less than this, however long the others took.
-
-        Raises:
-            GivenUp: the start was given up; the part was added.
         """
         share_s = self._timeout_s * SHARE if most_s is None else most_s
         self._least_s += least_s
         self._stack.callback(lambda: stop(max(least_s, min(share_s, self._until_s - self._monotonic()))))
-        self._go_on()
 
     def add_quick(self, stop: Callable[[], object]) -> None:
-        """Have `stop` called at the end; it takes no time. Raises as `add`."""
+        """Have `stop` called at the end; it takes no time."""
         self._stack.callback(stop)
-        self._go_on()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
+        """Go on with the start, of which everything that runs has been added.
+
+        Raises:
+            GivenUp: nobody wants it any longer.
+        """
         if self._given_up.is_set():
             raise GivenUp("the start was given up")
 

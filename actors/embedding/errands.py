@@ -23,16 +23,18 @@ class _Outcome(Generic[_Result]):
     error: BaseException | None = None
 
 
-async def run_aside(work: Callable[[], _Result], name: str, *, unwanted: Callable[[], object] | None = None) -> _Result:
+async def run_aside(
+    work: Callable[[], _Result], name: str, *, unwanted: Callable[[], object] = lambda: None
+) -> _Result:
     """Return what `work` returns, which runs in a thread of that name, with this task's context variables.
 
-    It has always ended when this ends. A task that is cancelled waits for that all the same, and then is cancelled;
-    what the work returned or raised is dropped.
+    The thread has always ended when this ends. A task that is cancelled waits for that all the same, and is cancelled
+    then; what the work returned or raised is dropped.
 
     Args:
         work: blocks.
         name: of the thread. It is no daemon, so that a program which ends waits for it.
-        unwanted: called once if the task is cancelled meanwhile, so that the work may end sooner. On the loop.
+        unwanted: called if nobody wants the work any more, so that it may end sooner; on the loop, perhaps more than once.
 
     Raises:
         asyncio.CancelledError: the task was cancelled meanwhile, once or more often.
@@ -51,25 +53,27 @@ async def run_aside(work: Callable[[], _Result], name: str, *, unwanted: Callabl
         with suppress(RuntimeError):  # the loop was closed under whoever waited
             loop.call_soon_threadsafe(ended.set)
 
-    threading.Thread(target=carry_out, name=name).start()
-    await _until(ended, unwanted or (lambda: None))
+    thread = threading.Thread(target=carry_out, name=name)
+    try:
+        thread.start()
+        await _end_of(thread, ended, unwanted)
+    except (GeneratorExit, KeyboardInterrupt):  # the loop breaks off, and nobody will wait any more
+        unwanted()
+        raise
     if outcome.error is not None:
         raise outcome.error
     return outcome.results[0]
 
 
-async def _until(ended: asyncio.Event, unwanted: Callable[[], object]) -> None:
-    """Wait for it, however often the task is cancelled; be cancelled then."""
+async def _end_of(thread: threading.Thread, ended: asyncio.Event, unwanted: Callable[[], object]) -> None:
+    """Wait until nothing of a thread is left, however often the task is cancelled; be cancelled then."""
     cancelled: asyncio.CancelledError | None = None
-    while not ended.is_set():
+    while thread.is_alive():
         try:
             await ended.wait()
+            await asyncio.sleep(0)  # for the few instructions that it has to go
         except asyncio.CancelledError as error:
-            if cancelled is None:
-                unwanted()
-            cancelled = error
-        except GeneratorExit:  # its loop is gone: nobody will wait any more
             unwanted()
-            raise
+            cancelled = error
     if cancelled is not None:
         raise cancelled

@@ -6,7 +6,9 @@ conductor is made of.
 
 import asyncio
 import math
+import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from functools import partial
 from pathlib import Path
@@ -28,6 +30,9 @@ class Held(ABC):
     Its own work is on its own threads all the while; tasks of a loop share the interpreter with them, and nothing else.
     """
 
+    _ended: threading.Event
+    """Set while it does not run."""
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -36,6 +41,17 @@ class Held(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Block until it has failed or was stopped; return whether that came about in time.
+
+        Whoever waits watches the watch, which watches everything else.
+        """
+        until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while not self._ended.wait(max(0.0, min(until_s - time.monotonic(), LOOK_S))):
+            if not self.has_ended() and time.monotonic() >= until_s:
+                return False
+        return True
 
     async def __aenter__(self) -> Self:
         await self.start_async()
@@ -53,7 +69,7 @@ class Held(ABC):
         """As `start`, while the loop goes on.
 
         A task that is cancelled meanwhile is cancelled once everything that had started has stopped again: no thread,
-        no socket and no lock is left. The start gives up after the part that it is at.
+        no socket and no lock is left. The start gives up soon: opening a store, or its nodes, is done to the end.
 
         Raises:
             asyncio.CancelledError: as said.
@@ -65,7 +81,7 @@ class Held(ABC):
         except asyncio.CancelledError:
             await self.stop_async()  # it had started before it heard of that, perhaps
             raise
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):  # the loop breaks off
             self._leave()
             raise
 
@@ -83,7 +99,7 @@ class Held(ABC):
     async def wait_async(self, timeout_s: float | None = None) -> bool:
         """Wait until it has failed or was stopped, and return whether that came about in time; see `failure`.
 
-        Whoever waits watches the watch, which watches everything else: once a second.
+        As `wait`: it is told within a second.
         """
         loop = asyncio.get_running_loop()
         until_s = math.inf if timeout_s is None else loop.time() + timeout_s
@@ -110,8 +126,9 @@ class Held(ABC):
         return AsyncClient(self.endpoint, timeout_s=timeout_s, key=key, server_key=self.server_key)
 
     def _leave(self) -> None:
-        """Stop it, with nobody to wait for that; a program that ends does."""
-        threading.Thread(target=self.stop, name="castiron-stop").start()
+        """Stop it, with nobody to wait for that but the program's end; at that end itself no thread can begin."""
+        if not sys.is_finalizing():
+            threading.Thread(target=self.stop, name="castiron-stop").start()
 
     @property
     @abstractmethod

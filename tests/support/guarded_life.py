@@ -79,7 +79,7 @@ class Stopwatch:
     @contextmanager
     def running(self) -> "Generator[None]":
         """Take the CPU of callbacks meanwhile."""
-        run: Callable[[Any], None] = events.Handle._run  # noqa: SLF001 - where asyncio runs each of them
+        run: Callable[[Any], None] = events.Handle._run
 
         def timed(handle: Any) -> None:
             began_s, collecting_s = time.thread_time(), self._collecting_s
@@ -88,12 +88,12 @@ class Stopwatch:
             if took_s > self.worst_s:
                 self.worst_s, self.whose = took_s, repr(handle)
 
-        events.Handle._run = timed  # type: ignore[method-assign]  # noqa: SLF001 - as above
+        events.Handle._run = timed  # type: ignore[method-assign]
         gc.callbacks.append(self.collected)
         try:
             yield
         finally:
-            events.Handle._run = run  # type: ignore[method-assign]  # noqa: SLF001 - as above
+            events.Handle._run = run  # type: ignore[method-assign]
             gc.callbacks.remove(self.collected)
 
 

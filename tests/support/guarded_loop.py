@@ -43,12 +43,12 @@ class Guard:
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         """See an event of the audit."""
         if self.is_on and threading.get_ident() == self.thread and event not in QUIET_EVENTS:
-            self.note(f"{event} {arguments!r:.60}", sys._getframe(1))  # noqa: SLF001 - as all profilers do
+            self.note(f"{event} {arguments!r:.60}", sys._getframe(1))
 
     def took(self, what: str) -> None:
         """See something that may block."""
         if self.is_on and threading.get_ident() == self.thread:
-            self.note(what, sys._getframe(2))  # noqa: SLF001 - as above
+            self.note(what, sys._getframe(2))
 
     def note(self, what: str, frame: FrameType | None) -> None:
         """Note it with where it was called, unless it is a thread's own start."""
@@ -75,7 +75,7 @@ class WatchedLock:
         self._lock = made
         self.release = made.release
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as the lock has it
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take it."""
         if blocking:
             GUARD.took("lock")
@@ -102,8 +102,8 @@ def watch_threading() -> None:
         GUARD.took("join")
         join(self, timeout)
 
-    threading.Lock = lambda: WatchedLock(lock())  # type: ignore[assignment,misc]  # a probe in the library's place
-    threading.RLock = lambda: WatchedLock(rlock())  # type: ignore[assignment,misc]  # as above
+    threading.Lock = lambda: WatchedLock(lock())  # type: ignore[assignment,return-value]  # a probe in the library's place
+    threading.RLock = lambda: WatchedLock(rlock())  # type: ignore[assignment,return-value]  # as above
     threading.Thread.join = joined  # type: ignore[method-assign]  # as above
 
 

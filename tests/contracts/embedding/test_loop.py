@@ -1,4 +1,4 @@
-"""The loop of a program that embeds a conductor is never blocked: not by a start, not by a stop, and by nothing between.
+"""The loop of a program that embeds a conductor is never blocked: not by a start or a stop, and by nothing between.
 
 Three ways to see it. A start and a stop that go on only while the loop turns: on the loop they would wait for ever.
 Whatever could block, and was called on the loop's thread. And the CPU that the loop's callbacks took.
