@@ -10,7 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+LAST_INSTRUCTIONS_S: Final = 0.001
+"""Between two looks at a thread that has said that it is done: it has a few instructions to go."""
 
 _Result = TypeVar("_Result")
 
@@ -34,7 +37,7 @@ async def run_aside(
     Args:
         work: blocks.
         name: of the thread. It is no daemon, so that a program which ends waits for it.
-        unwanted: called if nobody wants the work any more, so that it may end sooner; on the loop, perhaps more than once.
+        unwanted: called on the loop, perhaps more than once, when nobody wants the work any more: it may end sooner.
 
     Raises:
         asyncio.CancelledError: the task was cancelled meanwhile, once or more often.
@@ -71,7 +74,7 @@ async def _end_of(thread: threading.Thread, ended: asyncio.Event, unwanted: Call
     while thread.is_alive():
         try:
             await ended.wait()
-            await asyncio.sleep(0)  # for the few instructions that it has to go
+            await asyncio.sleep(LAST_INSTRUCTIONS_S)
         except asyncio.CancelledError as error:
             unwanted()
             cancelled = error

@@ -79,7 +79,8 @@ class Stopwatch:
     @contextmanager
     def running(self) -> "Generator[None]":
         """Take the CPU of callbacks meanwhile."""
-        run: Callable[[Any], None] = events.Handle._run
+        handles: Any = events.Handle  # asyncio runs each callback in its `_run`
+        run: Callable[[Any], None] = handles._run
 
         def timed(handle: Any) -> None:
             began_s, collecting_s = time.thread_time(), self._collecting_s
@@ -88,12 +89,12 @@ class Stopwatch:
             if took_s > self.worst_s:
                 self.worst_s, self.whose = took_s, repr(handle)
 
-        events.Handle._run = timed  # type: ignore[method-assign]
+        handles._run = timed
         gc.callbacks.append(self.collected)
         try:
             yield
         finally:
-            events.Handle._run = run  # type: ignore[method-assign]
+            handles._run = run
             gc.callbacks.remove(self.collected)
 
 
