@@ -4,6 +4,7 @@ The server, the clients and the command line share this file, so that they agree
 without keys is decided in keys/protection. Names and checks live here; ZeroMQ does not.
 """
 
+import errno
 import ipaddress
 import os
 import re
@@ -186,13 +187,22 @@ def probe(endpoint: Endpoint, timeout_s: float = PROBE_TIMEOUT_S) -> OSError | N
     family = socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET
     with socket.socket(socket.AF_UNIX if endpoint.is_ipc else family, socket.SOCK_STREAM) as stream:
         stream.settimeout(timeout_s)
+        place = (endpoint.address, endpoint.port) if endpoint.path is None else endpoint.path
         try:
-            stream.connect((endpoint.address, endpoint.port) if endpoint.path is None else endpoint.path)
-        except (TimeoutError, BlockingIOError):
+            stream.connect(place)
+        except BlockingIOError:  # begun; on this machine the kernel knows what has become of it by now
+            return _failure(stream.connect_ex(place))
+        except TimeoutError:
             return None
         except OSError as failure:
             return failure
     return None
+
+
+def _failure(code: int) -> OSError | None:
+    """Return the failure of a connection that was begun; None: it is there, or nothing is known yet."""
+    failure = OSError(code, os.strerror(code))
+    return None if code in {0, errno.EISCONN} or isinstance(failure, BlockingIOError) else failure
 
 
 def why_silent(endpoint: Endpoint, *, may_block: bool = True) -> str:

@@ -11,7 +11,7 @@ import threading
 import time
 from asyncio import events
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +23,7 @@ from castiron.transport.verbs import NodePowerSet
 from castiron.transport.vocabulary import PowerTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
 
     from tests.support.guarded_loop import Guard
 
@@ -111,12 +111,12 @@ class Life:
     async def lead(self) -> None:
         """Start, serve, stop."""
         self._heart.beat()
-        with self._phase("start"):
+        async with self._phase("start"):
             await self._conductor.start_async()
-        with self._phase("serve"):
+        async with self._phase("serve"):
             async with self._conductor.client_async(timeout_s=60) as client:
                 await self._serve(client)
-        with self._phase("stop"):
+        async with self._phase("stop"):
             await self._conductor.stop_async()
 
     async def _serve(self, client: AsyncClient) -> None:
@@ -133,11 +133,13 @@ class Life:
                 await self._conductor.wait_async()
         assert self._conductor.is_well()
 
-    @contextmanager
-    def _phase(self, name: str) -> "Generator[None]":
+    @asynccontextmanager
+    async def _phase(self, name: str) -> "AsyncGenerator[None]":
         watch, beats, cpu_s = Stopwatch(), self._heart.beats, time.process_time()
         with watch.running():
+            await asyncio.sleep(0)  # this callback began unseen; the next one is seen whole
             yield
+            await asyncio.sleep(0)
         self._sighting.beats[name] = self._heart.beats - beats
         self._sighting.cpu_ms[name], self._sighting.costliest[name] = watch.worst_s * 1e3, watch.whose
         self._sighting.whole_cpu_ms[name] = (time.process_time() - cpu_s) * 1e3
