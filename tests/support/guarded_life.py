@@ -113,9 +113,8 @@ class Life:
         self._heart.beat()
         async with self._phase("start"):
             await self._conductor.start_async()
-        async with self._phase("serve"):
-            async with self._conductor.client_async(timeout_s=60) as client:
-                await self._serve(client)
+        async with self._phase("serve"), self._conductor.client_async(timeout_s=60) as client:
+            await self._serve(client)
         async with self._phase("stop"):
             await self._conductor.stop_async()
 
