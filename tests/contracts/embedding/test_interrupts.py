@@ -17,6 +17,8 @@ from castiron import Conductor
 ROOT = Path(__file__).resolve().parents[3]
 END_S = 40.0
 
+pytestmark = pytest.mark.timeout(3 * END_S)
+
 
 @contextmanager
 def program(folder: Path) -> Generator["subprocess.Popen[str]"]:

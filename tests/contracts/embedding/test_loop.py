@@ -31,6 +31,11 @@ CALLBACK_MOST_MS = 50.0
 """CPU of one callback: five times what the costliest takes here, which reads a list of a thousand nodes; a start and a
 stop take twice as much each, and none of it is the loop's."""
 
+LIVES_S = 150.0
+"""For both lives of the conductor in the guarded process: they take some seconds, and more on a crowded machine."""
+
+pytestmark = pytest.mark.timeout(LIVES_S + 30)
+
 TURNS_S = 20.0
 """For the loop to come round once, on whatever machine."""
 
@@ -102,7 +107,7 @@ def sighting(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what was seen of a conductor's life on a guarded loop; see tests.support.guarded_loop."""
     store = tmp_path_factory.mktemp("guarded") / "c.db"
     command = [sys.executable, "-m", "tests.support.guarded_loop", str(store), str(NODES)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIVES_S, check=False)
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
