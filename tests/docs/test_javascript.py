@@ -19,6 +19,7 @@ from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.keys.certificate import read_pair
 from castiron.transport.session import Limits
 from castiron.transport.vocabulary import Role
+from tests.docs.examples import blocks_of
 from tests.support.conductor_process import ConductorProcess
 from tests.support.deadline import until
 from tests.support.keyring import Keyring
@@ -93,6 +94,17 @@ def test_a_conversation(example: Path, castiron_conductor: Conductor, bmc_farm: 
 
     assert done.returncode == 0, done.stdout
     assert [bmc.power for bmc in bmc_farm] == ["power on", "power off", "power on"]
+
+
+def test_the_program_in_its_readme_runs(example: Path, castiron_conductor: Conductor) -> None:
+    (program,) = [one.text for one in blocks_of("examples/javascript/README.md") if one.language == "javascript"]
+    shown = "ipc:///run/user/1000/castiron/conductor.ipc"
+    assert shown in program
+    (example / "program.js").write_text(program.replace(shown, castiron_conductor.endpoint), encoding="utf-8")
+    done = run(example, "program.js")
+
+    assert done.stdout.splitlines()[0] == "succeeded", done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == ["n1", "n1"]
 
 
 def test_who_waits_longer_than_a_peer_may_be_silent_gives_signs_of_life(example: Path, tmp_path: Path) -> None:
