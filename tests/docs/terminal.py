@@ -1,7 +1,7 @@
 """A shell as a reader of the documents has it: commands are typed one after the other, and what they print is compared.
 
-The folder is fresh and so is the environment. `castiron farm` and `castiron web` listen at ports of their own, as tests run
-side by side; all else is what the page says.
+The folder is fresh and so is the environment. `castiron farm` and `castiron web` listen at ports of their own, as tests
+run side by side; all else is what the page says.
 """
 
 import os
