@@ -264,3 +264,16 @@ async def test_an_idle_client_leaves_no_task_behind(house: House) -> None:
     async with castiron.connect_async(house.endpoint) as client:
         await client.ping()
         await soon(lambda: len(asyncio.all_tasks()) == 1 + 1)  # this one, and the one that runs it
+
+
+@driven
+async def test_a_wait_that_is_cancelled_leaves_no_task_behind(open_house: Opener) -> None:
+    house = open_house(limits=Limits(heartbeat_interval_s=0.2))
+    async with castiron.connect_async(house.endpoint) as client:
+        await client.nodes.create("n1", driver="fake")
+        house.conductor.held.add("n1")
+        request = await client.nodes.power("n1", "power on")
+        wait = asyncio.create_task(request.wait(2 * SOON_S))
+        await asyncio.sleep(0.05)
+        wait.cancel()
+        await soon(lambda: len(asyncio.all_tasks()) == 1 + 1)
