@@ -112,4 +112,18 @@ def test_an_installed_castiron_knows_its_version_and_tells_the_whole_story(wheel
         "from importlib.resources import files; print(files('castiron.transport').joinpath('PROTOCOL.md').read_text())"
     )
     assert run(python, "-c", read, cwd=tmp_path).startswith("# ")
-    assert "Every step held." in run(castiron, "demo", cwd=tmp_path)
+    told = run(castiron, "demo", cwd=tmp_path)
+    assert "Every step held." in told
+    assert shown_in_the_readme() <= without_figures(told)
+
+
+def shown_in_the_readme() -> set[str]:
+    """Return the lines of the story that the README shows."""
+    blocks: list[str] = re.findall(r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (story,) = [block for block in blocks if "SIGKILL" in block]
+    return without_figures(story.replace("…\n6", "6"))
+
+
+def without_figures(story: str) -> set[str]:
+    """Return its lines without the numbers, which differ from one time to the next."""
+    return {re.sub(r"[\d.]+", "#", line).strip() for line in story.splitlines()}

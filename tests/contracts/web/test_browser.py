@@ -184,6 +184,29 @@ def test_provisioning_and_the_table_show_the_same_nodes(page: Page, story: Story
     assert "manageable" in rows[5]
 
 
+def test_checks_that_fail_and_requests_that_wait_are_coloured(page: Page, story: Story) -> None:
+    silent = {"ipmi_address": "127.99.0.1", "ipmi_username": "admin", "ipmi_password": "secret"}
+    story.client.nodes.create("n7", driver="ipmi", driver_info=silent)
+    story.client.nodes.set_maintenance("n2", reason="new fan")
+    waiting = [
+        story.client.nodes.power("n2", target, hold=True, policy="after") for target in ("power on", "rebooting")
+    ]
+    try:
+        page.click("label:has([value=queue])")
+        until(lambda: page.counts()["several wait"] == 1, timeout_s=SOON_S)
+        assert page.shows("n2", "--maintenance")
+        until(lambda: story.client.nodes.show("n7").power_check_failures > 0, timeout_s=SOON_S)
+        page.click("label:has([value=checks])")
+        until(lambda: page.cells()["n7"]["edge"] == page.colour("--fault"), timeout_s=SOON_S)
+        assert page.shows("n2", "--off", is_hollow=True)
+        assert page.counts()["on time"] >= 1
+    finally:
+        for request in reversed(waiting):
+            request.cancel()
+        story.client.nodes.unset_maintenance("n2")
+        story.client.nodes.delete("n7")
+
+
 def test_what_somebody_wrote_is_text_and_nothing_else(page: Page, story: Story) -> None:
     story.client.nodes.set_maintenance("n3", reason="<img src=x onerror=alert(1)><b>bold</b>")
     uuid = story.client.nodes.show("n3").uuid
