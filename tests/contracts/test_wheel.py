@@ -1,6 +1,7 @@
 """What users install: a wheel, in an environment of its own, far from the checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys

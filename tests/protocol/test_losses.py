@@ -106,7 +106,7 @@ def test_a_conductor_that_falls_silent_is_given_up_after_its_liveness(endpoint: 
             client.nodes.delete("n1")
         silence.join(5)
 
-    assert 0.2 < time.monotonic() - began < 5
+    assert 0.2 < time.monotonic() - began < 25
     assert caught.value.applied == Applied.UNKNOWN
 
 
