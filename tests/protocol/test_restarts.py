@@ -97,6 +97,7 @@ class Rebooter(threading.Thread):
 def test_no_request_is_lost_or_made_twice_and_every_wait_ends(tmp_path: Path) -> None:
     store, endpoint = tmp_path / "castiron.db", f"ipc://{tmp_path}/door"
     rebooter = Rebooter(endpoint)
+    kept: list[str] = []
     for round_ in range(RESTARTS_IN_EARNEST + 1):
         with running_conductor(store=store, endpoint=endpoint) as conductor:
             if round_ == 0:
@@ -109,8 +110,8 @@ def test_no_request_is_lost_or_made_twice_and_every_wait_ends(tmp_path: Path) ->
                 rebooter.is_enough.set()
                 rebooter.join(SOON_S)
                 with conductor.client() as client:
-                    kept = client.requests.list("n1", limit=10 * len(rebooter.ended))
+                    kept += [request.id for request in client.requests.list("n1", limit=10 * len(rebooter.ended))]
 
     assert not rebooter.is_alive()
     assert {state for _, state in rebooter.ended} == {RequestState.SUCCEEDED}
-    assert [request for request, _ in rebooter.ended] == [request.id for request in reversed(kept)]
+    assert [request for request, _ in rebooter.ended] == kept[::-1]
