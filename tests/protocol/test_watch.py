@@ -67,7 +67,7 @@ def test_what_changes_right_behind_the_first_look_is_yielded(house: House, monke
             (before,) = watch.nodes.values()
             after = next(watch).after
 
-    assert before.power_state is None
+    assert before.power_state == PowerState.OFF
     assert after is not None
     assert after.power_state == PowerState.ON
 
