@@ -197,7 +197,7 @@ def test_checks_that_fail_and_requests_that_wait_are_coloured(page: Page, story:
         assert page.shows("n2", "--maintenance")
         until(lambda: story.client.nodes.show("n7").power_check_failures > 0, timeout_s=SOON_S)
         page.click("label:has([value=checks])")
-        until(lambda: page.cells()["n7"]["edge"] == page.colour("--fault"), timeout_s=SOON_S)
+        until(lambda: "n7" in page.cells() and page.cells()["n7"]["edge"] == page.colour("--fault"), timeout_s=SOON_S)
         assert page.shows("n2", "--off", is_hollow=True)
         assert page.counts()["on time"] >= 1
     finally:
