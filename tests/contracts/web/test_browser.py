@@ -17,6 +17,9 @@ from tests.support.conductor_process import ConductorProcess
 from tests.support.deadline import until
 
 SOON_S = 20.0
+LOOKS_S = 60.0
+"""For what the page looks for every ten seconds."""
+
 NAMES = [f"n{number}" for number in range(1, NODES + 1)]
 
 CELLS = """
@@ -193,11 +196,11 @@ def test_checks_that_fail_and_requests_that_wait_are_coloured(page: Page, story:
     ]
     try:
         page.click("label:has([value=queue])")
-        until(lambda: page.counts()["several wait"] == 1, timeout_s=SOON_S)
+        until(lambda: page.counts()["several wait"] == 1, timeout_s=LOOKS_S)
         assert page.shows("n2", "--maintenance")
-        until(lambda: story.client.nodes.show("n7").power_check_failures > 0, timeout_s=SOON_S)
+        until(lambda: story.client.nodes.show("n7").power_check_failures > 0, timeout_s=LOOKS_S)
         page.click("label:has([value=checks])")
-        until(lambda: "n7" in page.cells() and page.cells()["n7"]["edge"] == page.colour("--fault"), timeout_s=SOON_S)
+        until(lambda: "n7" in page.cells() and page.cells()["n7"]["edge"] == page.colour("--fault"), timeout_s=LOOKS_S)
         assert page.shows("n2", "--off", is_hollow=True)
         assert page.counts()["on time"] >= 1
     finally:
