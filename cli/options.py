@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Shape = Literal["table", "json"]
 
+LOG_VARIABLE: Final = "CASTIRON_LOG"
+"""How much is told where -v is not given: debug, info, warning or error."""
+
 _META: Final = "castiron."
 """Prefix in click's ctx.meta, which a command shares with the groups above it."""
 
@@ -122,7 +125,7 @@ _OPTIONS: Final = (
         count=True,
         expose_value=False,
         callback=_keep,
-        help="Say more on standard error; twice: still more.",
+        help="Say more on standard error; twice: still more. [default: CASTIRON_LOG]",
     ),
 )
 
