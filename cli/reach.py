@@ -4,6 +4,7 @@ import getpass
 import logging
 import os
 from collections.abc import Mapping
+from typing import Final
 
 import castiron
 from castiron.cli.options import LOG_VARIABLE, Shared
@@ -15,6 +16,9 @@ from castiron.transport.endpoint import Endpoint, default_endpoint, parse_endpoi
 from castiron.transport.errors import ConductorLost, EndpointRefused
 from castiron.transport.keys.protection import client_keys
 from castiron.transport.vocabulary import Applied
+
+SERVICE: Final = "ipc:///run/castiron/conductor.ipc"
+"""Where the conductor of deploy/castiron.service listens."""
 
 
 def connect(shared: Shared, *, timeout_s: float | None = None) -> Client:
@@ -60,13 +64,25 @@ def own_name() -> str:
     return f"castiron/{castiron.__version__} {person}"
 
 
-def absence(endpoint: str) -> ConductorLost | None:
-    """Return what to say if nobody listens there now; None if somebody does."""
+def absence(endpoint: str, *, service: str = SERVICE) -> ConductorLost | None:
+    """Return what to say if nobody listens there now; None if somebody does.
+
+    Args:
+        endpoint: where to look.
+        service: where else one may be that was meant.
+    """
     place = parse_endpoint(endpoint)
     if probe(place) is None:
         return None
-    message = f"No conductor at {place}. {why_silent(place)}"
+    message = f"No conductor at {place}. {why_silent(place)}{_other(place, parse_endpoint(service))}"
     return ConductorLost(message, details={"endpoint": str(place)}, applied=Applied.NO)
+
+
+def _other(place: Endpoint, service: Endpoint) -> str:
+    """Say where a conductor runs as a service: those who installed it so look for it at their own socket first."""
+    if place == service or not isinstance(probe(service), PermissionError | None):
+        return ""
+    return f" One that runs as a service listens at {service}."
 
 
 def _refuse_idle_keys(place: Endpoint, shared: Shared) -> None:
