@@ -1,6 +1,20 @@
-"""`python -m castiron` is the `castiron` command."""
+"""The `castiron` command, and `python -m castiron`: an interrupt before the command has begun ends it without a word."""
 
-from castiron.cli.main import main
+import signal
+
+
+def main() -> None:
+    """Load the command, and run it."""
+    # Who was started with interrupts ignored, as by `nohup`, goes on ignoring them.
+    is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_usual:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from castiron.cli.main import main as command  # noqa: PLC0415 - 50 ms in which a traceback would be of no use
+
+    if is_usual:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    command()
+
 
 if __name__ == "__main__":
     main()

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from castiron.cli.output.exits import Exit
 from castiron.cli.shell.kinds import teach
 
 if TYPE_CHECKING:
     from castiron.transport.verbs import Verb
+
+UNFINISHED: Final = "What was sent may have been accepted, and goes on: look with `castiron request list`."
 
 Shape = Literal["table", "json"]
 
@@ -148,6 +151,16 @@ class Command(click.Command):
         """Return the command's own parameters, then the shared options, then --help."""
         return _with_shared(super().get_params(ctx))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; if it is interrupted, and has nothing more to say, tell what may go on without it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from castiron.cli.output.faults import Stop  # noqa: PLC0415 - it needs this module
+
+            told = f"Interrupted. {UNFINISHED}" if any(map(_changes, self.verbs)) else "Interrupted."
+            raise Stop(told, Exit.INTERRUPTED) from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the shared ones."""
         _write_options(self, ctx, formatter)
@@ -204,6 +217,12 @@ class Group(click.Group):
 def _with_shared(params: list[click.Parameter]) -> list[click.Parameter]:
     own = [param for param in params if not _is_help(param)]
     return [*own, *_OPTIONS, *(param for param in params if _is_help(param))]
+
+
+def _changes(verb: "type[Verb]") -> bool:
+    from castiron.transport.vocabulary import Role  # noqa: PLC0415 - only where a command is interrupted
+
+    return verb.role is not Role.READER
 
 
 def is_shared(param: click.Parameter) -> bool:
