@@ -1,4 +1,4 @@
-"""The `castiron` command, and `python -m castiron`: an interrupt before the command has begun ends it without a word."""
+"""The `castiron` command, and `python -m castiron`: an interrupt before a command has begun ends it without a word."""
 
 import signal
 

@@ -5,6 +5,7 @@ verbs that it sends, whose docstring is its help where it has none of its own.
 """
 
 import difflib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -249,3 +250,8 @@ def is_terminal(name: Literal["stdin", "stdout", "stderr"]) -> bool:
     """Return whether a standard stream is a terminal."""
     stream = getattr(sys, name)
     return stream is not None and not stream.closed and bool(stream.isatty())
+
+
+def can_draw(name: Literal["stdout", "stderr"]) -> bool:
+    """Return whether a standard stream is a terminal whose lines can be drawn anew; rich draws nothing on others."""
+    return is_terminal(name) and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}

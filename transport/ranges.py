@@ -1,8 +1,9 @@
 """Host ranges: `n[01-20,33]` to names and back. The only home of ClusterShell.
 
 The syntax is ClusterShell's NodeSet: lists `a,b`, ranges `n[1-20]` with padding and steps `n[00-20/2]`, differences
-`n[1-9]!n3`, or `n[1-9],-n3` as Confluent has it, intersections `n[1-9]&n[5-20]`, symmetric differences `^`. Group names (`@rack1`) are not resolved unless
-the caller brings who resolves them (groups.py): ClusterShell's configuration may have files read and commands run.
+`n[1-9]!n3`, intersections `n[1-9]&n[5-20]`, symmetric differences `^`; and Confluent's way to write a difference,
+`n[1-9],-n3`. Group names (`@rack1`) are not resolved unless the caller brings who resolves them (groups.py):
+ClusterShell's configuration may have files read and commands run.
 """
 
 import re

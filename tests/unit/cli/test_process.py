@@ -262,6 +262,19 @@ def test_progress_is_drawn_on_a_terminal_and_leaves_nothing_behind(three: Memory
     assert "\n" not in seen, "one line, rewritten"
 
 
+def test_on_a_terminal_that_cannot_be_drawn_on_lines_are_written_instead(three: MemoryConductor) -> None:
+    assert three.nodes
+    with on_terminal("top", term="dumb") as (process, terminal):
+        refused = everything(terminal)
+    with on_terminal("status", "--watch", "0.5", term="dumb") as (watching, terminal):
+        seen = until_shown(terminal, "\n")
+
+    assert process.returncode == 64
+    assert "castiron status --watch" in refused
+    assert watching.returncode is not None
+    assert "\x1b[" not in seen
+
+
 def test_a_table_on_a_narrow_terminal_keeps_names_whole(three: MemoryConductor) -> None:
     with on_terminal("node", "list", "--long", columns=60) as (process, terminal):
         seen = plain(everything(terminal))
@@ -317,10 +330,17 @@ finally:
 """
 
 
-@pytest.mark.parametrize("words", [("node", "list"), ("node", "show", "n1"), ("request", "list"), ("status",), ("ping",)])
+@pytest.mark.parametrize(
+    "words", [("node", "list"), ("node", "show", "n1"), ("request", "list"), ("status",), ("ping",)]
+)
 def test_a_read_into_a_pipe_loads_nothing_that_it_does_not_need(three: MemoryConductor, words: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, *words], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        [sys.executable, "-c", LOADED, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
     )
 
     assert (done.returncode, done.stderr) == (0, f"{sorted(INSTALLED)}\n[]\n")

@@ -28,7 +28,9 @@ def test_a_conductor_that_runs_as_a_service_is_named_to_whoever_looks_elsewhere(
 
 
 @pytest.mark.parametrize("option", ["--key", "--server-key"])
-def test_keys_that_were_typed_for_a_unix_socket_are_not_left_aside(run: Run, three: MemoryConductor, option: str) -> None:
+def test_keys_that_were_typed_for_a_unix_socket_are_not_left_aside(
+    run: Run, three: MemoryConductor, option: str
+) -> None:
     asked = run("node", "power", "on", "n1", option, "alice.key_secret")
 
     assert (asked.exit_code, asked.stdout) == (64, "")
@@ -37,24 +39,20 @@ def test_keys_that_were_typed_for_a_unix_socket_are_not_left_aside(run: Run, thr
 
 
 @pytest.mark.parametrize(
-    ("words", "variable", "told"),
+    ("asked", "told"),
     [
-        ((), "", r"\Z"),
-        ((), "error", r"\Z"),
-        ((), "Info", r"castiron: INFO \S+: ipc://\S+: conductor \S+ \(castiron \S+\) answers\n\Z"),
-        (("-v",), "error", r"castiron: INFO \S+: ipc://\S+: conductor \S+ \(castiron \S+\) answers\n\Z"),
-        (("-vv",), "", r"(?s).*castiron: INFO .*\ncastiron: DEBUG \S+: node.list: answered after [0-9.]+ ms\n\Z"),
-        ((), "debug", r"(?s).*castiron: INFO .*\ncastiron: DEBUG \S+: node.list: answered after [0-9.]+ ms\n\Z"),
+        (((), ""), r"\Z"),
+        (((), "error"), r"\Z"),
+        (((), "Info"), r"castiron: INFO \S+: ipc://\S+: conductor \S+ \(castiron \S+\) answers\n\Z"),
+        ((("-v",), "error"), r"castiron: INFO \S+: ipc://\S+: conductor \S+ \(castiron \S+\) answers\n\Z"),
+        ((("-vv",), ""), r"(?s).*castiron: INFO .*\ncastiron: DEBUG \S+: node.list: answered after [0-9.]+ ms\n\Z"),
+        (((), "debug"), r"(?s).*castiron: INFO .*\ncastiron: DEBUG \S+: node.list: answered after [0-9.]+ ms\n\Z"),
     ],
 )
 def test_as_much_is_told_as_was_asked_for(
-    three: MemoryConductor,
-    spawn: Spawn,
-    monkeypatch: pytest.MonkeyPatch,
-    words: tuple[str, ...],
-    variable: str,
-    told: str,
+    three: MemoryConductor, spawn: Spawn, monkeypatch: pytest.MonkeyPatch, asked: tuple[tuple[str, ...], str], told: str
 ) -> None:
+    words, variable = asked
     assert len(three.nodes) == 3
     monkeypatch.setenv("CASTIRON_LOG", variable)
 
@@ -64,7 +62,9 @@ def test_as_much_is_told_as_was_asked_for(
     assert re.match(told, err), err
 
 
-def test_a_level_that_there_is_not_is_refused(run: Run, three: MemoryConductor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_level_that_there_is_not_is_refused(
+    run: Run, three: MemoryConductor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert three.nodes
     monkeypatch.setenv("CASTIRON_LOG", "loud")
 

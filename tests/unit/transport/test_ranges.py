@@ -38,7 +38,25 @@ def test_a_range_stands_for_names(text: str, expanded: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "\n", "n[1", "n1]", "n[]", "n[3-1]", "n[a-b]", "n[1-5/0]", "n[1-2],", "!n1", "-n1", "n1,--n1", "n1,-", "n[001-2]", "a b", "é"],
+    [
+        "",
+        "  ",
+        "\n",
+        "n[1",
+        "n1]",
+        "n[]",
+        "n[3-1]",
+        "n[a-b]",
+        "n[1-5/0]",
+        "n[1-2],",
+        "!n1",
+        "-n1",
+        "n1,--n1",
+        "n1,-",
+        "n[001-2]",
+        "a b",
+        "é",
+    ],
 )
 def test_what_is_no_range_is_an_argument_that_shows_how_to_write_one(text: str) -> None:
     with pytest.raises(ArgumentInvalid, match=r"n\[1-20\]"):
