@@ -130,6 +130,22 @@ def test_ctrl_c_before_the_command_has_begun_is_told_by_nobody(tmp_path: Path) -
     assert ended(process) == (-signal.SIGINT, "", ""), "which a shell calls 130"
 
 
+def test_a_command_that_runs_looks_for_garbage(tmp_path: Path) -> None:
+    place = tmp_path / "castiron" / "cli"
+    place.mkdir(parents=True)
+    code = (
+        "import gc, signal; main = lambda: print(gc.isenabled(), signal.getsignal(2) is signal.default_int_handler)\n"
+    )
+    (place / "main.py").write_text(code)
+    (place.parent / "__main__.py").write_text((ROOT / "castiron" / "__main__.py").read_text())
+
+    done = subprocess.run(
+        [sys.executable, "-m", "castiron"], cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_S, check=True
+    )
+
+    assert (done.stdout, done.stderr) == ("True True\n", "")
+
+
 def test_ctrl_c_says_what_may_go_on(three: MemoryConductor, spawn: Spawn) -> None:
     assert three.nodes
     process = spawn("node", "create", "-f", "-")
