@@ -92,7 +92,7 @@ def test_the_commands_and_the_plug_in_are_found_by_their_names(wheel: Path) -> N
         (name,) = [name for name in opened.namelist() if name.endswith(".dist-info/entry_points.txt")]
         points = opened.read(name).decode()
 
-    assert "[console_scripts]\ncastiron = castiron.cli.main:main\n" in points
+    assert "[console_scripts]\ncastiron = castiron.__main__:main\n" in points
     assert "[pytest11]\ncastiron.testing.plugin = castiron.testing.plugin\n" in points
 
 
