@@ -16,7 +16,7 @@ from castiron.actors.core.effects import CallDriver, CancelTimer, Checked, SetTi
 from castiron.actors.core.machines.pace import due, is_settling, pace_of, usual_s
 from castiron.actors.core.messages import Heard, TimerDue
 from castiron.actors.core.requests import tracing
-from castiron.actors.core.state import NodeState, Ticket
+from castiron.actors.core.state import NOT_BEGUN, NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower, NotDone
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
@@ -108,9 +108,10 @@ def is_heard(state: NodeState, message: Heard) -> bool:
 def start(draft: Draft, message: TimerDue, settings: Settings) -> None:
     """Look at the machine, unless a request is about to."""
     late_s = max(0.0, draft.now - message.at)
-    is_busy = draft.state.is_busy
+    check, is_busy = draft.check, draft.state.is_busy
     call = None if is_busy else draft.ticket()
-    draft.check = replace(draft.check, timer=None, call=call, started_at=draft.now, late_s=late_s)
+    is_first = check.started_at == NOT_BEGUN.started_at
+    draft.check = replace(check, timer=None, call=call, started_at=draft.now, is_first=is_first, late_s=late_s)
     if call is None:
         draft.order(Checked(CheckResult.SKIPPED, late_s))
     else:
@@ -125,7 +126,7 @@ def look(draft: Draft, settings: Settings) -> None:
     if check.timer is not None:
         draft.order(CancelTimer(check.timer))
     call = draft.ticket()
-    draft.check = replace(check, timer=None, call=call, started_at=draft.now, late_s=0.0)
+    draft.check = replace(check, timer=None, call=call, started_at=draft.now, is_first=False, late_s=0.0)
     draft.order(_call(draft, call, settings))
 
 
