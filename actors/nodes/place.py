@@ -96,6 +96,14 @@ class Place:
         granted = Granted(request_id, self._wishes)
         self._permits.acquire(self._owner, lambda: self._tell(granted), *kinds, whose=whose)
 
+    def take(self, request_id: RequestID, *kinds: str) -> bool:
+        """Have the place at once if there is room and nobody waits for one; return whether it is held now."""
+        if self._request_id is not None or not self._permits.acquire_at_once(self._owner, *kinds):
+            return False
+        self._request_id = request_id
+        self._wishes += 1
+        return True
+
     def lend_engine(self) -> None:
         """Let another list have the engine's place, or the place in its line. Idempotent."""
         self._permits.lend(self._owner, ENGINE)
