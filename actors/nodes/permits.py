@@ -136,7 +136,12 @@ class Permits:
         kinds = self._counted(wanted)
         with self._lock:
             is_known = owner in self._holders or bool(self._waits)
-            if is_known or len(self._holders) >= self._limit or not self._has_room(kinds) or not self._is_in_pace(kinds):
+            if (
+                is_known
+                or len(self._holders) >= self._limit
+                or not self._has_room(kinds)
+                or not self._is_in_pace(kinds)
+            ):
                 return False
             self._hold(owner, kinds)
             return True

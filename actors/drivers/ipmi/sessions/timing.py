@@ -30,8 +30,8 @@ class Timing:
     def login_waits_s(self) -> tuple[float, ...]:
         """As waits_s, for a login: four exchanges, begun anew where one is not answered, as BMCs take none of it twice.
 
-        One more than a request gets, or of BMCs that are slow and lose datagrams two in a thousand would count as silent;
-        and soon, because the one before it may still be answered.
+        One more than a request gets, or of slow BMCs that lose datagrams two in a thousand would count as silent; and
+        soon, because the one before it may still be answered.
         """
         return (self.waits_s[0], *self.waits_s)
 
