@@ -177,10 +177,7 @@ class NodeActor(DispatchedActor):
     def _begun_at_once(self, decision: Decision) -> Decision:
         """Begin a request with the change that accepts it, where there is room and nobody waits for it."""
         wanted = decision.wanted
-        if wanted is None or decision.change is None:
-            return decision
-        kinds = classes_of(wanted.verb, wanted.target, needs_engine=wanted.needs_engine)
-        if not self._place.take(wanted.request_id, *kinds):
+        if wanted is None or decision.change is None or not self._place.take(wanted):
             return decision
         granted = PermitGranted(request_id=wanted.request_id)
         begun = decide(decision.state, granted, self._services.clock.now(), self._services.settings)
