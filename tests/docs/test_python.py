@@ -53,7 +53,7 @@ def test_a_page_runs_as_it_stands(
     names = {"__name__": "example", "client": world["client"], "farm": world["farm"]}
     for example in (one for one in EXAMPLES if one.page == page and one not in TESTS):
         with monkeypatch.context() as place:
-            if "castiron.Conductor(" not in example.text:  # which would listen there
+            if "Conductor(" not in example.text:  # which would listen there
                 place.setenv("CASTIRON_ENDPOINT", world["endpoint"])
             exec(compile(example.text, str(example), "exec"), names)
 
