@@ -11,6 +11,7 @@ from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
 from castiron.actors.core import messages as core
+from castiron.actors.core.state import Ticket
 from castiron.actors.dispatch.dispatcher import Runnable
 from castiron.actors.dispatch.mailbox import UNLIMITED, InboxFull, Mailbox, TurnOver
 from castiron.actors.dispatch.virtual import SimDispatcher
@@ -268,8 +269,8 @@ def test_who_sleeps_goes_ahead_for_what_is_due_and_whoever_is_owed_a_turn_alread
     mailbox.open(Owner(mailbox))
     dispatcher.run_until_idle()
 
-    put(mailbox, core.TimerDue(ticket=core.Ticket(1)))
+    put(mailbox, core.TimerDue(ticket=Ticket(1)))
     dispatcher.run_until_idle()
-    put(mailbox, "told", core.TimerDue(ticket=core.Ticket(2)))
+    put(mailbox, "told", core.TimerDue(ticket=Ticket(2)))
 
     assert dispatcher.ahead == [False, True, False]
