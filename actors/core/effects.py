@@ -11,7 +11,8 @@ from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Operation
 from castiron.actors.drivers.work import RunStep
-from castiron.store.records import Change, RequestRecord
+from castiron.store.records import Change, NodeUpdate, RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import Forecast
 from castiron.transport.vocabulary import CheckResult, Instant, NodeName, RequestID
@@ -235,3 +236,34 @@ class Decision:
     state: NodeState
     effects: tuple[Effect, ...] = ()
     change: Change | None = None
+
+    @property
+    def wanted(self) -> AcquirePermit | None:
+        """The permit that it asks for, if it gives none back."""
+        if any(isinstance(effect, ReleasePermit) for effect in self.effects):
+            return None
+        return next((effect for effect in self.effects if isinstance(effect, AcquirePermit)), None)
+
+    def with_permit(self, granted: "Decision") -> "Decision":
+        """Return this decision and the one that its permit led to at once as a single one, with a single change.
+
+        Args:
+            granted: what was decided on top of this one about `PermitGranted`; both have a change of the same node.
+        """
+        first, then, record = self.change, granted.change, granted.state.record
+        if first is None or then is None or not isinstance(first.node, NodeUpdate):
+            raise ValueError("only two changes of a node can be made one")
+        record = replace(record, revision=self.state.record.revision)
+        known = {request.id for request in first.requests}
+        requests = {request.id: request for request in (*first.requests, *then.requests)}
+        change = Change(
+            node=NodeUpdate(record=record, before=first.node.before),
+            requests=tuple(requests.values()),
+            before={**{new: then.before[new] for new in then.before if new not in known}, **first.before},
+            events=first.events + then.events,
+            keys=first.keys + then.keys,
+            outbox=first.outbox + then.outbox,
+            allocations=first.allocations + then.allocations,
+        )
+        kept = tuple(effect for effect in self.effects if not isinstance(effect, AcquirePermit))
+        return Decision(replace(granted.state, record=record), kept + granted.effects, change)

@@ -285,6 +285,7 @@ class TimerDue:
     """A timer's time has come."""
 
     is_control: ClassVar[bool] = True
+    goes_ahead: ClassVar[bool] = True
 
     ticket: Ticket
     at: Instant = Instant(0.0)

@@ -194,6 +194,11 @@ class NodeState:
         return next((request for request in self.queue if not self.is_held(request)), None)
 
     @property
+    def is_in_hand(self) -> bool:
+        """Whether a request looks at the machine by itself until its end; a list of steps does so now and then."""
+        return self.first is not None and (self.active is None or not isinstance(self.active.action, Run))
+
+    @property
     def is_busy(self) -> bool:
         """Whether a request looks at the machine itself, or is about to; one whose steps all wait for others is not."""
         active = self.active

@@ -46,6 +46,7 @@ from castiron.actors.core.messages import (
     Message,
     PermitGranted,
     Recover,
+    Submit,
     TimerDue,
 )
 from castiron.actors.core.node import decide, suspend
@@ -160,6 +161,8 @@ class NodeActor(DispatchedActor):
             )
         self._undecided = message
         decision = decide(self._state, message, self._services.clock.now(), self._services.settings)
+        if isinstance(message, Submit):
+            decision = self._begun_at_once(decision)
         self._state = decision.state
         if decision.change is not None:
             batch = self._batches.open(decision)
@@ -170,6 +173,15 @@ class NodeActor(DispatchedActor):
             self._undecided = None
             self._release((decision,))
         self._undecided = None
+
+    def _begun_at_once(self, decision: Decision) -> Decision:
+        """Begin a request with the change that accepts it, where there is room and nobody waits for it."""
+        wanted = decision.wanted
+        if wanted is None or decision.change is None or not self._place.take(wanted):
+            return decision
+        granted = PermitGranted(request_id=wanted.request_id)
+        begun = decide(decision.state, granted, self._services.clock.now(), self._services.settings)
+        return decision.with_permit(begun)
 
     def _is_awaited(self, heard: Heard) -> bool:
         """Return whether anybody wants to know of a BMC's answer: a check that gave way says nothing about its BMC."""

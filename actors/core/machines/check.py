@@ -44,7 +44,7 @@ def begin(draft: Draft, settings: Settings, within_s: float | None) -> None:
 
     Args:
         within_s: the first check comes within this; None: within the settings' spread. Machines that were reachable
-            when they were last heard of are looked at in the first half of it.
+            when they were last heard of are looked at in the first half of it, those that were not in the second.
     """
     draft.check = replace(draft.check, is_begun=True)
     spread_s = settings.power_check_start_spread_s if within_s is None else within_s
@@ -172,9 +172,10 @@ def _call(draft: Draft, call: Ticket, settings: Settings) -> CallDriver:
 
 def _first(draft: Draft, within_s: float) -> tuple[Instant, float]:
     record = draft.state.record
-    was_reachable = record.power_state is not None and record.fault is None
+    if record.power_state is None and record.fault is None:
+        return Instant(draft.now + within_s), within_s  # nobody has heard of it yet
     half_s = within_s / 2
-    return Instant(draft.now + (half_s if was_reachable else within_s)), half_s
+    return Instant(draft.now + (half_s if record.fault is None else within_s)), half_s
 
 
 def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: Settings) -> CheckResult:

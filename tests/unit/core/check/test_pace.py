@@ -123,6 +123,25 @@ def test_a_check_that_fails_ends_the_haste() -> None:
     assert (node.state.check.pace, node.state.check.every_s) == (CheckPace.USUAL, EVERY_S)
 
 
+def test_while_the_next_action_waits_or_is_at_it_there_are_no_checks_to_be_skipped_and_many_after_its_end() -> None:
+    node = begun()
+    counted(node)
+    acted(node)
+    assert node.state.check.pace is CheckPace.AFTER_ACTION
+
+    node.submit(POWER_OFF)
+    waits = node.state.check.pace
+    node.grant()
+    is_at_it = node.state.check.pace
+    while node.state.active is not None:
+        node.advance()
+
+    assert (waits, is_at_it) == (CheckPace.USUAL, CheckPace.USUAL)
+    assert node.state.check.pace is CheckPace.AFTER_ACTION
+    (soon_s,) = after(node, node.now, node.now + QUICK_S)
+    assert 0 < soon_s <= QUICK_S
+
+
 # While a BMC is silent.
 
 
