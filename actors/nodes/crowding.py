@@ -39,12 +39,15 @@ class Crowding:
 
     def now(self) -> dict[str, Gauge]:
         """Return the fullest. O(all nodes)."""
+        states = [one.state for one in self._board.nodes() if one.state.queue or one.state.parked]
+        unread = [
+            Fullest(used, uuid)
+            for uuid, owner in self._directory.owners()
+            if owner.ref is not None and (used := cast("Mailbox", owner.ref.actor_inbox).users_waiting())
+        ]
         none = Fullest[NodeUUID](0, None)
-        uuids = [published.state.record.uuid for published in self._board.nodes()]
-        return self._gauges(
-            max((Fullest(self._queued(uuid), uuid) for uuid in uuids), default=none),
-            max((Fullest(self._unread(uuid), uuid) for uuid in uuids), default=none),
-        )
+        queued = max((Fullest(waiting_at(state), state.record.uuid) for state in states), default=none)
+        return self._gauges(queued, max(unread, default=none))
 
     def _gauges(self, queue: Fullest[NodeUUID], mailbox: Fullest[NodeUUID]) -> dict[str, Gauge]:
         return {

@@ -308,9 +308,9 @@ class Bulletin:
     def _of_mailboxes(self) -> dict[str, Any]:
         services = self._services
         waiting = [
-            (cast("Mailbox", owner.ref.actor_inbox).waiting(), uuid)
+            (count, uuid)
             for uuid, owner in services.directory.owners()
-            if owner.ref is not None
+            if owner.ref is not None and (count := cast("Mailbox", owner.ref.actor_inbox).waiting())
         ]
         longest, uuid = max(waiting, default=(0, ""))
         published = services.board.node(uuid) if longest else None
