@@ -162,6 +162,9 @@ class SetTimer:
     ticket: Ticket
     at: Instant
     early_s: float = 0.0
+    look_every_s: float = 0.0
+    """Not 0.0: if the node is told nothing until then, ask the driver for the power state instead, as a check that is
+    repeated so long after; say Began with this ticket before the next message, and Heard with it and what began."""
 
 
 @dataclass(frozen=True, slots=True)

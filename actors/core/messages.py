@@ -236,6 +236,20 @@ class PermitGranted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """The machine is being looked at, as was ordered with a timer; what is seen comes as Heard with the same ticket."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    """The timer's."""
+    at: Instant
+    """When it was to begin."""
+    began_at: Instant
+    """When it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """A driver call has ended."""
 
@@ -245,6 +259,8 @@ class Heard:
     outcome: Outcome
     spare_id: RequestID | None = None
     """An id for the request that may follow from it; drawn by the shell."""
+    began: Began | None = None
+    """What ordered the call, where the shell was told to before; it may not have been told of yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,5 +321,7 @@ class Sensed:
 Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer | Claim | Release
 """What somebody wants of the node."""
 
-Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | EngineGranted | Reported | TimerDue | Sensed
+Message = (
+    Wish | Preview | Recover | PermitGranted | Began | Heard | Moved | EngineGranted | Reported | TimerDue | Sensed
+)
 """Everything that `node.decide` takes."""

@@ -20,6 +20,7 @@ from castiron.actors.core.machines import check as checks
 from castiron.actors.core.machines.password import is_told_anew
 from castiron.actors.core.messages import (
     Amend,
+    Began,
     Claim,
     Direct,
     EngineGranted,
@@ -69,7 +70,7 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             running.permit_granted(draft, message, settings)
         case Heard():
             _heard(draft, message, settings)
-        case TimerDue():
+        case TimerDue() | Began():
             _timer_due(draft, message, settings)
         case Moved() | EngineGranted():
             orders.moved(draft, message, settings)
@@ -136,7 +137,9 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
 
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
     active = draft.state.active
-    if checks.is_heard(draft.state, message):
+    if message.began is not None:
+        checks.began(draft, message.began)
+    if checks.is_heard(draft.check, message):
         submission.unpark(draft, settings, checks.heard(draft, message, settings))
     elif active is not None and running.is_heard(active, message):
         if isinstance(message.outcome, Done) and active.is_bmcs(message.ticket):
@@ -144,9 +147,11 @@ def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
         running.heard(draft, active, message, settings)
 
 
-def _timer_due(draft: Draft, message: TimerDue, settings: Settings) -> None:
+def _timer_due(draft: Draft, message: TimerDue | Began, settings: Settings) -> None:
     active = draft.state.active
-    if checks.is_due(draft.state, message):
+    if isinstance(message, Began):
+        checks.began(draft, message)
+    elif checks.is_due(draft.state, message):
         checks.start(draft, message, settings)
     elif deadlines.is_due(draft.state, message):
         deadlines.due(draft)

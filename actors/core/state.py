@@ -191,6 +191,11 @@ class NodeState:
             return self.interrupted
         return next((request for request in self.queue if not self.is_held(request)), None)
 
+    def awaits(self, ticket: Ticket) -> bool:
+        """Return whether anybody wants to know of a BMC's answer: a check that gave way says nothing about its BMC."""
+        check, active = self.check, self.active
+        return ticket in (check.call, check.timer) or (active is not None and active.is_bmcs(ticket))
+
     @property
     def is_busy(self) -> bool:
         """Whether a request looks at the machine itself, or is about to; one whose steps all wait for others is not."""

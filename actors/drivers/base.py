@@ -156,6 +156,9 @@ class Driver(Protocol):
     """One kind of BMC.
 
     Thread: every method may be called from any thread and returns at once, except `stop`.
+
+    One whose `submit` is certain to return at once, and to raise nothing, may say so with an attribute
+    `takes_orders = True`: then the clock's own thread, which all timers share, asks it for power states.
     """
 
     name: str
