@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from castiron.actors.core.provision.run import Move
 from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.sensors.rules import AlarmRule
@@ -235,8 +237,7 @@ class PermitGranted:
     request_id: RequestID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Began:
+class Began(Struct, gc=False, frozen=True, kw_only=True):
     """The machine is being looked at, as was ordered with a timer; what is seen comes as Heard with the same ticket."""
 
     is_control: ClassVar[bool] = True
@@ -249,8 +250,7 @@ class Began:
     """When it did."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Heard(Struct, frozen=True, kw_only=True):
     """A driver call has ended."""
 
     is_control: ClassVar[bool] = True
@@ -296,8 +296,7 @@ class Reported:
     progress: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerDue:
+class TimerDue(Struct, gc=False, frozen=True, kw_only=True):
     """A timer's time has come."""
 
     is_control: ClassVar[bool] = True

@@ -10,6 +10,8 @@ before its latest recovery, is ignored by its ticket. One function a message; wh
 
 from typing import Any, assert_never
 
+from msgspec import structs
+
 from castiron.actors.core import maintenance
 from castiron.actors.core.allocations import holding
 from castiron.actors.core.aside import taken_back
@@ -90,7 +92,7 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
 
 def suspend(state: NodeState) -> NodeState:
     """Return the node with what is under way put back into the hands of whoever recovers it, and no permit held."""
-    check = replace(state.check, is_begun=False, timer=None, call=None)
+    check = structs.replace(state.check, is_begun=False, timer=None, call=None)
     return replace(state, active=None, interrupted=state.running, permit=None, expiry=None, check=check)
 
 
@@ -272,7 +274,9 @@ def _set_maintenance(draft: Draft, message: SetMaintenance) -> None:
     changes = maintenance.changes(before, message)
     if changes:
         draft.record(**changes)
-        draft.check = replace(draft.check, failures=0, forced=0)  # whoever says so has looked: it is counted anew
+        draft.check = structs.replace(
+            draft.check, failures=0, forced=0
+        )  # whoever says so has looked: it is counted anew
         told = maintenance.told(before, draft.state.record, message.requester)
         draft.tell(EventType.MAINTENANCE_SET_END, told)
     return draft.order(AnswerNode(message.reply_to))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
+from msgspec import Struct
+
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.exchange import ExchangeAction
 from castiron.actors.core.machines.job import JobAction
@@ -98,8 +100,7 @@ def drives_power(active: Active) -> bool:
     return isinstance(active.action, PowerAction) or any(isinstance(lane.action, PowerAction) for lane in active.lanes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, gc=False, frozen=True, kw_only=True):
     """Where the node's power check stands. Not on disk: a new owner begins anew."""
 
     is_begun: bool = False
@@ -189,6 +190,8 @@ class NodeState:
             return self.active.request
         if self.interrupted is not None:
             return self.interrupted
+        if not self.queue:
+            return None  # as nearly always
         return next((request for request in self.queue if not self.is_held(request)), None)
 
     def awaits(self, ticket: Ticket) -> bool:

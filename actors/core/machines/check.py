@@ -11,6 +11,8 @@ Pure. May come in: a rule of the check. Must not: what an action does about a po
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CallDriver, CancelTimer, Checked, SetTimer
 from castiron.actors.core.machines.pace import due, is_settling, pace_of, usual_s
@@ -20,7 +22,7 @@ from castiron.actors.core.state import Check, NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower, NotDone
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.store.records.copying import replace
+from castiron.store.records.copying import replace as replace_of
 from castiron.transport.errors import BMCFault, CastironError, DeadlineExceeded
 from castiron.transport.verbs import NodePowerSet, arguments_of, tag_of
 from castiron.transport.vocabulary import (
@@ -229,7 +231,7 @@ def _force(draft: Draft, seen: PowerState, spare_id: RequestID, settings: Settin
         state=RequestState.QUEUED,
         accepted_at=draft.now,
     )
-    draft.enqueue(replace(request, trace=tracing.accepted(request, 1, None)))
+    draft.enqueue(replace_of(request, trace=tracing.accepted(request, 1, None)))
     return CheckResult.FORCED
 
 
