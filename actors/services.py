@@ -113,5 +113,5 @@ class Services:
     def __post_init__(self) -> None:
         """Make what is made of the others."""
         object.__setattr__(self, "sensor_places", Permits(self.settings.sensor_data_workers))
-        object.__setattr__(self, "crowding", Crowding(self.settings, self.board, self.directory))
+        object.__setattr__(self, "crowding", Crowding(self.settings, self.board, self.directory, self.dispatcher))
         self.board.attend(self.checks.attend)

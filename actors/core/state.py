@@ -117,6 +117,8 @@ class Check(Struct, gc=False, frozen=True, kw_only=True):
     """The driver call of the check under way."""
     started_at: Instant = Instant(0.0)
     """When the latest check began."""
+    is_first: bool = False
+    """The latest check is the first one that the node's owner made."""
     late_s: float = 0.0
     """How late it began."""
     agreed_at: Instant | None = None

@@ -91,18 +91,22 @@ class HeapTimer:
 class TimerHeap:
     """Timers in the order in which they are due. Not synchronized, except that any thread may cancel at any time.
 
-    A cancelled timer stays until it comes up, or until those like it are more than half of the heap. The count of them
-    may be off by what two threads cancel at the same moment: it decides only when to rebuild, and is put right then.
+    What is heaped are the moments; the timers of one moment are in the order in which they came. Most of them are on a
+    grid and share their moments, so that few need a look at the heap, and none a place of its own in it.
+
+    A cancelled timer stays until it comes up, or until those like it are more than half of all. Their count may be off
+    by what two threads cancel at the same moment: it decides only when to rebuild, and is put right then.
     """
 
     def __init__(self) -> None:
-        self._entries: list[tuple[float, int, HeapTimer]] = []
-        self._pushed_count = 0
+        self._moments: list[Instant] = []
+        self._timers: dict[Instant, list[HeapTimer]] = {}
+        self._count = 0
         self.cancelled_count = 0
         self.failed_count = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._count
 
     def push(self, at: Instant, call: Callable[[], None]) -> HeapTimer:
         """Add a timer.
@@ -112,42 +116,61 @@ class TimerHeap:
         """
         if at != at:  # noqa: PLR0124 - the definition of NaN; math.isnan costs a call on a busy path
             raise ValueError("a timer at NaN is never due")
-        if self.cancelled_count > max(COMPACT_ABOVE, len(self._entries) // 2):
+        if self.cancelled_count > max(COMPACT_ABOVE, self._count // 2):
             self._compact()
-        timer = HeapTimer(self, at, call)
-        self._pushed_count += 1
-        heappush(self._entries, (at, self._pushed_count, timer))
+        timers = self._timers.get(at)
+        if timers is None:
+            timer = HeapTimer(self, at, call)
+            self._timers[at] = [timer]
+            heappush(self._moments, at)
+        else:
+            timer = HeapTimer(self, timers[0].at, call)  # one number for all of them is kept, not one for each
+            timers.append(timer)
+        self._count += 1
         return timer
 
     def next_at(self) -> Instant | None:
         """Return when the first timer is due, None if there is none."""
-        while self._entries:
-            timer = self._entries[0][2]
-            if timer.call is not None:
-                return timer.at
-            heappop(self._entries)
-            self.cancelled_count -= 1
+        while self._moments:
+            timers = self._timers[self._moments[0]]
+            while timers and timers[0].call is None:
+                del timers[0]
+                self._count -= 1
+                self.cancelled_count -= 1
+            if timers:
+                return self._moments[0]
+            del self._timers[heappop(self._moments)]
         return None
 
     def pop_first(self, now: Instant) -> HeapTimer | None:
         """Take the first timer out if it is due."""
         at = self.next_at()
-        return heappop(self._entries)[2] if at is not None and at <= now else None
+        if at is None or at > now:
+            return None
+        timers = self._timers[at]
+        self._count -= 1
+        timer = timers.pop(0)
+        if not timers:
+            del self._timers[heappop(self._moments)]
+        return timer
 
     def pop_due(self, now: Instant) -> list[HeapTimer]:
         """Take all timers out that are due, in order."""
-        entries, due = self._entries, list[HeapTimer]()
-        while entries and entries[0][0] <= now:
-            timer = heappop(entries)[2]
-            if timer.call is None:
-                self.cancelled_count -= 1
-            else:
-                due.append(timer)
+        due = list[HeapTimer]()
+        while self._moments and self._moments[0] <= now:
+            timers = self._timers.pop(heappop(self._moments))
+            live = [timer for timer in timers if timer.call is not None]
+            self._count -= len(timers)
+            self.cancelled_count -= len(timers) - len(live)
+            due += live
         return due
 
     def _compact(self) -> None:
-        self._entries = [entry for entry in self._entries if entry[2].call is not None]
-        heapify(self._entries)
+        live = ((at, [timer for timer in timers if timer.call is not None]) for at, timers in self._timers.items())
+        self._timers = {at: timers for at, timers in live if timers}
+        self._moments = list(self._timers)
+        heapify(self._moments)
+        self._count = sum(len(timers) for timers in self._timers.values())
         self.cancelled_count = 0
 
 

@@ -5,7 +5,7 @@ line. `PoolDispatcher` (pool.py) is that of real conductors, `SimDispatcher` (vi
 Nothing here knows messages, mailboxes or nodes, and two dispatchers share nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -86,6 +86,10 @@ class Dispatcher(Protocol):
 
     def backlog(self) -> int:
         """Return how many actors wait for a turn."""
+        ...
+
+    def awake(self) -> Iterable[Runnable]:
+        """Return those that are owed a turn or have one, some of them perhaps twice. O(those)."""
         ...
 
     def counters(self) -> Mapping[str, int]:

@@ -46,6 +46,10 @@ class Line(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def items(self) -> list[T]:
+        """Return what waits, first come first. O(that). Any thread: a copy is one step of the interpreter."""
+        return list(self._items)
+
     def put(self, item: T) -> None:
         """Add to the end, and wake a taker if none is counted on. Never blocks."""
         self._items.append(item)

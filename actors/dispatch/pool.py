@@ -130,6 +130,12 @@ class PoolDispatcher:
         """Return how many actors wait for a turn."""
         return len(self._ready)
 
+    def awake(self) -> list[Runnable]:
+        """Return those that are owed a turn or have one, some of them perhaps twice. O(those)."""
+        with self._lock:
+            running = [worker.runnable for worker in self._workers]
+        return [owed[0] for owed in self._ready.items() if owed] + [one for one in running if one is not None]
+
     def counters(self) -> Mapping[str, int]:
         """Return threads as they are now, and the rest since the start.
 

@@ -76,6 +76,10 @@ class SimDispatcher:
         """Return how many actors wait for a turn."""
         return len(self._ready)
 
+    def awake(self) -> list[Runnable]:
+        """Return those that are owed a turn; nobody has one while somebody can ask."""
+        return list(self._ready)
+
     def counters(self) -> Mapping[str, int]:
         """Return what it has counted since its start."""
         return {"ready": len(self._ready), "turns": self._turns_count, "crashes": self._crash_count}

@@ -1,12 +1,13 @@
 """How full the nodes' queues and their actors' mailboxes are: the fullest of all, named.
 
-Actors and whoever brings them messages note what is nearly full, O(1); nobody walks over all nodes but for a status.
+Actors and whoever brings them messages note what is not empty, or nearly full, O(1); nobody walks over all nodes.
 May come in: another thing that each node has one of. Must not: what happens beyond a bound.
 """
 
-from typing import cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from castiron.actors.core.state import NodeState
+from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.published.board import Board
 from castiron.actors.settings import Settings
@@ -16,18 +17,40 @@ from castiron.transport.replies import Gauge
 from castiron.transport.vocabulary import NodeUUID
 
 
+@runtime_checkable
+class Owner(Protocol):
+    """Who takes turns for a node: its actor."""
+
+    @property
+    def uuid(self) -> NodeUUID:
+        """The node's."""
+        ...
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """What it has to read."""
+        ...
+
+
 class Crowding:
     """The nodes' queues and mailboxes. Any thread notes; one looks."""
 
-    def __init__(self, settings: Settings, board: Board, directory: Directory) -> None:
+    def __init__(self, settings: Settings, board: Board, directory: Directory, dispatcher: Dispatcher) -> None:
         self._board = board
         self._directory = directory
+        self._dispatcher = dispatcher
+        self._waited_for: dict[NodeUUID, None] = {}
         self._queues = Crowd(settings.node_queue_limit, self._queued)
         self._mailboxes = Crowd(settings.node_mailbox_limit, self._unread)
 
     def queued(self, state: NodeState) -> None:
         """Note a node's queue."""
-        self._queues.note(state.record.uuid, waiting_at(state))
+        uuid = state.record.uuid
+        if waiting := waiting_at(state):
+            self._waited_for[uuid] = None
+            self._queues.note(uuid, waiting)
+        else:
+            self._waited_for.pop(uuid, None)
 
     def delivered(self, uuid: NodeUUID, mailbox: Mailbox) -> None:
         """Note the mailbox of a node's actor."""
@@ -38,16 +61,24 @@ class Crowding:
         return self._gauges(self._queues.look(), self._mailboxes.look())
 
     def now(self) -> dict[str, Gauge]:
-        """Return the fullest. O(all nodes)."""
-        states = [one.state for one in self._board.nodes() if one.state.queue or one.state.parked]
-        unread = [
-            Fullest(used, uuid)
-            for uuid, owner in self._directory.owners()
-            if owner.ref is not None and (used := cast("Mailbox", owner.ref.actor_inbox).users_waiting())
-        ]
+        """Return the fullest. O(nodes for which something waits). Any thread."""
         none = Fullest[NodeUUID](0, None)
-        queued = max((Fullest(waiting_at(state), state.record.uuid) for state in states), default=none)
-        return self._gauges(queued, max(unread, default=none))
+        return self._gauges(
+            max((Fullest(self._queued(uuid), uuid) for uuid in list(self._waited_for)), default=none),
+            max((Fullest(owner.mailbox.users_waiting(), owner.uuid) for owner in self._awake()), default=none),
+        )
+
+    def unread(self) -> dict[str, Any]:
+        """Return what waits in all nodes' mailboxes, and in the longest of them, named. O(that). Any thread."""
+        waiting = [(owner.mailbox.waiting(), owner.uuid) for owner in self._awake()]
+        longest, uuid = max(waiting, default=(0, NodeUUID("")))
+        published = self._board.node(uuid) if longest else None
+        node = None if published is None else published.state.record.name
+        return {"waiting": sum(count for count, _ in waiting), "longest": longest, "node": node}
+
+    def _awake(self) -> list[Owner]:
+        """Return the nodes' actors that have something to read: who has is owed a turn, or has one."""
+        return [runnable for runnable in self._dispatcher.awake() if isinstance(runnable, Owner)]
 
     def _gauges(self, queue: Fullest[NodeUUID], mailbox: Fullest[NodeUUID]) -> dict[str, Gauge]:
         return {

@@ -5,12 +5,11 @@ Gathers the parts' own counters when somebody asks; keeps nothing and decides no
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 import castiron
 from castiron.actors.bulkheads.shares import Shares
 from castiron.actors.dispatch.dispatcher import Dispatcher
-from castiron.actors.dispatch.mailbox import Mailbox
 from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.metrics.lag import Lags
 from castiron.actors.metrics.telling import bmcs_view, lag_views
@@ -103,7 +102,7 @@ class Bulletin:
         )
 
     def status(self) -> StatusView:
-        """Say how the conductor is. O(all nodes): asked by people, now and then."""
+        """Say how the conductor is. O(parts), and O(nodes for which something waits). Any thread."""
         services = self._services
         drivers = {name: dict(driver.counters()) for name, driver in services.drivers.items()}
         return StatusView(
@@ -127,7 +126,7 @@ class Bulletin:
             queues=self._marked({**self._of_queues(drivers), **services.crowding.now(), **self.front_door.full()}),
             shares=self._of_shares(drivers),
             requesters=services.gate.top(services.clock.now()),
-            mailboxes=self._of_mailboxes(),
+            mailboxes=services.crowding.unread(),
             slow_turns=self._of_slow_turns(),
             events={"oldest_seq": self._store.oldest_seq(), "latest_seq": self._store.latest_seq()},
             process=process.figures(),
@@ -304,18 +303,6 @@ class Bulletin:
             "waiting_for_permit": services.permits.waiting,
             "waiters": services.board.waiting(),
         }
-
-    def _of_mailboxes(self) -> dict[str, Any]:
-        services = self._services
-        waiting = [
-            (count, uuid)
-            for uuid, owner in services.directory.owners()
-            if owner.ref is not None and (count := cast("Mailbox", owner.ref.actor_inbox).waiting())
-        ]
-        longest, uuid = max(waiting, default=(0, ""))
-        published = services.board.node(uuid) if longest else None
-        node = None if published is None else published.state.record.name
-        return {"waiting": sum(count for count, _ in waiting), "longest": longest, "node": node}
 
     def _of_slow_turns(self) -> dict[str, Any]:
         running = self._dispatcher.stuck(self._services.settings.slow_turn_s)

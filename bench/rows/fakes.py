@@ -25,7 +25,7 @@ ANSWERED: Final = ("agreed", "corrected", "recovered")
 def measure(size: Size) -> dict[str, float]:
     """Return figures by name.
 
-    First checks are spread over a whole interval, as they would be with so many: then the second ones are, too.
+    First checks are spread over half an interval, and the second ones over all of it.
     """
     with tempfile.TemporaryDirectory(prefix="castiron-bench-") as folder:
         store = Path(folder) / "castiron.db"

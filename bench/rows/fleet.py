@@ -121,7 +121,7 @@ class _Scene(NamedTuple):
     def watch(self, client: Client) -> dict[str, float]:
         """Watch the checks; then, while they go on, ask for healthy nodes.
 
-        The window is a whole interval where that is longer: after a start, checks come in a bunch in each.
+        The window is a whole interval where that is longer: so all nodes are checked in it.
         """
         self.stage.pause(self.size.settling_s)
         checks = self.stage.watch(max(self.size.window_s, self.fleet.interval_s), LOOKS)

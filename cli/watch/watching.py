@@ -27,7 +27,7 @@ REFRESH_S: Final = 2.0
 """Between two rounds unless told otherwise: figures can be read before they change."""
 
 LEAST_S: Final = 0.2
-"""The least between two rounds: a status looks at all nodes' mailboxes."""
+"""The least between two rounds: a status costs the conductor a millisecond."""
 
 
 class Face(Protocol):

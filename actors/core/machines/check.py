@@ -18,7 +18,7 @@ from castiron.actors.core.effects import CallDriver, CancelTimer, Checked, SetTi
 from castiron.actors.core.machines.pace import due, is_settling, pace_of, usual_s
 from castiron.actors.core.messages import Began, Heard, TimerDue
 from castiron.actors.core.requests import tracing
-from castiron.actors.core.state import Check, NodeState, Ticket
+from castiron.actors.core.state import NOT_BEGUN, Check, NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower, NotDone
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
@@ -130,7 +130,7 @@ def look(draft: Draft, settings: Settings) -> None:
     if check.timer is not None:
         draft.order(CancelTimer(check.timer))
     call = draft.ticket()
-    draft.check = replace(check, timer=None, call=call, started_at=draft.now, late_s=0.0)
+    draft.check = replace(check, timer=None, call=call, started_at=draft.now, is_first=False, late_s=0.0)
     draft.order(_call(draft, call, settings))
 
 
@@ -168,8 +168,9 @@ def heard(draft: Draft, message: Heard, settings: Settings) -> CastironError | N
 
 
 def _start(draft: Draft, call: Ticket | None, at: Instant, started_at: Instant) -> None:
-    late_s = max(0.0, started_at - at)
-    draft.check = replace(draft.check, timer=None, call=call, started_at=started_at, late_s=late_s)
+    check, late_s = draft.check, max(0.0, started_at - at)
+    is_first = check.started_at == NOT_BEGUN.started_at
+    draft.check = replace(check, timer=None, call=call, started_at=started_at, is_first=is_first, late_s=late_s)
     if call is None:
         draft.order(Checked(CheckResult.SKIPPED, late_s))
 

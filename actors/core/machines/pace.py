@@ -43,7 +43,9 @@ class Row(NamedTuple):
 PACES: Final[Mapping[CheckPace, Row]] = {
     CheckPace.OFF: Row(0.0, "not at all: the settings say so, its own interval, its maintenance, or its deletion"),
     CheckPace.USUAL: Row(
-        USUAL_JITTER, "once an interval, early by up to 5 %, so that checks that once coincided drift apart"
+        USUAL_JITTER,
+        "once an interval, early by up to 5 %, so that checks that once coincided drift apart; the one after the first "
+        "anywhere within the interval, so that what began together goes on evenly spread",
     ),
     CheckPace.AFTER_ACTION: Row(
         0.05,
@@ -100,7 +102,8 @@ def due(pace: Pace, check: Check, now: Instant) -> tuple[Instant, float]:
 
     It comes an interval after the latest one began, or after the action that is over since. One that took longer than
     that is followed by a whole interval, and never by several at once. A node that was not checked before, and is from
-    now on, is looked at now.
+    now on, is looked at now. The one after the first comes anywhere within its interval: first checks come in the few
+    seconds after a start, and without this all later ones would, too, with a pause until the next bunch.
     """
     if not check.every_s:
         return now, 0.0
@@ -110,8 +113,13 @@ def due(pace: Pace, check: Check, now: Instant) -> tuple[Instant, float]:
     at = Instant(since + pace.every_s)
     if at <= now:
         at = Instant(now + pace.every_s)
-    jitter = USUAL_JITTER if pace.kind is CheckPace.USUAL else PACES[pace.kind].jitter
-    return at, min(pace.every_s * jitter, at - now)  # what is due before now would count as late
+    return at, min(pace.every_s * _jitter(pace.kind, check), at - now)  # what is due before now would count as late
+
+
+def _jitter(kind: CheckPace, check: Check) -> float:
+    if kind is not CheckPace.USUAL:
+        return PACES[kind].jitter
+    return 1.0 if check.is_first else USUAL_JITTER
 
 
 def is_settling(check: Check, now: Instant) -> bool:

@@ -81,8 +81,20 @@ def test_a_first_check_is_not_later_than_the_interval_and_may_be_asked_for_soone
     ]
 
 
+def test_the_check_after_the_first_comes_anywhere_within_the_interval() -> None:
+    node = begun()
+    counted(node)
+
+    (timer,) = [effect for effect in node.effects if isinstance(effect, SetTimer)]
+    assert timer.at == node.state.check.started_at + EVERY_S
+    assert timer.at - timer.early_s == node.now, (
+        "what began together in the seconds after a start goes on evenly spread"
+    )
+
+
 def test_a_check_may_come_early_by_the_jitter_and_never_late() -> None:
     node = begun()
+    counted(node)
     counted(node)
 
     (timer,) = [effect for effect in node.effects if isinstance(effect, SetTimer)]
