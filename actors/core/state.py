@@ -101,7 +101,10 @@ def drives_power(active: Active) -> bool:
 
 
 class Check(Struct, gc=False, frozen=True, kw_only=True):
-    """Where the node's power check stands. Not on disk: a new owner begins anew."""
+    """Where the node's power check stands. Not on disk: a new owner begins anew.
+
+    A struct, because each check makes three of it; nothing in it can lead back to it, so the collector need not look.
+    """
 
     is_begun: bool = False
     """The node is looked after: it is checked wherever it is to be."""

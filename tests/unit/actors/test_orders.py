@@ -1,5 +1,6 @@
 """An order is carried out by the clock or revoked by the actor, and whoever is first decides which."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from castiron.actors.drivers.base import Done, NotDone, Target
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.nodes.order import Order
 from castiron.transport.errors import BMCFault
-from castiron.transport.vocabulary import Instant, NodeUUID, PowerState
+from castiron.transport.vocabulary import Instant, NodeUUID, PowerState, PowerTarget
 from tests.support.conductor_sim import Simulation
 
 TICKET = Ticket(5)
@@ -96,3 +97,63 @@ def test_a_driver_that_fails_at_it_ends_the_check_and_not_the_clock() -> None:
     (heard,) = room.told
     assert isinstance(heard.outcome, NotDone)
     assert isinstance(heard.outcome.error, BMCFault)
+
+
+EVERY_S = 10.0
+
+
+def checked(latency_s: float = 0.0) -> Simulation:
+    """A node that has been checked for a while, and whose next check is due within EVERY_S."""
+    simulation = Simulation(1)
+    simulation.driver.takes_orders = True
+    simulation.create("n1")
+    simulation.live(1.0)
+    info = {"fake_latency_s": str(latency_s)}
+    simulation.set("n1", power_check_interval_s=EVERY_S, driver_info=info)
+    simulation.live(5 * EVERY_S)
+    return simulation
+
+
+def results(simulation: Simulation) -> Counter[str]:
+    return Counter(simulation.services.checks.counts())
+
+
+def test_a_check_of_a_node_that_is_left_alone_is_one_turn() -> None:
+    simulation = checked()
+    turns, before = simulation.dispatcher.counters()["turns"], results(simulation)
+
+    simulation.live(10 * EVERY_S)
+
+    counted = results(simulation) - before
+    assert set(counted) == {"agreed"}
+    assert counted["agreed"] >= 10
+    assert simulation.dispatcher.counters()["turns"] - turns == counted["agreed"]
+
+
+def test_a_request_overtakes_a_check_that_was_ordered_and_is_under_way() -> None:
+    simulation = checked(latency_s=0.5)
+    before, submitted = results(simulation), simulation.driver.counters()["submitted"]
+    while simulation.driver.counters()["submitted"] == submitted:
+        simulation.live(0.1)
+
+    heard = simulation.power("n1", PowerTarget.ON, waits=True)
+    simulation.live(EVERY_S / 2)
+
+    assert heard.told == ["accepted", "final"]
+    counted = results(simulation) - before
+    assert counted["skipped"] == 1
+    assert counted["corrected"] == counted["failed"] == 0
+    shown = simulation.services.board.node("n1")
+    assert shown is not None
+    assert shown.state.record.power_state is PowerState.ON
+
+
+def test_a_message_before_it_is_due_leaves_the_check_to_the_actor() -> None:
+    simulation = checked()
+    before, turns = results(simulation), simulation.dispatcher.counters()["turns"]
+
+    simulation.set("n1", extra={"rack": 3})
+    simulation.live(1.05 * EVERY_S)
+
+    assert (results(simulation) - before)["agreed"] >= 1
+    assert simulation.dispatcher.counters()["turns"] - turns > 3
