@@ -148,6 +148,20 @@ def test_a_request_overtakes_a_check_that_was_ordered_and_is_under_way() -> None
     assert shown.state.record.power_state is PowerState.ON
 
 
+def test_whoever_waits_for_a_look_waits_for_the_one_that_is_under_way() -> None:
+    simulation = checked(latency_s=0.5)
+    submitted = simulation.driver.counters()["submitted"]
+    while simulation.driver.counters()["submitted"] == submitted:
+        simulation.live(0.1)
+
+    heard = simulation.power("n1", PowerTarget.OFF, waits=True, fresh=True)
+    simulation.live(0.1)
+    assert (heard.told, simulation.driver.counters()["submitted"]) == ([], submitted + 1)
+    simulation.live(EVERY_S / 2)
+
+    assert heard.told[-1] == "final"
+
+
 def test_a_message_before_it_is_due_leaves_the_check_to_the_actor() -> None:
     simulation = checked()
     before, turns = results(simulation), simulation.dispatcher.counters()["turns"]
