@@ -6,15 +6,12 @@ garbage collector are the business of whoever runs it. No decision about nodes l
 """
 
 import logging
-import math
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from uuid import uuid4
 
 import castiron
@@ -25,6 +22,7 @@ from castiron.actors.dispatch.clock import Clock, SystemClock
 from castiron.actors.dispatch.pool import PoolDispatcher
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.registry import make_drivers
+from castiron.actors.embedding.holding import Held
 from castiron.actors.executors.opening import open_engines
 from castiron.actors.metrics.happenings import Happenings
 from castiron.actors.metrics.overseeing import open_metrics, open_watch, threads_of
@@ -54,7 +52,6 @@ from castiron.actors.supervision.watch import Watch
 from castiron.actors.webhooks.sender import open_sender
 from castiron.store.store import Store
 from castiron.store.writer import ThreadedWriter
-from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.guard import Guard, open_guard
 from castiron.transport.doors.publisher import Publisher
@@ -66,9 +63,6 @@ log = logging.getLogger(__name__)
 MakeDrivers = Callable[[Clock, Settings, Shares], Mapping[str, Driver]]
 """Makes the drivers of one conductor, by name; those that block do so in their shares of its threads."""
 
-LOOK_S: Final = 1.0
-"""Between two looks at the watch of whoever waits."""
-
 LAST_ANSWERS_S: Final = 1.0
 """Given to clients to take their last answers, within the time of an orderly stop."""
 
@@ -78,13 +72,16 @@ def new_uuid() -> str:
     return str(uuid4())
 
 
-class Conductor:
-    """Owns nodes and drives them, from `start` to `stop`; a context manager does both.
+class Conductor(Held):
+    """Owns nodes and drives them, from `start` to `stop`; a context manager does both, blocking or awaited.
 
         with castiron.Conductor(store=Path("castiron.db")) as conductor, conductor.client() as client:
             client.nodes.power("n1", "power on").wait(timeout_s=60)
 
-    Thread: any may call any method; `start` and `stop` block.
+        async with castiron.Conductor(store=Path("castiron.db")) as conductor, conductor.client_async() as client:
+            await (await client.nodes.power("n1", "power on")).wait(timeout_s=60)
+
+    Thread: any may call any method. `start`, `stop`, `wait` and `reload` block; those that end in `_async` never do.
     """
 
     def __init__(
@@ -139,15 +136,6 @@ class Conductor:
         self._endpoint: str | None = None
         self._conductor_id: ConductorID | None = None
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
     @property
     def endpoint(self) -> str:
         """Where it listens.
@@ -185,33 +173,17 @@ class Conductor:
         """Its public key, which its clients must know; None: it takes no keys, or has never been started."""
         return self._server_key
 
-    def client(self, timeout_s: float = 5.0, *, key: Path | None = None) -> Client:
-        """Return a client of this conductor.
-
-        Args:
-            timeout_s: for each answer.
-            key: its secret key file, where the conductor takes keys; None: CASTIRON_CLIENT_KEY.
-        """
-        return Client(self.endpoint, timeout_s=timeout_s, key=key, server_key=self._server_key)
-
     def is_well(self) -> bool:
         """Return whether it runs, and its watch found all its threads at work a moment ago. Any thread; O(parts)."""
         watch = self._watch
         return watch is not None and self._failure is None and watch.is_well()
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Block until it has failed or was stopped; return whether that came about in time.
-
-        Whoever waits watches the watch, which watches everything else.
-        """
-        until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        while not self._ended.wait(max(0.0, min(until_s - time.monotonic(), LOOK_S))):
-            watch = self._watch
-            if watch is not None and not watch.is_alive():
-                self._fail("the watch has died")
-            elif time.monotonic() >= until_s:
-                return False
-        return True
+    def has_ended(self) -> bool:
+        """Return whether it has failed or was stopped, or has never been started. Looks at its watch; never blocks."""
+        watch = self._watch
+        if watch is not None and not watch.is_alive():
+            self._fail("the watch has died")
+        return self._ended.is_set()
 
     def start(self) -> None:
         """Open the store, take up every node and what was under way, and open the front door.
@@ -223,12 +195,16 @@ class Conductor:
             KeyUnusable: its own key file or its allow-list cannot be used.
             RuntimeError: it runs already.
         """
+        self._start(threading.Event())
+
+    def _start(self, given_up: threading.Event) -> None:
         with self._changing:
             if self._is_started:
                 raise RuntimeError("the conductor runs already; one that has failed is to be stopped first")
             self._failure, self._is_stopping = None, False
             self._ended.clear()
             try:
+                self._parts.begin(given_up)
                 self._start_all()
             except BaseException:
                 self._close()
@@ -271,12 +247,12 @@ class Conductor:
     def _start_all(self) -> None:
         settings, parts = self._settings, self._parts
         guard = self._open_guard()
-        store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
-        parts.add_quick(store.close)
+        store = self._open_store()
         boot_id = self._new_id()
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         clock = SystemClock()
+        parts.add(clock.stop)  # also if something before its own place, below, cannot start
         shares = Shares(settings, clock)
         parts.add_quick(shares.stop)
         sender = open_sender(store, clock, shares, settings, self._rng)
@@ -346,9 +322,7 @@ class Conductor:
             guard=guard,
             new_error_id=self._new_id,
         )
-        # Before any machine is touched: where another conductor listens, this may be a copy of its store.
-        front_door.open()
-        parts.add_quick(front_door.close)
+        self._open_door(front_door)
         start_actors(services, kin, tally, store, parts=parts, fail=self._fail)
         parts.add_quick(start_pruning(Pruning(store, archive, clock, settings, keys.forget)))
         threaded = threads_of(clock, writer, archive, front_door, drivers, sender=sender, guard=guard)
@@ -368,6 +342,12 @@ class Conductor:
         counts = len(services.directory), board.open_count()
         log.info(told, store.conductor, castiron.__version__, front_door.endpoint, *counts, store.path or "in memory")
 
+    def _open_store(self) -> Store:
+        store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
+        self._parts.add_quick(store.close)
+        self._parts.go_on()
+        return store
+
     def _open_guard(self) -> Guard | None:
         guard = open_guard(parse_endpoint(self._wanted_endpoint), **self._guarding)
         self._server_key = None if guard is None else guard.server.public
@@ -378,7 +358,14 @@ class Conductor:
         for driver in drivers.values():
             least_s = self._settings.graceful_shutdown_timeout_s / 4  # BMCs have few slots: log out
             self._parts.add(driver.stop, least_s=least_s)
+        self._parts.go_on()
         return drivers
+
+    def _open_door(self, front_door: FrontDoor) -> None:
+        """Bind before any machine is touched: where another conductor listens, this may be a copy of its store."""
+        front_door.open()
+        self._parts.add_quick(front_door.close)
+        self._parts.go_on()
 
     def _open_periodics(self, clock: Clock, shares: Shares, drivers: Mapping[str, Driver], board: Board) -> Periodics:
         sources = [*plugged_in(), *self._periodics]

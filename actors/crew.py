@@ -34,6 +34,7 @@ def start_actors(
 
     Raises:
         SettingInvalid: the file with the alarm rules cannot be used; nothing has been started.
+        GivenUp: the start was given up meanwhile.
     """
     Sensing(services, read_rules(services.settings.alarm_rules_file)).enrol()
     nursery = Nursery(services, kin)
@@ -50,6 +51,7 @@ def start_actors(
         nursery.raise_node(state, services.board.seq)
     seat_fleet(services, nursery, kin.fleet, tally, fail)
     seat_keeper(services, kin.keeper, tally, fail, store.allocations())
+    parts.go_on()
 
 
 def _stop_nodes(services: Services, timeout_s: float) -> None:

@@ -3,6 +3,7 @@
 A part that hangs cannot take the time of those after it. What the parts are is the conductor's.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +14,10 @@ SHARE: Final = 0.25
 
 LEAST_S: Final = 0.1
 """What a part is given to stop when the time is up."""
+
+
+class GivenUp(Exception):
+    """Nobody wants any longer what is being started."""
 
 
 class Parts:
@@ -28,12 +33,18 @@ class Parts:
         self._monotonic = monotonic
         self._until_s = 0.0
         self._least_s = 0.0
+        self._given_up = threading.Event()
         self._stack = ExitStack()
 
     @property
     def most_s(self) -> float:
         """Seconds that `stop` takes at the most, if each part keeps to what it is given."""
         return self._timeout_s + self._least_s
+
+    def begin(self, given_up: threading.Event) -> None:
+        """Begin a start, which any thread may give up by setting this event. Raises as `go_on`."""
+        self._given_up = given_up
+        self.go_on()
 
     def add(self, stop: Callable[[float], object], most_s: float | None = None, *, least_s: float = LEAST_S) -> None:
         """Have `stop` called at the end, with the seconds that it may take.
@@ -49,6 +60,15 @@ class Parts:
     def add_quick(self, stop: Callable[[], object]) -> None:
         """Have `stop` called at the end; it takes no time."""
         self._stack.callback(stop)
+
+    def go_on(self) -> None:
+        """Go on with the start, of which everything that runs has been added.
+
+        Raises:
+            GivenUp: nobody wants it any longer.
+        """
+        if self._given_up.is_set():
+            raise GivenUp("the start was given up")
 
     def stop(self) -> None:
         """Stop all, the latest first; one that raises does not keep the others from it. Idempotent.

@@ -32,7 +32,7 @@ Measure = Callable[..., dict[str, float]]
 
 PARTS: Final = (
     *("store", "requests", "start", "power", "provisioning", "executors", "allocating", "api", "accepting"),
-    *("transport", "ipmi_engine", "checks", "dispatch", "periodics", "sensors", "farm"),
+    *("transport", "ipmi_engine", "checks", "dispatch", "periodics", "sensors", "farm", "manners", "plugin"),
 )
 """Modules with a `measure`, in the order in which they run; loaded one by one, as spawned processes load this file."""
 

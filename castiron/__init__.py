@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from castiron.actors.core.provision.catalogue import Arg
     from castiron.actors.periodics.context import NodeContext
     from castiron.actors.periodics.declaring import NeverAgain, periodic
-    from castiron.actors.settings import Settings
+    from castiron.actors.settings import SettingInvalid, Settings
     from castiron.actors.steps.declaring import StepContext, deferred, flow_step, step
+    from castiron.store.errors import SecretsUnreadable, StoreUnusable
     from castiron.transport.clients.awaitable.client import AsyncClient, connect_async
     from castiron.transport.clients.blocking.client import Client, connect
     from castiron.transport.clients.blocking.requests import Request
@@ -184,8 +185,11 @@ _HOME: Final = {
     "NeverAgain": "castiron.actors.periodics.declaring",
     "NodeContext": "castiron.actors.periodics.context",
     "Request": "castiron.transport.clients.blocking.requests",
+    "SecretsUnreadable": "castiron.store.errors",
+    "SettingInvalid": "castiron.actors.settings",
     "Settings": "castiron.actors.settings",
     "StepContext": "castiron.actors.steps.declaring",
+    "StoreUnusable": "castiron.store.errors",
     "connect": "castiron.transport.clients.blocking.client",
     "connect_async": "castiron.transport.clients.awaitable.client",
     "deferred": "castiron.actors.steps.declaring",
@@ -268,6 +272,8 @@ __all__ = [
     "RunbookStale",
     "RunbookTraitMissing",
     "RunbooksFull",
+    "SecretsUnreadable",
+    "SettingInvalid",
     "Settings",
     "StepContext",
     "StepFailed",
@@ -277,6 +283,7 @@ __all__ = [
     "StepTimeout",
     "StepTokenInvalid",
     "StoreUnavailable",
+    "StoreUnusable",
     "VerbForbidden",
     "VerbUnknown",
     "VersionUnsupported",

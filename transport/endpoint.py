@@ -4,6 +4,7 @@ The server, the clients and the command line share this file, so that they agree
 without keys is decided in keys/protection. Names and checks live here; ZeroMQ does not.
 """
 
+import errno
 import ipaddress
 import os
 import re
@@ -63,6 +64,11 @@ class Endpoint:
     def is_ipv6(self) -> bool:
         """Whether its address is one of IPv6."""
         return ":" in self.address
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether it is certainly on this machine: a Unix socket, or an address of the loopback interface."""
+        return self.is_ipc or (_is_address(self.address) and ipaddress.ip_address(self.address).is_loopback)
 
     def of_events(self) -> "Endpoint":
         """Return where a conductor that listens here publishes its events: beside the file, or on the next port.
@@ -147,10 +153,14 @@ _SPELLINGS: Final = {"localhost": "127.0.0.1", "*": "0.0.0.0"}  # noqa: S104 - a
 
 
 def _is_host(text: str) -> bool:
+    return _is_address(text) or _HOST_NAME.match(text) is not None
+
+
+def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return _HOST_NAME.match(text) is not None
+        return False
     return True
 
 
@@ -164,27 +174,50 @@ def _refused(text: str, message: str) -> EndpointRefused:
     return EndpointRefused(f"{message} {_HELP}", details={"endpoint": text})
 
 
-def probe(endpoint: Endpoint) -> OSError | None:
+def probe(endpoint: Endpoint, timeout_s: float = PROBE_TIMEOUT_S) -> OSError | None:
     """Return why nobody accepts connections there now; None if somebody does.
 
-    Opens one connection and closes it; takes at most 0.5 s. A program that is stopped, or too busy to accept, counts
-    as there: the kernel keeps its place.
+    Opens one connection and closes it. A program that is stopped, or too busy to accept in time, counts as there: the
+    kernel keeps its place.
+
+    Args:
+        endpoint: where.
+        timeout_s: for the connection; 0: never blocks, unless the name of a host is to be looked up.
     """
     family = socket.AF_INET6 if endpoint.is_ipv6 else socket.AF_INET
     with socket.socket(socket.AF_UNIX if endpoint.is_ipc else family, socket.SOCK_STREAM) as stream:
-        stream.settimeout(PROBE_TIMEOUT_S)
+        stream.settimeout(timeout_s)
+        place = (endpoint.address, endpoint.port) if endpoint.path is None else endpoint.path
         try:
-            stream.connect((endpoint.address, endpoint.port) if endpoint.path is None else endpoint.path)
-        except (TimeoutError, BlockingIOError):
+            stream.connect(place)
+        except BlockingIOError:  # begun; on this machine the kernel knows what has become of it by now
+            return _failure(stream.connect_ex(place))
+        except TimeoutError:
             return None
         except OSError as failure:
             return failure
     return None
 
 
-def why_silent(endpoint: Endpoint) -> str:
-    """Say why a conductor does not answer there, as far as it can be seen from here, and what to try."""
-    failure = probe(endpoint)
+def _failure(code: int) -> OSError | None:
+    """Return the failure of a connection that was begun; None: it is there, or nothing is known yet."""
+    failure = OSError(code, os.strerror(code))
+    return None if code in {0, errno.EISCONN} or isinstance(failure, BlockingIOError) else failure
+
+
+def why_silent(endpoint: Endpoint, *, may_block: bool = True) -> str:
+    """Say why a conductor does not answer there, as far as it can be seen from here, and what to try.
+
+    Args:
+        endpoint: where.
+        may_block: look at it for up to 0.5 s, and look names up; otherwise look at this machine only, at once.
+    """
+    if not may_block and not endpoint.is_on_loopback:
+        return (
+            "Whether anything listens there was not looked at, as that takes time. Is the conductor running? "
+            f"Try `castiron status`, or name another endpoint with --endpoint or {ENDPOINT_VARIABLE}."
+        )
+    failure = probe(endpoint, PROBE_TIMEOUT_S if may_block else 0)
     if isinstance(failure, PermissionError):
         return "This user may not open the socket: run as the conductor's user."
     if isinstance(failure, socket.gaierror):
@@ -200,12 +233,14 @@ def why_silent(endpoint: Endpoint) -> str:
     )
 
 
-def unanswered(endpoint: Endpoint, what: str, applied: Applied | None) -> ConductorLost:
+def unanswered(endpoint: Endpoint, what: str, applied: Applied | None, *, may_block: bool = True) -> ConductorLost:
     """Return the failure of a question that nobody answers any more.
 
     Args:
+        endpoint: where it was asked.
         what: has happened, in words.
         applied: what is known of whether it was done.
+        may_block: as `why_silent`.
     """
-    message = f"{what} (endpoint {endpoint}). {why_silent(endpoint)}"
+    message = f"{what} (endpoint {endpoint}). {why_silent(endpoint, may_block=may_block)}"
     return ConductorLost(message, details={"endpoint": str(endpoint)}, applied=applied)

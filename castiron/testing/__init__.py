@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from castiron.testing.simulation.evidence import Evidence
     from castiron.testing.simulation.invariants import INVARIANTS, Verdict, judge
     from castiron.testing.simulation.plan import Plan
-    from castiron.testing.simulation.report import Report, log_lines, simulate
+    from castiron.testing.simulation.report import Report, Trial, log_lines, simulate, try_plan
     from castiron.testing.simulation.simulation import Simulation
     from castiron.testing.stumbling import Stumbling
     from castiron.testing.words import FAULT_WORDS, read_faults
@@ -56,6 +56,8 @@ _HOME: Final = {
     "judge": "castiron.testing.simulation.invariants",
     "log_lines": "castiron.testing.simulation.report",
     "simulate": "castiron.testing.simulation.report",
+    "Trial": "castiron.testing.simulation.report",
+    "try_plan": "castiron.testing.simulation.report",
     "Stumbling": "castiron.testing.stumbling",
     "FAULT_WORDS": "castiron.testing.words",
     "impatient_drivers": "castiron.testing.running",
@@ -85,6 +87,7 @@ __all__ = [
     "SimulatedBMC",
     "Simulation",
     "Stumbling",
+    "Trial",
     "Verdict",
     "impatient_drivers",
     "judge",
@@ -92,6 +95,7 @@ __all__ = [
     "read_faults",
     "running_conductor",
     "simulate",
+    "try_plan",
 ]
 
 

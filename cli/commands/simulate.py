@@ -6,6 +6,7 @@ What is simulated, and how it is judged, is castiron.testing's, which is loaded 
 import logging
 import secrets
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ import click
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop, tell
 from castiron.cli.output.render import show_json, show_record, show_table
+from castiron.transport.vocabulary import TaskExecutor
 
 if TYPE_CHECKING:
-    from castiron.testing import Report
+    from castiron.testing import Plan, Report
 
 SEEDS = 2**32
 """How many seeds there are to draw from, if none is given: short enough to be typed again."""
@@ -44,6 +46,25 @@ SEEDS = 2**32
     help="With --rollout: of the steps, so many fail, hang or return rubbish. [default: 5]",
 )
 @click.option(
+    "--task-executor",
+    type=click.Choice([one.value for one in TaskExecutor]),
+    help="Who says which step of a node is next. [default: builtin]",
+)
+@click.option(
+    "--faults",
+    multiple=True,
+    nargs=2,
+    metavar="NODES WORDS",
+    help="What is wrong with some BMCs until the calm, as 'n[3-5]' 'silent=true loss=5'. May be repeated.",
+)
+@click.option(
+    "--set",
+    "numbers",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other number of a simulation's plan, as kill_mean_s=3600. May be repeated.",
+)
+@click.option(
     "--events", "log", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write all events there."
 )
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -55,6 +76,9 @@ def simulate(
     ipmi_nodes: int | None,
     rollout: bool,
     trouble_percent: float | None,
+    task_executor: str | None,
+    faults: Sequence[tuple[str, str]],
+    numbers: Sequence[str],
     log: Path | None,
     shape: str,
 ) -> None:
@@ -65,25 +89,45 @@ def simulate(
     some of them. The same seed gives the same events, byte for byte. Ends with 0 only if every invariant held; else it
     says which did not, and the command that runs it again.
     """
-    from castiron.testing import Plan, log_lines  # noqa: PLC0415 - loads a conductor, which other commands must not
-    from castiron.testing import simulate as run  # noqa: PLC0415 - as above
+    from castiron.testing import try_plan  # noqa: PLC0415 - loads a conductor, which other commands must not
 
     logging.getLogger().addHandler(logging.NullHandler())  # what fails in a simulation is meant to
     seed = secrets.randbelow(SEEDS) if seed is None else seed
-    asked = {"ipmi_nodes": 0 if rollout and ipmi_nodes is None else ipmi_nodes, "trouble_percent": trouble_percent}
+    asked = {
+        "ipmi_nodes": 0 if rollout and ipmi_nodes is None else ipmi_nodes,
+        "trouble_percent": trouble_percent,
+        "task_executor": task_executor,
+    }
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    plan = Plan(seed=seed, nodes=nodes, days=days, rollout=rollout, **given)
-    report, evidence = run(plan)
+    given |= {"seed": seed, "nodes": nodes, "days": days, "rollout": rollout, "faults": dict(faults)}
+    trial = try_plan(_plan(given, numbers))
+    report = trial.report
     if log is not None:
-        _write(log, "".join(log_lines(evidence.events)))
+        _write(log, trial.log)
     if shape == "json":
         show_json(report.as_dict())
     else:
         _show(report)
     if not report.held:
-        broken = ", ".join(verdict.name for verdict in report.invariants if not verdict.held)
+        broken = ", ".join(verdict.name for verdict in trial.broken)
         tell(f"{broken} did not hold. Replay: {report.replay}")
         sys.exit(Exit.INTERNAL)
+
+
+def _plan(given: Mapping[str, Any], numbers: Sequence[str]) -> "Plan":
+    """Return the plan that was asked for.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    from castiron.testing import Plan  # noqa: PLC0415 - loads a conductor, which other commands must not
+
+    chosen: dict[str, Any] = dict(given)
+    try:
+        chosen |= (Plan.read_number(text) for text in numbers)
+        return Plan(**chosen)
+    except ValueError as failure:
+        raise click.UsageError(str(failure)) from None
 
 
 def _show(report: "Report") -> None:

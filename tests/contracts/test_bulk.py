@@ -3,8 +3,9 @@
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,17 +38,7 @@ ON = NodePowerSet(node="", target=PowerTarget.ON)
 QUIET = Settings(sync_power_state_interval_s=0.0)
 DELAY = {"fake_power_delay_s": "0.05"}
 
-
-@pytest.fixture
-def conductor() -> Generator[Conductor]:
-    with running_conductor(settings=QUIET) as one:
-        yield one
-
-
-@pytest.fixture
-def client(conductor: Conductor) -> Generator[Client]:
-    with conductor.client(timeout_s=20) as one:
-        yield one
+pytestmark = pytest.mark.castiron(nodes=0, settings=QUIET, timeout_s=20)
 
 
 def make(client: Client, count: int, info: Callable[[int], dict[str, str]] = lambda _: DELAY) -> None:
@@ -72,63 +63,63 @@ def at_once(client: Client, of: Sequence[str]) -> int:
     return most
 
 
-def test_never_more_run_at_once_than_the_batch(client: Client) -> None:
-    make(client, 12)
+def test_never_more_run_at_once_than_the_batch(castiron_client: Client) -> None:
+    make(castiron_client, 12)
 
-    bulk = client.nodes.bulk(ON, "n[0-11]", batch=3)
+    bulk = castiron_client.nodes.bulk(ON, "n[0-11]", batch=3)
 
     assert {outcome.node for outcome in bulk} == {f"n{number}" for number in range(12)}
-    assert 1 <= at_once(client, bulk.names) <= 3
+    assert 1 <= at_once(castiron_client, bulk.names) <= 3
     assert (bulk.summary.total, bulk.summary.succeeded, bulk.summary.stopped) == (12, 12, None)
 
 
-def test_never_more_run_at_once_in_one_rack_than_its_limit(client: Client) -> None:
-    make(client, 12)
+def test_never_more_run_at_once_in_one_rack_than_its_limit(castiron_client: Client) -> None:
+    make(castiron_client, 12)
 
-    bulk = client.nodes.bulk(ON, where=["name~n*"], per="properties.rack", per_limit=1)
+    bulk = castiron_client.nodes.bulk(ON, where=["name~n*"], per="properties.rack", per_limit=1)
 
     assert sum(outcome.error is None for outcome in bulk) == 12
     for rack in range(3):
-        assert at_once(client, [f"n{number}" for number in range(12) if number % 3 == rack]) == 1
+        assert at_once(castiron_client, [f"n{number}" for number in range(12) if number % 3 == rack]) == 1
 
 
-def test_after_so_many_failures_no_further_machine_is_asked(client: Client) -> None:
-    make(client, 8, lambda number: {"fake_fault": "broken"} if number in {1, 2} else {})
+def test_after_so_many_failures_no_further_machine_is_asked(castiron_client: Client) -> None:
+    make(castiron_client, 8, lambda number: {"fake_fault": "broken"} if number in {1, 2} else {})
 
     brief = NodePowerSet(node="", target=PowerTarget.ON, timeout_s=0.3)
-    bulk = client.nodes.bulk(brief, "n[0-7]", batch=1, stop_after_failures=2)
+    bulk = castiron_client.nodes.bulk(brief, "n[0-7]", batch=1, stop_after_failures=2)
     outcomes = {outcome.node: error_of(outcome) for outcome in bulk}
 
     stopped = {node for node, error in outcomes.items() if isinstance(error, BulkStopped)}
     assert stopped == {f"n{number}" for number in range(3, 8)}
-    assert {request.view.node for request in client.requests.list()} == {"n0", "n1", "n2"}
+    assert {request.view.node for request in castiron_client.requests.list()} == {"n0", "n1", "n2"}
     assert (bulk.summary.succeeded, bulk.summary.failed, bulk.summary.not_sent) == (1, 2, 5)
 
 
-def test_one_unknown_name_refuses_all_and_each_is_named(client: Client) -> None:
-    make(client, 3)
+def test_one_unknown_name_refuses_all_and_each_is_named(castiron_client: Client) -> None:
+    make(castiron_client, 3)
 
     with pytest.raises(NodeNotFound, match=r"'m1,n\[3-5\]'"):
-        list(client.nodes.bulk(ON, "n[0-5],m1"))
+        list(castiron_client.nodes.bulk(ON, "n[0-5],m1"))
     with pytest.raises(NodeNotFound):
-        list(client.nodes.bulk(ON, "n[0-2]", where=["properties.rack=9"]))
+        list(castiron_client.nodes.bulk(ON, "n[0-2]", where=["properties.rack=9"]))
     with pytest.raises(BulkTooLarge) as refused:
-        list(client.nodes.bulk(ON, "n[0-2]", at_most=2))
+        list(castiron_client.nodes.bulk(ON, "n[0-2]", at_most=2))
     with pytest.raises(ArgumentInvalid):
-        list(client.nodes.bulk({"verb": "node.power.set", "target": "on"}, "n[0-2]"))
+        list(castiron_client.nodes.bulk({"verb": "node.power.set", "target": "on"}, "n[0-2]"))
     with pytest.raises(ArgumentInvalid, match=r"an empty list names no node, at \$.nodes. Name some, or leave it out"):
-        client.nodes.bulk(ON, [])
+        castiron_client.nodes.bulk(ON, [])
 
     assert refused.value.details == {"count": 3, "limit": 2, "what": "at_most"}
-    assert client.requests.list() == []
+    assert castiron_client.requests.list() == []
 
 
-def test_a_rehearsal_says_what_each_node_would_do_and_does_nothing(client: Client) -> None:
-    make(client, 5)
-    client.nodes.set("n3", disable_power_off=True)
+def test_a_rehearsal_says_what_each_node_would_do_and_does_nothing(castiron_client: Client) -> None:
+    make(castiron_client, 5)
+    castiron_client.nodes.set("n3", disable_power_off=True)
     rehearsal = NodePowerSet(node="", target=PowerTarget.OFF, dry_run=True)
 
-    with client.nodes.bulk(rehearsal, "n[0-4]", batch=2, stagger_s=300.0, key="my-key-1") as bulk:
+    with castiron_client.nodes.bulk(rehearsal, "n[0-4]", batch=2, stagger_s=300.0, key="my-key-1") as bulk:
         list(bulk)
 
     texts = {name: None if one.forecast is None else one.forecast.text for name, one in bulk.outcomes.items()}
@@ -140,95 +131,112 @@ def test_a_rehearsal_says_what_each_node_would_do_and_does_nothing(client: Clien
     }
     assert isinstance(error_of(bulk.outcomes["n3"]), PowerOffDisabled)
     assert (bulk.summary.succeeded, bulk.summary.failed, bulk.summary.total) == (4, 1, 5)
-    assert client.requests.list() == []
-    assert [one.error for one in client.nodes.bulk(ON, "n0", key="my-key-1")] == [None]  # the key was not used up
+    assert castiron_client.requests.list() == []
+    assert [one.error for one in castiron_client.nodes.bulk(ON, "n0", key="my-key-1")] == [
+        None
+    ]  # the key was not used up
 
 
-def test_the_same_bulk_again_has_the_same_requests(client: Client) -> None:
-    make(client, 5)
+def test_the_same_bulk_again_has_the_same_requests(castiron_client: Client) -> None:
+    make(castiron_client, 5)
     reboot = NodePowerSet(node="", target=PowerTarget.REBOOT)
 
     runs = [
-        {one.node: one.request.id for one in client.nodes.bulk(reboot, "n[0-4]", key="my-key-1") if one.request}
+        {
+            one.node: one.request.id
+            for one in castiron_client.nodes.bulk(reboot, "n[0-4]", key="my-key-1")
+            if one.request
+        }
         for _ in range(2)
     ]
 
     assert runs[0] == runs[1]
-    assert len(client.requests.list()) == 5
+    assert len(castiron_client.requests.list()) == 5
 
 
-def test_a_bulk_need_not_wait_for_the_ends(client: Client) -> None:
-    make(client, 4, lambda _: {"fake_power_delay_s": "30"})
+def test_a_bulk_need_not_wait_for_the_ends(castiron_client: Client) -> None:
+    make(castiron_client, 4, lambda _: {"fake_power_delay_s": "30"})
 
-    bulk = client.nodes.bulk(ON, "n[0-3]", wait=False)
+    bulk = castiron_client.nodes.bulk(ON, "n[0-3]", wait=False)
 
     assert sum(outcome.request is not None and outcome.request.ended_at is None for outcome in bulk) == 4
     assert (bulk.summary.running, bulk.summary.succeeded) == (4, 0)
 
 
-def test_whoever_leaves_a_bulk_early_cancels_it(client: Client, conductor: Conductor) -> None:
-    make(client, 6)
+def test_whoever_leaves_a_bulk_early_cancels_it(castiron_client: Client, castiron_conductor: Conductor) -> None:
+    make(castiron_client, 6)
 
-    with client.nodes.bulk(ON, "n[0-5]", batch=1) as bulk:
+    with castiron_client.nodes.bulk(ON, "n[0-5]", batch=1) as bulk:
         next(iter(bulk))
 
-    until(lambda: client.status().queues["bulks"].used == 0)
-    assert len(client.requests.list()) < 6
+    until(lambda: castiron_client.status().queues["bulks"].used == 0)
+    assert len(castiron_client.requests.list()) < 6
 
 
-def test_who_leaves_frees_the_place_at_once_and_what_runs_goes_on(client: Client, conductor: Conductor) -> None:
-    make(client, 4, lambda _: {"fake_power_delay_s": "30"})
-    with conductor.client() as other:
+def test_who_leaves_frees_the_place_at_once_and_what_runs_goes_on(
+    castiron_client: Client, castiron_conductor: Conductor
+) -> None:
+    make(castiron_client, 4, lambda _: {"fake_power_delay_s": "30"})
+    with castiron_conductor.client() as other:
         bulk = other.nodes.bulk(ON, "n[0-3]", batch=2)
         waiting = threading.Thread(target=lambda: list(bulk), daemon=True)
         waiting.start()
-        until(lambda: len(client.requests.list(states=["running"])) == 2)
+        until(lambda: len(castiron_client.requests.list(states=["running"])) == 2)
 
-        ((_, left),) = client.send_many([BulkCancel(bulk=bulk.key, leave=True)])
+        ((_, left),) = castiron_client.send_many([BulkCancel(bulk=bulk.key, leave=True)])
 
         assert isinstance(left, BulkView)
         assert (left.running, left.not_sent) == (2, 2)
 
-        until(lambda: client.status().queues["bulks"].used == 0)
-        assert sorted(request.view.node for request in client.requests.list(states=["running"])) == ["n0", "n1"]
-        assert len(client.requests.list()) == 2
+        until(lambda: castiron_client.status().queues["bulks"].used == 0)
+        assert sorted(request.view.node for request in castiron_client.requests.list(states=["running"])) == [
+            "n0",
+            "n1",
+        ]
+        assert len(castiron_client.requests.list()) == 2
         waiting.join(10)
         assert not waiting.is_alive()
 
 
-def test_limits_are_published_and_beyond_them_it_is_busy() -> None:
-    settings = Settings(sync_power_state_interval_s=0.0, max_bulks=1, max_bulk_nodes=4)
-    with running_conductor(settings=settings) as conductor, conductor.client() as client:
-        make(client, 5, lambda _: {"fake_power_delay_s": "30"})
-        assert client.hello().limits["bulks"] == 1
-        with pytest.raises(BulkTooLarge):
-            list(client.nodes.bulk(ON, "n[0-4]"))
-        with conductor.client() as other:
-            first = iter(other.nodes.bulk(ON, "n[0-1]"))
-            waiting = threading.Thread(target=lambda: list(first), daemon=True)
-            waiting.start()
-            until(lambda: client.status().queues["bulk_nodes"].used == 2)
+@pytest.mark.castiron(settings=replace(QUIET, max_bulks=1, max_bulk_nodes=4))
+def test_limits_are_published_and_beyond_them_it_is_busy(
+    castiron_conductor: Conductor, castiron_client: Client
+) -> None:
+    make(castiron_client, 5, lambda _: {"fake_power_delay_s": "30"})
+    assert castiron_client.hello().limits["bulks"] == 1
+    with pytest.raises(BulkTooLarge):
+        list(castiron_client.nodes.bulk(ON, "n[0-4]"))
+    with castiron_conductor.client() as other:
+        first = iter(other.nodes.bulk(ON, "n[0-1]"))
+        waiting = threading.Thread(target=lambda: list(first), daemon=True)
+        waiting.start()
+        until(lambda: castiron_client.status().queues["bulk_nodes"].used == 2)
 
-            with pytest.raises(ConductorOverloaded) as busy:
-                list(client.nodes.bulk(ON, "n[2-3]"))
+        with pytest.raises(ConductorOverloaded) as busy:
+            list(castiron_client.nodes.bulk(ON, "n[2-3]"))
 
-            assert (busy.value.details["what"], busy.value.retry_after_s) == ("bulks", 1.0)
-            for node in ("n0", "n1"):
-                client.nodes.delete(node, force=True)
-            waiting.join(20)
-            assert not waiting.is_alive()
+        assert (busy.value.details["what"], busy.value.retry_after_s) == ("bulks", 1.0)
+        for node in ("n0", "n1"):
+            castiron_client.nodes.delete(node, force=True)
+        waiting.join(20)
+        assert not waiting.is_alive()
 
 
-def test_a_client_that_does_not_read_loses_nothing_and_disturbs_nobody(conductor: Conductor, client: Client) -> None:
-    make(client, 2_000, lambda _: {})
-    with RawPeer(conductor.endpoint, receive_hwm=1) as peer:
+def test_a_client_that_does_not_read_loses_nothing_and_disturbs_nobody(
+    castiron_conductor: Conductor, castiron_client: Client
+) -> None:
+    make(castiron_client, 2_000, lambda _: {})
+    with RawPeer(castiron_conductor.endpoint, receive_hwm=1) as peer:
         peer.say(b"1", {"verb": "bulk.run", "nodes": ["n[0-1999]"], "order": {"verb": "node.boot_device.get"}})
         until(
-            lambda: client.status().requests["open"] == 0 and len(client.requests.list(limit=2_000)) == 2_000,
+            lambda: (
+                castiron_client.status().requests["open"] == 0
+                and len(castiron_client.requests.list(limit=2_000)) == 2_000
+            ),
             timeout_s=40,
         )
-        client.ping()
-        assert client.status().queues["bulks"].used == 1, "the rest waits for its reader"
+        castiron_client.ping()
+        assert castiron_client.status().queues["bulks"].used == 1, "the rest waits for its reader"
 
         kinds: Counter[bytes] = Counter()
         nodes: list[str] = []
@@ -240,7 +248,7 @@ def test_a_client_that_does_not_read_loses_nothing_and_disturbs_nobody(conductor
 
     assert kinds[ACCEPTED] == kinds[FINAL] == 1
     assert Counter(nodes) == Counter(f"n{number}" for number in range(2_000))
-    until(lambda: client.status().queues["bulks"].used == 0)
+    until(lambda: castiron_client.status().queues["bulks"].used == 0)
 
 
 def outcomes_of(bulk: Bulk, heard: list[str]) -> None:

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -30,17 +30,7 @@ from tests.support.talking import Talking
 
 Ask = Callable[[Client], object]
 
-
-@pytest.fixture
-def farm() -> Generator[BMCFarm]:
-    with BMCFarm(bmcs=8) as farm:
-        yield farm
-
-
-@pytest.fixture
-def conductor() -> Generator[Conductor]:
-    with running_conductor() as conductor:
-        yield conductor
+pytestmark = pytest.mark.castiron(nodes=8, enrolled=False, impatient=False)
 
 
 def all_at_once(conductor: Conductor, verbs: Sequence[Ask]) -> list[str]:
@@ -71,43 +61,48 @@ def crowd(conductor: Conductor, count: int, ask: Ask) -> list[str]:
     return all_at_once(conductor, [ask] * count)
 
 
-def test_of_many_who_create_the_same_name_at_once_one_wins(conductor: Conductor) -> None:
-    outcomes = crowd(conductor, 12, lambda client: client.nodes.create("n1", driver="fake"))
+def test_of_many_who_create_the_same_name_at_once_one_wins(castiron_conductor: Conductor) -> None:
+    outcomes = crowd(castiron_conductor, 12, lambda client: client.nodes.create("n1", driver="fake"))
 
     assert Counter(outcomes) == {"ok": 1, "NodeExists": 11}
 
 
-def test_of_many_who_give_the_same_bmc_to_different_nodes_at_once_one_wins(conductor: Conductor, farm: BMCFarm) -> None:
-    info = farm[0].driver_info
+def test_of_many_who_give_the_same_bmc_to_different_nodes_at_once_one_wins(
+    castiron_conductor: Conductor, bmc_farm: BMCFarm
+) -> None:
+    info = bmc_farm[0].driver_info
     names = [f"n{number}" for number in range(12)]
 
     def create(name: str) -> Ask:
         return lambda client: client.nodes.create(name, driver_info=info)
 
-    assert Counter(all_at_once(conductor, [create(name) for name in names])) == {"ok": 1, "BMCAddressTaken": 11}
+    assert Counter(all_at_once(castiron_conductor, [create(name) for name in names])) == {
+        "ok": 1,
+        "BMCAddressTaken": 11,
+    }
 
 
-def test_of_many_who_rename_different_nodes_to_the_same_name_at_once_one_wins(conductor: Conductor) -> None:
+def test_of_many_who_rename_different_nodes_to_the_same_name_at_once_one_wins(castiron_conductor: Conductor) -> None:
     names = [f"n{number}" for number in range(8)]
-    with conductor.client() as client:
+    with castiron_conductor.client() as client:
         for name in names:
             client.nodes.create(name, driver="fake")
 
     def rename(name: str) -> Ask:
         return lambda client: client.nodes.set(name, name="wanted")
 
-    outcomes = all_at_once(conductor, [rename(name) for name in names])
+    outcomes = all_at_once(castiron_conductor, [rename(name) for name in names])
 
     assert Counter(outcomes) == {"ok": 1, "NodeExists": 7}
-    with conductor.client() as client:
+    with castiron_conductor.client() as client:
         left = {node.name for node in client.nodes.list()}
         winner = names[outcomes.index("ok")]
         assert left == {*names, "wanted"} - {winner}
         assert client.nodes.create(winner, driver="fake").name == winner
 
 
-def test_a_name_that_somebody_was_told_is_free_is_free(conductor: Conductor) -> None:
-    with conductor.client() as client:
+def test_a_name_that_somebody_was_told_is_free_is_free(castiron_conductor: Conductor) -> None:
+    with castiron_conductor.client() as client:
         client.nodes.create("a", driver="fake")
         for number in range(200):
             client.nodes.set("a", name=f"old{number}")
@@ -116,31 +111,31 @@ def test_a_name_that_somebody_was_told_is_free_is_free(conductor: Conductor) -> 
             client.nodes.create("a", driver="fake")
 
 
-def test_of_many_who_change_the_same_revision_at_once_one_wins(conductor: Conductor) -> None:
-    with conductor.client() as client:
+def test_of_many_who_change_the_same_revision_at_once_one_wins(castiron_conductor: Conductor) -> None:
+    with castiron_conductor.client() as client:
         revision = client.nodes.create("n1", driver="fake").revision
 
-    outcomes = crowd(conductor, 8, lambda client: client.nodes.set("n1", revision=revision, extra={"a": 1}))
+    outcomes = crowd(castiron_conductor, 8, lambda client: client.nodes.set("n1", revision=revision, extra={"a": 1}))
 
     assert outcomes.count("ok") == 1
     assert set(outcomes) <= {"ok", "RevisionStale", "NodeLocked"}
 
 
 def test_many_who_want_the_same_at_once_share_one_request_and_its_machine_gets_one_control(
-    conductor: Conductor, farm: BMCFarm
+    castiron_conductor: Conductor, bmc_farm: BMCFarm
 ) -> None:
-    with conductor.client() as client:
-        client.nodes.create("n1", driver_info=farm[0].driver_info)
-    farm[0].set_faults(Faults(slow_s=0.1))
+    with castiron_conductor.client() as client:
+        client.nodes.create("n1", driver_info=bmc_farm[0].driver_info)
+    bmc_farm[0].set_faults(Faults(slow_s=0.1))
 
-    outcomes = crowd(conductor, 8, lambda client: client.nodes.power("n1", "power on"))
+    outcomes = crowd(castiron_conductor, 8, lambda client: client.nodes.power("n1", "power on"))
 
     assert Counter(outcomes) == {"ok": 8}
-    with conductor.client() as client:
+    with castiron_conductor.client() as client:
         (request,) = client.requests.list("n1")
         assert request.wait(timeout_s=10).state == "succeeded"
         assert request.view.merged == 7
-    assert len(farm[0].controls) == 1
+    assert len(bmc_farm[0].controls) == 1
 
 
 def churn(client: Client, seed: int, names: Sequence[str]) -> list[str]:
@@ -166,17 +161,17 @@ def churn(client: Client, seed: int, names: Sequence[str]) -> list[str]:
     return strange
 
 
-def test_names_that_come_go_and_are_taken_by_others_all_at_once_never_leak(conductor: Conductor) -> None:
+def test_names_that_come_go_and_are_taken_by_others_all_at_once_never_leak(castiron_conductor: Conductor) -> None:
     names = ("a", "b", "c")
     strange: list[str] = []
 
     def run(seed: int) -> Ask:
         return lambda client: strange.extend(churn(client, seed, names))
 
-    all_at_once(conductor, [run(seed) for seed in range(6)])
+    all_at_once(castiron_conductor, [run(seed) for seed in range(6)])
 
     assert strange == []
-    with conductor.client() as client:
+    with castiron_conductor.client() as client:
         for request in client.requests.list(limit=1000):
             request.wait(timeout_s=10)
         for node in client.nodes.list():
@@ -186,70 +181,74 @@ def test_names_that_come_go_and_are_taken_by_others_all_at_once_never_leak(condu
     assert (status.actors["restarts"], status.actors["crashes"], status.transport["doubled"]) == (0, 0, 0)
 
 
-def test_a_wait_that_is_over_says_how_the_request_stands_and_keeps_nothing(conductor: Conductor, farm: BMCFarm) -> None:
-    with conductor.client() as client:
-        client.nodes.create("n1", driver_info=farm[0].driver_info)
-        farm[0].set_faults(Faults(silent=True))
+def test_a_wait_that_is_over_says_how_the_request_stands_and_keeps_nothing(
+    castiron_conductor: Conductor, bmc_farm: BMCFarm
+) -> None:
+    with castiron_conductor.client() as client:
+        client.nodes.create("n1", driver_info=bmc_farm[0].driver_info)
+        bmc_farm[0].set_faults(Faults(silent=True))
         request = client.nodes.power("n1", "power on")
 
         began = time.monotonic()
-        view = ask(conductor, RequestWait(request=request.id, timeout_s=0.3))
+        view = ask(castiron_conductor, RequestWait(request=request.id, timeout_s=0.3))
 
         assert 0.3 <= time.monotonic() - began < 15.0, "the request's own end, a minute later, was not waited for"
         assert (view.state, view.step) == ("running", "reading the power state")
         assert client.status().requests["waiters"] == 0
 
 
-def test_a_wait_ends_with_its_request_and_keeps_no_timer(conductor: Conductor) -> None:
-    with conductor.client() as client:
+def test_a_wait_ends_with_its_request_and_keeps_no_timer(castiron_conductor: Conductor) -> None:
+    with castiron_conductor.client() as client:
         client.nodes.create("n1", driver="fake", driver_info={"fake_latency_s": "0.05"})
         for target in ["power on", "power off"] * 5:
             request = client.nodes.power("n1", target)
-            view = ask(conductor, RequestWait(request=request.id, timeout_s=3600))
+            view = ask(castiron_conductor, RequestWait(request=request.id, timeout_s=3600))
             assert view.state == "succeeded"
 
         assert client.status().requests["waiters"] == 0
 
 
-def test_no_more_clients_wait_than_may_and_the_next_is_told_when_to_come_again(farm: BMCFarm) -> None:
-    with running_conductor(settings=Settings(max_waiters=2)) as conductor, conductor.client() as client:
-        client.nodes.create("n1", driver_info=farm[0].driver_info)
-        client.nodes.create("n2", driver_info=farm[1].driver_info)
-        farm[0].set_faults(Faults(silent=True))
-        request = client.nodes.power("n1", "power on")
-        wait = RequestWait(request=request.id, timeout_s=1.0)
-        waiting = [threading.Thread(target=lambda: ask(conductor, wait)) for _ in range(2)]
-        for thread in waiting:
-            thread.start()
-        until(lambda: client.status().requests["waiters"] == 2)
+@pytest.mark.castiron(nodes=2, enrolled=True, settings={"max_waiters": 2})
+def test_no_more_clients_wait_than_may_and_the_next_is_told_when_to_come_again(
+    castiron_conductor: Conductor, castiron_client: Client, bmc_farm: BMCFarm
+) -> None:
+    bmc_farm[0].set_faults(Faults(silent=True))
+    request = castiron_client.nodes.power("n1", "power on")
+    wait = RequestWait(request=request.id, timeout_s=1.0)
+    waiting = [threading.Thread(target=lambda: ask(castiron_conductor, wait)) for _ in range(2)]
+    for thread in waiting:
+        thread.start()
+    until(lambda: castiron_client.status().requests["waiters"] == 2)
 
-        with pytest.raises(ConductorOverloaded) as refused:
-            ask(conductor, wait)
-        power = NodePowerSet(node="n2", target=PowerTarget.ON, replies=ReplyWish.FINAL)
-        with pytest.raises(ConductorOverloaded):
-            ask(conductor, power)
-        for thread in waiting:
-            thread.join(5)
+    with pytest.raises(ConductorOverloaded) as refused:
+        ask(castiron_conductor, wait)
+    power = NodePowerSet(node="n2", target=PowerTarget.ON, replies=ReplyWish.FINAL)
+    with pytest.raises(ConductorOverloaded):
+        ask(castiron_conductor, power)
+    for thread in waiting:
+        thread.join(5)
 
-        assert refused.value.retry_after_s is not None
-        assert (refused.value.details["what"], refused.value.details["limit"]) == ("waiters", 2)
-        assert client.requests.list("n2") == [], "it was refused, and carried out"
-        assert ask(conductor, power).state == "succeeded"
-        assert client.status().requests["waiters"] == 0
+    assert refused.value.retry_after_s is not None
+    assert (refused.value.details["what"], refused.value.details["limit"]) == ("waiters", 2)
+    assert castiron_client.requests.list("n2") == [], "it was refused, and carried out"
+    assert ask(castiron_conductor, power).state == "succeeded"
+    assert castiron_client.status().requests["waiters"] == 0
 
 
-def test_a_reply_at_the_end_is_the_requests_end_and_keeps_no_waiter(conductor: Conductor, farm: BMCFarm) -> None:
-    with conductor.client() as client:
-        client.nodes.create("n1", driver_info=farm[0].driver_info)
+def test_a_reply_at_the_end_is_the_requests_end_and_keeps_no_waiter(
+    castiron_conductor: Conductor, bmc_farm: BMCFarm
+) -> None:
+    with castiron_conductor.client() as client:
+        client.nodes.create("n1", driver_info=bmc_farm[0].driver_info)
         for wish in (ReplyWish.FINAL, ReplyWish.BOTH):
             for target in (PowerTarget.ON, PowerTarget.OFF):
-                view = ask(conductor, NodePowerSet(node="n1", target=target, replies=wish))
+                view = ask(castiron_conductor, NodePowerSet(node="n1", target=target, replies=wish))
                 assert view.state == "succeeded"
 
-        farm[0].set_faults(Faults(silent=True))
+        bmc_farm[0].set_faults(Faults(silent=True))
         client.nodes.power("n1", "power on")
         with pytest.raises(CastironError, match="busy"):
-            ask(conductor, NodePowerSet(node="n1", target=PowerTarget.OFF, replies=ReplyWish.FINAL))
+            ask(castiron_conductor, NodePowerSet(node="n1", target=PowerTarget.OFF, replies=ReplyWish.FINAL))
         assert client.status().requests["waiters"] == 0
 
 

@@ -3,7 +3,6 @@
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Generator
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -12,8 +11,6 @@ import pytest
 
 import castiron
 from castiron.actors.conductor import Conductor
-from castiron.actors.settings import Settings
-from castiron.testing import running_conductor
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.nodes import Snapshot
 from castiron.transport.errors import CastironError
@@ -29,12 +26,9 @@ CLIENTS = 8
 ROUNDS = 12
 PATIENCE_S = 40.0
 
-
-@pytest.fixture
-def conductor(tmp_path: Path) -> Generator[Conductor]:
-    without_checks = Settings(sync_power_state_interval_s=0.0)  # their events would be among those that are counted
-    with running_conductor(store=tmp_path / "castiron.db", settings=without_checks) as conductor:
-        yield conductor
+pytestmark = pytest.mark.castiron(
+    nodes=0, stored=True, settings={"sync_power_state_interval_s": 0.0}
+)  # the events of checks would be among those that are counted
 
 
 class Load:
@@ -79,14 +73,14 @@ def followed(conductor: Conductor, since: int, count: int) -> list[EventView]:
 
 
 def test_replay_and_live_have_no_gap_and_no_double_while_eight_clients_change_fifty_nodes(
-    conductor: Conductor,
+    castiron_conductor: Conductor,
 ) -> None:
     seen: list[list[EventView]] = []
 
     def follow(since: int) -> None:
-        seen.append(followed(conductor, since, EVENTS - since))
+        seen.append(followed(castiron_conductor, since, EVENTS - since))
 
-    with Load(conductor):
+    with Load(castiron_conductor):
         followers = [threading.Thread(target=follow, args=(since,)) for since in (0, 25, 40)]
         for follower in followers:
             follower.start()
@@ -96,7 +90,7 @@ def test_replay_and_live_have_no_gap_and_no_double_while_eight_clients_change_fi
     assert sorted(len(events) for events in seen) == [EVENTS - 40, EVENTS - 25, EVENTS]
     for events in seen:
         assert [event.seq for event in events] == list(range(EVENTS - len(events) + 1, EVENTS + 1))
-    with conductor.client() as client:
+    with castiron_conductor.client() as client:
         stored = list(client.events(0, follow=False))
     assert max(seen, key=len) == stored
     assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in by_node(stored).values())
@@ -131,12 +125,14 @@ def changes_missing(snapshot: Snapshot, events: list[EventView], final: dict[str
     return {name: revision - have[name] - told[name] for name, revision in final.items()}
 
 
-def test_a_snapshot_and_the_events_since_its_number_have_everything_also_under_load(conductor: Conductor) -> None:
+def test_a_snapshot_and_the_events_since_its_number_have_everything_also_under_load(
+    castiron_conductor: Conductor,
+) -> None:
     snapshots: list[Snapshot] = []
-    with Load(conductor) as load, conductor.client() as client:
+    with Load(castiron_conductor) as load, castiron_conductor.client() as client:
         while any(thread.is_alive() for thread in load._threads):
             snapshots.append(client.nodes.snapshot())
-    with conductor.client() as client:
+    with castiron_conductor.client() as client:
         final = {node.name: node.revision for node in client.nodes.list()}
         events = list(client.events(0, follow=False))
 
@@ -148,8 +144,8 @@ def test_a_snapshot_and_the_events_since_its_number_have_everything_also_under_l
         assert max(missing.values()) <= 0, f"changes between the snapshot and its number are told nowhere: {missing}"
 
 
-def test_everything_that_was_asked_for_says_who_asked(conductor: Conductor) -> None:
-    with conductor.client() as client:
+def test_everything_that_was_asked_for_says_who_asked(castiron_conductor: Conductor) -> None:
+    with castiron_conductor.client() as client:
         client.nodes.create("n1", driver="fake")
         client.nodes.set("n1", extra={"a": 1})
         client.nodes.power("n1", "power on").wait(PATIENCE_S)
@@ -171,8 +167,8 @@ def test_everything_that_was_asked_for_says_who_asked(conductor: Conductor) -> N
     assert [event.payload["requester"] for event in history] == [who] * 7
 
 
-def test_events_are_counted_and_none_is_skipped(conductor: Conductor) -> None:
-    with conductor.client() as client, client.events() as events:
+def test_events_are_counted_and_none_is_skipped(castiron_conductor: Conductor) -> None:
+    with castiron_conductor.client() as client, client.events() as events:
         client.nodes.create("n1", driver="fake")
         next(events)
         counted = client.status().transport
@@ -180,8 +176,8 @@ def test_events_are_counted_and_none_is_skipped(conductor: Conductor) -> None:
     assert (counted["events_published"], counted["events_waiting"], counted["events_skipped"]) == (1, 0, 0)
 
 
-def test_a_subscriber_that_never_reads_does_not_make_the_conductor_grow(conductor: Conductor) -> None:
-    with conductor.client() as client:
+def test_a_subscriber_that_never_reads_does_not_make_the_conductor_grow(castiron_conductor: Conductor) -> None:
+    with castiron_conductor.client() as client:
         endpoint = str(client.hello().events_endpoint)
         for number in range(NODES):
             client.nodes.create(f"n{number}", driver="fake")

@@ -1,5 +1,6 @@
 """Bounds hold where they matter: at the machines, over a restart, and for whoever comes back as told."""
 
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -88,10 +89,16 @@ def opened_by(client: Client) -> dict[str, int]:
     return counts
 
 
+def address_of_our_own() -> str:
+    """Return where no other process of these tests listens, and no connection of anybody's begins."""
+    number = os.getpid()
+    return f"tcp://127.201.{number >> 8 & 0xFF}.{number & 0xFF}:48761"
+
+
 @pytest.mark.parametrize("is_killed", [True, False], ids=["kill -9", "stop"])
 def test_what_each_has_open_is_counted_again_after_a_restart(tmp_path: Path, *, is_killed: bool) -> None:
     store, ipc = tmp_path / "castiron.db", f"ipc://{tmp_path}/c.ipc"
-    tcp = "tcp://127.0.0.1:48761"
+    tcp = address_of_our_own()
     most = {"max_open_requests_per_requester": 5, "max_open_requests": 8, "sync_power_state_interval_s": 0}
 
     with ConductorProcess(store, tcp, **most) as server, server.client(PATIENCE_S) as client:

@@ -1,13 +1,11 @@
 """What happens to a whole conductor's nodes while requests are under way: rename, deletion, maintenance."""
 
 import threading
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from castiron.actors.conductor import Conductor
-from castiron.actors.settings import Settings
 from castiron.testing import BMCFarm, Faults, running_conductor
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.clients.blocking.requests import Request
@@ -25,26 +23,9 @@ from tests.support.deadline import until
 SILENT = Faults(silent=True)
 PATIENCE_S = 20.0
 
-
-@pytest.fixture
-def farm() -> Generator[BMCFarm]:
-    with BMCFarm(bmcs=3) as farm:
-        yield farm
-
-
-@pytest.fixture
-def conductor(tmp_path: Path) -> Generator[Conductor]:
-    settings = Settings(max_running_actions=1, sync_power_state_interval_s=0.0)
-    with running_conductor(store=tmp_path / "castiron.db", settings=settings) as conductor:
-        yield conductor
-
-
-@pytest.fixture
-def client(conductor: Conductor, farm: BMCFarm) -> Generator[Client]:
-    with conductor.client() as client:
-        for number, bmc in enumerate(farm, start=1):
-            client.nodes.create(f"n{number}", driver_info=bmc.driver_info, properties={"rack": number % 2})
-        yield client
+pytestmark = pytest.mark.castiron(
+    settings={"max_running_actions": 1, "sync_power_state_interval_s": 0.0}, stored=True, impatient=False
+)
 
 
 def under_way(client: Client, farm: BMCFarm) -> tuple[Request, Request]:
@@ -60,44 +41,44 @@ def told(client: Client, uuid: str) -> list[tuple[str, str | None]]:
 
 
 def test_a_node_is_renamed_under_a_running_request_and_one_that_waits(
-    conductor: Conductor, client: Client, farm: BMCFarm
+    castiron_conductor: Conductor, castiron_client: Client, bmc_farm: BMCFarm
 ) -> None:
-    requests = under_way(client, farm)
+    requests = under_way(castiron_client, bmc_farm)
 
-    first, second = client.nodes.set("n1", name="x1"), client.nodes.set("n2", name="x2")
-    farm[0].set_faults(Faults())
-    ended = [client.requests.wait(request.id, PATIENCE_S) for request in requests]
+    first, second = castiron_client.nodes.set("n1", name="x1"), castiron_client.nodes.set("n2", name="x2")
+    bmc_farm[0].set_faults(Faults())
+    ended = [castiron_client.requests.wait(request.id, PATIENCE_S) for request in requests]
 
     assert [one.state for one in ended] == ["succeeded", "succeeded"]
     assert [one.view.node for one in ended] == ["n1", "n2"]
-    assert told(client, first.uuid)[1:] == [
+    assert told(castiron_client, first.uuid)[1:] == [
         ("node.power_set.start", "n1"),
         ("node.update.end", "x1"),
         ("node.power_set.end", "x1"),
     ]
-    assert told(client, second.uuid)[1:] == [
+    assert told(castiron_client, second.uuid)[1:] == [
         ("node.update.end", "x2"),
         ("node.power_set.start", "x2"),
         ("node.power_set.end", "x2"),
     ]
     with pytest.raises(NodeNotFound):
-        client.nodes.show("n1")
+        castiron_client.nodes.show("n1")
 
 
 def test_what_waits_is_cancelled_and_told_when_its_node_is_deleted(
-    conductor: Conductor, client: Client, farm: BMCFarm
+    castiron_conductor: Conductor, castiron_client: Client, bmc_farm: BMCFarm
 ) -> None:
-    _, waiting = under_way(client, farm)
+    _, waiting = under_way(castiron_client, bmc_farm)
     uuid = waiting.view.node_uuid
     heard: list[Request] = []
 
     def wait() -> None:
-        with conductor.client() as other:
+        with castiron_conductor.client() as other:
             heard.append(other.requests.wait(waiting.id, PATIENCE_S))
 
     thread = threading.Thread(target=wait)
     thread.start()
-    client.nodes.delete("n2")
+    castiron_client.nodes.delete("n2")
     thread.join(PATIENCE_S)
 
     (ended,) = heard
@@ -105,34 +86,34 @@ def test_what_waits_is_cancelled_and_told_when_its_node_is_deleted(
     with pytest.raises(NodeRemoved) as removed:
         ended.raise_for_error()
     assert removed.value.applied is Applied.NO
-    assert [type_ for type_, _ in told(client, uuid)] == ["node.create.end", "node.delete.end"]
-    assert farm[1].controls == []
+    assert [type_ for type_, _ in told(castiron_client, uuid)] == ["node.create.end", "node.delete.end"]
+    assert bmc_farm[1].controls == []
 
 
 def test_a_running_request_is_in_the_way_of_a_deletion_unless_it_is_forced(
-    conductor: Conductor, client: Client, farm: BMCFarm
+    castiron_conductor: Conductor, castiron_client: Client, bmc_farm: BMCFarm
 ) -> None:
-    running, waiting = under_way(client, farm)
+    running, waiting = under_way(castiron_client, bmc_farm)
     uuid = running.view.node_uuid
 
     with pytest.raises(NodeLocked) as locked:
-        client.nodes.delete("n1")
+        castiron_client.nodes.delete("n1")
     assert locked.value.details["request"] == running.id
-    client.nodes.delete("n1", force=True)
+    castiron_client.nodes.delete("n1", force=True)
 
-    ended = client.requests.wait(running.id, PATIENCE_S)
+    ended = castiron_client.requests.wait(running.id, PATIENCE_S)
     assert ended.state == RequestState.FAILED
     assert ended.view.error is not None
     assert (ended.view.error["code"], ended.view.error["applied"]) == ("node.deleted", "no")
-    assert [type_ for type_, _ in told(client, uuid)] == [
+    assert [type_ for type_, _ in told(castiron_client, uuid)] == [
         "node.create.end",
         "node.power_set.start",
         "node.power_set.error",
         "node.delete.end",
     ]
-    assert client.requests.wait(waiting.id, PATIENCE_S).state == "succeeded"  # its place was given back
-    until(lambda: conductor_is_clean(client))
-    again = client.nodes.create("n1", driver_info=farm[0].driver_info)
+    assert castiron_client.requests.wait(waiting.id, PATIENCE_S).state == "succeeded"  # its place was given back
+    until(lambda: conductor_is_clean(castiron_client))
+    again = castiron_client.nodes.create("n1", driver_info=bmc_farm[0].driver_info)
     assert again.uuid != uuid
 
 
@@ -141,18 +122,18 @@ def conductor_is_clean(client: Client) -> bool:
     return status.requests["open"] == 0 and status.requests["running"] == 0
 
 
-def test_maintenance_is_set_while_a_request_runs_which_goes_on(client: Client, farm: BMCFarm) -> None:
-    running, _ = under_way(client, farm)
+def test_maintenance_is_set_while_a_request_runs_which_goes_on(castiron_client: Client, bmc_farm: BMCFarm) -> None:
+    running, _ = under_way(castiron_client, bmc_farm)
 
-    client.nodes.set_maintenance("n1", reason="fan")
-    client.nodes.set_maintenance("n1", reason="fan")
-    farm[0].set_faults(Faults())
+    castiron_client.nodes.set_maintenance("n1", reason="fan")
+    castiron_client.nodes.set_maintenance("n1", reason="fan")
+    bmc_farm[0].set_faults(Faults())
 
-    assert client.requests.wait(running.id, PATIENCE_S).state == "succeeded"
-    view = client.nodes.show("n1")
+    assert castiron_client.requests.wait(running.id, PATIENCE_S).state == "succeeded"
+    view = castiron_client.nodes.show("n1")
     assert (view.maintenance, view.maintenance_reason, view.fault) == (True, "fan", None)
-    assert [type_ for type_, _ in told(client, view.uuid)].count("node.maintenance_set.end") == 1
-    assert client.nodes.unset_maintenance("n1").maintenance is False
+    assert [type_ for type_, _ in told(castiron_client, view.uuid)].count("node.maintenance_set.end") == 1
+    assert castiron_client.nodes.unset_maintenance("n1").maintenance is False
 
 
 def test_maintenance_by_hand_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -193,24 +174,25 @@ def test_guards_and_locks_are_there_after_a_restart_and_refuse(tmp_path: Path) -
         assert client.guards.unlock("n1").lock is None
 
 
-def test_nodes_are_chosen_by_what_they_are_and_never_by_a_secret(client: Client, farm: BMCFarm) -> None:
-    address = farm[1].driver_info["ipmi_address"]
+def test_nodes_are_chosen_by_what_they_are_and_never_by_a_secret(castiron_client: Client, bmc_farm: BMCFarm) -> None:
+    address = bmc_farm[1].driver_info["ipmi_address"]
+    castiron_client.nodes.set("n1", properties={"rack": 1})
 
-    assert [view.name for view in client.nodes.list(where=[f"driver_info.ipmi_address=={address}"])] == ["n2"]
-    assert [view.name for view in client.nodes.list(["n1", "n2"], where=["properties.rack=1"])] == ["n1"]
-    assert [view.name for view in client.nodes.list(sort="name", descending=True)] == ["n3", "n2", "n1"]
-    for value in (farm[0].driver_info["ipmi_password"], "wrong", "null", "*"):
+    assert [view.name for view in castiron_client.nodes.list(where=[f"driver_info.ipmi_address=={address}"])] == ["n2"]
+    assert [view.name for view in castiron_client.nodes.list(["n1", "n2"], where=["properties.rack=1"])] == ["n1"]
+    assert [view.name for view in castiron_client.nodes.list(sort="name", descending=True)] == ["n3", "n2", "n1"]
+    for value in (bmc_farm[0].driver_info["ipmi_password"], "wrong", "null", "*"):
         with pytest.raises(ArgumentInvalid) as refused:
-            client.nodes.list(where=[f"driver_info.ipmi_password={value}"])
+            castiron_client.nodes.list(where=[f"driver_info.ipmi_password={value}"])
         assert refused.value.details == {"path": "$.where[0].field"}
 
 
-def test_a_wait_hears_of_what_others_bring_about(conductor: Conductor, client: Client) -> None:
+def test_a_wait_hears_of_what_others_bring_about(castiron_conductor: Conductor, castiron_client: Client) -> None:
     found: list[str] = []
     begun = threading.Event()
 
     def wait() -> None:
-        with conductor.client() as other:
+        with castiron_conductor.client() as other:
             views = other.nodes.wait_for(
                 None, ["power_state=power on"], timeout_s=PATIENCE_S, progress=lambda _: begun.set()
             )
@@ -220,7 +202,7 @@ def test_a_wait_hears_of_what_others_bring_about(conductor: Conductor, client: C
     thread.start()
     assert begun.wait(PATIENCE_S)
     for name in ("n1", "n2", "n3"):
-        client.nodes.power(name, "power on")
+        castiron_client.nodes.power(name, "power on")
     thread.join(PATIENCE_S)
 
     assert found == ["n1", "n2", "n3"]

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.conductor import Conductor
 from castiron.actors.drivers.registry import BUILT_IN
 from castiron.actors.settings import Settings
 from castiron.testing import impatient_drivers, running_conductor
@@ -16,6 +15,8 @@ from tests.support.redfish_faults import becomes_a_task, hang
 
 OFTEN = Settings(sync_power_state_interval_s=0.1, power_check_start_spread_s=0.0, command_timeout_s=2.0)
 
+pytestmark = pytest.mark.castiron(nodes=0, settings=OFTEN, impatient=False, timeout_s=20)
+
 
 @pytest.fixture
 def bmc() -> Iterator[RedfishBMC]:
@@ -23,20 +24,8 @@ def bmc() -> Iterator[RedfishBMC]:
         yield made
 
 
-@pytest.fixture
-def conductor() -> Iterator[Conductor]:
-    with running_conductor(settings=OFTEN) as made:
-        yield made
-
-
-@pytest.fixture
-def client(conductor: Conductor) -> Iterator[Client]:
-    with conductor.client(timeout_s=20) as made:
-        yield made
-
-
-def test_checks_use_one_session_and_survive_its_end(bmc: RedfishBMC, client: Client) -> None:
-    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+def test_checks_use_one_session_and_survive_its_end(bmc: RedfishBMC, castiron_client: Client) -> None:
+    castiron_client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
     until(lambda: bmc.count("GET", SYSTEM) >= 5)
     assert (bmc.logins, len(bmc.sessions), bmc.connections) == (1, 1, 1)
 
@@ -44,8 +33,8 @@ def test_checks_use_one_session_and_survive_its_end(bmc: RedfishBMC, client: Cli
     bmc.drop_connections()
     bmc.power = "On"
 
-    until(lambda: client.nodes.show("n1").power_state == "power on")
-    assert (bmc.logins, client.nodes.show("n1").power_check_failures) == (2, 0)
+    until(lambda: castiron_client.nodes.show("n1").power_state == "power on")
+    assert (bmc.logins, castiron_client.nodes.show("n1").power_check_failures) == (2, 0)
 
 
 def test_the_drivers_for_tests_are_all_that_there_are_and_speak_redfish(bmc: RedfishBMC) -> None:
@@ -58,33 +47,37 @@ def test_the_drivers_for_tests_are_all_that_there_are_and_speak_redfish(bmc: Red
         assert set(client.status().drivers) == set(BUILT_IN)
 
 
-def test_a_task_that_a_bmc_makes_of_power_on_is_followed_and_its_failure_told(bmc: RedfishBMC, client: Client) -> None:
-    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+def test_a_task_that_a_bmc_makes_of_power_on_is_followed_and_its_failure_told(
+    bmc: RedfishBMC, castiron_client: Client
+) -> None:
+    castiron_client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
     bmc.next(becomes_a_task((204, None), looks=3, does={"ResetType": "On"}), "POST", RESET)
-    assert client.nodes.power("n1", "power on").wait(timeout_s=20).state == "succeeded"
+    assert castiron_client.nodes.power("n1", "power on").wait(timeout_s=20).state == "succeeded"
     assert bmc.controls == ["On"]
 
     failed = {"TaskState": "Exception", "Messages": [{"MessageId": "Base.1.18.ResourceAtUriInUnknownFormat"}]}
     bmc.next(becomes_a_task((200, failed), looks=1), "POST", RESET, count=10)
-    request = client.nodes.power("n1", "power off", timeout_s=3).wait(timeout_s=20)
+    request = castiron_client.nodes.power("n1", "power off", timeout_s=3).wait(timeout_s=20)
 
     assert request.state == "failed"
     assert "ResourceAtUriInUnknownFormat" in str(request.view.error)
 
 
-def test_a_bmc_that_falls_silent_costs_its_own_node_and_is_asked_less_and_less(bmc: RedfishBMC, client: Client) -> None:
+def test_a_bmc_that_falls_silent_costs_its_own_node_and_is_asked_less_and_less(
+    bmc: RedfishBMC, castiron_client: Client
+) -> None:
     with running_redfish_bmc() as silent:
         for name, each in (("n1", bmc), ("n2", silent)):
-            client.nodes.create(name, driver="redfish", driver_info=each.driver_info)
+            castiron_client.nodes.create(name, driver="redfish", driver_info=each.driver_info)
         until(lambda: silent.count("GET", SYSTEM) >= 1)
         silent.next(hang, count=1000)
-        until(lambda: client.nodes.show("n2").power_check_failures >= 1)
+        until(lambda: castiron_client.nodes.show("n2").power_check_failures >= 1)
         before = bmc.count("GET", SYSTEM)
 
         until(lambda: bmc.count("GET", SYSTEM) >= before + 10)
 
-        assert client.nodes.show("n1").power_check_failures == 0
-        assert client.nodes.power("n1", "power on").wait(timeout_s=20).state == "succeeded"
+        assert castiron_client.nodes.show("n1").power_check_failures == 0
+        assert castiron_client.nodes.power("n1", "power on").wait(timeout_s=20).state == "succeeded"
         assert bmc.most_at_once == 1
         silent.released.set()
 
@@ -106,42 +99,42 @@ def test_sessions_are_deleted_with_their_node_with_its_password_and_with_the_con
         assert bmc.sessions == {}
 
 
-def test_a_password_is_masked_and_a_wrong_one_is_told_without_it(bmc: RedfishBMC, client: Client) -> None:
-    client.nodes.create("n1", driver="redfish", driver_info={**bmc.driver_info, "redfish_password": "h0rse"})
+def test_a_password_is_masked_and_a_wrong_one_is_told_without_it(bmc: RedfishBMC, castiron_client: Client) -> None:
+    castiron_client.nodes.create("n1", driver="redfish", driver_info={**bmc.driver_info, "redfish_password": "h0rse"})
 
-    request = client.nodes.power("n1", "power on").wait(timeout_s=20)
+    request = castiron_client.nodes.power("n1", "power on").wait(timeout_s=20)
 
     assert request.state == "failed"
     assert (request.view.error or {})["code"] == "bmc.credentials"
-    told = str(request.view) + str(client.nodes.show("n1"))
+    told = str(request.view) + str(castiron_client.nodes.show("n1"))
     assert "h0rse" not in told
     assert "******" in told
 
 
-def test_a_password_is_changed_at_the_bmc_and_on_record(bmc: RedfishBMC, client: Client) -> None:
-    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
-    assert client.provision.set("n1", "manage").wait(timeout_s=20).state == "succeeded"
+def test_a_password_is_changed_at_the_bmc_and_on_record(bmc: RedfishBMC, castiron_client: Client) -> None:
+    castiron_client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+    assert castiron_client.provision.set("n1", "manage").wait(timeout_s=20).state == "succeeded"
 
     step: dict[str, Any] = {"interface": "management", "step": "change_bmc_password", "args": {"generate": True}}
-    request = client.provision.set("n1", "clean", steps=[step]).wait(timeout_s=20)
+    request = castiron_client.provision.set("n1", "clean", steps=[step]).wait(timeout_s=20)
 
     assert request.state == "succeeded", request.view
     assert bmc.users["admin"] != "password"
     before = bmc.count("GET", SYSTEM)
     bmc.expire_sessions()
     until(lambda: bmc.count("GET", SYSTEM) > before + 3)
-    assert client.nodes.show("n1").power_check_failures == 0
+    assert castiron_client.nodes.show("n1").power_check_failures == 0
 
 
 def test_the_lamp_is_lit_by_a_step_that_says_nothing_more_until_another_puts_it_out(
-    bmc: RedfishBMC, client: Client
+    bmc: RedfishBMC, castiron_client: Client
 ) -> None:
-    client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
-    client.provision.set("n1", "manage").wait(timeout_s=20).raise_for_error()
+    castiron_client.nodes.create("n1", driver="redfish", driver_info=bmc.driver_info)
+    castiron_client.provision.set("n1", "manage").wait(timeout_s=20).raise_for_error()
 
-    client.provision.set("n1", "clean", steps=["management.identify"]).wait(timeout_s=20).raise_for_error()
+    castiron_client.provision.set("n1", "clean", steps=["management.identify"]).wait(timeout_s=20).raise_for_error()
     assert bmc.lamp == "Lit"
 
     out = {"interface": "management", "step": "identify", "args": {"duration_s": 0}}
-    client.provision.set("n1", "clean", steps=[out]).wait(timeout_s=20).raise_for_error()
+    castiron_client.provision.set("n1", "clean", steps=[out]).wait(timeout_s=20).raise_for_error()
     assert bmc.lamp == "Off"

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Generator
 from functools import partial
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import Settings
-from castiron.testing import BMCFarm, running_conductor
+from castiron.testing import BMCFarm
 from castiron.testing.bmc import Faults
 from castiron.testing.replay import NoRecord, replay
 from castiron.transport.clients.blocking.client import Client
@@ -34,110 +33,92 @@ from tests.support.talking import Talking
 SETTINGS = Settings(sync_power_state_interval_s=0.0, power_state_change_timeout_s=20.0)
 LONG_S = 30.0
 
-
-@pytest.fixture
-def farm() -> Generator[BMCFarm]:
-    with BMCFarm(bmcs=3) as farm:
-        yield farm
-
-
-@pytest.fixture
-def conductor() -> Generator[Conductor]:
-    with running_conductor(settings=SETTINGS) as conductor:
-        yield conductor
-
-
-@pytest.fixture
-def client(conductor: Conductor, farm: BMCFarm) -> Generator[Client]:
-    with conductor.client(timeout_s=20) as client:
-        for number, bmc in enumerate(farm, start=1):
-            client.nodes.create(f"n{number}", driver="ipmi", driver_info=bmc.driver_info)
-        yield client
+pytestmark = pytest.mark.castiron(settings=SETTINGS, impatient=False, timeout_s=20)
 
 
 def power(target: PowerTarget, node: str = "n1") -> NodePowerSet:
     return NodePowerSet(node=node, target=target)
 
 
-def test_a_trace_holds_the_exchanges_with_the_bmc(client: Client) -> None:
-    request = client.nodes.power("n1", "rebooting").wait(LONG_S)
+def test_a_trace_holds_the_exchanges_with_the_bmc(castiron_client: Client) -> None:
+    request = castiron_client.nodes.power("n1", "rebooting").wait(LONG_S)
 
-    trace = client.requests.trace(request.id)
+    trace = castiron_client.requests.trace(request.id)
     asked = [entry.details["asked"] for entry in trace.entries if entry.word is TraceWord.EXCHANGE]
-    assert trace.request == client.requests.show(request.id).view
+    assert trace.request == castiron_client.requests.show(request.id).view
     assert [trace.entries[0].word, trace.entries[-1].word] == [TraceWord.ACCEPTED, TraceWord.ENDED]
     assert asked[0] == "read power state"
     assert "power on" in asked
     assert all(entry.at >= request.view.accepted_at for entry in trace.entries)
 
 
-def test_the_trace_of_a_running_request_says_what_it_waits_for(client: Client, farm: BMCFarm) -> None:
-    farm[0].set_faults(Faults(silent=True))
-    request = client.nodes.power("n1", "power on")
+def test_the_trace_of_a_running_request_says_what_it_waits_for(castiron_client: Client, bmc_farm: BMCFarm) -> None:
+    bmc_farm[0].set_faults(Faults(silent=True))
+    request = castiron_client.nodes.power("n1", "power on")
 
     def is_asking() -> bool:
-        entries = client.requests.trace(request.id).entries
+        entries = castiron_client.requests.trace(request.id).entries
         return entries[-1].word is TraceWord.EXCHANGE and entries[-1].until is None
 
     until(is_asking)
-    (finding,) = [one for one in client.nodes.explain("n1").findings if one.code == "request.running"]
+    (finding,) = [one for one in castiron_client.nodes.explain("n1").findings if one.code == "request.running"]
     assert "The BMC was asked to read power state" in finding.text
     assert finding.details["request"] == request.id
 
 
-def test_a_forecast_changes_nothing_and_a_refusal_is_the_verbs_own(client: Client, farm: BMCFarm) -> None:
-    before, seq = client.nodes.snapshot()
-    assert client.foretell(power(PowerTarget.ON)).would is Would.START
-    assert client.foretell(NodeCreate(name="n9", driver="ipmi", driver_info=farm[0].driver_info, force=True)).would is (
-        Would.CREATE
-    )
-    assert client.foretell(NodeSet(node="n1", extra={"rack": 1})).changed == ["extra"]
-    assert client.foretell(NodeSet(node="n1", name="n9")).changed == ["name"]
-    assert client.foretell(NodeDelete(node="n1")).would is Would.DELETE
-    assert client.foretell(NodeMaintenanceSet(node="n1")).changed == ["maintenance"]
+def test_a_forecast_changes_nothing_and_a_refusal_is_the_verbs_own(castiron_client: Client, bmc_farm: BMCFarm) -> None:
+    before, seq = castiron_client.nodes.snapshot()
+    assert castiron_client.foretell(power(PowerTarget.ON)).would is Would.START
+    assert castiron_client.foretell(
+        NodeCreate(name="n9", driver="ipmi", driver_info=bmc_farm[0].driver_info, force=True)
+    ).would is (Would.CREATE)
+    assert castiron_client.foretell(NodeSet(node="n1", extra={"rack": 1})).changed == ["extra"]
+    assert castiron_client.foretell(NodeSet(node="n1", name="n9")).changed == ["name"]
+    assert castiron_client.foretell(NodeDelete(node="n1")).would is Would.DELETE
+    assert castiron_client.foretell(NodeMaintenanceSet(node="n1")).changed == ["maintenance"]
 
-    assert client.nodes.snapshot() == (before, seq)
-    assert client.requests.list() == []
-    assert client.nodes.set("n2", name="n9").name == "n9", "a forecast has taken no name"
+    assert castiron_client.nodes.snapshot() == (before, seq)
+    assert castiron_client.requests.list() == []
+    assert castiron_client.nodes.set("n2", name="n9").name == "n9", "a forecast has taken no name"
     with pytest.raises(NodeNotFound):
-        client.foretell(power(PowerTarget.ON, "nobody"))
-    farm[0].set_faults(Faults(silent=True))
-    running = client.nodes.power("n1", "power on")
+        castiron_client.foretell(power(PowerTarget.ON, "nobody"))
+    bmc_farm[0].set_faults(Faults(silent=True))
+    running = castiron_client.nodes.power("n1", "power on")
     with pytest.raises(NodeLocked) as refusal:
-        client.foretell(power(PowerTarget.OFF))
+        castiron_client.foretell(power(PowerTarget.OFF))
     assert refusal.value.details["request"] == running.id
-    assert client.foretell(power(PowerTarget.ON)).request == running.id
+    assert castiron_client.foretell(power(PowerTarget.ON)).request == running.id
 
 
-def test_a_key_that_is_known_is_foretold_as_its_request(client: Client) -> None:
+def test_a_key_that_is_known_is_foretold_as_its_request(castiron_client: Client) -> None:
     keyed = NodePowerSet(node="n1", target=PowerTarget.ON, key="my-own-key-1")
-    ((_, made),) = client.send_many([keyed])
+    ((_, made),) = castiron_client.send_many([keyed])
     assert isinstance(made, RequestView)
-    client.requests.wait(made.id, LONG_S)
+    castiron_client.requests.wait(made.id, LONG_S)
 
-    assert (client.foretell(keyed).would, client.foretell(keyed).request) == (Would.MERGE, made.id)
+    assert (castiron_client.foretell(keyed).would, castiron_client.foretell(keyed).request) == (Would.MERGE, made.id)
 
 
-def test_a_cancellation_is_foretold(client: Client, farm: BMCFarm) -> None:
-    farm[0].set_faults(Faults(silent=True))
-    client.nodes.power("n1", "power on")
-    ((_, waiting),) = client.send_many([NodePowerSet(node="n1", target=PowerTarget.OFF, policy="after")])  # type: ignore[arg-type]  # the codec takes words
+def test_a_cancellation_is_foretold(castiron_client: Client, bmc_farm: BMCFarm) -> None:
+    bmc_farm[0].set_faults(Faults(silent=True))
+    castiron_client.nodes.power("n1", "power on")
+    ((_, waiting),) = castiron_client.send_many([NodePowerSet(node="n1", target=PowerTarget.OFF, policy="after")])  # type: ignore[arg-type]  # the codec takes words
     assert isinstance(waiting, RequestView)
 
-    assert client.foretell(RequestCancel(request=waiting.id)).would is Would.CANCEL
-    assert client.requests.show(waiting.id).state is RequestState.QUEUED
+    assert castiron_client.foretell(RequestCancel(request=waiting.id)).would is Would.CANCEL
+    assert castiron_client.requests.show(waiting.id).state is RequestState.QUEUED
 
 
-def test_a_record_can_be_lived_through_again_and_holds_no_secret(client: Client, farm: BMCFarm) -> None:
-    client.nodes.set("n1", driver_info={"ipmi_password": farm[0].driver_info["ipmi_password"]})
+def test_a_record_can_be_lived_through_again_and_holds_no_secret(castiron_client: Client, bmc_farm: BMCFarm) -> None:
+    castiron_client.nodes.set("n1", driver_info={"ipmi_password": bmc_farm[0].driver_info["ipmi_password"]})
     for target in ("power on", "rebooting", "power off", "soft power off"):
-        client.nodes.power("n1", target).wait(LONG_S)
-    client.nodes.set_boot_device("n1", "pxe").wait(LONG_S)
-    farm[0].set_faults(Faults(silent=True))
-    client.nodes.power("n1", "power on", timeout_s=1.5).wait(LONG_S)
+        castiron_client.nodes.power("n1", target).wait(LONG_S)
+    castiron_client.nodes.set_boot_device("n1", "pxe").wait(LONG_S)
+    bmc_farm[0].set_faults(Faults(silent=True))
+    castiron_client.nodes.power("n1", "power on", timeout_s=1.5).wait(LONG_S)
 
-    lines = [json.dumps(line) for line in client.nodes.record("n1")]
-    assert json.dumps(farm[0].driver_info["ipmi_password"]) not in "\n".join(lines)
+    lines = [json.dumps(line) for line in castiron_client.nodes.record("n1")]
+    assert json.dumps(bmc_farm[0].driver_info["ipmi_password"]) not in "\n".join(lines)
     outcome = replay(lines, SETTINGS)
     assert outcome.differences == []
     assert outcome.skipped == {}
@@ -148,7 +129,9 @@ def in_state(client: Client, request_id: str, state: str) -> bool:
     return client.requests.show(request_id).state == state
 
 
-def test_moves_can_be_lived_through_again_with_all_that_their_steps_ask(client: Client, farm: BMCFarm) -> None:
+def test_moves_can_be_lived_through_again_with_all_that_their_steps_ask(
+    castiron_client: Client, bmc_farm: BMCFarm
+) -> None:
     everything: list[Any] = [
         {"interface": "management", "step": "identify", "args": {"duration_s": 1}},
         "management.clear_sel",
@@ -169,16 +152,18 @@ def test_moves_can_be_lived_through_again_with_all_that_their_steps_ask(client: 
         ("undeploy", None),
     ]
     for target, steps in moves:
-        move = client.provision.set("n1", target, steps=steps, engine_mode="parallel" if steps else None)
-        until(partial(in_state, client, move.id, "succeeded"), timeout_s=LONG_S)
-    request = client.provision.set("n1", "deploy", steps=["wait"])
-    until(lambda: any(step.token for step in client.provision.steps("n1").steps), timeout_s=LONG_S)
-    client.provision.step_done("n1", client.provision.steps("n1").steps[0].token or "", error="no disk")
-    client.requests.wait(request.id, LONG_S)
-    farm[0].set_faults(Faults(silent=True))
-    client.provision.set("n1", "deploy", steps=[{"step": "power_on", "timeout_s": 1.5}]).wait(LONG_S)
+        move = castiron_client.provision.set("n1", target, steps=steps, engine_mode="parallel" if steps else None)
+        until(partial(in_state, castiron_client, move.id, "succeeded"), timeout_s=LONG_S)
+    request = castiron_client.provision.set("n1", "deploy", steps=["wait"])
+    until(lambda: any(step.token for step in castiron_client.provision.steps("n1").steps), timeout_s=LONG_S)
+    castiron_client.provision.step_done(
+        "n1", castiron_client.provision.steps("n1").steps[0].token or "", error="no disk"
+    )
+    castiron_client.requests.wait(request.id, LONG_S)
+    bmc_farm[0].set_faults(Faults(silent=True))
+    castiron_client.provision.set("n1", "deploy", steps=[{"step": "power_on", "timeout_s": 1.5}]).wait(LONG_S)
 
-    lines = [json.dumps(line) for line in client.nodes.record("n1")]
+    lines = [json.dumps(line) for line in castiron_client.nodes.record("n1")]
     outcome = replay(lines, SETTINGS)
 
     assert outcome.differences == []
@@ -188,9 +173,9 @@ def test_moves_can_be_lived_through_again_with_all_that_their_steps_ask(client: 
     assert any("now to identify" in text for text in replay(told, SETTINGS).differences)
 
 
-def test_a_record_that_was_tampered_with_is_found_out(client: Client) -> None:
-    client.nodes.power("n1", "power on").wait(LONG_S)
-    lines = [json.dumps(line) for line in client.nodes.record("n1")]
+def test_a_record_that_was_tampered_with_is_found_out(castiron_client: Client) -> None:
+    castiron_client.nodes.power("n1", "power on").wait(LONG_S)
+    lines = [json.dumps(line) for line in castiron_client.nodes.record("n1")]
 
     told = [line.replace('"answer": "power on"', '"answer": "power off"') for line in lines]
     assert replay(told, SETTINGS).differences
@@ -200,38 +185,40 @@ def test_a_record_that_was_tampered_with_is_found_out(client: Client) -> None:
         replay(["{}"], SETTINGS)
 
 
-def test_a_long_record_comes_in_pages(client: Client) -> None:
+def test_a_long_record_comes_in_pages(castiron_client: Client) -> None:
     for _ in range(3):
-        client.nodes.power("n1", "rebooting").wait(LONG_S)
-    whole = list(client.nodes.record("n1"))
-    paged = list(client.nodes.record("n1", page_lines=2))
+        castiron_client.nodes.power("n1", "rebooting").wait(LONG_S)
+    whole = list(castiron_client.nodes.record("n1"))
+    paged = list(castiron_client.nodes.record("n1", page_lines=2))
 
     assert paged[1:] == whole[1:]
     assert [line["kind"] for line in whole] == ["header", *["event"] * 7, *["request"] * 3]
 
 
-def test_request_node_and_stream_agree_at_any_number_under_load(conductor: Conductor, client: Client) -> None:
+def test_request_node_and_stream_agree_at_any_number_under_load(
+    castiron_conductor: Conductor, castiron_client: Client
+) -> None:
     """T7: what is shown at a number is what the events up to that number say."""
     is_over, shown = threading.Event(), list[tuple[NodeView, int, RequestView, int]]()
 
     def look() -> None:
-        with Talking(conductor.endpoint) as talk:
+        with Talking(castiron_conductor.endpoint) as talk:
             while not is_over.is_set():
                 latest = latest_ids[-1]
                 node, node_seq = talk.ask_with_seq(NodeShow(node="n1"), NodeView, 20)
                 request, request_seq = talk.ask_with_seq(RequestShow(request=latest), RequestView, 20)
                 shown.append((node, node_seq, request, request_seq))
 
-    latest_ids = [client.nodes.power("n1", "power on").id]
+    latest_ids = [castiron_client.nodes.power("n1", "power on").id]
     watcher = threading.Thread(target=look)
     watcher.start()
     for number in range(12):
-        client.requests.wait(latest_ids[-1], LONG_S)
-        latest_ids.append(client.nodes.power("n1", ("rebooting", "power off")[number % 2]).id)
-    client.requests.wait(latest_ids[-1], LONG_S)
+        castiron_client.requests.wait(latest_ids[-1], LONG_S)
+        latest_ids.append(castiron_client.nodes.power("n1", ("rebooting", "power off")[number % 2]).id)
+    castiron_client.requests.wait(latest_ids[-1], LONG_S)
     is_over.set()
     watcher.join(20)
-    events = list(client.events(0, nodes=["n1"], follow=False))
+    events = list(castiron_client.events(0, nodes=["n1"], follow=False))
 
     assert len(shown) > 20
     for node, node_seq, request, request_seq in shown:

@@ -1,6 +1,6 @@
 """Sensors in a whole conductor: read in the background, told with their age, and what alarm rules make of them."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,6 @@ from castiron.actors.sensors.sensing import TASK
 from castiron.actors.settings import SettingInvalid, Settings
 from castiron.cli.main import main
 from castiron.testing import BMCFarm, running_conductor
-from castiron.testing.running import impatient_drivers
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import NodeNotFound
 from castiron.transport.events import EventView
@@ -24,12 +23,6 @@ ON = Settings(send_sensor_data=True, sensor_data_interval_s=INTERVAL_S)
 
 def command(conductor: Conductor, *words: str) -> Result:
     return CliRunner(env={"COLUMNS": "250"}).invoke(main, [*words, "--endpoint", conductor.endpoint])
-
-
-@pytest.fixture(scope="module")
-def farm() -> Iterator[BMCFarm]:
-    with BMCFarm(bmcs=4) as farm:
-        yield farm
 
 
 def test_they_are_read_from_somebody_elses_bmc_and_shown() -> None:
@@ -48,48 +41,45 @@ def test_they_are_read_from_somebody_elses_bmc_and_shown() -> None:
         assert not [one for one in listed.sensors if one.name not in shown.stdout], shown.stdout
 
 
-def test_each_node_says_for_itself_and_nothing_is_read_unless_it_is_wanted(farm: BMCFarm) -> None:
-    with running_conductor() as conductor, conductor.client(timeout_s=20.0) as client:
-        client.nodes.create("n1", driver_info=farm[0].driver_info)
-        client.nodes.create("n2", driver_info=farm[1].driver_info, sensor_data_interval_s=INTERVAL_S)
-        until(lambda: client.sensors.list("n2").read_at is not None)
-        off = client.sensors.list("n1")
-        assert (off.read_at, off.passed_over, off.sensors, off.is_stale) == (None, "off", [], True)
-        (task,) = [one for one in client.periodics.list() if one.name == TASK]
-        assert (task.nodes, task.blocking, task.failures) == (1, False, 0)
+@pytest.mark.castiron(nodes=2, timeout_s=20)
+def test_each_node_says_for_itself_and_nothing_is_read_unless_it_is_wanted(
+    castiron_conductor: Conductor, castiron_client: Client
+) -> None:
+    castiron_client.nodes.set("n2", sensor_data_interval_s=INTERVAL_S)
+    until(lambda: castiron_client.sensors.list("n2").read_at is not None)
+    off = castiron_client.sensors.list("n1")
+    assert (off.read_at, off.passed_over, off.sensors, off.is_stale) == (None, "off", [], True)
+    (task,) = [one for one in castiron_client.periodics.list() if one.name == TASK]
+    assert (task.nodes, task.blocking, task.failures) == (1, False, 0)
 
-        client.nodes.set("n1", sensor_data_interval_s=INTERVAL_S)
-        client.nodes.set("n2", sensor_data_interval_s=0)
-        until(lambda: client.sensors.list("n1").read_at is not None)
-        assert client.sensors.list("n2").passed_over == "off"
-        shown = command(conductor, "node", "sensors", "n[1-2]")
-        assert "Inlet Temp" in shown.stdout
-        assert "n2: its sensors are not read" in shown.stderr
-        with pytest.raises(NodeNotFound):
-            client.sensors.list("nobody")
+    castiron_client.nodes.set("n1", sensor_data_interval_s=INTERVAL_S)
+    castiron_client.nodes.set("n2", sensor_data_interval_s=0)
+    until(lambda: castiron_client.sensors.list("n1").read_at is not None)
+    assert castiron_client.sensors.list("n2").passed_over == "off"
+    shown = command(castiron_conductor, "node", "sensors", "n[1-2]")
+    assert "Inlet Temp" in shown.stdout
+    assert "n2: its sensors are not read" in shown.stderr
+    with pytest.raises(NodeNotFound):
+        castiron_client.sensors.list("nobody")
 
 
-def test_one_in_maintenance_is_left_alone_and_a_silent_one_is_not_asked(farm: BMCFarm) -> None:
-    quick = Settings(send_sensor_data=True, sensor_data_interval_s=INTERVAL_S, sync_power_state_interval_s=0.5)
-    with (
-        running_conductor(settings=quick, drivers=impatient_drivers) as conductor,
-        conductor.client(timeout_s=20.0) as client,
-    ):
-        client.nodes.create("n1", driver_info=farm[0].driver_info)
-        client.nodes.create("n2", driver_info=farm[1].driver_info)
-        until(lambda: all(client.sensors.list(name).read_at is not None for name in ("n1", "n2")))
-        client.nodes.set_maintenance("n1")
-        assert client.sensors.list("n1").passed_over == "maintenance"
-        was = client.sensors.list("n1").read_at
-        before = client.sensors.list("n2").read_at or 0.0
-        until(lambda: (client.sensors.list("n2").read_at or 0.0) > before + 2 * INTERVAL_S)
-        assert client.sensors.list("n1").read_at == was
+@pytest.mark.castiron(nodes=2, settings=replace(ON, sync_power_state_interval_s=0.5), timeout_s=20)
+def test_one_in_maintenance_is_left_alone_and_a_silent_one_is_not_asked(
+    castiron_client: Client, bmc_farm: BMCFarm
+) -> None:
+    until(lambda: all(castiron_client.sensors.list(name).read_at is not None for name in ("n1", "n2")))
+    castiron_client.nodes.set_maintenance("n1")
+    assert castiron_client.sensors.list("n1").passed_over == "maintenance"
+    was = castiron_client.sensors.list("n1").read_at
+    before = castiron_client.sensors.list("n2").read_at or 0.0
+    until(lambda: (castiron_client.sensors.list("n2").read_at or 0.0) > before + 2 * INTERVAL_S)
+    assert castiron_client.sensors.list("n1").read_at == was
 
-        farm[1].change_faults(silent=True)
-        until(lambda: client.sensors.list("n2").passed_over == "silent")
-        until(lambda: client.sensors.list("n2").is_stale)
-        assert client.sensors.list("n2").sensors, "what was read last is told, with its age"
-        farm[1].change_faults(silent=False)
+    bmc_farm[1].change_faults(silent=True)
+    until(lambda: castiron_client.sensors.list("n2").passed_over == "silent")
+    until(lambda: castiron_client.sensors.list("n2").is_stale)
+    assert castiron_client.sensors.list("n2").sensors, "what was read last is told, with its age"
+    bmc_farm[1].change_faults(silent=False)
 
 
 RULES = """
@@ -116,8 +106,8 @@ def alarms_of(client: Client, node: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_an_alarm_is_raised_once_survives_a_restart_and_is_over_once(farm: BMCFarm, tmp_path: Path) -> None:
-    bmc = farm[2]
+def test_an_alarm_is_raised_once_survives_a_restart_and_is_over_once(bmc_farm: BMCFarm, tmp_path: Path) -> None:
+    bmc = bmc_farm[2]
     rules = tmp_path / "alarms.toml"
     rules.write_text(RULES)
     settings = Settings(send_sensor_data=True, sensor_data_interval_s=INTERVAL_S, alarm_rules_file=str(rules))

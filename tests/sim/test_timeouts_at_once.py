@@ -12,7 +12,7 @@ from castiron.transport.events import EventView
 from castiron.transport.verbs import NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import EventType, ProvisionTarget, TaskExecutor
 
-NODES = {TaskExecutor.BUILTIN: 1000, TaskExecutor.TASKFLOW: 300}
+NODES = {TaskExecutor.BUILTIN: 1000, TaskExecutor.TASKFLOW: 100}
 """A question to TaskFlow costs a millisecond, and each node asks several."""
 NEVER_S = 1e9
 DONE = [StepWish(step="wait", args={"seconds": 0.0})]

@@ -1,8 +1,8 @@
-"""A simulated week of 100 nodes, and shorter ones with more trouble: every invariant holds, whatever the seed."""
+"""A simulated week of 50 nodes, and shorter ones with more trouble: every invariant holds, whatever the seed."""
 
 import pytest
 
-from castiron.testing import Evidence, Plan, Report, Simulation, simulate
+from castiron.testing import Evidence, Plan, Report, Simulation, try_plan
 from castiron.testing.simulation.plan import HOUR_S, MINUTE_S
 from castiron.testing.simulation.report import report_of
 from castiron.testing.simulation.users import create
@@ -14,11 +14,11 @@ SEEDS = range(3)
 
 
 def of_trouble(seed: int) -> Plan:
-    """A day in which something goes wrong every few minutes."""
+    """Hours in which something goes wrong every few minutes."""
     return Plan(
         seed=seed,
         nodes=12,
-        days=0.5,
+        days=0.3,
         ipmi_nodes=4,
         check_interval_s=MINUTE_S,
         request_mean_s=HOUR_S / 2,
@@ -39,32 +39,31 @@ def must_hold(report: Report) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_week_of_a_hundred_nodes() -> None:
-    report, evidence = simulate(Plan(seed=WEEK_SEED))
+def test_a_week_of_fifty_nodes() -> None:
+    trial = try_plan(Plan(seed=WEEK_SEED, nodes=50))
+    report, evidence = trial.report, trial.evidence
 
-    must_hold(report)
+    trial.check()
     judged = {verdict.name: verdict.judged_count for verdict in report.invariants}
     rare = {"I4", "I11"}  # keys are not wished for yet; busy is, now and then
     rare |= {"R3-1", "R3-2", "R3-3", "R3-4", "steps", "bounded", "once"}  # nobody is moved in a week: see test_rollout
     assert [name for name, count in judged.items() if not count and name not in rare] == []
-    assert report.work["checks: agreed"] > 40_000
+    assert report.work["checks: agreed"] > 20_000
     assert report.work["ipmi: logins"] > 1_000
     assert report.work["restarts of actors"] > 50
     assert report.work["starts"] > 5
     assert report.faults["disk full"] > 1
-    assert judged["noticed"] > 100
-    assert judged["I9"] > 50
-    assert judged["deleted"] > 50
+    assert judged["noticed"] > 50
+    assert judged["I9"] > 25
+    assert judged["deleted"] > 25
     assert report.requests.get("failed: node.deleted", 0) > 0
-    assert len(evidence.nodes) > 50
+    assert len(evidence.nodes) > 25
     assert evidence.left_over["changes"] == 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_half_a_day_of_trouble(seed: int) -> None:
-    report, _ = simulate(of_trouble(seed))
-
-    must_hold(report)
+def test_hours_of_trouble(seed: int) -> None:
+    try_plan(of_trouble(seed)).check()
 
 
 def calm(**changes: float) -> Plan:
@@ -87,10 +86,12 @@ def types_of(evidence: Evidence) -> list[str]:
 
 
 def test_where_nothing_happens_nothing_is_told() -> None:
-    report, evidence = simulate(calm())
+    trial = try_plan(calm())
 
-    must_hold(report)
-    assert types_of(evidence) == [EventType.POWER_STATE_CORRECTED] * 4, "each machine's first look, and no other event"
+    trial.check()
+    assert types_of(trial.evidence) == [EventType.POWER_STATE_CORRECTED] * 4, (
+        "each machine's first look, and no other event"
+    )
 
 
 def test_what_is_known_while_there_is_no_conductor_is_told_by_the_next_one() -> None:
@@ -123,10 +124,10 @@ def test_one_press_is_one_event() -> None:
 
 
 def test_a_dead_bmc_becomes_a_fault_and_the_node_is_taken_back() -> None:
-    report, evidence = simulate(calm(dead_percent=25.0))
+    trial = try_plan(calm(dead_percent=25.0))
 
-    must_hold(report)
-    told = [event for event in evidence.events if event.type.startswith("node.fault")]
+    trial.check()
+    told = [event for event in trial.evidence.events if event.type.startswith("node.fault")]
     assert [event.type for event in told] == [EventType.NODE_FAULT_SET, EventType.NODE_FAULT_CLEARED]
     assert len({event.node_uuid for event in told}) == 1
 

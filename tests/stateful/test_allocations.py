@@ -136,7 +136,7 @@ class AllocatingConductor(RuleBasedStateMachine):
 
 TestAllocations = AllocatingConductor.TestCase
 TestAllocations.settings = settings(
-    max_examples=EXAMPLES or 25,
+    max_examples=EXAMPLES or 18,
     stateful_step_count=30,
     deadline=None,
     derandomize=not EXAMPLES,

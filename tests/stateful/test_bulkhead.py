@@ -132,4 +132,4 @@ class Bulkheads(RuleBasedStateMachine):
 
 
 TestBulkheads = Bulkheads.TestCase
-TestBulkheads.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBulkheads.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

@@ -281,7 +281,7 @@ class ConductorMachine(RuleBasedStateMachine):
 
 
 ConductorMachine.TestCase.settings = settings(
-    max_examples=30,
+    max_examples=20,
     stateful_step_count=25,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),  # what real threads did is not to be had again by shrinking: minutes

@@ -86,7 +86,7 @@ def begun(simulate: Simulate, seed: int, **settings: int) -> Simulation:
     return simulation
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_whatever_order_things_happen_in(simulate: Simulate, seed: int) -> None:
     simulation = begun(simulate, seed)
 
@@ -95,7 +95,7 @@ def test_whatever_order_things_happen_in(simulate: Simulate, seed: int) -> None:
     simulation.check()
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_whatever_is_put_aside_is_taken_back_by_a_restart(simulate: Simulate, seed: int) -> None:
     simulation = begun(simulate, seed, restart_intensity=1)
     simulation.settle()

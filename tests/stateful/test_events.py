@@ -202,4 +202,4 @@ class Following(RuleBasedStateMachine):
 
 
 TestFollowing = pytest.mark.timeout(120)(Following.TestCase)
-TestFollowing.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestFollowing.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

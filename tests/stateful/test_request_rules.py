@@ -39,7 +39,7 @@ from castiron.transport.vocabulary import OnRestart, Policy, PowerTarget, Reques
 from tests.support.request_model import READ, Answer, Model, Wish
 
 EXAMPLES = int(os.environ.get("CASTIRON_EXAMPLES", "0"))
-NODES = ["n001", "n002"]
+NODES = ["n1", "n2"]
 TAKES_S = 20.0
 """A machine's power follows its control so much later: long enough for others to come."""
 
@@ -246,7 +246,7 @@ class RequestRules(RuleBasedStateMachine):
 
 
 RequestRules.TestCase.settings = settings(
-    max_examples=EXAMPLES or 40,
+    max_examples=EXAMPLES or 30,
     stateful_step_count=30,
     deadline=None,
     derandomize=not EXAMPLES,

@@ -276,7 +276,8 @@ class Simulation:
 
     def _timers(self) -> list[Any]:
         """Return the timers that the present conductor has ordered."""
-        calls: list[Any] = [timer.call for _, _, timer in self.clock._heap._entries if timer.call is not None]
+        timers = [timer for moment in self.clock._heap._timers.values() for timer in moment]
+        calls: list[Any] = [timer.call for timer in timers if timer.call is not None]
         return [call for call in calls if call.func.__self__ is self.house._clock]
 
     def _check_answers(self, audit: Audit) -> None:

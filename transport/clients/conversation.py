@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -34,7 +34,13 @@ class Last(Generic[_Result]):
 
 
 class Conversation(ABC):
-    """A conversation. Whoever may ask, and from where, is its subclass's to say."""
+    """A conversation. Whoever may ask, and from where, is its subclass's to say.
+
+    Attributes:
+        may_block: whether the thread may be held up for a moment, to see why nobody answers.
+    """
+
+    may_block: ClassVar[bool]
 
     def __init__(
         self,
@@ -59,7 +65,7 @@ class Conversation(ABC):
         self._name = name
         self._now = now
         self._link = Link(endpoint, readable, keys)
-        self._talk = Talk(endpoint, now())
+        self._talk = Talk(endpoint, now(), may_block=self.may_block)
         self._is_closed = False
 
     @property

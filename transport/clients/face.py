@@ -213,6 +213,10 @@ class Face:
             nodes: of these, by name or uuid; None: of all, and of those that are made later.
             timeout_s: end after so long; None: never.
             told: called with a sentence when the conductor is away, and when it is back.
+
+        Raises, once it is opened:
+            NodeNotFound: some node is unknown.
+            ConductorLost: nobody answers.
         """
         stream = self.events(nodes=nodes, timeout_s=timeout_s, told=told)
         look = partial(self.nodes.list, nodes)

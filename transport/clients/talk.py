@@ -46,8 +46,16 @@ class Talk:
         welcome: what it said of itself; None: it is to be greeted first.
     """
 
-    def __init__(self, endpoint: Endpoint, now: float) -> None:
+    def __init__(self, endpoint: Endpoint, now: float, *, may_block: bool = True) -> None:
+        """Begin it.
+
+        Args:
+            endpoint: where the conductor listens.
+            now: seconds of a clock that never goes back.
+            may_block: whether the thread may be held up for a moment, to see why nobody answers.
+        """
         self.endpoint: Final = endpoint
+        self._may_block = may_block
         self.welcome: Welcome | None = None
         self._ids = count(1)
         self._session = Session[Question](now)
@@ -95,7 +103,7 @@ class Talk:
         self._sent_at = question.asked_at
         if not is_sent:
             what = f"{tag_of(question.verb)} was not sent: no conductor answers"
-            self._settle(question, unanswered(self.endpoint, what, Applied.NO))
+            self._settle(question, self.unanswered(what, Applied.NO))
             return
         if not self._session.in_flight:
             self._session.heard(question.asked_at)  # silence counts from the moment when an answer is due
@@ -160,7 +168,11 @@ class Talk:
         for question in self.waiting:
             applied = Applied.UNKNOWN if question.verb.makes_work else None
             told = f"{what} before {tag_of(question.verb)} was answered"
-            self._settle(question, unanswered(self.endpoint, told, applied))
+            self._settle(question, self.unanswered(told, applied))
+
+    def unanswered(self, what: str, applied: Applied | None) -> CastironError:
+        """Return the failure of a question that nobody answers any more; see `endpoint.unanswered`."""
+        return unanswered(self.endpoint, what, applied, may_block=self._may_block)
 
     def _ping_at(self, waiting: Iterable[Question]) -> float:
         """Return when a sign of life is to be asked for."""
@@ -211,7 +223,7 @@ class Talk:
         waited_s = question.deadline - question.asked_at
         if self._heard_at < question.asked_at:
             what = f"{tag_of(question.verb)} was not answered within {waited_s:g} s"
-            return unanswered(self.endpoint, what, applied)
+            return self.unanswered(what, applied)
         return ReplyTimeout(
             f"The conductor at {self.endpoint} is there, and did not answer {tag_of(question.verb)} within "
             f"{waited_s:g} s. Allow more time, or look with `castiron status`.",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from castiron.testing.ailments import node_name
 from castiron.testing.bmc import BMC, Answers, BMCSettings, Faults, Privilege
 from castiron.testing.bmc.commands import execute
 from castiron.testing.bmc.wire.rmcp import Message
@@ -46,7 +47,7 @@ class Machine:
     """
 
     def __init__(self, number: int, driver: str, rng: Random) -> None:
-        self.name = f"n{number + 1:03d}"
+        self.name = node_name(number)
         self.driver = driver
         self.bmc = BMC(self.name, BMCSettings(), rng)
         self.host = f"127.1.{number // PER_BLOCK}.{number % PER_BLOCK + 1}"

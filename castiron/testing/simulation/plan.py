@@ -1,11 +1,18 @@
-"""What a simulation is made of: its size, its seed, and how often what happens. Numbers only."""
+"""What a simulation is made of: its size, its seed, what is wrong from the beginning, and how often what happens.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+It says itself how it is written as a command, so that whatever is found can be replayed at a terminal.
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from math import inf
 from random import Random
 from typing import Any, Final
 
 from castiron.actors.settings import Settings
+from castiron.testing.ailments import Ailments, faults_of, node_names, words_of
+from castiron.testing.bmc import Faults
 from castiron.transport.vocabulary import TaskExecutor
 
 DAY_S: Final = 86_400.0
@@ -40,6 +47,8 @@ class Plan:
     seed: int = 0
     nodes: int = 100
     days: float = 7.0
+    faults: Ailments = field(default_factory=dict[str, Faults | str])
+    """What is wrong with some BMCs from the beginning until the calm at the end, whatever else is drawn."""
     ipmi_nodes: int = 5
     """So many nodes are reached by the real IPMI engine, packet by packet; the others by the `direct` driver."""
     dead_percent: float = 5.0
@@ -78,10 +87,33 @@ class Plan:
     """So many steps end the conductor, and with it all that are under way."""
 
     def __post_init__(self) -> None:
-        if self.nodes < 1 or self.days <= 0:
+        """Refuse what makes no simulation; whole numbers are as good as others, and are replayed as the same."""
+        for one in fields(self):
+            if isinstance(one.default, float):
+                object.__setattr__(self, one.name, float(getattr(self, one.name)))
+        if self.nodes < 1 or not 0 < self.days < inf:
             raise ValueError(f"a simulation takes at least one node, and time: {self.nodes} nodes, {self.days} days")
-        if self.ipmi_nodes < 0 or not 0 <= self.dead_percent <= 100:  # noqa: PLR2004 - per cent
-            raise ValueError(f"not a number of nodes, or no percentage: {self.ipmi_nodes}, {self.dead_percent}")
+        for name, value in self._rates():
+            if not (0 < value < inf if name.endswith("_s") else value >= 0):
+                raise ValueError(f"{name} is a length of time above 0, or a number from 0 on: {value}")
+        for name in ("dead_percent", "trouble_percent", "orders_percent"):
+            if getattr(self, name) > 100:  # noqa: PLR2004 - per cent
+                raise ValueError(f"{name} is no percentage: {getattr(self, name)}")
+        TaskExecutor(self.task_executor)
+        if self.rollout and self.faults:
+            raise ValueError("a rollout has troubles of its own, and takes no faults")
+        faults_of(self.faults, self.names)
+
+    def _rates(self) -> Iterator[tuple[str, float]]:
+        """Yield all that is a number, and neither the size nor the length."""
+        for one in fields(self):
+            if one.name not in ("nodes", "days") and type(one.default) in (int, float):
+                yield one.name, getattr(self, one.name)
+
+    @property
+    def names(self) -> list[str]:
+        """What its machines' nodes are called at first."""
+        return node_names(self.nodes)
 
     @property
     def duration_s(self) -> float:
@@ -90,13 +122,34 @@ class Plan:
 
     @property
     def command(self) -> str:
-        """The command that runs it again, if all that has no option is at its default."""
-        if self.rollout:
-            trouble = f"--trouble-percent {self.trouble_percent!r}"
-            size = f"--nodes {self.nodes} --ipmi-nodes {self.ipmi_nodes}"
-            return f"castiron simulate --rollout --seed {self.seed} {size} {trouble}"
-        size = f"--nodes {self.nodes} --days {self.days!r} --ipmi-nodes {self.ipmi_nodes}"
-        return f"castiron simulate --seed {self.seed} {size}"
+        """The command that runs it again, exactly."""
+        words = ["castiron", "simulate", *(["--rollout"] if self.rollout else ())]
+        for name in ALWAYS_SAID:
+            words += [_option(name), f"{getattr(self, name)!r}"]
+        for name in SAID_BY_OPTION:
+            if (value := getattr(self, name)) != getattr(USUAL, name):
+                words += [_option(name), f"{value}"]
+        for nodes, faults in self.faults.items():
+            words += ["--faults", nodes, words_of(faults)]
+        for name in SETTABLE:
+            if (value := getattr(self, name)) != getattr(USUAL, name):
+                words += ["--set", f"{name}={value!r}"]
+        return shlex.join(words)
+
+    @staticmethod
+    def read_number(text: str) -> tuple[str, float]:
+        """Return the name and the value of one of SETTABLE, as `--set` takes them: "kill_mean_s=3600".
+
+        Raises:
+            ValueError: there is no such number, or it is none; the message says which there are.
+        """
+        name, _, value = text.partition("=")
+        if name not in SETTABLE:
+            raise ValueError(f"A plan has no number {name!r}; it has {', '.join(SETTABLE)}.")
+        try:
+            return name, int(value) if isinstance(getattr(USUAL, name), int) else float(value)
+        except ValueError:
+            raise ValueError(f"{text}: {value!r} is not a number as {name} is one.") from None
 
     def settings(self) -> Settings:
         """Return the conductor's settings: the defaults, but that no event may leave the store before it is judged."""
@@ -112,3 +165,24 @@ class Plan:
     def rng(self, purpose: str) -> Random:
         """Return the generator for one purpose, so that a change in one place moves nothing in the others."""
         return Random(f"{self.seed}/{purpose}")  # noqa: S311 - the seed is the point
+
+
+USUAL: Final = Plan()
+"""All at its default."""
+
+ALWAYS_SAID: Final = ("seed", "nodes", "days", "ipmi_nodes")
+"""What a command says even where it is at its default: who reads it wants to know."""
+
+SAID_BY_OPTION: Final = ("task_executor", "trouble_percent")
+"""What has an option of its own, and is said where it is not at its default."""
+
+SETTABLE: Final = tuple(
+    one.name
+    for one in fields(Plan)
+    if one.name not in (*ALWAYS_SAID, *SAID_BY_OPTION) and type(one.default) in (int, float)
+)
+"""What `--set` takes: all other numbers."""
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""What a simulation tells people and programs: one summary, and the log of its events, a JSON object a line.
+"""Running simulations, and what they tell people and programs: one summary, and the log of events, an object a line.
 
 Both are the same, byte for byte, wherever and whenever the same plan is run by the same version.
 """
@@ -6,10 +6,13 @@ Both are the same, byte for byte, wherever and whenever the same plan is run by 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
+from castiron.testing.ailments import Ailments
+from castiron.testing.bmc import Faults
 from castiron.testing.simulation.evidence import Evidence
 from castiron.testing.simulation.invariants import Verdict, judge
 from castiron.testing.simulation.plan import Plan
@@ -48,11 +51,87 @@ class Report:
         return asdict(self)
 
 
-def simulate(plan: Plan) -> tuple[Report, Evidence]:
-    """Run a simulation and judge it. Takes as long as it takes: seconds for a week of 100 nodes."""
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A simulation that has been run and judged."""
+
+    plan: Plan
+    report: Report
+    """The summary."""
+    evidence: Evidence = field(repr=False)
+    """All that there was to judge."""
+
+    @property
+    def held(self) -> bool:
+        """Whether every invariant held."""
+        return self.report.held
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """One for each invariant."""
+        return self.report.invariants
+
+    @property
+    def broken(self) -> tuple[Verdict, ...]:
+        """Those of invariants that did not hold; each has its violations."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.held)
+
+    @property
+    def seed(self) -> int:
+        """What everything was drawn from."""
+        return self.plan.seed
+
+    @property
+    def replay(self) -> str:
+        """The command that runs it again at a terminal, event for event."""
+        return self.report.replay
+
+    @cached_property
+    def log(self) -> str:
+        """All events, the oldest first, one JSON object a line."""
+        return "".join(log_lines(self.evidence.events))
+
+    def check(self) -> None:
+        """Do nothing if every invariant held.
+
+        Raises:
+            AssertionError: the message says what was broken, and the command that replays it.
+        """
+        if self.held:
+            return
+        cases = [
+            f"{verdict.name} ({verdict.meaning}): {case}" for verdict in self.broken for case in verdict.violations
+        ]
+        raise AssertionError("\n".join([*cases, f"Replay: {self.replay}"]))
+
+
+HEALTHY: Final[Ailments] = {}
+
+
+def simulate(seed: int = 0, nodes: int = 20, faults: Mapping[str, Faults | str] = HEALTHY, days: float = 1.0) -> Trial:
+    """Run a conductor in virtual time among machines, users and trouble, all drawn from a seed, and judge it.
+
+    Blocks for as long as it takes: 20 nodes live a day in three seconds or so. The same arguments give the same log,
+    byte for byte, in any process.
+
+    Args:
+        seed: what everything is drawn from; 0 or more.
+        nodes: how many machines, called n1, n2, …
+        faults: nodes as a host range → `Faults`, or words as `castiron farm set` takes them: what is wrong from the
+            beginning until the calm at the end. Whatever else goes wrong is drawn.
+        days: of virtual time.
+
+    Raises:
+        ValueError: a number out of its range, faults that are none, or of a node that there is not.
+    """
+    return try_plan(Plan(seed=seed, nodes=nodes, faults=faults, days=days))
+
+
+def try_plan(plan: Plan) -> Trial:
+    """Run a simulation that is planned in detail, and judge it; see `simulate`."""
     with Simulation(plan) as simulation:
         evidence = Rollout(simulation).run() if plan.rollout else simulation.run()
-    return report_of(plan, evidence), evidence
+    return Trial(plan=plan, report=report_of(plan, evidence), evidence=evidence)
 
 
 def report_of(plan: Plan, evidence: Evidence) -> Report:

@@ -66,17 +66,18 @@ class Simulation:
         noticed_by: hears of what is published, before anything else happens.
     """
 
-    def __init__(self, plan: Plan, *, store: Path | None = None) -> None:
+    def __init__(self, plan: Plan, *, store: Path | None = None, settings: Settings | None = None) -> None:
         """Prepare it; the first conductor starts.
 
         Args:
+            settings: of its conductors; None: the plan's.
             store: the file of the store, new or from earlier; None: a temporary one.
         """
         self.plan = plan
         self.clock = VirtualClock(STARTED_AT)
         self.house: House | None = None
         self.machines = _machines(plan)
-        self.evidence = Evidence(settings=plan.settings(), machines=self.machines)
+        self.evidence = Evidence(settings=settings or plan.settings(), machines=self.machines)
         self.users = Users(plan.rng("users"), self.clock, self.machines, lambda: self.house)
         self.trouble = Trouble(plan, self.clock, self.machines, self, self.evidence)
         self.crew = Crew(Fates(plan.seed, plan.trouble_percent))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from castiron.actors.dispatch.virtual import VirtualClock
+from castiron.testing.ailments import faults_of
 from castiron.testing.bmc import Faults, LongTail
 from castiron.testing.simulation.evidence import Evidence, Failure, Span
 from castiron.testing.simulation.house import House
@@ -80,6 +81,10 @@ class Trouble:
         dead_rng = plan.rng("dead")
         for machine in dead_rng.sample(list(self._machines), round(count * plan.dead_percent / 100)):
             self.ail(machine, "dead", Faults(silent=True))
+        given = faults_of(plan.faults, plan.names)
+        for machine in self._machines:
+            if (faults := given.get(machine.name)) is not None:
+                self.ail(machine, "dead" if faults.silent else "given", faults)
         for kind, mean_s, happen in (
             ("faults", plan.fault_mean_s / count, self._fault),
             ("presses", plan.press_mean_s / count, self._press),

@@ -1,7 +1,7 @@
 """Periodic tasks in a whole conductor: found, run, told, stopped and started; through the protocol and the command."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from click.testing import CliRunner, Result
@@ -19,6 +19,8 @@ from castiron.transport.errors import PeriodicNotFound
 from tests.support.deadline import until
 
 HOUR_S = 3_600.0
+
+pytestmark = pytest.mark.castiron(nodes=0, settings={"periodic_max_workers": 2}, timeout_s=20)
 
 
 class Rack:
@@ -64,26 +66,19 @@ def rack() -> Iterator[Rack]:
 
 
 @pytest.fixture
-def conductor(rack: Rack) -> Iterator[Conductor]:
-    with running_conductor(periodics=[rack], settings=Settings(periodic_max_workers=2)) as conductor:
-        yield conductor
-
-
-@pytest.fixture
-def client(conductor: Conductor) -> Iterator[Client]:
-    with conductor.client(timeout_s=20.0) as client:
-        yield client
+def castiron_periodics(rack: Rack) -> Iterable[object]:
+    return [rack]
 
 
 def state_of(client: Client, method: str) -> str:
     return next(view.state for view in client.periodics.list() if view.name == name(method))
 
 
-def test_they_run_and_are_told(rack: Rack, client: Client) -> None:
+def test_they_run_and_are_told(rack: Rack, castiron_client: Client) -> None:
     until(lambda: rack.looks >= 3)
-    until(lambda: state_of(client, "hang") == "hung")
-    until(lambda: state_of(client, "quick") == "stopped")
-    views = {view.name.rpartition(".")[2]: view for view in client.periodics.list() if view.name != TASK}
+    until(lambda: state_of(castiron_client, "hang") == "hung")
+    until(lambda: state_of(castiron_client, "quick") == "stopped")
+    views = {view.name.rpartition(".")[2]: view for view in castiron_client.periodics.list() if view.name != TASK}
     assert set(views) == {"look", "marked_for_futurist", "hang", "quick"}
     assert views["look"].successes >= 2
     assert views["look"].average_late_s is not None
@@ -92,42 +87,43 @@ def test_they_run_and_are_told(rack: Rack, client: Client) -> None:
     assert views["marked_for_futurist"].runs == 1
     was = rack.looks
     until(lambda: rack.looks >= was + 3)  # one that hangs is in nobody's way
-    assert client.status().queues["periodics"].limit == 2
+    assert castiron_client.status().queues["periodics"].limit == 2
 
 
-def test_one_can_be_stopped_and_started(rack: Rack, client: Client) -> None:
+def test_one_can_be_stopped_and_started(rack: Rack, castiron_client: Client) -> None:
     until(lambda: rack.looks >= 1)
-    client.periodics.stop(name("look"))
-    until(lambda: state_of(client, "look") == "stopped")
+    castiron_client.periodics.stop(name("look"))
+    until(lambda: state_of(castiron_client, "look") == "stopped")
     was = rack.looks
-    assert client.periodics.stop(name("look")).state == "stopped"
+    assert castiron_client.periodics.stop(name("look")).state == "stopped"
     assert rack.looks == was
-    client.periodics.start(name("look"))
+    castiron_client.periodics.start(name("look"))
     until(lambda: rack.looks >= was + 2)
     with pytest.raises(PeriodicNotFound, match=r"Did you mean .*Rack\.look"):
-        client.periodics.stop(name("lok"))
+        castiron_client.periodics.stop(name("lok"))
 
 
-def test_the_command_shows_the_table_and_stops_one(conductor: Conductor, rack: Rack) -> None:
+def test_the_command_shows_the_table_and_stops_one(castiron_conductor: Conductor, rack: Rack) -> None:
     until(lambda: rack.looks >= 1)
-    shown = command(conductor)
+    shown = command(castiron_conductor)
     assert shown.exit_code == 0
     assert not [word for word in ("Name", "Runs in", "Failures", name("look"), "3600 s") if word not in shown.stdout], (
         shown.stdout
     )
-    stopped = command(conductor, "stop", name("look"))
+    stopped = command(castiron_conductor, "stop", name("look"))
     assert stopped.stdout.startswith(f"{name('look')}: it runs no more")
-    unknown = command(conductor, "stop", "nothing")
+    unknown = command(castiron_conductor, "stop", "nothing")
     assert unknown.exit_code == Exit.NOT_FOUND
     assert "castiron periodics" in unknown.stderr
 
 
-def test_a_setting_switches_one_off_and_what_makes_no_sense_is_refused(rack: Rack) -> None:
-    settings = Settings(disabled_periodics=(name("hang"), name("quick")), periodic_strategy="last_finished")
-    with running_conductor(periodics=[rack], settings=settings) as conductor, conductor.client() as client:
-        views = [view for view in client.periodics.list() if view.name != TASK]
-        assert {view.name for view in views} == {name("look"), name("marked_for_futurist")}
-        assert {view.strategy for view in views} == {"last_finished"}
+@pytest.mark.castiron(
+    settings={"disabled_periodics": (name("hang"), name("quick")), "periodic_strategy": "last_finished"}
+)
+def test_a_setting_switches_one_off_and_what_makes_no_sense_is_refused(castiron_client: Client, rack: Rack) -> None:
+    views = [view for view in castiron_client.periodics.list() if view.name != TASK]
+    assert {view.name for view in views} == {name("look"), name("marked_for_futurist")}
+    assert {view.strategy for view in views} == {"last_finished"}
     with pytest.raises(SettingInvalid, match="last_started_jitter"):
         settings_from({"periodic_strategy": "sometimes"})
 

@@ -2,13 +2,12 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 
 import castiron
 from castiron.actors.bulkheads.shares import Shares
-from castiron.actors.conductor import Conductor
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.drivers.base import Driver
 from castiron.actors.drivers.fake import FakeDriver
@@ -18,6 +17,8 @@ from castiron.testing.running import impatient_drivers
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.replies import PeriodicView
 from tests.support.deadline import until
+
+pytestmark = pytest.mark.castiron(nodes=0, timeout_s=20)
 
 
 class Meters:
@@ -44,53 +45,46 @@ def meters() -> Meters:
 
 
 @pytest.fixture
-def conductor(meters: Meters) -> Iterator[Conductor]:
-    with running_conductor(periodics=[meters]) as conductor:
-        yield conductor
-
-
-@pytest.fixture
-def client(conductor: Conductor) -> Iterator[Client]:
-    with conductor.client(timeout_s=20.0) as client:
-        yield client
+def castiron_periodics(meters: Meters) -> Iterable[object]:
+    return [meters]
 
 
 def view_of(client: Client, method: str) -> PeriodicView:
     return next(view for view in client.periodics.list() if view.name.endswith(method))
 
 
-def test_nodes_join_and_leave_while_it_runs(meters: Meters, client: Client) -> None:
+def test_nodes_join_and_leave_while_it_runs(meters: Meters, castiron_client: Client) -> None:
     for name in ("n1", "n2", "n3"):
-        client.nodes.create(name, driver="fake")
+        castiron_client.nodes.create(name, driver="fake")
     until(lambda: all(meters.read[name] >= 2 for name in ("n1", "n2", "n3")))
-    view = view_of(client, "read_meter")
+    view = view_of(castiron_client, "read_meter")
     assert (view.nodes, view.failures) == (3, 0)
     assert view.runs >= 6
 
-    client.nodes.delete("n2")
-    until(lambda: view_of(client, "read_meter").nodes == 2)
-    client.nodes.set("n3", driver="ipmi", driver_info={"ipmi_address": "127.0.0.1", "ipmi_port": 9})
-    until(lambda: view_of(client, "read_meter").nodes == 1)
-    assert view_of(client, "look_at_lamp").nodes == 2
+    castiron_client.nodes.delete("n2")
+    until(lambda: view_of(castiron_client, "read_meter").nodes == 2)
+    castiron_client.nodes.set("n3", driver="ipmi", driver_info={"ipmi_address": "127.0.0.1", "ipmi_port": 9})
+    until(lambda: view_of(castiron_client, "read_meter").nodes == 1)
+    assert view_of(castiron_client, "look_at_lamp").nodes == 2
     was = meters.read["n1"]
     until(lambda: meters.read["n1"] >= was + 2)
 
 
-def test_only_those_are_run_for_that_are_chosen(meters: Meters, client: Client) -> None:
-    client.nodes.create("n1", driver="fake")
-    client.nodes.create("n2", driver="fake")
-    assert client.nodes.power("n1", "power on").wait(timeout_s=30.0).state == "succeeded"
+def test_only_those_are_run_for_that_are_chosen(meters: Meters, castiron_client: Client) -> None:
+    castiron_client.nodes.create("n1", driver="fake")
+    castiron_client.nodes.create("n2", driver="fake")
+    assert castiron_client.nodes.power("n1", "power on").wait(timeout_s=30.0).state == "succeeded"
     until(lambda: meters.found_on["n1"] >= 2)
     assert set(meters.found_on) == {"n1"}
 
 
-def test_all_of_them_stop_and_start(meters: Meters, client: Client) -> None:
-    client.nodes.create("n1", driver="fake")
+def test_all_of_them_stop_and_start(meters: Meters, castiron_client: Client) -> None:
+    castiron_client.nodes.create("n1", driver="fake")
     until(lambda: meters.read["n1"] >= 1)
-    name = view_of(client, "read_meter").name
-    client.periodics.stop(name)
-    until(lambda: view_of(client, "read_meter").state == "stopped")
-    client.periodics.start(name)
+    name = view_of(castiron_client, "read_meter").name
+    castiron_client.periodics.stop(name)
+    until(lambda: view_of(castiron_client, "read_meter").state == "stopped")
+    castiron_client.periodics.start(name)
     was = meters.read["n1"]
     until(lambda: meters.read["n1"] >= was + 2)
 

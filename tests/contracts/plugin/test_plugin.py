@@ -91,8 +91,48 @@ def test_where_a_test_fails_its_nodes_story_is_told(pytester: pytest.Pytester) -
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*castiron*", "its latest events:", "*n1 node.power_set.end*", "<Request * node.power.set n1: succeeded>"]
+        [
+            "*- castiron -*",
+            "its latest events:",
+            "*n1 node.power_set.end*",
+            "n1: power on, enroll",
+            "  n1's latest events:",
+            "*n1 node.power_set.start*",
+            "  <Request * node.power.set n1: succeeded>",
+            "    *exchange*",
+        ]
     )
+
+
+def test_the_node_that_a_failure_names_is_told_of_first(pytester: pytest.Pytester) -> None:
+    result = ran(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.castiron(nodes=40, faults={"n33": "silent=true"})
+        def test_real(castiron_client):
+            asked = castiron_client.nodes.power("n33", "power on")
+            for number in range(2, 9):
+                castiron_client.nodes.power(f"n{number}", "power on").wait(timeout_s=20)
+            asked.wait(timeout_s=20).raise_for_error()
+
+        @pytest.mark.castiron(nodes=2, seed=3)
+        def test_virtual(castiron_simulation):
+            castiron_simulation.live(60)
+            assert castiron_simulation.evidence.published == []
+        """,
+        "-n",
+        "2",
+    )
+
+    result.assert_outcomes(failed=2)
+    told = result.stdout.str()
+    stories = [line.partition(":")[0] for line in told.splitlines() if line.startswith(("n33: ", "n8: ", "n7: "))]
+    assert stories[0] == "n33"
+    assert 1 < len(stories) <= 3
+    assert "127.100.0.33" in told
+    assert "in virtual time, from seed 3" in told
 
 
 def test_a_marker_that_is_wrong_is_told_what_it_takes(pytester: pytest.Pytester) -> None:
@@ -112,16 +152,20 @@ def test_a_marker_that_is_wrong_is_told_what_it_takes(pytester: pytest.Pytester)
 
         @pytest.mark.castiron(faults={"n1": "silnet=true"})
         def test_fault(castiron_client): ...
+
+        @pytest.mark.castiron(settings={"node_queue_limt": 3})
+        def test_setting(castiron_client): ...
         """,
     )
 
-    result.assert_outcomes(errors=4)
+    result.assert_outcomes(errors=5)
     result.stdout.fnmatch_lines(
         [
             "*takes its arguments by name, as nodes=100.*",
-            "*knows no machines; it takes driver, faults, impatient, nodes, seed, settings.*",
+            "*knows no machines; it takes driver, enrolled, faults, impatient, nodes, seed, *timeout_s.*",
             "*names n9, and the nodes are n1 to n3.*",
-            "*silnet*",
+            "*'silnet=true'*Did you mean silent?*",
+            "*node_queue_limt: there is no such setting. Did you mean node_queue_limit?*",
         ]
     )
 
@@ -134,7 +178,7 @@ def test_what_it_costs_a_run_without_castiron_is_an_import(pytester: pytest.Pyte
 
         def test_it():
             assert not {name for name in sys.modules if name.startswith("castiron.")} - {
-                "castiron.testing", "castiron.testing.plugin"
+                f"castiron.testing{name}" for name in ("", ".plugin", ".plugin.story", ".plugin.wanted")
             }
         """,
     )

@@ -85,7 +85,7 @@ class WritersContract(StoreContract):
 
     def test_a_map_that_is_nested_too_deeply_is_refused_alone(self, writer: Writer) -> None:
         deep: dict[str, object] = {}
-        for _ in range(100_000):
+        for _ in range(20_000):
             deep = {"in": deep}
         bad = creation(plain_node(1, extra=deep))
 

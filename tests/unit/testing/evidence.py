@@ -34,7 +34,7 @@ SETTINGS = Settings(sync_power_state_interval_s=600.0)
 
 
 def event(kind: EventType, at: float, request: str | None = None, **payload: object) -> EventView:
-    return EventView(seq=0, type=kind, at=at, node="n001", node_uuid=NODE, request=request, payload=payload)
+    return EventView(seq=0, type=kind, at=at, node="n1", node_uuid=NODE, request=request, payload=payload)
 
 
 def by_hand(at: float, *, maintenance: bool, **changed: object) -> EventView:
@@ -62,7 +62,7 @@ def request(number: int, **changes: object) -> RequestRecord:
     at = Instant(BEGAN + 100.0 * number)
     usual = plain_request(
         number,
-        node_name=NodeName("n001"),
+        node_name=NodeName("n1"),
         requester=f"user-{number}",
         state=RequestState.SUCCEEDED,
         accepted_at=at,
@@ -100,7 +100,7 @@ def stepped(kind: EventType, after_s: float, **told: object) -> EventView:
 
 
 def question(number: int, **changes: object) -> Question:
-    asked = Question(f"user-{number}", NodePowerSet(node="n001", target=PowerTarget.ON), BEGAN, told_count=1)
+    asked = Question(f"user-{number}", NodePowerSet(node="n1", target=PowerTarget.ON), BEGAN, told_count=1)
     for name, value in changes.items():
         setattr(asked, name, value)
     return asked
@@ -139,7 +139,7 @@ def good() -> Evidence:
         published=list(events),
         requests={one.id: one for one in (on, move(5), cancelled)},
         step_timeouts_s={("management", "check_bmc"): 60.0},
-        blind_starts={("n001", "look"): 1},
+        blind_starts={("n1", "look"): 1},
         nodes=[node(machine, node_seq=NodeSeq(len(events)))],
         questions=[question(1, accepted_id=on.id), question(2, error=busy)],
         machines=[machine],
@@ -152,7 +152,7 @@ def good() -> Evidence:
 
 def node(machine: Machine, **changes: object) -> NodeRecord:
     usual = plain_node(
-        name=NodeName("n001"),
+        name=NodeName("n1"),
         bmc_address=machine.bmc_address,
         power_state=PowerState.OFF,
         provision_state=ProvisionState.MANAGEABLE,

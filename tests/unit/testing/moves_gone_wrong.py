@@ -59,7 +59,7 @@ def a_step_too_long(evidence: Evidence) -> None:
 
 
 def begun_untold(evidence: Evidence) -> None:
-    evidence.blind_starts = {("n001", "look"): 2}
+    evidence.blind_starts = {("n1", "look"): 2}
 
 
 def begun_again_after_its_conductor_ended(evidence: Evidence) -> None:

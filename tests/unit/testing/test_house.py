@@ -87,7 +87,7 @@ def test_a_house_that_has_ended_leaves_no_actor_and_the_next_one_finds_what_is_o
     assert [event.type for event in street.published] == ["node.create.end"], "a dead conductor looked at a machine"
 
     following = House(street.ground, street.store)
-    assert following.owner("n001") is not None
+    assert following.owner("n1") is not None
     assert following.failure is None
     following.end()
     street.store.close()

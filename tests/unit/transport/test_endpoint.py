@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from castiron.transport.endpoint import MAX_PATH_BYTES, Endpoint, default_endpoint, parse_endpoint, probe, why_silent
+from castiron.transport.clients.awaitable.conversation import AwaitableConversation
+from castiron.transport.clients.blocking.conversation import BlockingConversation
+from castiron.transport.endpoint import (
+    MAX_PATH_BYTES,
+    Endpoint,
+    default_endpoint,
+    parse_endpoint,
+    probe,
+    unanswered,
+    why_silent,
+)
 from castiron.transport.errors import EndpointRefused
 
 
@@ -101,3 +111,35 @@ def test_it_is_seen_whether_somebody_listens_on_tcp() -> None:
         assert probe(endpoint) is not None
         stream.listen()
         assert probe(endpoint) is None
+
+
+def test_on_a_loop_a_silent_endpoint_is_looked_at_on_this_machine_only_and_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    waits: list[float | None] = []
+    settimeout = socket.socket.settimeout
+
+    def watched(self: socket.socket, timeout_s: float | None) -> None:
+        waits.append(timeout_s)
+        settimeout(self, timeout_s)
+
+    monkeypatch.setattr(socket.socket, "settimeout", watched)
+    for elsewhere in ("tcp://conductor.example:4711", "tcp://192.0.2.1:4711"):
+        assert "was not looked at" in why_silent(parse_endpoint(elsewhere), may_block=False)
+    assert waits == []
+
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        here = [f"ipc://{tmp_path}/nobody.ipc", f"tcp://127.0.0.1:{held.getsockname()[1]}"]
+        told = [why_silent(parse_endpoint(one), may_block=False) for one in here]
+
+    assert all(one.startswith("Nothing listens there") for one in told), told
+    assert waits == [0, 0]
+
+
+def test_what_an_awaitable_client_says_of_a_silent_conductor_is_told_without_waiting(tmp_path: Path) -> None:
+    assert not AwaitableConversation.may_block
+    assert BlockingConversation.may_block
+    told = unanswered(parse_endpoint(f"ipc://{tmp_path}/nobody.ipc"), "Nothing was sent", None, may_block=False)
+
+    assert told.message.startswith(f"Nothing was sent (endpoint ipc://{tmp_path}/nobody.ipc). Nothing listens there")

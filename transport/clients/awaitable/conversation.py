@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, null
 
 from castiron.transport.clients.awaitable.waits import Waits
 from castiron.transport.clients.conversation import Conversation
-from castiron.transport.endpoint import Endpoint, unanswered
+from castiron.transport.endpoint import Endpoint
 from castiron.transport.errors import ReplyTimeout
 from castiron.transport.keys.protection import ClientKeys
 from castiron.transport.replies import Welcome
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 class AwaitableConversation(Conversation):
     """Questions and answers with one conductor. Tasks of one loop ask at the same time, as many as it allows a peer."""
+
+    may_block = False
 
     def __init__(
         self, endpoint: Endpoint, *, name: str, now: Callable[[], float], keys: ClientKeys | None = None
@@ -79,7 +81,7 @@ class AwaitableConversation(Conversation):
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise unanswered(self.endpoint, "Nothing was sent: no conductor answers", Applied.NO) from None
+            raise self._talk.unanswered("Nothing was sent: no conductor answers", Applied.NO) from None
 
     async def _send(self, verb: Verb, deadline: float) -> Question:
         while not self._talk.room:

@@ -115,24 +115,11 @@ class Client(Blocking[Face]):
     ) -> EventStream:
         """Yield events in the order of their numbers, each once, through restarts of the conductor.
 
-        A stream that follows is subscribed when this returns. For all changes after a look at the nodes:
+        A stream that follows is subscribed when this returns, and what AsyncClient.events raises once it is opened is
+        raised here. Arguments and errors are those of AsyncClient.events. For all changes after a look at the nodes:
 
             nodes, seq = client.nodes.snapshot()
             for event in client.events(since=seq): ...
-
-        Args:
-            since: number of the event to begin after; None: with the next one, or with the oldest if not `follow`.
-            nodes: of these only, by name or uuid; a node keeps its place when it is renamed. None: all.
-            types: of these only; `*` stands for any characters, as in "node.power_set.*". None: all.
-            follow: wait for more when all have been yielded; otherwise end there.
-            timeout_s: end after so long; None: never.
-            told: called with a sentence when the conductor is away, and when it is back.
-
-        Raises:
-            NodeNotFound: some node is unknown.
-            ArgumentInvalid: there are no events of such a type; raised when the first ones are read from the store.
-            ConductorLost: nobody answers; a stream that follows and has begun waits instead.
-            EventsLost: by its iteration: some are not kept any more. It names them; iteration may go on behind them.
         """
         stream = self.held.events(since, nodes=nodes, types=types, follow=follow, timeout_s=timeout_s, told=told)
         run(stream.open())
@@ -147,14 +134,7 @@ class Client(Blocking[Face]):
     ) -> Watch:
         """Return an always-current view of nodes: all as they are when this returns, then each change as it is seen.
 
-        Args:
-            nodes: of these, by name or uuid; None: of all, and of those that are made later.
-            timeout_s: end after so long; None: never.
-            told: called with a sentence when the conductor is away, and when it is back.
-
-        Raises:
-            NodeNotFound: some node is unknown.
-            ConductorLost: nobody answers.
+        Arguments and errors are those of AsyncClient.watch.
         """
         watch = self.held.watch(nodes, timeout_s=timeout_s, told=told)
         run(watch.open())
@@ -165,17 +145,7 @@ class Client(Blocking[Face]):
     ) -> Iterator[tuple[Verb, Struct | CastironError]]:
         """Send many verbs, and yield each with its result or error as the answers come, in any order.
 
-        Errors are yielded, not raised, so that one node's does not hide the others' answers. Each verb has the
-        client's `timeout_s` from the moment when it is sent. An abandoned iteration leaves no trace. Requests are sent
-        again as long as their outcome is not known, or there is no room for them; see `delivery`.
-
-        Args:
-            verbs: any number; read as places become free.
-            window: how many are in flight at a time; kept below the conductor's limit for one peer.
-
-        Raises:
-            ConductorLost: the conductor could not be reached for the next verb, which was not sent; whatever was sent
-                before has been yielded.
+        Arguments and errors are those of AsyncClient.send_many.
         """
         return each(self.held.send_many(verbs, window=window))
 

@@ -16,6 +16,8 @@ from castiron.transport.session import Question
 class BlockingConversation(Conversation):
     """Questions and answers with one conductor. Any thread may ask; they take turns."""
 
+    may_block = True
+
     def __init__(
         self, endpoint: Endpoint, *, name: str, now: Callable[[], float], keys: ClientKeys | None = None
     ) -> None:
