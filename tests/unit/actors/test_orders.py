@@ -14,7 +14,7 @@ from castiron.actors.drivers.base import Done, NotDone, Target
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.nodes.order import Order
 from castiron.transport.errors import BMCFault
-from castiron.transport.vocabulary import Instant, NodeUUID, PowerState, PowerTarget
+from castiron.transport.vocabulary import Instant, NodeUUID, PowerState, PowerTarget, Seconds
 from tests.support.conductor_sim import Simulation
 
 TICKET = Ticket(5)
@@ -54,7 +54,7 @@ class Room:
         self.clock.call_at(self.at, self.order)
 
     def live(self) -> None:
-        self.simulation.live(10.0)
+        self.simulation.live(Seconds(10.0))
         self.simulation.dispatcher.run_until_idle()
 
 
@@ -99,7 +99,7 @@ def test_a_driver_that_fails_at_it_ends_the_check_and_not_the_clock() -> None:
     assert isinstance(heard.outcome.error, BMCFault)
 
 
-EVERY_S = 10.0
+EVERY_S = Seconds(10.0)
 
 
 def checked(latency_s: float = 0.0) -> Simulation:
@@ -107,10 +107,10 @@ def checked(latency_s: float = 0.0) -> Simulation:
     simulation = Simulation(1)
     simulation.driver.takes_orders = True
     simulation.create("n1")
-    simulation.live(1.0)
+    simulation.live(Seconds(1.0))
     info = {"fake_latency_s": str(latency_s)}
     simulation.set("n1", power_check_interval_s=EVERY_S, driver_info=info)
-    simulation.live(5 * EVERY_S)
+    simulation.live(Seconds(5 * EVERY_S))
     return simulation
 
 
@@ -122,7 +122,7 @@ def test_a_check_of_a_node_that_is_left_alone_is_one_turn() -> None:
     simulation = checked()
     turns, before = simulation.dispatcher.counters()["turns"], results(simulation)
 
-    simulation.live(10 * EVERY_S)
+    simulation.live(Seconds(10 * EVERY_S))
 
     counted = results(simulation) - before
     assert set(counted) == {"agreed"}
@@ -134,10 +134,10 @@ def test_a_request_overtakes_a_check_that_was_ordered_and_is_under_way() -> None
     simulation = checked(latency_s=0.5)
     before, submitted = results(simulation), simulation.driver.counters()["submitted"]
     while simulation.driver.counters()["submitted"] == submitted:
-        simulation.live(0.1)
+        simulation.live(Seconds(0.1))
 
     heard = simulation.power("n1", PowerTarget.ON, waits=True)
-    simulation.live(EVERY_S / 2)
+    simulation.live(Seconds(EVERY_S / 2))
 
     assert heard.told == ["accepted", "final"]
     counted = results(simulation) - before
@@ -152,12 +152,12 @@ def test_whoever_waits_for_a_look_waits_for_the_one_that_is_under_way() -> None:
     simulation = checked(latency_s=0.5)
     submitted = simulation.driver.counters()["submitted"]
     while simulation.driver.counters()["submitted"] == submitted:
-        simulation.live(0.1)
+        simulation.live(Seconds(0.1))
 
     heard = simulation.power("n1", PowerTarget.OFF, waits=True, fresh=True)
-    simulation.live(0.1)
+    simulation.live(Seconds(0.1))
     assert (heard.told, simulation.driver.counters()["submitted"]) == ([], submitted + 1)
-    simulation.live(EVERY_S / 2)
+    simulation.live(Seconds(EVERY_S / 2))
 
     assert heard.told[-1] == "final"
 
@@ -167,7 +167,7 @@ def test_a_message_before_it_is_due_leaves_the_check_to_the_actor() -> None:
     before, turns = results(simulation), simulation.dispatcher.counters()["turns"]
 
     simulation.set("n1", extra={"rack": 3})
-    simulation.live(1.05 * EVERY_S)
+    simulation.live(Seconds(1.05 * EVERY_S))
 
     assert (results(simulation) - before)["agreed"] >= 1
     assert simulation.dispatcher.counters()["turns"] - turns > 3
