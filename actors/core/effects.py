@@ -6,6 +6,8 @@ Change are held back until it is on disk; so are the effects of later decisions,
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from castiron.actors.core.messages import ReplyTo
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import NodeState, Ticket
@@ -94,8 +96,7 @@ class ReleasePermit:
     request_id: RequestID
 
 
-@dataclass(frozen=True, slots=True)
-class CallDriver:
+class CallDriver(Struct, frozen=True):
     """Ask the driver; the outcome comes back as Heard with this ticket."""
 
     ticket: Ticket
@@ -156,24 +157,24 @@ class RetakeEngine:
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Struct, gc=False, frozen=True):
     """Say TimerDue with this ticket at this time, or earlier by a part of `early_s` that the shell draws."""
 
     ticket: Ticket
     at: Instant
     early_s: float = 0.0
+    look_every_s: float = 0.0
+    """Not 0.0: if the node is told nothing until then, ask the driver for the power state instead, as a check that is
+    repeated so long after; say Began with this ticket before the next message, and Heard with it and what began."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(Struct, gc=False, frozen=True):
     """Do not, if it has not been said yet."""
 
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """Count a power check that has ended."""
 
     result: CheckResult
@@ -229,8 +230,7 @@ Effect = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The state afterwards, what must be on disk, and what follows once it is."""
 
     state: NodeState
