@@ -7,7 +7,7 @@
     listen = "tcp://127.0.0.1:5570"   CASTIRON_ENDPOINT                           --listen
     server_key_file = "/etc/c.secret" CASTIRON_SERVER_KEY_FILE                    --server-key-file
     allow_file = "/etc/c.allow.json"  CASTIRON_ALLOW_FILE                         --allow-file
-    log_level = "info"                CASTIRON_LOG_LEVEL                          --log-level
+    log_level = "info"                CASTIRON_LOG                                --log-level
     log_format = "text"               CASTIRON_LOG_FORMAT                         --log-format
     [settings]
     command_timeout_s = 10            CASTIRON_COMMAND_TIMEOUT_S                  --set command_timeout_s=10
@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
+from castiron.cli.nodes.pacing import CONFIRM_VARIABLE
+from castiron.cli.options import LOG_VARIABLE
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
 from castiron.transport.endpoint import CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE
@@ -34,12 +36,15 @@ PLACES: Final[Mapping[str, str]] = {
     "listen": "CASTIRON_ENDPOINT",
     "server_key_file": "CASTIRON_SERVER_KEY_FILE",
     "allow_file": "CASTIRON_ALLOW_FILE",
-    "log_level": "CASTIRON_LOG_LEVEL",
+    "log_level": LOG_VARIABLE,
     "log_format": "CASTIRON_LOG_FORMAT",
 }
 """Name in the [conductor] table → environment variable."""
 
-OF_CLIENTS: Final = frozenset({CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE})
+TABLES: Final = ("conductor", "settings")
+"""Of the file."""
+
+OF_CLIENTS: Final = frozenset({CLIENT_KEY_VARIABLE, SERVER_KEY_VARIABLE, CONFIRM_VARIABLE})
 """Variables that mean something to clients only; whoever runs both has them set."""
 
 DEFAULT: Final = "default"
@@ -77,8 +82,8 @@ class Configuration:
             Stop: it cannot be read, is not TOML, or holds a table or a name that does not exist.
         """
         tables = _parsed(path)
-        for table in tables:
-            _check_name(f"{path}: the table", table, ("conductor", "settings"))
+        for table, content in tables.items():
+            _check_table(path, table, content)
         for name, value in _table(path, tables, "conductor").items():
             _check_name(f"{path}: [conductor]", name, PLACES)
             if not isinstance(value, str):
@@ -186,6 +191,15 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise Stop(f"Cannot read {path}: {failure.strerror}.", Exit.NOT_FOUND) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise Stop(f"{path} is not TOML: {failure}.", Exit.CONFIGURATION) from None
+
+
+def _check_table(path: Path, name: str, content: object) -> None:
+    """Refuse what is no table of ours; a line that no table's name stands above is told where it may belong."""
+    if name in TABLES or isinstance(content, dict):
+        _check_name(f"{path}: the table", name, TABLES)
+    else:
+        home = "[conductor]" if name in PLACES else "[settings]"
+        _refuse(f"{path}: {name} stands in no table. Write {home} on a line of its own above it.")
 
 
 def _table(path: Path, tables: Mapping[str, Any], name: str) -> dict[str, Any]:

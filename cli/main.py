@@ -50,11 +50,6 @@ _COMMANDS: Final = {
 }
 """Sub-command → the module that holds it under its own name."""
 
-_UNFINISHED: Final = (
-    "Interrupted. What was sent may have been accepted, and goes on: look with `castiron request list`."
-)
-
-
 _UNWRITABLE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 """What the system says when output does not arrive."""
 
@@ -106,7 +101,7 @@ def _tell(failure: Exception, *, as_json: bool) -> int:
             failure.show()
             code = int(Exit.USAGE)
         case click.Abort():
-            tell_stop(Stop(_UNFINISHED, Exit.INTERRUPTED), as_json=as_json)
+            tell_stop(Stop("Interrupted.", Exit.INTERRUPTED), as_json=as_json)
             code = Exit.INTERRUPTED
         case click.ClickException():
             tell_stop(failure, as_json=as_json)

@@ -25,10 +25,11 @@ _HEAD: Final = """\
 
 Made from the commands by `python -m castiron.cli.manual`; `castiron COMMAND --help` shows the same.
 
-A RANGE is a node's name or uuid, or a host range: `n[1-20]`, `n[01-20,33]`, `n1,n2`. Into a pipe, tables are plain
-columns without colour; for programs there is `--format json`. A command for many nodes prints a line for each kind of
-outcome; with `--format json` a list of `{"node", "result", "error"}`. An error is one line on standard error that says
-what happened and what to do; with `--format json` it is `{"error": {"code", "message", ...}}` with PROTOCOL.md's codes.
+A RANGE is a node's name or uuid, or a host range: `n[1-20]`, `n[01-20,33]`, `n1,n2`, `n[1-20],-n3`. Into a
+pipe, tables are plain columns without colour; for programs there is `--format json`. A command for many nodes prints a
+line for each kind of outcome; with `--format json` a list of `{"node", "result", "error"}`. An error is
+one line on standard error that says what happened and what to do; with `--format json` it is
+`{"error": {"code", "message", ...}}` with PROTOCOL.md's codes.
 
 The common options are listed once, below `castiron`; every command takes them, before or after its name.
 """

@@ -5,6 +5,7 @@ verbs that it sends, whose docstring is its help where it has none of its own.
 """
 
 import difflib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
+from castiron.cli.output.exits import Exit
 from castiron.cli.shell.kinds import teach
 
 if TYPE_CHECKING:
     from castiron.transport.verbs import Verb
 
+UNFINISHED: Final = "What was sent may have been accepted, and goes on: look with `castiron request list`."
+
 Shape = Literal["table", "json"]
+
+LOG_VARIABLE: Final = "CASTIRON_LOG"
+"""How much is told where -v is not given: debug, info, warning or error."""
 
 _META: Final = "castiron."
 """Prefix in click's ctx.meta, which a command shares with the groups above it."""
@@ -122,7 +129,7 @@ _OPTIONS: Final = (
         count=True,
         expose_value=False,
         callback=_keep,
-        help="Say more on standard error; twice: still more.",
+        help="Say more on standard error; twice: still more. [default: CASTIRON_LOG]",
     ),
 )
 
@@ -144,6 +151,16 @@ class Command(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the command's own parameters, then the shared options, then --help."""
         return _with_shared(super().get_params(ctx))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; if it is interrupted, and has nothing more to say, tell what may go on without it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from castiron.cli.output.faults import Stop  # noqa: PLC0415 - it needs this module
+
+            told = f"Interrupted. {UNFINISHED}" if any(map(_changes, self.verbs)) else "Interrupted."
+            raise Stop(told, Exit.INTERRUPTED) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then the shared ones."""
@@ -203,6 +220,12 @@ def _with_shared(params: list[click.Parameter]) -> list[click.Parameter]:
     return [*own, *_OPTIONS, *(param for param in params if _is_help(param))]
 
 
+def _changes(verb: "type[Verb]") -> bool:
+    from castiron.transport.vocabulary import Role  # noqa: PLC0415 - only where a command is interrupted
+
+    return verb.role is not Role.READER
+
+
 def is_shared(param: click.Parameter) -> bool:
     """Return whether an option is one that every command takes, or --help."""
     return param in _OPTIONS or _is_help(param)
@@ -227,3 +250,8 @@ def is_terminal(name: Literal["stdin", "stdout", "stderr"]) -> bool:
     """Return whether a standard stream is a terminal."""
     stream = getattr(sys, name)
     return stream is not None and not stream.closed and bool(stream.isatty())
+
+
+def can_draw(name: Literal["stdout", "stderr"]) -> bool:
+    """Return whether a standard stream is a terminal whose lines can be drawn anew; rich draws nothing on others."""
+    return is_terminal(name) and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}

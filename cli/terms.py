@@ -64,7 +64,6 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--request-key",
-        "key",
         metavar="KEY",
         help="The same command with the same key is the same requests: it can be repeated safely. Each node's request "
         "has a key of its own, made of this one.",
@@ -77,6 +76,7 @@ def terms_options(function: _Function) -> _Function:
 
     @wraps(function)
     def with_terms(*args: Any, **options: Any) -> Any:
+        options["key"] = options.pop("request_key")  # `--key` is another one, which every command has
         given = {name: options.pop(name) for name in Terms.__annotations__}
         terms = cast("Terms", {name: value for name, value in given.items() if value not in {None, False}})
         return function(*args, terms=terms, **options)

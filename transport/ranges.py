@@ -1,8 +1,9 @@
 """Host ranges: `n[01-20,33]` to names and back. The only home of ClusterShell.
 
 The syntax is ClusterShell's NodeSet: lists `a,b`, ranges `n[1-20]` with padding and steps `n[00-20/2]`, differences
-`n[1-9]!n3`, intersections `n[1-9]&n[5-20]`, symmetric differences `^`. Group names (`@rack1`) are not resolved unless
-the caller brings who resolves them (groups.py): ClusterShell's configuration may have files read and commands run.
+`n[1-9]!n3`, intersections `n[1-9]&n[5-20]`, symmetric differences `^`; and Confluent's way to write a difference,
+`n[1-9],-n3`. Group names (`@rack1`) are not resolved unless the caller brings who resolves them (groups.py):
+ClusterShell's configuration may have files read and commands run.
 """
 
 import re
@@ -27,6 +28,8 @@ _NAME: Final = re.compile(NAME_PATTERN)
 _PATTERN: Final = re.compile(r"(?:\[[^\]]*\]|[^,!&^\[])+")
 """One name with its brackets, between two operators."""
 _BRACKETS: Final = re.compile(r"\[([^\]]*)\]")
+_WITHOUT: Final = re.compile(r"(\[[^\]]*\]?)|,\s*-(?!-)")
+"""A bracket, which stays as it is, or what says that the next name is taken away."""
 _SPAN: Final = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?(?:/\s*(\d+)\s*)?\Z")
 _DIGITS: Final = re.compile(r"\d+")
 
@@ -48,7 +51,7 @@ def expand(text: str, *, limit: int = MAX_NAMES, resolver: object = RESOLVER_NOG
     if count > limit:
         raise _refused(text, f"it spells out {count} names, and {limit} are the most")
     try:
-        folded = _NodeSet(text, resolver=resolver)
+        folded = _NodeSet(_WITHOUT.sub(lambda found: found[1] or "!", text), resolver=resolver)
         names = [str(name) for name in folded]
     except (NodeSetException, ValueError) as failure:  # "0[-1]" escapes the parser as the latter
         raise _refused(text, str(failure)) from None
@@ -120,5 +123,5 @@ def _span(text: str) -> int:
 
 def _refused(text: str, reason: str) -> ArgumentInvalid:
     shown = text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line of a terminal
-    message = f"{shown!r} is not a host range: {reason}. Write it as n[1-20], n[01-20,33] or n1,n2."
+    message = f"{shown!r} is not a host range: {reason}. Write it as n[1-20], n[01-20,33], n1,n2 or n[1-20],-n3."
     return ArgumentInvalid(message, details={"path": "$.nodes"})

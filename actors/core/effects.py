@@ -6,12 +6,15 @@ Change are held back until it is on disk; so are the effects of later decisions,
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from castiron.actors.core.messages import ReplyTo
 from castiron.actors.core.provision.run import Run
 from castiron.actors.core.state import NodeState, Ticket
 from castiron.actors.drivers.base import Operation
 from castiron.actors.drivers.work import RunStep
-from castiron.store.records import Change, RequestRecord
+from castiron.store.records import Change, NodeUpdate, RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import Forecast
 from castiron.transport.vocabulary import CheckResult, Instant, NodeName, RequestID
@@ -93,8 +96,7 @@ class ReleasePermit:
     request_id: RequestID
 
 
-@dataclass(frozen=True, slots=True)
-class CallDriver:
+class CallDriver(Struct, frozen=True):
     """Ask the driver; the outcome comes back as Heard with this ticket."""
 
     ticket: Ticket
@@ -155,24 +157,24 @@ class RetakeEngine:
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Struct, gc=False, frozen=True):
     """Say TimerDue with this ticket at this time, or earlier by a part of `early_s` that the shell draws."""
 
     ticket: Ticket
     at: Instant
     early_s: float = 0.0
+    look_every_s: float = 0.0
+    """Not 0.0: if the node is told nothing until then, ask the driver for the power state instead, as a check that is
+    repeated so long after; say Began with this ticket before the next message, and Heard with it and what began."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(Struct, gc=False, frozen=True):
     """Do not, if it has not been said yet."""
 
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """Count a power check that has ended."""
 
     result: CheckResult
@@ -228,10 +230,40 @@ Effect = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The state afterwards, what must be on disk, and what follows once it is."""
 
     state: NodeState
     effects: tuple[Effect, ...] = ()
     change: Change | None = None
+
+    @property
+    def wanted(self) -> AcquirePermit | None:
+        """The permit that it asks for, if it gives none back."""
+        if any(isinstance(effect, ReleasePermit) for effect in self.effects):
+            return None
+        return next((effect for effect in self.effects if isinstance(effect, AcquirePermit)), None)
+
+    def with_permit(self, granted: "Decision") -> "Decision":
+        """Return this decision and the one that its permit led to at once as a single one, with a single change.
+
+        Args:
+            granted: what was decided on top of this one about `PermitGranted`; both have a change of the same node.
+        """
+        first, then, record = self.change, granted.change, granted.state.record
+        if first is None or then is None or not isinstance(first.node, NodeUpdate):
+            raise ValueError("only two changes of a node can be made one")
+        record = replace(record, revision=self.state.record.revision)
+        known = {request.id for request in first.requests}
+        requests = {request.id: request for request in (*first.requests, *then.requests)}
+        change = Change(
+            node=NodeUpdate(record=record, before=first.node.before),
+            requests=tuple(requests.values()),
+            before={**{new: then.before[new] for new in then.before if new not in known}, **first.before},
+            events=first.events + then.events,
+            keys=first.keys + then.keys,
+            outbox=first.outbox + then.outbox,
+            allocations=first.allocations + then.allocations,
+        )
+        kept = tuple(effect for effect in self.effects if not isinstance(effect, AcquirePermit))
+        return Decision(replace(granted.state, record=record), kept + granted.effects, change)

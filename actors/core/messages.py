@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from castiron.actors.core.provision.run import Move
 from castiron.actors.core.provision.steps import Plan
 from castiron.actors.core.sensors.rules import AlarmRule
@@ -235,8 +237,20 @@ class PermitGranted:
     request_id: RequestID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Began(Struct, gc=False, frozen=True, kw_only=True):
+    """The machine is being looked at, as was ordered with a timer; what is seen comes as Heard with the same ticket."""
+
+    is_control: ClassVar[bool] = True
+
+    ticket: Ticket
+    """The timer's."""
+    at: Instant
+    """When it was to begin."""
+    began_at: Instant
+    """When it did."""
+
+
+class Heard(Struct, frozen=True, kw_only=True):
     """A driver call has ended."""
 
     is_control: ClassVar[bool] = True
@@ -245,6 +259,8 @@ class Heard:
     outcome: Outcome
     spare_id: RequestID | None = None
     """An id for the request that may follow from it; drawn by the shell."""
+    began: Began | None = None
+    """What ordered the call, where the shell was told to before; it may not have been told of yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,11 +296,11 @@ class Reported:
     progress: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerDue:
+class TimerDue(Struct, gc=False, frozen=True, kw_only=True):
     """A timer's time has come."""
 
     is_control: ClassVar[bool] = True
+    goes_ahead: ClassVar[bool] = True
 
     ticket: Ticket
     at: Instant = Instant(0.0)
@@ -305,5 +321,7 @@ class Sensed:
 Wish = Submit | Withdraw | Amend | Remove | SetMaintenance | SetLock | Direct | StepAnswer | Claim | Release
 """What somebody wants of the node."""
 
-Message = Wish | Preview | Recover | PermitGranted | Heard | Moved | EngineGranted | Reported | TimerDue | Sensed
+Message = (
+    Wish | Preview | Recover | PermitGranted | Began | Heard | Moved | EngineGranted | Reported | TimerDue | Sensed
+)
 """Everything that `node.decide` takes."""

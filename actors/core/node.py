@@ -10,6 +10,8 @@ before its latest recovery, is ignored by its ticket. One function a message; wh
 
 from typing import Any, assert_never
 
+from msgspec import structs
+
 from castiron.actors.core import maintenance
 from castiron.actors.core.allocations import holding
 from castiron.actors.core.aside import taken_back
@@ -20,6 +22,7 @@ from castiron.actors.core.machines import check as checks
 from castiron.actors.core.machines.password import is_told_anew
 from castiron.actors.core.messages import (
     Amend,
+    Began,
     Claim,
     Direct,
     EngineGranted,
@@ -69,7 +72,7 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
             running.permit_granted(draft, message, settings)
         case Heard():
             _heard(draft, message, settings)
-        case TimerDue():
+        case TimerDue() | Began():
             _timer_due(draft, message, settings)
         case Moved() | EngineGranted():
             orders.moved(draft, message, settings)
@@ -89,7 +92,7 @@ def decide(state: NodeState, message: Message, now: Instant, settings: Settings)
 
 def suspend(state: NodeState) -> NodeState:
     """Return the node with what is under way put back into the hands of whoever recovers it, and no permit held."""
-    check = replace(state.check, is_begun=False, timer=None, call=None)
+    check = structs.replace(state.check, is_begun=False, timer=None, call=None)
     return replace(state, active=None, interrupted=state.running, permit=None, expiry=None, check=check)
 
 
@@ -136,7 +139,9 @@ def _wish(draft: Draft, message: Wish, settings: Settings) -> None:
 
 def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
     active = draft.state.active
-    if checks.is_heard(draft.state, message):
+    if message.began is not None:
+        checks.began(draft, message.began)
+    if checks.is_heard(draft.check, message):
         submission.unpark(draft, settings, checks.heard(draft, message, settings))
     elif active is not None and running.is_heard(active, message):
         if isinstance(message.outcome, Done) and active.is_bmcs(message.ticket):
@@ -144,9 +149,11 @@ def _heard(draft: Draft, message: Heard, settings: Settings) -> None:
         running.heard(draft, active, message, settings)
 
 
-def _timer_due(draft: Draft, message: TimerDue, settings: Settings) -> None:
+def _timer_due(draft: Draft, message: TimerDue | Began, settings: Settings) -> None:
     active = draft.state.active
-    if checks.is_due(draft.state, message):
+    if isinstance(message, Began):
+        checks.began(draft, message)
+    elif checks.is_due(draft.state, message):
         checks.start(draft, message, settings)
     elif deadlines.is_due(draft.state, message):
         deadlines.due(draft)
@@ -267,7 +274,9 @@ def _set_maintenance(draft: Draft, message: SetMaintenance) -> None:
     changes = maintenance.changes(before, message)
     if changes:
         draft.record(**changes)
-        draft.check = replace(draft.check, failures=0, forced=0)  # whoever says so has looked: it is counted anew
+        draft.check = structs.replace(
+            draft.check, failures=0, forced=0
+        )  # whoever says so has looked: it is counted anew
         told = maintenance.told(before, draft.state.record, message.requester)
         draft.tell(EventType.MAINTENANCE_SET_END, told)
     return draft.order(AnswerNode(message.reply_to))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
+from msgspec import Struct
+
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.exchange import ExchangeAction
 from castiron.actors.core.machines.job import JobAction
@@ -98,9 +100,11 @@ def drives_power(active: Active) -> bool:
     return isinstance(active.action, PowerAction) or any(isinstance(lane.action, PowerAction) for lane in active.lanes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """Where the node's power check stands. Not on disk: a new owner begins anew."""
+class Check(Struct, gc=False, frozen=True, kw_only=True):
+    """Where the node's power check stands. Not on disk: a new owner begins anew.
+
+    A struct, because each check makes three of it; nothing in it can lead back to it, so the collector need not look.
+    """
 
     is_begun: bool = False
     """The node is looked after: it is checked wherever it is to be."""
@@ -191,7 +195,19 @@ class NodeState:
             return self.active.request
         if self.interrupted is not None:
             return self.interrupted
+        if not self.queue:
+            return None  # as nearly always
         return next((request for request in self.queue if not self.is_held(request)), None)
+
+    def awaits(self, ticket: Ticket) -> bool:
+        """Return whether anybody wants to know of a BMC's answer: a check that gave way says nothing about its BMC."""
+        check, active = self.check, self.active
+        return ticket in (check.call, check.timer) or (active is not None and active.is_bmcs(ticket))
+
+    @property
+    def is_in_hand(self) -> bool:
+        """Whether a request looks at the machine by itself until its end; a list of steps does so now and then."""
+        return self.first is not None and (self.active is None or not isinstance(self.active.action, Run))
 
     @property
     def is_busy(self) -> bool:

@@ -218,9 +218,12 @@ def _summary(request: RequestRecord, *, step: str | None = None, position: int |
 
 def _verbs(state: NodeState, now: Instant) -> tuple[list[str], dict[str, str]]:
     """Judge every verb that changes a node or reaches its BMC, as whoever answers for the node would now."""
+    found = obstacles.obstacles(state)
+    if found is obstacles.NOTHING:
+        return list(found), {}
     accepts: list[str] = []
     refuses: dict[str, str] = {}
-    for tag, obstacle in obstacles.obstacles(state).items():
+    for tag, obstacle in found.items():
         if obstacle is None:
             accepts.append(tag)
         else:

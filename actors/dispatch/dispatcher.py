@@ -72,8 +72,13 @@ class Lasted:
 class Dispatcher(Protocol):
     """Gives turns. Any thread may call any method."""
 
-    def schedule(self, runnable: Runnable) -> None:
-        """Owe `runnable` one turn. The caller sees to it that at most one is owed or going on at any time."""
+    def schedule(self, runnable: Runnable, *, ahead: bool = False) -> None:
+        """Owe `runnable` one turn. The caller sees to it that at most one is owed or going on at any time.
+
+        Args:
+            runnable: the actor.
+            ahead: it has something to do that is due now, and goes before those that have been told something.
+        """
         ...
 
     def will_answer(self, future: Future[Any]) -> None:

@@ -14,6 +14,10 @@ STANDBY_S: Final = 0.02
 """How often whoever stands by looks. A turn that hangs holds up the line for at most twice as long: once until it is
 seen for the first time, once until it is seen again. Two hundred turns of the usual length take as long."""
 
+MOST_AHEAD: Final = 8
+"""Of what goes ahead, so many are taken before one of the rest: what is due is in time while a thousand answers wait,
+and where more is due than there is time for, the rest still has a ninth of the turns."""
+
 T = TypeVar("T")
 
 
@@ -33,10 +37,12 @@ class Taker:
 
 
 class Line(Generic[T]):
-    """First come, first taken. Any thread, also a signal handler's, may put."""
+    """First come, first taken, but for what goes ahead. Any thread, also a signal handler's, may put."""
 
     def __init__(self) -> None:
         self._items: deque[T] = deque()
+        self._ahead: deque[T] = deque()
+        self._passed_count = 0  # by those ahead, since one of the others was taken
         self._lock = threading.RLock()  # a signal handler may put what its thread is putting
         self._awake: set[Taker] = set()  # those that are counted on to come back for more
         self._asleep: list[Taker] = []
@@ -44,15 +50,15 @@ class Line(Generic[T]):
         self._taken_count = 0
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._items) + len(self._ahead)
 
     def items(self) -> list[T]:
         """Return what waits, first come first. O(that). Any thread: a copy is one step of the interpreter."""
-        return list(self._items)
+        return list(self._ahead) + list(self._items)
 
-    def put(self, item: T) -> None:
-        """Add to the end, and wake a taker if none is counted on. Never blocks."""
-        self._items.append(item)
+    def put(self, item: T, *, ahead: bool = False) -> None:
+        """Add to the end, or to that of those ahead, and wake a taker if none is counted on. Never blocks."""
+        (self._ahead if ahead else self._items).append(item)
         if not self._awake or self._standby is None:
             self._ring()
 
@@ -60,18 +66,26 @@ class Line(Generic[T]):
         """Return the first; blocks while there is none. On the taker's own thread."""
         while True:
             try:
-                item = self._items.popleft()
+                item = self._pop()
             except IndexError:
                 self._rest(taker)
             else:
                 self._taken_count += 1
                 return item
 
+    def _pop(self) -> T:
+        """Take out what is next. Several takers may be at it: who finds nothing looks again before it rests."""
+        if self._ahead and (self._passed_count < MOST_AHEAD or not self._items):
+            self._passed_count += 1
+            return self._ahead.popleft()
+        self._passed_count = 0
+        return self._items.popleft()
+
     def leave(self, taker: Taker) -> None:
         """Count on the taker no more, until it has slept again: it has left, or waits, or hangs. Any thread."""
         with self._lock:
             self._awake.discard(taker)
-            if self._items:
+            if len(self):
                 self._ring()
 
     def _ring(self) -> None:
@@ -80,7 +94,7 @@ class Line(Generic[T]):
             is_untended = not self._awake
             if is_untended:
                 self._wake_taker()
-            if len(self._items) > is_untended and self._standby is None and self._asleep:
+            if len(self) > is_untended and self._standby is None and self._asleep:
                 self._standby = self._asleep.pop()
                 self._standby.ring()
 
@@ -99,7 +113,7 @@ class Line(Generic[T]):
         """Sleep until there is something to take, standing by if asked to."""
         with self._lock:
             self._awake.discard(taker)
-            if self._items:
+            if len(self):
                 self._awake.add(taker)
                 return
             self._asleep.append(taker)
@@ -116,7 +130,7 @@ class Line(Generic[T]):
             if self._standby is not taker or self._taken_count != seen:
                 return self._taken_count
             self._standby = None
-            if self._items:
+            if len(self):
                 self._awake = {taker}
                 taker.ring()
                 self._ring()

@@ -2,8 +2,9 @@
 
 The control lane (driver results, timers, commits) is never refused and goes first. The work lane (users' messages, and
 everything that does not say otherwise) is bounded. A message tells its lane by a class attribute, `is_control = True`,
-so the messages need to import nothing. Each lane keeps the order of each sender; between the lanes there is none. What
-messages mean does not live here, nor Pykka's loop (pooled.py).
+so the messages need to import nothing. One that `goes_ahead` has its owner, if it sleeps, woken before others. Each
+lane keeps the order of each sender; between the lanes there is none. What messages mean does not live here, nor Pykka's
+loop (pooled.py).
 """
 
 import threading
@@ -124,7 +125,7 @@ class Mailbox:
         if envelope.reply_to is not None and self._dispatcher is not None:
             self._dispatcher.will_answer(envelope.reply_to)
         if was_asleep:
-            self._schedule()
+            self._schedule(ahead=getattr(type(message), "goes_ahead", False))
 
     def begin(self, messages: int) -> None:
         """Let the next turn take up to so many messages, or UNLIMITED."""
@@ -229,9 +230,9 @@ class Mailbox:
         if envelope.reply_to is None:
             raise error
 
-    def _schedule(self) -> None:
+    def _schedule(self, *, ahead: bool = False) -> None:
         # Both are there: whoever is asleep or has a turn has been opened, and who is opened has been attached.
-        cast("Dispatcher", self._dispatcher).schedule(cast("Runnable", self._owner))
+        cast("Dispatcher", self._dispatcher).schedule(cast("Runnable", self._owner), ahead=ahead)
 
 
 def _answer_dead(envelope: Envelope[Any]) -> ActorDeadError:

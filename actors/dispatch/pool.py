@@ -114,9 +114,9 @@ class PoolDispatcher:
         with self._lock:
             self._fill()
 
-    def schedule(self, runnable: Runnable) -> None:
+    def schedule(self, runnable: Runnable, *, ahead: bool = False) -> None:
         """Owe `runnable` one turn."""
-        self._ready.put((runnable, self._monotonic()))
+        self._ready.put((runnable, self._monotonic()), ahead=ahead)
 
     def will_answer(self, future: Future[Any]) -> None:
         """Do nothing: the pool's own threads will answer."""

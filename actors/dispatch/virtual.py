@@ -57,7 +57,7 @@ class SimDispatcher:
         left = iter(range(count))
         return self._run(lambda: not self._ready or next(left, None) is None, count + 1)
 
-    def schedule(self, runnable: Runnable) -> None:
+    def schedule(self, runnable: Runnable, *, ahead: bool = False) -> None:  # noqa: ARG002 - the seed draws who is next
         """Owe `runnable` one turn."""
         self._ready.append(runnable)
 

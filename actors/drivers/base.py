@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from castiron.actors.drivers.findings import Finding
 from castiron.actors.drivers.operations import (
     CheckUserPassword,
@@ -100,8 +102,7 @@ class Target:
     """driver_info, secrets in the clear; kept out of repr."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One operation on one BMC."""
 
     target: Target
@@ -117,8 +118,7 @@ class Call:
     """By then the same is asked again: a session need not be kept alive for what comes in time. None: nobody knows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(Struct, frozen=True, kw_only=True):
     """The BMC answered."""
 
     value: Value
@@ -156,6 +156,9 @@ class Driver(Protocol):
     """One kind of BMC.
 
     Thread: every method may be called from any thread and returns at once, except `stop`.
+
+    One whose `submit` is certain to return at once, and to raise nothing, may say so with an attribute
+    `takes_orders = True`: then the clock's own thread, which all timers share, asks it for power states.
     """
 
     name: str

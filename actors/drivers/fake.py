@@ -56,6 +56,7 @@ class FakeDriver:
     """
 
     name = "fake"
+    takes_orders = True
 
     def __init__(self, clock: Clock, *, rng: random.Random | None = None) -> None:
         self._clock = clock

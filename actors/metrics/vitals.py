@@ -38,6 +38,7 @@ class Vitals:
     events: Mapping[EventType, int]
     requests: Mapping[str, int]
     """Now: open, running, waiting_for_permit."""
+    is_draining: bool
     queues: Mapping[str, Gauge]
     store: Mapping[str, Any]
     """changes, commits, failures, backlog, is_writable."""

@@ -41,11 +41,13 @@ from castiron.actors.core.effects import (
     TellFleet,
 )
 from castiron.actors.core.messages import (
+    Began,
     EngineGranted,
     Heard,
     Message,
     PermitGranted,
     Recover,
+    Submit,
     TimerDue,
 )
 from castiron.actors.core.node import decide, suspend
@@ -57,6 +59,7 @@ from castiron.actors.drivers.base import Call, Done, NotDone, Target
 from castiron.actors.drivers.work import Secret
 from castiron.actors.nodes import telling
 from castiron.actors.nodes.batch import Batches, Landed
+from castiron.actors.nodes.order import Order
 from castiron.actors.nodes.place import Granted, Place, classes_of
 from castiron.actors.nodes.reporter import RECOVERY_PAUSE_S, Reporter
 from castiron.actors.published.board import Board
@@ -91,6 +94,8 @@ class NodeActor(DispatchedActor):
         self._reporter = Reporter(services, kin, state.record.uuid, generation)
         self._batches = Batches()
         self._timers: dict[Ticket, Timer] = {}
+        self._order: Order | None = None
+        self._known_target: Target | None = None
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
         self._hand = services.engines.hand()
@@ -150,16 +155,20 @@ class NodeActor(DispatchedActor):
         self._end("it was stopped")
 
     def _decide(self, message: Message) -> None:
-        if isinstance(message, TimerDue):
+        order, self._order = self._order, None
+        if order is not None and not order.is_answer(message) and not order.revoke():
+            self._decide(order.began)  # it came before
+        now = self._services.clock.now()
+        if isinstance(message, (TimerDue, Began, Heard)):
             self._timers.pop(message.ticket, None)
         if isinstance(message, Heard):
             self._jobs.pop(message.ticket, None)
-        if isinstance(message, Heard) and self._is_awaited(message):
-            self._services.troubles.tell(
-                self.uuid, self._state.record.name, message.outcome, self._services.clock.now()
-            )
+            if self._state.awaits(message.ticket):
+                self._services.troubles.tell(self.uuid, self._state.record.name, message.outcome, now)
         self._undecided = message
-        decision = decide(self._state, message, self._services.clock.now(), self._services.settings)
+        decision = decide(self._state, message, now, self._services.settings)
+        if isinstance(message, Submit):
+            decision = self._begun_at_once(decision)
         self._state = decision.state
         if decision.change is not None:
             batch = self._batches.open(decision)
@@ -171,12 +180,14 @@ class NodeActor(DispatchedActor):
             self._release((decision,))
         self._undecided = None
 
-    def _is_awaited(self, heard: Heard) -> bool:
-        """Return whether anybody wants to know of a BMC's answer: a check that gave way says nothing about its BMC."""
-        active = self._state.active
-        if heard.ticket == self._state.check.call or active is None:
-            return heard.ticket == self._state.check.call
-        return active.is_bmcs(heard.ticket)
+    def _begun_at_once(self, decision: Decision) -> Decision:
+        """Begin a request with the change that accepts it, where there is room and nobody waits for it."""
+        wanted = decision.wanted
+        if wanted is None or decision.change is None or not self._place.take(wanted):
+            return decision
+        granted = PermitGranted(request_id=wanted.request_id)
+        begun = decide(decision.state, granted, self._services.clock.now(), self._services.settings)
+        return decision.with_permit(begun)
 
     def _release_landed(self) -> None:
         while (batch := self._batches.take_landed()) is not None:
@@ -256,7 +267,12 @@ class NodeActor(DispatchedActor):
         if isinstance(effect, CancelTimer):
             return self._cancel_timer(effect.ticket)
         at = drawn(effect.at, effect.early_s, self._services.rng.random()) if effect.early_s else effect.at
-        self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
+        driver = self._services.drivers.get(self._settled.record.driver) if effect.look_every_s else None
+        if driver is not None and getattr(driver, "takes_orders", False):
+            self._order = Order(self.actor_ref, self._services, driver, self._target, timer=effect, at=at)
+            self._timers[effect.ticket] = self._services.clock.call_at(at, self._order)
+        else:
+            self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
         return None
 
     def _cancel_timer(self, ticket: Ticket) -> None:
@@ -289,15 +305,22 @@ class NodeActor(DispatchedActor):
                 details={"node": record.name},
             )
             return heard(NotDone(error=error, applied=Applied.NO))
-        target = Target(node=record.uuid, generation=self._generation, info=record.driver_info)
         call = Call(
-            target=target,
+            target=self._target,
             operation=effect.operation,
             deadline=effect.deadline,
             gives_way=effect.gives_way,
             next_by=effect.next_by,
         )
         return driver.submit(call, heard)
+
+    @property
+    def _target(self) -> Target:
+        """The node's BMC: the same object for as long as nothing of it changes, as drivers keep it."""
+        info, target = self._settled.record.driver_info, self._known_target
+        if target is None or target.info is not info:
+            self._known_target = target = Target(node=self.uuid, generation=self._generation, info=info)
+        return target
 
     def _work(self, effect: CallWorker) -> None:
         record, services = self._settled.record, self._services

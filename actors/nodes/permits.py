@@ -11,7 +11,7 @@ the same lines' end. What a permit is for does not live here.
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 from castiron.actors.nodes.pace import Pace
@@ -120,13 +120,31 @@ class Permits:
         Raises:
             PermitMisused: the owner holds one or stands in line already.
         """
-        paced = None if self._pace is None else self._pace.kind
-        kinds = tuple(kind for kind in wanted if kind in self._caps or kind == paced)
+        kinds = self._counted(wanted)
         with self._lock:
             if owner in self._holders or owner in self._waits:
                 raise PermitMisused(f"{owner!r} holds a permit or waits for one already")
             self._stand_in_line(owner, _Wait(_Need(kinds, is_more=False), whose), granted)
         self._serve()
+
+    def acquire_at_once(self, owner: Hashable, *wanted: str) -> bool:
+        """Hold a permit if there is room and nobody waits for any; return whether it is held. Else as if never asked.
+
+        Args:
+            owner, wanted: as for `acquire`.
+        """
+        kinds = self._counted(wanted)
+        with self._lock:
+            is_known = owner in self._holders or bool(self._waits)
+            if (
+                is_known
+                or len(self._holders) >= self._limit
+                or not self._has_room(kinds)
+                or not self._is_in_pace(kinds)
+            ):
+                return False
+            self._hold(owner, kinds)
+            return True
 
     def lend(self, owner: Hashable, kind: str) -> None:
         """Let others have what a permit holds of a class, or waits for, and keep the permit. Idempotent."""
@@ -173,6 +191,14 @@ class Permits:
             self._give_back(owner)
         self._serve()
 
+    def _counted(self, wanted: Iterable[str]) -> Kinds:
+        paced = None if self._pace is None else self._pace.kind
+        return tuple(kind for kind in wanted if kind in self._caps or kind == paced)
+
+    def _hold(self, owner: Hashable, kinds: Kinds) -> None:
+        self._holders[owner] = (*self._holders.get(owner, ()), *kinds)
+        self._held.update(kinds)
+
     def _stand_in_line(self, owner: Hashable, wait: _Wait, granted: Callable[[], None]) -> None:
         self._wishes += 1
         self._lines.setdefault(wait.need, Rounds()).add(wait.whose, owner, _Wish(self._wishes, granted))
@@ -207,15 +233,17 @@ class Permits:
                 return None
             owner, wish = self._lines[need].pop()
             del self._waits[owner]
-            self._holders[owner] = (*self._holders.get(owner, ()), *need.kinds)
-            self._held.update(need.kinds)
+            self._hold(owner, need.kinds)
             return owner, wish.granted
 
     def _may(self, need: _Need) -> bool:
         """Return whether somebody waits for just these classes, and may come in as far as all bounds go."""
         if not self._lines[need] or (len(self._holders) >= self._limit and not need.is_more):
             return False
-        return all(self._held[kind] < self._caps[kind] for kind in need.kinds if kind in self._caps)
+        return self._has_room(need.kinds)
+
+    def _has_room(self, kinds: Kinds) -> bool:
+        return all(self._held[kind] < self._caps[kind] for kind in kinds if kind in self._caps)
 
     def _is_in_pace(self, kinds: Kinds) -> bool:
         """Return whether a permit for these classes may be given now, which then counts; else see to it later."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from castiron.actors.core.effects import AcquirePermit
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.nodes.pace import Pace
 from castiron.actors.nodes.permits import Permits
@@ -95,6 +96,15 @@ class Place:
         self._wishes += 1
         granted = Granted(request_id, self._wishes)
         self._permits.acquire(self._owner, lambda: self._tell(granted), *kinds, whose=whose)
+
+    def take(self, wanted: AcquirePermit) -> bool:
+        """Have the place at once if there is room and nobody waits for one; return whether it is held now."""
+        kinds = classes_of(wanted.verb, wanted.target, needs_engine=wanted.needs_engine)
+        if self._request_id is not None or not self._permits.acquire_at_once(self._owner, *kinds):
+            return False
+        self._request_id = wanted.request_id
+        self._wishes += 1
+        return True
 
     def lend_engine(self) -> None:
         """Let another list have the engine's place, or the place in its line. Idempotent."""

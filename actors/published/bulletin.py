@@ -173,6 +173,7 @@ class Bulletin:
             lag=self.lags.sketches(),
             events=self._happenings.events(),
             requests=self._of_requests(),
+            is_draining=services.gate.draining.since is not None,
             queues=self._of_queues(drivers),
             store={
                 "changes": counters.changes,

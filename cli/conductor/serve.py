@@ -188,7 +188,7 @@ def _tend(conductor: "Conductor", signals: Collection[signal.Signals], reloading
         told = signal.sigtimedwait(signals, manager.pace_s(LOOK_S))
         if told is not None and (told.si_signo in _ENDS or (had_terminal and not _has_terminal())):
             return
-        if told is not None:
+        if told is not None and told.si_signo == signal.SIGHUP:  # a debugger's own stop it, too
             manager.reloading()
             reloading.reload(conductor)
             manager.ready(f"Listens on {conductor.endpoint}")

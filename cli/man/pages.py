@@ -25,9 +25,9 @@ from castiron.cli.output.exits import MEANINGS
 _SOURCE: Final = f"castiron {castiron.__version__}"
 
 _RANGES: Final = """\
-A RANGE is a node's name or uuid, or a host range: `n[1-20]`, `n[01-20,33]`, `n1,n2`. Into a pipe, tables are plain
-columns without colour; for programs there is `--format json`. An error is one line on standard error that says what
-happened and what to do; with `--format json` it is an object with the code of the protocol.
+A RANGE is a node's name or uuid, or a host range: `n[1-20]`, `n[01-20,33]`, `n1,n2`, `n[1-20],-n3`. Into a
+pipe, tables are plain columns without colour; for programs there is `--format json`. An error is one line on standard
+error that says what happened and what to do; with `--format json` it is an object with the code of the protocol.
 """
 
 _FILE: Final = """\

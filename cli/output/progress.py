@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 import click
 
 from castiron.cli.bulk import folded
-from castiron.cli.options import is_terminal
+from castiron.cli.options import can_draw
 from castiron.cli.output.faults import tell
 from castiron.cli.output.render import visible
 from castiron.transport.errors import CastironError
@@ -46,7 +46,7 @@ class Progress:
     def __init__(self, total: int, *, now: Callable[[], float] = time.monotonic) -> None:
         self._total = total
         self._now = now
-        self._is_live = is_terminal("stderr")
+        self._is_live = can_draw("stderr")
         self._drawn_at = float("-inf") if self._is_live else now()
         self._is_away = False
         self._board: Board | None = None

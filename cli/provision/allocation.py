@@ -52,13 +52,13 @@ def allocation() -> None:
 @click.option("--extra", multiple=True, metavar="KEY=VALUE", help="What you like; as with `node set`. Repeatable.")
 @click.option(
     "--patience",
-    "timeout_s",
+    "patience_s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help="Stand in line so long for a node. [default: fail if there is none now]",
 )
 @click.option("--wait", "waits", is_flag=True, help="Until a node is held, or none could be had; --timeout ends it.")
-def _create(resource_class: str, *, waits: bool, timeout_s: float | None, **wanted: Any) -> None:
+def _create(resource_class: str, *, waits: bool, patience_s: float | None, **wanted: Any) -> None:
     """Have a node held for oneself: one that is available, of this class, with these traits.
 
     Prints the allocation as it was made, while the node is looked for; with --wait, as it ended. Fails if no node could
@@ -68,9 +68,9 @@ def _create(resource_class: str, *, waits: bool, timeout_s: float | None, **want
     wanted["extra"] = json_pairs("--extra", wanted["extra"])
     wanted["candidate_nodes"] = wanted["candidate_nodes"] or None
     with connect(given) as client:
-        made = client.allocations.create(resource_class, timeout_s=timeout_s, **wanted)
+        made = client.allocations.create(resource_class, timeout_s=patience_s, **wanted)
         if waits:
-            made.wait(_limit(given, timeout_s))
+            made.wait(_limit(given, patience_s))
     _show(made.view, given)
     made.raise_for_error()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from castiron.cli.options import Command, is_terminal, shared
+from castiron.cli.options import Command, can_draw, is_terminal, shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
 from castiron.cli.output.render import clock_time, length, visible
@@ -50,8 +50,11 @@ def top(every_s: float) -> None:
 
     Goes on while the conductor is away. For a log or a program: `castiron status --watch`.
     """
-    if not (is_terminal("stdin") and is_terminal("stdout")):
-        raise Stop("top needs a terminal. For others: `castiron status --watch`, also with --format json.", Exit.USAGE)
+    if not (is_terminal("stdin") and can_draw("stdout")):
+        raise Stop(
+            "top needs a terminal that it can draw on. For others: `castiron status --watch`, also with --format json.",
+            Exit.USAGE,
+        )
     with connect(shared()) as client, _keys(), _Page() as page:
         before: StatusView | None = None
         is_away = False

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import Final, Protocol
 
-from castiron.cli.options import Shared, is_terminal
+from castiron.cli.options import Shared, can_draw
 from castiron.cli.reach import absence
 from castiron.cli.watch.screen import JSONLines, PlainLines, Screen
 from castiron.transport.clients.blocking.client import Client
@@ -79,7 +79,7 @@ def ask(client: Client, *, is_away: bool) -> StatusView | CastironError:
 
 @contextmanager
 def _face(given: Shared) -> Generator[Face]:
-    face: Face = JSONLines() if given.is_json else Screen() if is_terminal("stdout") else PlainLines()
+    face: Face = JSONLines() if given.is_json else Screen() if can_draw("stdout") else PlainLines()
     try:
         yield face
     except KeyboardInterrupt:

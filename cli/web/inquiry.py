@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from castiron.cli.web import views
 from castiron.cli.web.follower import Follower
+from castiron.cli.web.looks import Looks
 from castiron.transport.clients.awaitable.client import AsyncClient
 from castiron.transport.errors import CapacityError
 from castiron.transport.ranges import expand
@@ -40,6 +41,7 @@ class Inquiry:
     def __init__(self, client: AsyncClient, follower: Follower) -> None:
         self._client = client
         self._follower = follower
+        self._looks = Looks(client)
         self._places = asyncio.Semaphore(MAX_ASKED)
 
     async def node(self, uuid: str) -> dict[str, Any]:
@@ -73,6 +75,16 @@ class Inquiry:
         """
         async with self._place(), asyncio.timeout(ASKED_S):
             return views.trace(await self._client.requests.trace(request_id))
+
+    async def work(self) -> dict[str, dict[str, Any]]:
+        """Return by uuid how checks and lines stand, of the nodes that there is something to say of; see `Looks`.
+
+        Raises:
+            ConductorLost, ReplyTimeout: as the client.
+            TimeoutError: it takes too long.
+        """
+        async with asyncio.timeout(ASKED_S):  # needs no place: however many ask, the conductor is asked once
+            return await self._looks.work()
 
     async def choose(self, range_: str, where: Sequence[str]) -> list[str]:
         """Return the uuids of the nodes in a range, empty: all, of which all conditions hold.

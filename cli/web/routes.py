@@ -71,6 +71,7 @@ class Site:
             Route("/page/{name}", self._file),
             Route("/api/fleet", self._fleet),
             Route("/api/chosen", self._chosen),
+            Route("/api/work", self._work),
             Route("/api/nodes/{uuid}", self._node),
             Route("/api/requests/{id}", self._request),
             Route("/api/stream", self._stream, methods=["GET"]),
@@ -100,6 +101,10 @@ class Site:
         query = request.query_params
         uuids = await self._inquiry.choose(query.get("range", ""), query.getlist("where"))
         return _answer({"uuids": uuids})
+
+    async def _work(self, request: Request) -> Response:
+        del request
+        return _answer({"work": await self._inquiry.work()})
 
     async def _node(self, request: Request) -> Response:
         return _answer(await self._inquiry.node(request.path_params["uuid"]))

@@ -56,6 +56,17 @@ def node(view: NodeView) -> dict[str, Any]:
     return {name: getattr(view, name) for name in _NODE}
 
 
+def work(view: NodeView, now: float) -> dict[str, Any]:
+    """Return how a node's checks and its line stand; what is nothing is left out."""
+    late_s = 0.0 if view.power_check_due_at is None else now - view.power_check_due_at
+    told = {
+        "late": round(max(0.0, late_s), 1),
+        "failures": view.power_check_failures,
+        "queued": len(view.queued_requests),
+    }
+    return {name: count for name, count in told.items() if count}
+
+
 def event(view: EventView) -> dict[str, Any]:
     """Return an event in one line, and what the power state was then, where it says so."""
     return {

@@ -6,10 +6,12 @@
  *     node castiron.js power TARGET RANGE          drive machines, a line for each, then the summary
  *     node castiron.js events [SINCE [COUNT]]      follow events, from a number on; end after so many
  *
- * CASTIRON_ENDPOINT says where the conductor is. Exit codes: 0; 1 for what was refused or failed, told on standard
+ * CASTIRON_ENDPOINT says where the conductor is. Off this machine it takes keys: CASTIRON_CLIENT_KEY is the file of your
+ * secret key, as castiron writes it, CASTIRON_SERVER_KEY the conductor's public key or a file with it. Exit codes: 0; 1 for what was refused or failed, told on standard
  * error; 64 for a wrong command line.
  */
 
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { Client } from "./lib/client.js";
 
@@ -56,6 +58,28 @@ function endpoint() {
   return process.env.CASTIRON_ENDPOINT ?? `ipc://${folder}/conductor.ipc`;
 }
 
+/** A key as text. */
+const Z85 = /^[0-9A-Za-z.:+=^!/*?&<>()[\]{}@%$#-]{40}$/;
+
+/** Return the keys that the environment names; undefined: none are used. */
+function keys() {
+  const { CASTIRON_CLIENT_KEY: own, CASTIRON_SERVER_KEY: server } = process.env;
+  if (!own || !server) return undefined;
+  return { publicKey: key(own, "public"), secretKey: key(own, "secret"), serverKey: Z85.test(server) ? server : key(server, "public") };
+}
+
+/**
+ * Return one key of a key file.
+ *
+ * @param {string} path
+ * @param {"public" | "secret"} which
+ */
+function key(path, which) {
+  const found = new RegExp(`^ *${which}-key *= *"(.{40})" *$`, "m").exec(readFileSync(path, "utf8"))?.[1];
+  if (!found) throw new TypeError(`${path} has no ${which} key.`);
+  return found;
+}
+
 /** @param {string[]} words */
 async function main([name = "", ...words]) {
   const command = COMMANDS[name];
@@ -63,7 +87,7 @@ async function main([name = "", ...words]) {
     process.stderr.write("usage: castiron.js ask VERB [JSON] | power TARGET RANGE | events [SINCE [COUNT]]\n");
     return 64;
   }
-  const client = new Client(endpoint());
+  const client = new Client(endpoint(), { keys: keys() });
   try {
     return (await command(client, words)) ? 0 : 1;
   } catch (error) {

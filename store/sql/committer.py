@@ -7,9 +7,9 @@ here; a number is used again if what it was given to was not written, so the num
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from castiron.store.errors import (
     DuplicateAllocation,
@@ -61,22 +61,22 @@ _IN_ORDER: Final = frozenset({statements.INSERT_NODE, statements.UPDATE_NODE, st
 """They take and give up names, and allocations, which only one node may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(NamedTuple):
     draft: EventDraft
     node_seq: NodeSeq | None
     row: Row
 
 
-@dataclass(frozen=True, slots=True)
-class _Outbox:
+class _Outbox(NamedTuple):
     owed: tuple[tuple[CallbackRecord, Row], ...]
     tried: tuple[Row, ...]
     settled: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+_NOTHING_OWED: Final = _Outbox((), (), ())
+
+
+class _Prepared(NamedTuple):
     """A change as rows. Only events' numbers are missing."""
 
     node: Write | None
@@ -248,6 +248,8 @@ class Committer:
 
 def _numbered(change: Change) -> tuple[_Event, ...]:
     """Return the change's events with their numbers within the node: the record names the last of them."""
+    if not change.events:
+        return ()
     own = sum(draft.node_uuid is not None for draft in change.events)
     node_seq = change.node.record.node_seq - own if change.node is not None else 0
     events: list[_Event] = []
@@ -261,6 +263,8 @@ def _numbered(change: Change) -> tuple[_Event, ...]:
 
 def _sorted(change: Change) -> _Outbox:
     """Return what the change does to the outbox, by kind."""
+    if not change.outbox:
+        return _NOTHING_OWED
     return _Outbox(
         tuple((one, callback_row(one)) for one in change.outbox if isinstance(one, CallbackRecord)),
         tuple((one.attempts, dump_trace(one.trace), one.id) for one in change.outbox if isinstance(one, CallbackTried)),
@@ -274,6 +278,9 @@ def _commits(changes: Sequence[_Prepared], seq: EventSeq) -> list[Commit]:
     """Return the commits of the changes if the latest event before them was `seq`."""
     commits: list[Commit] = []
     for change in changes:
+        if not change.events and not change.outbox.owed:
+            commits.append(Commit(events=(), seq=seq, allocations=change.told))
+            continue
         records: list[EventRecord] = []
         for event in change.events:
             seq = EventSeq(seq + 1)

@@ -31,6 +31,10 @@ _SCALARS: Final = (str, int, float, bool, NoneType)
 _USUAL: Final = frozenset(_SCALARS)
 """Looked for first: to ask for a subclass costs more than the rest of it."""
 
+_TEXT: Final = frozenset({str})
+_EXACT: Final = frozenset({str, int, bool, NoneType})
+"""What comes back from JSON as it was; a float may be one that JSON lacks, and a map holds whatever it holds."""
+
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _BYTES_OF_MARK: Final = _MARK.encode("ascii")
 
@@ -75,11 +79,15 @@ def load(text: str) -> Mapping[str, Any]:
         return MappingProxyType(json.loads(text))  # NaN, and halves of characters: what JSON lacks and Python writes
 
 
-def _text(values: Mapping[Any, Any]) -> str:
-    """Return a map's text: msgspec's where it says all that there is to say, and Python's where JSON lacks a form."""
+def _text(values: Mapping[Any, Any], *, is_exact: bool = False) -> str:
+    """Return a map's text: msgspec's where it says all that there is to say, and Python's where JSON lacks a form.
+
+    Args:
+        is_exact: it is known to come back equal; see `_is_exact`.
+    """
     try:
         text = _quickly(values)
-        if text.isascii() and _BYTES_OF_MARK not in text and quick.decode(text) == values:
+        if text.isascii() and _BYTES_OF_MARK not in text and (is_exact or quick.decode(text) == values):
             return text.decode("ascii")
     except (TypeError, ValueError, OverflowError, MsgspecError):
         pass  # whatever it is, it is no plain map
@@ -88,12 +96,19 @@ def _text(values: Mapping[Any, Any]) -> str:
 
 def _composed(values: Mapping[str, Any]) -> str:
     """Return a fragment's text: what is plain in it in one go, then the parts whose texts are kept."""
+    if _is_exact(values):
+        return _text(values, is_exact=True)
     kept = {key: value for key, value in values.items() if _is_kept(value)}
     if not kept or not _is_plain(values):
         return _text(values)
     plain = _text({key: value for key, value in values.items() if key not in kept})
     parts = [f"{_encode(key)}:{_kept(value)}" for key, value in kept.items()]
     return f"{{{','.join(([plain[1:-1]] if len(kept) < len(values) else []) + parts)}}}"
+
+
+def _is_exact(values: Mapping[Any, Any]) -> bool:
+    """Return whether a map has text alone for keys, and for values what has one form in JSON: most of a request's."""
+    return _EXACT.issuperset(map(type, values.values())) and _TEXT.issuperset(map(type, values))
 
 
 def _is_kept(value: Any) -> bool:

@@ -199,7 +199,7 @@ def test_settings_come_from_the_file_the_environment_and_flags_in_rising_order(s
         (("--set", "command_timeout_s=0"), {}, (78, "it takes 0.1 to 600")),
         (("--set", "node_queue_limit"), {}, (78, "NAME=VALUE")),
         ((), {"CASTIRON_COMAND_TIMEOUT_S": "3"}, (78, "Did you mean CASTIRON_COMMAND_TIMEOUT_S?")),
-        ((), {"CASTIRON_LOG_LEVEL": "loud"}, (78, "CASTIRON_LOG_LEVEL: log_level is one of")),
+        ((), {"CASTIRON_LOG": "loud"}, (78, "CASTIRON_LOG: log_level is one of")),
         (("--config", "missing.toml"), {}, (66, "Cannot read missing.toml")),
         (("--listen", "tcp://192.0.2.1:5570"), {}, (73, "castiron keys new --server")),
         (("--listen", "ipc:///proc/door"), {}, (73, "Cannot listen at ipc:///proc/door")),

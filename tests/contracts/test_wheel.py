@@ -1,6 +1,7 @@
 """What users install: a wheel, in an environment of its own, far from the checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def test_the_commands_and_the_plug_in_are_found_by_their_names(wheel: Path) -> N
         (name,) = [name for name in opened.namelist() if name.endswith(".dist-info/entry_points.txt")]
         points = opened.read(name).decode()
 
-    assert "[console_scripts]\ncastiron = castiron.cli.main:main\n" in points
+    assert "[console_scripts]\ncastiron = castiron.__main__:main\n" in points
     assert "[pytest11]\ncastiron.testing.plugin = castiron.testing.plugin\n" in points
 
 
@@ -112,4 +113,19 @@ def test_an_installed_castiron_knows_its_version_and_tells_the_whole_story(wheel
         "from importlib.resources import files; print(files('castiron.transport').joinpath('PROTOCOL.md').read_text())"
     )
     assert run(python, "-c", read, cwd=tmp_path).startswith("# ")
-    assert "Every step held." in run(castiron, "demo", cwd=tmp_path)
+    told = run(castiron, "demo", cwd=tmp_path)
+    assert "Every step held." in told
+    for line in shown_in_the_readme():
+        assert without_figures(line) in without_figures(told)
+
+
+def shown_in_the_readme() -> list[str]:
+    """Return the lines of the story that the README shows."""
+    blocks: list[str] = re.findall(r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (story,) = [block for block in blocks if "SIGKILL" in block]
+    return [line for line in story.splitlines() if line != "…"]
+
+
+def without_figures(story: str) -> str:
+    """Return it without the numbers and the breaks of lines, which differ from one time to the next."""
+    return " ".join(re.sub(r"[\d.]+", "#", story).split())

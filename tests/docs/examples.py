@@ -58,11 +58,15 @@ def pages() -> list[str]:
 
 def examples_of(page: str) -> list[Example]:
     """Return the examples of a page."""
+    return [one for one in blocks_of(page) if one.language in LANGUAGES]
+
+
+def blocks_of(page: str) -> list[Example]:
+    """Return all blocks of a page that have a language, also those that are files and not examples to be run."""
     text = (ROOT / page).read_text(encoding="utf-8")
     return [
         Example(page, text[: block.start("language")].count("\n") + 1, block["language"], block["text"], block["why"])
         for block in _BLOCK.finditer(text)
-        if block["language"] in LANGUAGES
     ]
 
 

@@ -1,7 +1,7 @@
 """A shell as a reader of the documents has it: commands are typed one after the other, and what they print is compared.
 
-The folder is fresh and so is the environment. `castiron farm` listens at a port of its own, as tests run side by side;
-all else is what the page says.
+The folder is fresh and so is the environment. `castiron farm` and `castiron web` listen at ports of their own, as tests
+run side by side; all else is what the page says.
 """
 
 import os
@@ -30,6 +30,7 @@ _WRAPPED: Final = re.compile(r"(?m)^(castiron: .{90,})\n|^(.+)\n {10,}(?=\S)")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:\\?-[0-9a-f]{4}){3}\\?-[0-9a-f]{12}")
 _VARYING: Final = (
     (re.compile(r"[0-9.\\]+\\ (?:s|min)\\ ago"), r"[0-9.]+ (?:s|min) ago"),
+    (re.compile(r"127\\.0\\.0\\.1:8680"), r"127\.0\.0\.1:[0-9]+"),
     (re.compile(r"uid=0"), r"uid=[0-9]+"),
     (re.compile(r"castiron/0\\.1\\.0\\ root"), r"castiron/[^)]+"),
 )
@@ -107,8 +108,11 @@ class Terminal:
 
 _PROGRAM: Final = """\
 #!/bin/bash
-# castiron as it is in this checkout; its farm at a port that is free.
+# castiron as it is in this checkout; its farm, and its page, at a port that is free.
 words=("$@")
+if [ "$1" = web ]; then
+    words=(web --port 0 "${{@:2}}")
+fi
 if [ "$1" = farm ]; then
     case "$2" in
         -*) words=(farm --port {port} "${{@:2}}") ;;

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,13 @@ from castiron.actors.conductor import Conductor
 from castiron.testing import BMCFarm
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.doors.frontdoor import FrontDoor
+from castiron.transport.keys.certificate import read_pair
 from castiron.transport.session import Limits
+from castiron.transport.vocabulary import Role
+from tests.docs.examples import blocks_of
 from tests.support.conductor_process import ConductorProcess
 from tests.support.deadline import until
+from tests.support.keyring import Keyring
 from tests.support.memory_conductor import MemoryConductor
 from tests.support.simulators import lacking, needs
 
@@ -92,6 +96,17 @@ def test_a_conversation(example: Path, castiron_conductor: Conductor, bmc_farm: 
     assert [bmc.power for bmc in bmc_farm] == ["power on", "power off", "power on"]
 
 
+def test_the_program_in_its_readme_runs(example: Path, castiron_conductor: Conductor) -> None:
+    (program,) = [one.text for one in blocks_of("examples/javascript/README.md") if one.language == "javascript"]
+    shown = "ipc:///run/user/1000/castiron/conductor.ipc"
+    assert shown in program
+    (example / "program.js").write_text(program.replace(shown, castiron_conductor.endpoint), encoding="utf-8")
+    done = run(example, "program.js")
+
+    assert done.stdout.splitlines()[0] == "succeeded", done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == ["n1", "n1"]
+
+
 def test_who_waits_longer_than_a_peer_may_be_silent_gives_signs_of_life(example: Path, tmp_path: Path) -> None:
     limits = Limits(heartbeat_interval_s=0.4, liveness=3)
     conductor = MemoryConductor(limits=limits)
@@ -144,6 +159,68 @@ def test_a_conductor_that_is_killed_costs_neither_an_answer_nor_an_event(example
         assert [(line.get("node"), line.get("succeeded")) for line in lines[1]] == [("n2", None), (None, 2)]
         assert [event["seq"] for event in lines[2]] == list(range(1, known + 7))
         assert [len(bmc.controls) for bmc in farm] == [2, 2, 2]
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Generator[tuple[FrontDoor, Keyring]]:
+    """A front door that takes keys, one of a reader and one of an admin, and a conductor with the node n1."""
+    ring = Keyring(tmp_path)
+    ring.allow("reader", Role.READER)
+    ring.allow("admin")
+    conductor = MemoryConductor()
+    door = FrontDoor(
+        "tcp://127.0.0.1:0",
+        conductor,
+        now=time.monotonic,
+        publisher=conductor.events.publisher,
+        guard=ring.guard(),
+    )
+    door.start()
+    conductor.events_endpoint = door.events_endpoint
+    try:
+        with Client(door.endpoint, timeout_s=20, key=ring.secret("admin"), server_key=ring.public("server")) as client:
+            client.nodes.create("n1", driver="fake")
+        yield door, ring
+    finally:
+        assert door.stop(5.0)
+        conductor.stop()
+
+
+def test_it_speaks_with_keys_and_says_which_is_wrong(example: Path, guarded: tuple[FrontDoor, Keyring]) -> None:
+    door, ring = guarded
+    pair = read_pair(ring.secret("reader"))
+    done = run(
+        example,
+        "--test",
+        "test/keys.test.js",
+        CASTIRON_ENDPOINT=door.endpoint,
+        SERVER_KEY=ring.public("server"),
+        PUBLIC_KEY=pair.public,
+        SECRET_KEY=pair.secret.decode(),
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "pass 4" in done.stdout
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_its_command_line_reads_the_files_of_keys(
+    example: Path, guarded: tuple[FrontDoor, Keyring], *, is_file: bool
+) -> None:
+    door, ring = guarded
+    public = str(ring.made("server").public_path) if is_file else ring.public("server")
+    done = run(
+        example,
+        "castiron.js",
+        "ask",
+        "node.show",
+        '{"node": "n1"}',
+        CASTIRON_ENDPOINT=door.endpoint,
+        CASTIRON_CLIENT_KEY=str(ring.secret("reader")),
+        CASTIRON_SERVER_KEY=public,
+    )
+
+    assert json.loads(done.stdout)["name"] == "n1", done.stderr
 
 
 def test_a_refusal_is_told_and_a_wrong_command_as_well(example: Path, castiron_conductor: Conductor) -> None:

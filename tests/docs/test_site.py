@@ -8,6 +8,7 @@ import pytest
 from castiron.transport.errors import WIRE_ERRORS
 from castiron.transport.vocabulary import EventType
 from docs.site import links as site
+from docs.site import screenshot
 from docs.site.reference import FOLDER, PAGES
 from docs.site.sequences import FOLDER as PICTURES
 from docs.site.sequences import STORIES, Say, picture
@@ -67,6 +68,12 @@ def test_a_picture_is_in_step_and_has_every_line(name: str) -> None:
     assert drawn == picture(story), "run: python -m docs.site.sequences"
     assert words == [*story.who, *(line.what for line in story.lines)]
     assert {one for line in story.lines if isinstance(line, Say) for one in (line.by, line.to)} <= set(story.who)
+
+
+def test_the_picture_is_of_the_page_as_it_is() -> None:
+    assert screenshot.mark_of(screenshot.PICTURE.read_bytes()) == screenshot.digest(), (
+        "run: python -m docs.site.screenshot"
+    )
 
 
 def test_a_page_that_nobody_has_put_into_the_navigation_is_added() -> None:

@@ -142,6 +142,34 @@ async def test_waits_that_are_cancelled_keep_their_places_until_they_are_answere
 
 
 @driven
+async def test_a_place_that_comes_free_for_one_who_is_just_cancelled_is_the_next_ones(open_house: Opener) -> None:
+    house = open_house(limits=Limits(in_flight_per_peer=6))
+    async with castiron.connect_async(house.endpoint, timeout_s=3) as client:
+        names = [(await client.nodes.create(f"n{number}", driver="fake")).name for number in range(4)]
+        house.conductor.held.update(names)
+        requests = [await client.nodes.power(name, "power on") for name in names]
+        waits = [asyncio.create_task(request.wait(SOON_S)) for request in requests]
+        await asyncio.sleep(0.05)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
+        first, second = (asyncio.create_task(client.nodes.show("n0")) for _ in range(2))
+        await asyncio.sleep(0.05)
+        conversation: Any = client._conversation
+        let_in = conversation._let_in
+
+        def cancel_and_let_in() -> None:
+            first.cancel()
+            let_in()
+
+        conversation._let_in = cancel_and_let_in
+        house.conductor.let_go("n0")
+
+        assert (await second).name == "n0"
+        assert first.cancelled()
+
+
+@driven
 async def test_one_that_fails_in_a_group_cancels_the_others_and_leaves_the_client_usable(house: House) -> None:
     async with castiron.connect_async(house.endpoint) as client:
         await client.nodes.create("n1", driver="fake")
@@ -235,4 +263,17 @@ async def test_several_streams_and_sends_share_a_loop(house: House) -> None:
 async def test_an_idle_client_leaves_no_task_behind(house: House) -> None:
     async with castiron.connect_async(house.endpoint) as client:
         await client.ping()
-        await soon(lambda: len(asyncio.all_tasks()) == 1 + 1)  # this one, and the one that runs it
+        await soon(lambda: len(asyncio.all_tasks()) == 1)  # this one
+
+
+@driven
+async def test_a_wait_that_is_cancelled_leaves_no_task_behind(open_house: Opener) -> None:
+    house = open_house(limits=Limits(heartbeat_interval_s=0.2))
+    async with castiron.connect_async(house.endpoint) as client:
+        await client.nodes.create("n1", driver="fake")
+        house.conductor.held.add("n1")
+        request = await client.nodes.power("n1", "power on")
+        wait = asyncio.create_task(request.wait(2 * SOON_S))
+        await asyncio.sleep(0.05)
+        wait.cancel()
+        await soon(lambda: len(asyncio.all_tasks()) == 1)

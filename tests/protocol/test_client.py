@@ -65,6 +65,7 @@ def test_a_power_request_is_accepted_and_waited_for(client: Client) -> None:
     assert request.state == RequestState.ACCEPTED
     assert request.wait(timeout_s=5).state == "succeeded"
     assert request.result == {"power_state": "power on"}
+    assert request.error is None
     request.raise_for_error()
     assert client.nodes.show("n1").power_state == PowerState.ON
     assert client.requests.show(request.id).view == request.view
@@ -86,6 +87,7 @@ def test_a_request_that_failed_raises_what_it_failed_with_when_asked_to(house: H
     request = client.nodes.power("n1", PowerTarget.ON).wait(5)
 
     assert request.state == "failed"
+    assert isinstance(request.error, castiron.BMCUnreachable)
     with pytest.raises(castiron.BMCUnreachable, match="No answer"):
         request.raise_for_error()
 

@@ -99,14 +99,14 @@ def power_and_wait() -> NodePowerSet:
 
 def test_a_conductor_that_falls_silent_is_given_up_after_its_liveness(endpoint: str) -> None:
     with RawDoor(endpoint) as door, castiron.connect(endpoint, timeout_s=30) as client:
-        silence = threading.Thread(target=door.serve, args=([WELCOME, None, None, None],))
+        silence = threading.Thread(target=door.serve, args=([WELCOME, None],))  # pings stay unread
         silence.start()
         began = time.monotonic()
         with pytest.raises(castiron.ConductorLost, match="silent") as caught:
             client.nodes.delete("n1")
         silence.join(5)
 
-    assert 0.2 < time.monotonic() - began < 5
+    assert 0.2 < time.monotonic() - began < 25
     assert caught.value.applied == Applied.UNKNOWN
 
 

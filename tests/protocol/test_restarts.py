@@ -2,16 +2,22 @@
 
 import itertools
 import threading
+from pathlib import Path
 
 import pytest
 
+from castiron.testing import running_conductor
 from castiron.transport.clients.blocking.client import Client
 from castiron.transport.errors import CastironError, NodeExists
+from castiron.transport.vocabulary import RequestState
 from tests.protocol.conftest import House, Opener
+from tests.support.deadline import until
 
 pytestmark = pytest.mark.usefixtures("manner")
 
 RESTARTS = 50
+RESTARTS_IN_EARNEST = 20
+"""Of a whole conductor with its store; a restart of it takes some tenths of a second."""
 SOON_S = 60.0
 
 
@@ -70,3 +76,42 @@ def test_no_event_is_lost_or_comes_twice_and_every_call_ends(open_house: Opener)
     assert [node for _, node in seen] == caller.made
     assert len(caller.made) >= 2 * RESTARTS
     assert all(error.applied is not None for error in caller.errors)
+
+
+class Rebooter(threading.Thread):
+    """Reboots a machine again and again, and waits for the end of each."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__()
+        self.is_enough = threading.Event()
+        self.ended: list[tuple[str, RequestState]] = []
+        self._endpoint = endpoint
+
+    def run(self) -> None:
+        with Client(self._endpoint) as client:
+            while not self.is_enough.is_set():
+                request = client.nodes.power("n1", "rebooting").wait(SOON_S)
+                self.ended.append((request.id, request.state))
+
+
+def test_no_request_is_lost_or_made_twice_and_every_wait_ends(tmp_path: Path) -> None:
+    store, endpoint = tmp_path / "castiron.db", f"ipc://{tmp_path}/door"
+    rebooter = Rebooter(endpoint)
+    kept: list[str] = []
+    for round_ in range(RESTARTS_IN_EARNEST + 1):
+        with running_conductor(store=store, endpoint=endpoint) as conductor:
+            if round_ == 0:
+                with conductor.client() as client:
+                    client.nodes.create("n1", driver="fake")
+                rebooter.start()
+            count = len(rebooter.ended)
+            until(lambda count=count: len(rebooter.ended) > count, timeout_s=SOON_S)  # type: ignore[misc] # a default
+            if round_ == RESTARTS_IN_EARNEST:
+                rebooter.is_enough.set()
+                rebooter.join(SOON_S)
+                with conductor.client() as client:
+                    kept += [request.id for request in client.requests.list("n1", limit=10 * len(rebooter.ended))]
+
+    assert not rebooter.is_alive()
+    assert {state for _, state in rebooter.ended} == {RequestState.SUCCEEDED}
+    assert [request for request, _ in rebooter.ended] == kept[::-1]

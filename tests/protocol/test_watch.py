@@ -2,11 +2,13 @@
 
 import random
 import threading
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from castiron.transport.clients.blocking.client import Client
+from castiron.transport.clients.nodes import AsyncNodes
 from castiron.transport.clients.watching import Change
 from castiron.transport.errors import NodeNotFound
 from castiron.transport.replies import NodeView
@@ -48,6 +50,26 @@ def test_what_there_is_is_there_at_once_and_what_comes_changes_and_goes_is_yield
             other.nodes.delete("n2")
             assert named(next(watch)) == ("n2", None)
             assert [view.name for view in watch.nodes.values()] == ["n1"]
+
+
+def test_what_changes_right_behind_the_first_look_is_yielded(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = AsyncNodes.list
+
+    async def look_then_switch(nodes: AsyncNodes, *given: Any, **more: Any) -> list[NodeView]:
+        views = await look(nodes, *given, **more)
+        switch(house, "n1", PowerState.ON)
+        return views
+
+    with Client(house.endpoint) as client:
+        client.nodes.create("n1", driver="fake")
+        monkeypatch.setattr(AsyncNodes, "list", look_then_switch)
+        with client.watch(timeout_s=SOON_S) as watch:
+            (before,) = watch.nodes.values()
+            after = next(watch).after
+
+    assert before.power_state == PowerState.OFF
+    assert after is not None
+    assert after.power_state == PowerState.ON
 
 
 def test_of_nodes_that_are_named_only_these(house: House) -> None:

@@ -20,9 +20,10 @@ Bug = Callable[[Call], None]
 
 
 class BuggyDriver:
-    """See base.Driver. `bugs` and `check_bug` may be changed at any time."""
+    """See base.Driver. `bugs`, `check_bug` and `takes_orders` may be changed at any time."""
 
     name = "fake"
+    takes_orders = False
 
     def __init__(self, clock: Clock) -> None:
         self._fake = FakeDriver(clock)

@@ -75,12 +75,19 @@ class AcceptedRequest:
         """What the verb promises; None until it has succeeded."""
         return self.view.result
 
+    @property
+    def error(self) -> CastironError | None:
+        """What the request ended with, as `raise_for_error` raises it; None if it succeeded or has not ended."""
+        if self.view.error is not None:
+            return from_wire(self.view.error)
+        if self.is_final and self.state != RequestState.SUCCEEDED:
+            return CastironError(f"Request {self.id} ended as {self.state}.", details={"request": self.id})
+        return None
+
     def raise_for_error(self) -> None:
         """Raise the error that the request ended with; nothing if it succeeded or has not ended."""
-        if self.view.error is not None:
-            raise from_wire(self.view.error)
-        if self.is_final and self.state != RequestState.SUCCEEDED:
-            raise CastironError(f"Request {self.id} ended as {self.state}.", details={"request": self.id})
+        if (error := self.error) is not None:
+            raise error
 
 
 class AsyncRequest(AcceptedRequest):

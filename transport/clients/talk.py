@@ -64,6 +64,7 @@ class Talk:
 
     def welcomed(self, welcome: Welcome) -> None:
         """Go by what the conductor says of itself."""
+        log.info("%s: conductor %s (castiron %s) answers", self.endpoint, welcome.conductor, welcome.version)
         self._heartbeat_s = welcome.heartbeat_interval_s
         self._session.allow_silence(welcome.heartbeat_interval_s * welcome.liveness)
         self.welcome = welcome
@@ -198,10 +199,17 @@ class Talk:
             if reply.kind == frames.FINAL:
                 outcome, question.seq = codec.decode_reply(reply.body, codec.result_of(question.verb))
                 self._settle(question, outcome)
+                self._tell(question)
             elif codec.has_parts(question.verb):
                 self._keep_part(question, reply)
         except FrameMalformed as error:
             self._settle(question, error)
+
+    def _tell(self, question: Question) -> None:
+        """Say how a question was answered; not what was in it, which may be a secret."""
+        how = question.outcome.code if isinstance(question.outcome, CastironError) else "answered"
+        after_ms = (self._heard_at - question.asked_at) * 1000
+        log.debug("%s: %s after %.1f ms", tag_of(question.verb), how, after_ms)
 
     def _keep_part(self, question: Question, reply: frames.ReplyEnvelope) -> None:
         """Keep what precedes the outcome; with the first of it, the deadline is another one."""

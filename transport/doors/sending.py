@@ -6,13 +6,20 @@ One thread, the front door's; never blocks. What is done about a reply that cann
 from typing import Final
 
 import zmq
+from zmq.backend import Socket
 
 from castiron.transport import frames
 from castiron.transport.doors.answers import Outgoing
 from castiron.transport.doors.unread import LARGE_BYTES, Unread
 
-_MORE: Final = zmq.SNDMORE | zmq.NOBLOCK
+_MORE: Final = int(zmq.SNDMORE | zmq.NOBLOCK)
 """Put together once: they are enumerations, and send_multipart takes 2 µs a message for it."""
+
+_LAST: Final = int(zmq.NOBLOCK)
+
+_send: Final = Socket.send
+"""What is beneath pyzmq's method of that name, which asks each frame for what sockets of other kinds take: 0.5 µs
+instead of 1.1, five times a reply."""
 
 
 def put(router: "zmq.Socket[bytes]", reply: Outgoing, unread: Unread) -> None:
@@ -24,9 +31,9 @@ def put(router: "zmq.Socket[bytes]", reply: Outgoing, unread: Unread) -> None:
     """
     *head, body = (reply.key, *frames.build_reply(reply.envelope, reply.kind, reply.body))
     for frame in head:
-        router.send(frame, _MORE)
+        _send(router, frame, _MORE)
     if len(body) < LARGE_BYTES and reply.slip is None:
-        router.send(body, zmq.NOBLOCK)
+        _send(router, body, _LAST)
         return
     counted = zmq.Frame(body, track=True, copy=False, copy_threshold=0)
     tracker = router.send(counted, zmq.NOBLOCK, copy=False, track=True)

@@ -11,16 +11,18 @@ Pure. May come in: a rule of the check. Must not: what an action does about a po
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from castiron.actors.core.draft import Draft
 from castiron.actors.core.effects import CallDriver, CancelTimer, Checked, SetTimer
 from castiron.actors.core.machines.pace import due, is_settling, pace_of, usual_s
-from castiron.actors.core.messages import Heard, TimerDue
+from castiron.actors.core.messages import Began, Heard, TimerDue
 from castiron.actors.core.requests import tracing
-from castiron.actors.core.state import NOT_BEGUN, NodeState, Ticket
+from castiron.actors.core.state import NOT_BEGUN, Check, NodeState, Ticket
 from castiron.actors.drivers.base import Done, GetPower, NotDone
 from castiron.actors.settings import Settings
 from castiron.store.records import RequestRecord
-from castiron.store.records.copying import replace
+from castiron.store.records.copying import replace as replace_of
 from castiron.transport.errors import BMCFault, CastironError, DeadlineExceeded
 from castiron.transport.verbs import NodePowerSet, arguments_of, tag_of
 from castiron.transport.vocabulary import (
@@ -44,7 +46,7 @@ def begin(draft: Draft, settings: Settings, within_s: float | None) -> None:
 
     Args:
         within_s: the first check comes within this; None: within the settings' spread. Machines that were reachable
-            when they were last heard of are looked at in the first half of it.
+            when they were last heard of are looked at in the first half of it, those that were not in the second.
     """
     draft.check = replace(draft.check, is_begun=True)
     spread_s = settings.power_check_start_spread_s if within_s is None else within_s
@@ -72,7 +74,8 @@ def tend(draft: Draft, settings: Settings, first_within_s: float | None = None) 
         at, early_s = _first(draft, min(first_within_s, every_s))
     else:
         at, early_s = due(pace, check, draft.now)
-    draft.order(SetTimer(timer, at, early_s))
+    is_settled = pace.kind is CheckPace.USUAL and not draft.state.is_busy
+    draft.order(SetTimer(timer, at, early_s, look_every_s=every_s if is_settled else 0.0))
     draft.check = replace(check, timer=timer, call=None, every_s=every_s, pace=pace.kind, due_at=at)
 
 
@@ -100,22 +103,23 @@ def is_due(state: NodeState, message: TimerDue) -> bool:
     return state.check.timer == message.ticket
 
 
-def is_heard(state: NodeState, message: Heard) -> bool:
+def is_heard(check: Check, message: Heard) -> bool:
     """Return whether an outcome is the check's, and still of interest."""
-    return state.check.call == message.ticket
+    return check.call == message.ticket
 
 
 def start(draft: Draft, message: TimerDue, settings: Settings) -> None:
     """Look at the machine, unless a request is about to."""
-    late_s = max(0.0, draft.now - message.at)
-    check, is_busy = draft.check, draft.state.is_busy
-    call = None if is_busy else draft.ticket()
-    is_first = check.started_at == NOT_BEGUN.started_at
-    draft.check = replace(check, timer=None, call=call, started_at=draft.now, is_first=is_first, late_s=late_s)
-    if call is None:
-        draft.order(Checked(CheckResult.SKIPPED, late_s))
-    else:
+    call = None if draft.state.is_busy else draft.ticket()
+    _start(draft, call, message.at, draft.now)
+    if call is not None:
         draft.order(_call(draft, call, settings))
+
+
+def began(draft: Draft, message: Began) -> None:
+    """Take note that the machine is looked at, as was ordered; what is seen is of no use if a request does so, too."""
+    if draft.check.timer == message.ticket:
+        _start(draft, None if draft.state.is_busy else message.ticket, message.at, message.began_at)
 
 
 def look(draft: Draft, settings: Settings) -> None:
@@ -163,6 +167,14 @@ def heard(draft: Draft, message: Heard, settings: Settings) -> CastironError | N
     return failure
 
 
+def _start(draft: Draft, call: Ticket | None, at: Instant, started_at: Instant) -> None:
+    check, late_s = draft.check, max(0.0, started_at - at)
+    is_first = check.started_at == NOT_BEGUN.started_at
+    draft.check = replace(check, timer=None, call=call, started_at=started_at, is_first=is_first, late_s=late_s)
+    if call is None:
+        draft.order(Checked(CheckResult.SKIPPED, late_s))
+
+
 def _call(draft: Draft, call: Ticket, settings: Settings) -> CallDriver:
     deadline = Instant(draft.now + settings.command_timeout_s)
     every_s = usual_s(draft.state.record, settings)
@@ -172,9 +184,10 @@ def _call(draft: Draft, call: Ticket, settings: Settings) -> CallDriver:
 
 def _first(draft: Draft, within_s: float) -> tuple[Instant, float]:
     record = draft.state.record
-    was_reachable = record.power_state is not None and record.fault is None
+    if record.power_state is None and record.fault is None:
+        return Instant(draft.now + within_s), within_s  # nobody has heard of it yet
     half_s = within_s / 2
-    return Instant(draft.now + (half_s if was_reachable else within_s)), half_s
+    return Instant(draft.now + (half_s if record.fault is None else within_s)), half_s
 
 
 def _saw(draft: Draft, seen: PowerState, spare_id: RequestID | None, settings: Settings) -> CheckResult:
@@ -220,7 +233,7 @@ def _force(draft: Draft, seen: PowerState, spare_id: RequestID, settings: Settin
         state=RequestState.QUEUED,
         accepted_at=draft.now,
     )
-    draft.enqueue(replace(request, trace=tracing.accepted(request, 1, None)))
+    draft.enqueue(replace_of(request, trace=tracing.accepted(request, 1, None)))
     return CheckResult.FORCED
 
 

@@ -91,8 +91,8 @@ def pace_of(state: NodeState, check: Check, settings: Settings) -> Pace:
     if changed_at is None:
         return resting  # as nearly always
     quick_s = settings.power_check_after_action_s
-    if check.failures or not quick_s:
-        return resting
+    if check.failures or not quick_s or state.is_in_hand:
+        return resting  # a check would be skipped, and the request's end is the next change
     every_s = max(quick_s, check.started_at - changed_at)
     return Pace(CheckPace.AFTER_ACTION, every_s) if every_s < resting.every_s else resting
 

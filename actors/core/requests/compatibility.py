@@ -224,7 +224,7 @@ def judge(state: NodeState, verb: AnyNodeRequest) -> Verdict:
     others = tuple(_met(state, is_held=verb.hold and state.record.maintenance))
     is_change_between = False
     conflicts: list[RequestRecord] = []
-    arguments = arguments_of(verb)
+    arguments = arguments_of(verb) if others else {}
     for other in others:
         row = MEETINGS.get((tag, other.verb), STRANGER)
         # Whoever joined what is being aborted would be told that it was accepted, and then that it was aborted.

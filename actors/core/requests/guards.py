@@ -32,14 +32,15 @@ from castiron.transport.requester import identity_of
 from castiron.transport.verbs import (
     AnyNodeRequest,
     NodeDelete,
+    NodePowerSet,
     NodeProvisionAbort,
     NodeProvisionHold,
+    NodeProvisionSet,
     NodeProvisionUnhold,
     NodeStepDone,
     NodeStepProgress,
     RequestAbort,
     RequestCancel,
-    arguments_of,
     tag_of,
 )
 from castiron.transport.vocabulary import PowerState, PowerTarget, ProvisionTarget
@@ -161,8 +162,8 @@ def overtaken(record: NodeRecord, request: RequestRecord) -> CastironError | Non
 
 
 def action_of_verb(verb: AnyNodeRequest) -> str:
-    """Return what a verb is in GUARDS."""
-    return action_of(tag_of(verb), arguments_of(verb))
+    """Return what a verb is in GUARDS; as `action_of` does, but for the 5 µs that it takes to make a map of a verb."""
+    return f"{tag_of(verb)} ({verb.target})" if isinstance(verb, NodePowerSet | NodeProvisionSet) else tag_of(verb)
 
 
 def steps_off(plan: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]:

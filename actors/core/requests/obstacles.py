@@ -6,7 +6,8 @@ views, which tell beforehand what would be refused. May come in: a new obstacle.
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from castiron.actors.core.messages import Amendment
 from castiron.actors.core.provision.courses import EVENTS_OF
@@ -54,6 +55,9 @@ _DELETE: Final = tag_of(NodeDelete)
 
 CONCERNED: Final = tuple(tag for tag, verb in VERBS.items() if issubclass(verb, NodeRequest) or tag in HINDRANCES)
 """The verbs that change a node or reach its BMC, in the order of the documents."""
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType(dict.fromkeys(CONCERNED))
+"""What is in the way of each of them at a node that is free."""
 
 
 def aside(record: NodeRecord) -> NodeInMaintenance | None:
@@ -199,7 +203,19 @@ def obstacles(state: NodeState) -> Mapping[str, RequestRecord | CastironError | 
 
     Of requests it is told for strict ones that are like none of those that have not ended.
     """
-    return {tag: _obstacle(state, tag) for tag in CONCERNED}
+    return NOTHING if is_free(state) else {tag: _obstacle(state, tag) for tag in CONCERNED}
+
+
+def is_free(state: NodeState) -> bool:
+    """Return whether nothing can be in the way of anything: so it is of nearly all nodes, whenever one is shown.
+
+    A verb that is judged by itself costs 0.6 µs, and there are a dozen of them: half of what a view takes.
+    """
+    record = state.record
+    is_marked = record.maintenance or record.protected or record.retired or record.disable_power_off or state.leaving
+    if is_marked or record.lock is not None or record.fault is not None or record.allocation_uuid is not None:
+        return False
+    return not state.queue and state.running is None and bool(targets_of(record.provision_state))
 
 
 def _obstacle(state: NodeState, tag: str) -> RequestRecord | CastironError | None:

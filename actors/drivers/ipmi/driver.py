@@ -52,6 +52,7 @@ class IPMIDriver:
     """
 
     name = "ipmi"
+    takes_orders = True
 
     def __init__(
         self,

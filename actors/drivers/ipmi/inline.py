@@ -42,6 +42,7 @@ class InlineIPMIDriver:
     """
 
     name = "ipmi"
+    takes_orders = True
 
     def __init__(
         self,

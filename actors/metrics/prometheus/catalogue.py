@@ -189,6 +189,13 @@ METRICS: Final = (
         of("requests", "open", "running", "waiting_for_permit"),
     ),
     Metric(
+        "castiron_draining",
+        _GAUGE,
+        (),
+        "1 while it drains: it finishes what it has accepted, and refuses new work",
+        one(lambda vitals: vitals.is_draining),
+    ),
+    Metric(
         "castiron_requests_ended_total",
         _COUNTER,
         ("verb", "target", "state"),

@@ -110,6 +110,9 @@ class SimArchive:
         self._waiting += 1
         self._dispatcher.schedule(Errand(partial(self._answer, question)))
 
+    def ease(self) -> None:
+        """Do nothing; see Asking: nobody else is there who would wait."""
+
     def waiting(self) -> int:
         """Return how many questions wait."""
         return self._waiting

@@ -31,7 +31,7 @@ OF_ROLLOUTS: Final[Mapping[str, Any]] = {
     "max_concurrent_deploy": 0,
     "max_concurrent_clean": 0,
     "max_workers": 1000,
-    "workers_pool_size": 2000,
+    "workers_pool_size": 2400,
 }
 """Settings with which nobody waits for a place: what one node does is no reason for another one to be late."""
 

@@ -5,12 +5,13 @@ import { drawFigures } from "/page/figures.js";
 import { Fleet } from "/page/fleet.js";
 import { Grid } from "/page/grid.js";
 import { ask, Panel } from "/page/panel.js";
-import { draw, inks, SCHEMES } from "/page/states.js";
+import { draw, inks, LOOKED_FOR, SCHEMES } from "/page/states.js";
 import { follow } from "/page/stream.js";
 import { drawTable } from "/page/table.js";
 
 const EVENTS = 100;
 const AGAIN_MS = 2000;
+const LOOK_MS = 10000;
 const byId = (id) => document.getElementById(id);
 
 export const fleet = new Fleet();
@@ -133,6 +134,15 @@ async function applyFilter() {
   drawFleet();
 }
 
+// Lateness and queues change without an event: they are looked for while they are what is shown.
+async function lookForWork() {
+  if (!LOOKED_FOR.has(fleet.scheme) || document.hidden) return;
+  const { work } = await ask("/api/work");
+  if (!work) return;
+  fleet.look(work);
+  drawFleet();
+}
+
 byId("filter").addEventListener("submit", (event) => { event.preventDefault(); applyFilter(); });
 byId("filter").addEventListener("reset", () => setTimeout(() => { fleet.only.clear(); applyFilter(); }));
 for (const radio of document.querySelectorAll("[name=scheme]")) {
@@ -141,8 +151,11 @@ for (const radio of document.querySelectorAll("[name=scheme]")) {
     fleet.only.clear();
     fleet.arrange();
     drawFleet();
+    lookForWork();
   });
 }
+setInterval(lookForWork, LOOK_MS);
+document.addEventListener("visibilitychange", lookForWork);
 for (const radio of document.querySelectorAll("[name=shape]")) radio.addEventListener("change", drawFleet);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawLegend);
 

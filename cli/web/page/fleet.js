@@ -10,9 +10,17 @@ export class Fleet {
   only = new Set(); // keys of the scheme; none: all
   chosen = null; // uuids that the filter means; null: all
   shown = [];
+  work = {}; // uuid: how late its check is, and how many wait, where there is something to say
 
   begin(nodes) {
     this.nodes = new Map(nodes.map((node) => [node.uuid, node]));
+    this.look(this.work);
+  }
+
+  // Takes what was looked for.
+  look(work) {
+    this.work = work;
+    for (const node of this.nodes.values()) node.work = work[node.uuid];
     this.arrange();
   }
 
@@ -21,6 +29,7 @@ export class Fleet {
     let stays = gone.length === 0 && this.only.size === 0;
     for (const node of nodes) {
       stays &&= this.nodes.get(node.uuid)?.name === node.name;
+      node.work = this.work[node.uuid];
       this.nodes.set(node.uuid, node);
     }
     for (const uuid of gone) this.nodes.delete(uuid);

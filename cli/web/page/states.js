@@ -5,6 +5,12 @@ const isMoving = (node) => Boolean(node.to_power || node.to_state || node.doing)
 const FAILED = /failed$|^error$/;
 const UNDER_WAY = /ing$|wait|hold/;
 
+// What changes without an event is looked for now and then (app.js): `work` of a node is from the latest look.
+const lateOf = (node) => node.work?.late ?? 0;
+const failuresOf = (node) => Math.max(node.failures ?? 0, node.work?.failures ?? 0);
+const queuedOf = (node) => Math.max(node.queued ?? 0, node.work?.queued ?? 0);
+export const LOOKED_FOR = new Set(["checks", "queue"]);
+
 export const SCHEMES = {
   power: [
     { key: "fault", word: "fault", colour: "--fault", shape: "cross", fits: (node) => node.fault },
@@ -23,6 +29,18 @@ export const SCHEMES = {
     { key: "enroll", word: "enroll", colour: "--off", shape: "hollow", fits: (node) => node.state === "enroll" },
     { key: "other", word: "other", colour: "--unknown", shape: "hatched", fits: () => true },
   ],
+  checks: [
+    { key: "failing", word: "check failed", colour: "--fault", shape: "cross", fits: (node) => node.fault || failuresOf(node) },
+    { key: "aside", word: "in maintenance", colour: "--off", shape: "hollow", fits: (node) => node.maintenance },
+    { key: "late", word: "check late", colour: "--maintenance", shape: "corner", fits: (node) => lateOf(node) > 0 },
+    { key: "on time", word: "on time", colour: "--on", shape: "full", fits: () => true },
+  ],
+  queue: [
+    { key: "several", word: "several wait", colour: "--maintenance", shape: "corner", fits: (node) => queuedOf(node) > 1 },
+    { key: "one", word: "one waits", colour: "--used", shape: "barred", fits: (node) => queuedOf(node) === 1 },
+    { key: "busy", word: "at work", colour: "--moving", shape: "dot", fits: isMoving },
+    { key: "idle", word: "idle", colour: "--off", shape: "hollow", fits: () => true },
+  ],
 };
 
 export const lookOf = (scheme, node) => SCHEMES[scheme].find((look) => look.fits(node));
@@ -33,10 +51,11 @@ export function wordsOf(node) {
   if (node.to_power) words.push(`to ${node.to_power}`);
   if (node.to_state) words.push(`to ${node.to_state}`);
   if (node.doing) words.push(`doing ${node.doing}`);
-  if (node.queued) words.push(`${node.queued} waiting`);
+  if (queuedOf(node)) words.push(`${queuedOf(node)} waiting`);
   if (node.fault) words.push(`fault: ${node.fault}`);
   if (node.maintenance) words.push("maintenance");
-  if (node.failures) words.push(`${node.failures} checks failed`);
+  if (failuresOf(node)) words.push(`${failuresOf(node)} checks failed`);
+  if (lateOf(node)) words.push(`check ${Math.round(lateOf(node))} s late`);
   if (node.retired) words.push("retired");
   if (node.protected) words.push("protected");
   return words.join(", ");

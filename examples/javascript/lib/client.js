@@ -70,6 +70,7 @@ export class Client {
    * @returns {Promise<import("./connection.js").Answer>}
    * @throws {CastironError} it was refused
    * @throws {ConductorLost} the conductor was gone for too long; `applied` says whether it may have accepted
+   * @throws {import("./errors.js").KeyRefused} it does not take the key
    */
   async ask(verb, fields = {}, listen) {
     /** @type {Fields} */

@@ -6,7 +6,7 @@
  */
 
 import { Dealer } from "zeromq";
-import { CastironError, ConductorLost } from "./errors.js";
+import { CastironError, ConductorLost, KeyRefused } from "./errors.js";
 import { readReply, writeMessage } from "./frames.js";
 
 /** @typedef {import("./frames.js").Fields} Fields */
@@ -51,6 +51,7 @@ export class Connection {
    * @param {{client: string, keys?: Keys, timeoutS: number}} options
    * @returns {Promise<Connection>}
    * @throws {ConductorLost} nobody answers there in time
+   * @throws {KeyRefused} somebody does, and does not take the key
    */
   static async open(endpoint, { client, keys, timeoutS }) {
     const socket = new Dealer({ linger: 0, maxMessageSize: 67_108_864, ...curve(keys) });
@@ -191,18 +192,20 @@ export function curve(keys) {
 export function shakeHands(socket, endpoint, timeoutS) {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new ConductorLost(`No conductor at ${endpoint}.`, "no")), timeoutS * 1000);
-    /** @param {string} why */
-    const refuse = (why) => () => {
+    /** @param {Error} error */
+    const refuse = (error) => {
       clearTimeout(late);
-      reject(new ConductorLost(`${endpoint}: ${why}`, "no"));
+      reject(error);
     };
     socket.events.on("handshake", () => {
       clearTimeout(late);
       resolve();
     });
-    socket.events.on("handshake:error:auth", refuse("this key is not in the allow-list."));
-    socket.events.on("handshake:error:protocol", refuse("one side uses keys, the other does not."));
-    socket.events.on("handshake:error:other", refuse("the handshake broke off; is that its public key?"));
+    socket.events.on("handshake:error:auth", () => refuse(new KeyRefused(`${endpoint}: this key is not in the allow-list.`)));
+    socket.events.on("handshake:error:protocol", () => refuse(new KeyRefused(`${endpoint}: one side uses keys, the other not.`)));
+    // A conductor that is just ending breaks one off, too; so this may be tried again.
+    socket.events.on("handshake:error:other", () =>
+      refuse(new ConductorLost(`${endpoint}: the handshake broke off. Is that its public key?`, "no")));
     socket.connect(endpoint);
   });
 }

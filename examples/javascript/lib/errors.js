@@ -48,3 +48,14 @@ export class EventsLost extends Error {
     this.code = "events.lost";
   }
 }
+
+/** The conductor does not take this key, or none, or knows nothing of keys: to try again is of no use. */
+export class KeyRefused extends Error {
+  /** @param {string} message */
+  constructor(message) {
+    super(message);
+    this.name = "KeyRefused";
+    this.code = "key.refused";
+    this.applied = "no";
+  }
+}

@@ -9,8 +9,7 @@ May come in: another field that changes often. Must not: what makes a row of a r
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any, Final, NamedTuple
 
 from castiron.store.records import NodeRecord, RequestRecord
@@ -34,7 +33,14 @@ class Write(NamedTuple):
 
 class _Column(NamedTuple):
     name: str
-    made: Callable[[Any], Any]
+    made: Callable[[Any], Any] | None
+    """What makes it of the field's value; None: it is that value."""
+
+
+class _Way(NamedTuple):
+    statement: str
+    values: tuple[tuple[int, Callable[[Any], Any] | None], ...]
+    """Place of a field → what makes the column of it."""
 
 
 class Moving:
@@ -60,6 +66,7 @@ class Moving:
         self._where = where
         self._columns = columns
         self._always = always
+        self._ways: dict[tuple[bool, ...], _Way] = {}  # there are a dozen: what changes together is always the same
         self._moving = attrgetter(*columns)
         self._still = attrgetter(*(field.name for field in fields(kind) if field.name not in columns))
 
@@ -75,25 +82,31 @@ class Moving:
         """
         if self._still(record) != self._still(before):
             return None
-        names: list[str] = []
-        row: list[Any] = []
-        compared = zip(self._columns, self._moving(record), self._moving(before), strict=True)
-        for field, value, known in compared:
-            if value is not known or field in self._always:
-                for column in self._columns[field]:
-                    names.append(column.name)
-                    row.append(column.made(value))
-        return Write(_statement(self._table, tuple(names), self._where), (*row, *where), where[0], name)
+        moving = self._moving(record)
+        way = self._way(tuple(map(is_, moving, self._moving(before))))
+        row = [moving[place] if made is None else made(moving[place]) for place, made in way.values]
+        return Write(way.statement, (*row, *where), where[0], name)
+
+    def _way(self, is_kept: tuple[bool, ...]) -> _Way:
+        """Return how those fields are written that are not what they were; O(1) but for the first time."""
+        way = self._ways.get(is_kept)
+        if way is None:
+            changed = [
+                (place, column)
+                for place, (field, kept) in enumerate(zip(self._columns, is_kept, strict=True))
+                if not kept or field in self._always
+                for column in self._columns[field]
+            ]
+            statement = _statement(self._table, tuple(column.name for _, column in changed), self._where)
+            way = _Way(statement, tuple((place, column.made) for place, column in changed))
+            if len(self._ways) < STATEMENTS:
+                self._ways[is_kept] = way
+        return way
 
 
-@lru_cache(STATEMENTS)
 def _statement(table: str, names: tuple[str, ...], where: tuple[str, ...]) -> str:
     setting = ", ".join(f"{name} = ?" for name in names)
     return f"UPDATE {table} SET {setting} WHERE {' AND '.join(f'{name} = ?' for name in where)}"  # noqa: S608 - our own words
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _map_or_null(value: Mapping[str, Any] | None) -> str | None:
@@ -105,7 +118,7 @@ def _code(error: Mapping[str, Any] | None) -> Any:
 
 
 def _plain(*names: str) -> dict[str, tuple[_Column, ...]]:
-    return {name: (_Column(name, _as_it_is),) for name in names}
+    return {name: (_Column(name, None),) for name in names}
 
 
 _OF_NODES: Final = Moving(
@@ -133,6 +146,8 @@ _OF_REQUESTS: Final = Moving(
     ("id",),
     {
         **_plain("state", "started_at", "ended_at", "overdue_at", "attempts", "applied", "abort_by"),
+        **_plain("merged", "deadline_at"),
+        "requesters": (_Column("requesters", values.dump),),
         "progress": (_Column("progress", values.dump),),
         "result": (_Column("result", _map_or_null),),
         "error": (_Column("error", _map_or_null), _Column("error_code", _code)),

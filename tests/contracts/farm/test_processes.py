@@ -127,7 +127,7 @@ class TestARealFarm:
             console = self.console(address)
             assert [console.command(0, 1)[1] & 1 for _ in range(2)] == [1, 0]
             assert json.loads(self.ended("show", "--port", port, "bmc2", "--format", "json")[1])[0]["faults"] == {}
-            self.ended("power", "--port", port, "bmc2", "on")
+            self.ended("power", "--port", port, "on", "bmc2")
             assert console.command(0, 1)[1] & 1 == 1
 
             process.send_signal(signal.SIGTERM)

@@ -174,6 +174,17 @@ def test_readings_of_sensors_have_the_names_of_ironics_exporter(tmp_path: Path) 
     assert scraped.labels("baremetal_last_payload_timestamp_seconds")
 
 
+def test_a_drain_is_told_while_it_lasts(tmp_path: Path) -> None:
+    with served(tmp_path) as one:
+        before = one.scrape().value("castiron_draining")
+        one.client.drain()
+        meanwhile = one.scrape().value("castiron_draining")
+        one.client.drain(undo=True)
+        after = one.scrape().value("castiron_draining")
+
+    assert (before, meanwhile, after) == (0, 1, 0)
+
+
 def test_it_is_off_unless_a_port_is_set() -> None:
     assert Settings().prometheus_port == 0
 

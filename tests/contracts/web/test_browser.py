@@ -17,6 +17,9 @@ from tests.support.conductor_process import ConductorProcess
 from tests.support.deadline import until
 
 SOON_S = 20.0
+LOOKS_S = 60.0
+"""For what the page looks for every ten seconds."""
+
 NAMES = [f"n{number}" for number in range(1, NODES + 1)]
 
 CELLS = """
@@ -182,6 +185,29 @@ def test_provisioning_and_the_table_show_the_same_nodes(page: Page, story: Story
     rows = [row.text for row in page.browser.find_elements(By.CSS_SELECTOR, "#table tbody tr")]
     assert [row.split()[0] for row in rows] == NAMES
     assert "manageable" in rows[5]
+
+
+def test_checks_that_fail_and_requests_that_wait_are_coloured(page: Page, story: Story) -> None:
+    silent = {"ipmi_address": "127.99.0.1", "ipmi_username": "admin", "ipmi_password": "secret"}
+    story.client.nodes.create("n7", driver="ipmi", driver_info=silent)
+    story.client.nodes.set_maintenance("n2", reason="new fan")
+    waiting = [
+        story.client.nodes.power("n2", target, hold=True, policy="after") for target in ("power on", "rebooting")
+    ]
+    try:
+        page.click("label:has([value=queue])")
+        until(lambda: page.counts()["several wait"] == 1, timeout_s=LOOKS_S)
+        assert page.shows("n2", "--maintenance")
+        until(lambda: story.client.nodes.show("n7").power_check_failures > 0, timeout_s=LOOKS_S)
+        page.click("label:has([value=checks])")
+        until(lambda: "n7" in page.cells() and page.cells()["n7"]["edge"] == page.colour("--fault"), timeout_s=LOOKS_S)
+        assert page.shows("n2", "--off", is_hollow=True)
+        assert page.counts()["on time"] >= 1
+    finally:
+        for request in reversed(waiting):
+            request.cancel()
+        story.client.nodes.unset_maintenance("n2")
+        story.client.nodes.delete("n7")
 
 
 def test_what_somebody_wrote_is_text_and_nothing_else(page: Page, story: Story) -> None:

@@ -154,6 +154,17 @@ def test_nodes_are_chosen_by_range_and_by_conditions(story: Story) -> None:
     assert chosen(story) == {f"n{number}" for number in range(1, 7)}
 
 
+def test_how_many_wait_is_looked_for_though_no_event_tells_it(story: Story) -> None:
+    uuid = story.client.nodes.set_maintenance("n5").uuid
+    request = story.client.nodes.power("n5", "power on", hold=True)
+    try:
+        until(lambda: story.web.get("/api/work").json()["work"].get(uuid) == {"queued": 1}, timeout_s=SOON_S)
+    finally:
+        request.cancel()
+        story.client.nodes.unset_maintenance("n5")
+    until(lambda: uuid not in story.web.get("/api/work").json()["work"], timeout_s=SOON_S)
+
+
 def chosen(story: Story, **given: str) -> set[str]:
     names = {view.uuid: view.name for view in story.client.nodes.list()}
     return {names[uuid] for uuid in story.web.get("/api/chosen", params=given).json()["uuids"]}

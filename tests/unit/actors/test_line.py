@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from castiron.actors.dispatch import line as lines
-from castiron.actors.dispatch.line import STANDBY_S, Line, Taker
+from castiron.actors.dispatch.line import MOST_AHEAD, STANDBY_S, Line, Taker
 from tests.support.deadline import until
 
 Work = Callable[[], None]
@@ -45,6 +45,21 @@ def test_what_is_put_is_taken_once_and_in_order() -> None:
         until(lambda: len(taken) == 1_000)
 
     assert taken == list(range(1_000))
+
+
+def test_what_goes_ahead_is_taken_first_and_the_rest_is_not_forgotten() -> None:
+    line: Line[str] = Line()
+    taker = Taker()
+    for number in range(3):
+        line.put(f"told {number}")
+    for number in range(MOST_AHEAD + 2):
+        line.put(f"due {number}", ahead=True)
+
+    taken = [line.take(taker) for _ in range(len(line))]
+
+    due = [f"due {number}" for number in range(MOST_AHEAD + 2)]
+    assert taken == [*due[:MOST_AHEAD], "told 0", *due[MOST_AHEAD:], "told 1", "told 2"]
+    assert len(line) == 0
 
 
 def test_many_who_put_and_many_who_take_lose_nothing() -> None:

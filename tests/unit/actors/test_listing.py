@@ -30,6 +30,10 @@ class Fleet:
     def __init__(self) -> None:
         self.board = Board(max_waiters=1, seq=EventSeq(0))
         self.records: dict[int, NodeRecord] = {}
+        self.eased = 0
+
+    def ease(self) -> None:
+        self.eased += 1
 
     def put(self, number: int, **fields: Any) -> None:
         known = self.records.get(number)
@@ -50,7 +54,7 @@ class Fleet:
         return [node_view(published.state, NOW) for published in self.board.nodes()]
 
     def page(self, verb: NodeList) -> tuple[list[NodeView], str | None]:
-        page = Listing(verb, self.board).page(NOW)
+        page = Listing(verb, self.board, self.ease).page(NOW)
         return page.nodes, page.next_marker
 
 
@@ -187,3 +191,23 @@ def test_unknown_names_are_told_all_at_once_but_not_without_end() -> None:
         fleet_of({1: None}).page(NodeList(nodes=["n1", *names]))
 
     assert "x20" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("verb", "pauses"),
+    [
+        (NodeList(limit=300), 3),
+        (NodeList(limit=100), 1),
+        (NodeList(limit=300, where=[Condition(field="driver", value="ipmi")]), 4),
+        (NodeList(limit=1, where=[Condition(field="driver", value="none such")]), 2),
+    ],
+    ids=["views", "few views", "conditions and views", "conditions"],
+)
+def test_while_a_long_page_is_made_others_come_first_now_and_then(verb: NodeList, pauses: int) -> None:
+    fleet = Fleet()
+    for number in range(400):
+        fleet.put(number)
+
+    fleet.page(verb)
+
+    assert fleet.eased == pauses

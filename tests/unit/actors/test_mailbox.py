@@ -10,6 +10,9 @@ from pykka import ActorDeadError, ThreadingFuture
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
+from castiron.actors.core import messages as core
+from castiron.actors.core.state import Ticket
+from castiron.actors.dispatch.dispatcher import Runnable
 from castiron.actors.dispatch.mailbox import UNLIMITED, InboxFull, Mailbox, TurnOver
 from castiron.actors.dispatch.virtual import SimDispatcher
 
@@ -246,3 +249,28 @@ def test_the_bound_is_exact_however_many_put_at_once() -> None:
 
     assert mailbox.waiting() == limit
     assert len(refused) == senders * limit - limit
+
+
+class Noting(SimDispatcher):
+    """Notes who is to go ahead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead: list[bool] = []
+
+    def schedule(self, runnable: Runnable, *, ahead: bool = False) -> None:
+        self.ahead.append(ahead)
+        super().schedule(runnable, ahead=ahead)
+
+
+def test_who_sleeps_goes_ahead_for_what_is_due_and_whoever_is_owed_a_turn_already_does_not() -> None:
+    dispatcher, mailbox = Noting(), Mailbox()
+    mailbox.attach(dispatcher, limit=3)
+    mailbox.open(Owner(mailbox))
+    dispatcher.run_until_idle()
+
+    put(mailbox, core.TimerDue(ticket=Ticket(1)))
+    dispatcher.run_until_idle()
+    put(mailbox, "told", core.TimerDue(ticket=Ticket(2)))
+
+    assert dispatcher.ahead == [False, True, False]

@@ -40,6 +40,23 @@ def test_a_permit_given_back_goes_to_who_asked_first() -> None:
     assert (permits.in_use, permits.waiting) == (1, 1)
 
 
+def test_at_once_is_for_whom_there_is_room_and_who_passes_nobody() -> None:
+    permits, told = Permits(3, {"engine": 1}), Told()
+
+    assert permits.acquire_at_once("a", "engine")
+    assert not permits.acquire_at_once("b", "engine")  # there is no room in the class
+    assert not permits.acquire_at_once("a")  # it holds one
+    permits.acquire("c", told.note("c"), "engine")
+    assert not permits.acquire_at_once("d")  # somebody waits, though for something else
+    permits.release("a")
+
+    assert told == ["c"]
+    assert permits.acquire_at_once("d")
+    assert permits.acquire_at_once("e")
+    assert not permits.acquire_at_once("f")
+    assert (permits.in_use, permits.in_use_of("engine"), permits.waiting) == (3, 1, 0)
+
+
 def test_whoever_withdraws_leaves_the_line() -> None:
     permits, told = Permits(1), Told()
     for owner in "abc":

@@ -62,6 +62,9 @@ class AtOnce:
     def ask(self, question: Question) -> None:
         question(self._library)
 
+    def ease(self) -> None:
+        pass
+
     def waiting(self) -> int:
         return 0
 

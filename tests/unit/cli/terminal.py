@@ -12,7 +12,7 @@ from tests.unit.cli.conftest import ROOT
 
 @contextmanager
 def on_terminal(
-    *words: str, columns: int = 80, streams: tuple[str, ...] = ("stdin", "stdout", "stderr")
+    *words: str, columns: int = 80, streams: tuple[str, ...] = ("stdin", "stdout", "stderr"), term: str = "xterm"
 ) -> Generator[tuple["subprocess.Popen[str]", int]]:
     """Run a command with some of its streams on a terminal; yields the process and the terminal's other end."""
     ours, theirs = pty.openpty()
@@ -20,7 +20,7 @@ def on_terminal(
     process = subprocess.Popen(
         [sys.executable, "-m", "castiron", *words],
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(columns), "TERM": "xterm"},
+        env={**os.environ, "COLUMNS": str(columns), "TERM": term},
         text=True,
         start_new_session=True,
         stdin=ends["stdin"],

@@ -47,6 +47,11 @@ def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path) -> None
     [
         ("[conductr]\n", "the table conductr does not exist. Did you mean conductor?"),
         ("settings = 3\n", "settings is not a table"),
+        (
+            "command_timeout_s = 3\n",
+            "command_timeout_s stands in no table. Write [settings] on a line of its own above",
+        ),
+        ('store = "x"\n', "store stands in no table. Write [conductor] on a line of its own above"),
         ('[conductor]\nstor = "x"\n', "stor does not exist. Did you mean store?"),
         ("[conductor]\nstore = 3\n", "store is not text"),
         ("[conductor\n", "is not TOML"),
@@ -94,3 +99,13 @@ def test_a_folder_of_a_user_who_is_not_there_is_refused() -> None:
         expanded(Path("~no-such-user/castiron.db"))
 
     assert wrong.value.code == Exit.USAGE
+
+
+def test_variables_that_commands_read_do_not_stop_a_conductor() -> None:
+    given = Configuration()
+
+    given.add_environment(
+        {"CASTIRON_CONFIRM_ABOVE": "5", "CASTIRON_CLIENT_KEY": "k", "CASTIRON_SERVER_KEY": "s"}, NAMES
+    )
+
+    assert (given.places, given.settings) == ({}, {})

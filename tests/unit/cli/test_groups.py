@@ -22,6 +22,7 @@ HERE = Groups(
         ("@class:big", ["n1", "n2", "n10"]),
         ("@class:big!n2", ["n1", "n10"]),
         ("n[1-3]!@class:big", ["n3"]),
+        ("n[1-3],-@class:big", ["n3"]),
         ("@class:big&@class:odd", ["n1"]),
         ("@class:big^@class:odd", ["n2", "n3", "n5", "n7", "n9", "n10"]),
         ("@*!n1", ["m1", "n2", "n10"]),

@@ -116,5 +116,12 @@ def test_every_command_says_what_it_does() -> None:
     assert all(command.help for _, command in commands(main))
 
 
+def test_no_option_is_kept_where_another_one_is() -> None:
+    for path, command in commands(main):
+        ctx = click.Context(command, help_option_names=["-h", "--help"])  # as everywhere: click keeps what it has made
+        names = [param.name for param in command.get_params(ctx)]
+        assert len(names) == len(set(names)), f"{path}: a value of one option would be taken for the other's"
+
+
 def test_the_manual_is_in_step() -> None:
     assert MANUAL.read_text() == manual(), "run: python -m castiron.cli.manual > docs/guides/commands.md"

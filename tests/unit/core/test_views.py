@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from castiron.actors.core.messages import Recover
+from castiron.actors.core.requests import obstacles
 from castiron.actors.core.requests.obstacles import busy_with
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import field_of, listed, node_view, request_view
-from castiron.store.records import NodeRecord
+from castiron.store.records import NodeLock, NodeRecord
 from castiron.transport.replies import MASK, NodeView
 from castiron.transport.verbs import NodePowerSet
-from castiron.transport.vocabulary import Fault, Instant, PowerTarget, RequestState
+from castiron.transport.vocabulary import Fault, Instant, PowerTarget, ProvisionState, RequestState
 from tests.support.node_world import World
 from tests.support.store_records import PASSWORD, full_node, full_request, plain_node, plain_request
 
@@ -206,3 +207,37 @@ def test_a_request_is_listed_without_its_steps_and_shown_with_them() -> None:
     ):
         view = listed(one)
         assert (view.arguments, view.steps, view.result, view.error) == ({"target": "deploy"}, [], result, error)
+
+
+def unfree(state: NodeState) -> bool:
+    """Have each verb judged by itself, whatever the node."""
+    del state
+    return False
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        {},
+        {"maintenance": True},
+        {"fault": Fault.ACTOR_FAILURE},
+        {"fault": Fault.ACTOR_FAILURE, "maintenance": True},
+        {"protected": True},
+        {"retired": True},
+        {"disable_power_off": True},
+        {"lock": NodeLock(owner="ipc:uid=0", reason=None, since=NOW)},
+        {"allocation_uuid": "a1"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("state", [{}, {"leaving": True}, {"queue": (plain_request(),)}], ids=str)
+def test_of_a_free_node_nothing_is_said_that_the_judgement_of_each_verb_does_not_say(
+    marks: dict[str, Any], state: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [NodeState(record=replace(plain_node(), provision_state=at, **marks), **state) for at in ProvisionState]
+    quickly = [node_view(node, NOW) for node in nodes]
+
+    monkeypatch.setattr(obstacles, "is_free", unfree)
+    one_by_one = [node_view(node, NOW) for node in nodes]
+
+    assert quickly == one_by_one

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from castiron.actors.core.state import Check
-from castiron.actors.core.state import Ticket as NumberOfTicket
+from castiron.actors.core.effects import AcquirePermit
 from castiron.store.records.copying import replace
-from castiron.transport.vocabulary import Instant
+from castiron.transport.vocabulary import RequestID
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,10 @@ class _Open:
 
 
 def test_a_copy_differs_in_what_was_changed_and_leaves_the_record_as_it_was() -> None:
-    check = Check(timer=NumberOfTicket(3), every_s=6.0)
-    changes: dict[str, Any] = {"call": NumberOfTicket(4), "started_at": Instant(1.0), "timer": None}
-    assert replace(check, **changes) == dataclasses.replace(check, **changes)
-    assert check == Check(timer=NumberOfTicket(3), every_s=6.0)
+    wish = AcquirePermit(RequestID("r1"), "node.power.set", requester="ada")
+    changes: dict[str, Any] = {"verb": "node.provision.set", "target": "active", "requester": ""}
+    assert replace(wish, **changes) == dataclasses.replace(wish, **changes)
+    assert wish == AcquirePermit(RequestID("r1"), "node.power.set", requester="ada")
 
 
 def test_the_fields_of_a_base_are_copied_too() -> None:

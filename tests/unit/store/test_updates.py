@@ -19,6 +19,9 @@ MOVED: dict[str, Any] = {
     "attempts": 7,
     "applied": Applied.YES,
     "abort_by": "somebody",
+    "merged": 2,
+    "deadline_at": Instant(4.0),
+    "requesters": {"somebody": None, "another": 5.0},
     "progress": {"sent": True},
     "result": {"power_state": "power on"},
     "error": {"code": "bmc.fault"},
@@ -60,7 +63,8 @@ def test_where_anything_else_has_changed_or_a_revision_is_missing_the_row_is_wri
 
     assert node_moved(replace(node, revision=Revision(2), extra={"a": 1}), node) is None
     assert node_moved(replace(node, revision=Revision(3)), node) is None
-    assert request_moved(replace(request, requesters={"somebody": None}), request) is None
+    assert request_moved(replace(request, hold=not request.hold), request) is None
+    assert request_moved(replace(request, callbacks={"https://there/": ("somebody",)}), request) is None
     assert request_moved(replace(request, requesters=EMPTY), request) is not None
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from castiron.store.errors import UnstorableValue
+from castiron.store.records import Fragment
 from castiron.store.sql import values
 from castiron.transport.vocabulary import PowerState
 
@@ -38,7 +39,27 @@ def test_whatever_the_wire_can_carry_comes_back(whole: dict[Any, Any]) -> None:
     assert text.isascii()
     assert json.loads(text) is not None
     assert back == whole
+    assert values.dump(Fragment(whole)) == text
     assert exactly(dict(back)) == exactly(whole)
+
+
+@settings(deadline=None)
+@given(
+    whole=st.dictionaries(
+        st.sampled_from(["$bytes", "a", "é"]) | st.text(max_size=2) | st.integers(),
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**80), 2**80)
+        | st.text(st.characters(exclude_categories=()))
+        | st.floats(),
+        max_size=4,
+    )
+)
+def test_the_text_that_is_kept_of_a_map_is_that_of_any_equal_map(whole: dict[Any, Any]) -> None:
+    kept = values.dump(Fragment(whole))
+
+    assert kept == values.dump(whole)
+    assert exactly(dict(values.load(kept))) == exactly(whole)
 
 
 def test_an_ordinary_map_is_kept_as_anybody_would_write_it() -> None:

@@ -21,6 +21,9 @@ names = st.from_regex(NAME_PATTERN, fullmatch=True).filter(lambda name: len(name
         ("n[1-10/4]", ["n1", "n5", "n9"]),
         (" a, n10 ,n2,a ", ["a", "n2", "n10"]),
         ("n[1-4]!n[2-3]", ["n1", "n4"]),
+        ("n[1-4],-n2", ["n1", "n3", "n4"]),
+        ("n[1-9], -n[2-8] ,n5", ["n1", "n5", "n9"]),
+        ("r-1n[1-3],-r-1n2", ["r-1n1", "r-1n3"]),
         ("n[1-4]&n[3-9]", ["n3", "n4"]),
         ("n[1-3]^n[2-4]", ["n1", "n4"]),
         ("r[1-2]n[1-2]", ["r1n1", "r1n2", "r2n1", "r2n2"]),
@@ -35,7 +38,25 @@ def test_a_range_stands_for_names(text: str, expanded: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "\n", "n[1", "n1]", "n[]", "n[3-1]", "n[a-b]", "n[1-5/0]", "n[1-2],", "!n1", "n[001-2]", "a b", "é"],
+    [
+        "",
+        "  ",
+        "\n",
+        "n[1",
+        "n1]",
+        "n[]",
+        "n[3-1]",
+        "n[a-b]",
+        "n[1-5/0]",
+        "n[1-2],",
+        "!n1",
+        "-n1",
+        "n1,--n1",
+        "n1,-",
+        "n[001-2]",
+        "a b",
+        "é",
+    ],
 )
 def test_what_is_no_range_is_an_argument_that_shows_how_to_write_one(text: str) -> None:
     with pytest.raises(ArgumentInvalid, match=r"n\[1-20\]"):

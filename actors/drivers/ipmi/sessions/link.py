@@ -81,6 +81,8 @@ class Link:
         self._owner = owner
         self._where = where
         self._session: Session | None = None
+        self._earlier: Session | None = None
+        """The login that was begun before the present one, while its answer may still come."""
         self._peer: Peer | None = None
         self._addresses: Sequence[Address] = ()
         self._suites = list(settings.cipher_suites)
@@ -175,7 +177,7 @@ class Link:
         self.phase, self._has_place = Phase.LOGGING_IN, True
         if self._session is not None:
             self._session.open(self._suites[0])
-        self._be_patient(self._services.timing.waits_s)
+        self._be_patient(self._services.timing.login_waits_s)
 
     def receive(self, datagram: bytes) -> None:
         """Take a datagram from the BMC's address; count what is not its answer. Never raises."""
@@ -184,6 +186,8 @@ class Link:
         heard = session.heard_sequence if session else None
         try:
             news = session.feed(datagram) if session else None
+            if news is None and self._earlier is not None:
+                news = self._feed_earlier(self._earlier, datagram)
         except Exception as error:  # noqa: BLE001 - pyghmi raises whatever a strange packet makes it raise
             counters.drop(Drop.UNREADABLE)
             if self.phase is Phase.UP:
@@ -233,8 +237,17 @@ class Link:
             case _:
                 self._services.counters.drop(Drop.UNASKED)
 
+    def _feed_earlier(self, earlier: Session, datagram: bytes) -> News | None:
+        """Go on with the login of before if this is its late answer; the one that was begun since is forgotten then."""
+        news = earlier.feed(datagram)
+        if not isinstance(news, Progress):
+            return None  # nothing, or a refusal, which says nothing about the present one
+        self._session, self._earlier = earlier, None
+        return news
+
     def _be_up(self) -> None:
         self.phase = Phase.UP
+        self._earlier = None
         self._services.counters.logins += 1
         self._services.counters.sessions += 1
         self._be_idle()
@@ -255,8 +268,9 @@ class Link:
         if status in CIPHER_STATUSES and len(self._suites) > 1 and self._session is not None:
             # Stay with the suite that the BMC agrees to. If it ever refuses that one, all are tried again.
             self._suites = self._suites[1:]
+            self._earlier = None
             self._session.open(self._suites[0])
-            self._be_patient(self._services.timing.waits_s)
+            self._be_patient(self._services.timing.login_waits_s)
             return
         self._suites = list(self._settings.cipher_suites)
         self._fail(login_error(status, where=self._where))
@@ -287,9 +301,20 @@ class Link:
         self._leave_place()  # whoever is silent in the middle of a login costs no time of ours: others may begin theirs
         if self.phase is Phase.PROBING and len(self._addresses) > 1:
             self._claim()  # a name with many addresses: the next one
-        if self._session is not None:
+        if self.phase is Phase.LOGGING_IN:
+            self._log_in_anew()
+        elif self._session is not None:
             self._session.resend()
         self._wait_for_answer()
+
+    def _log_in_anew(self) -> None:
+        """Ask once more, or begin anew beside the login that is unanswered: it may only be slow."""
+        session = self._session
+        if session is None or session.is_keyed:
+            return None if session is None else session.resend()
+        self._earlier = session
+        self._session = Session(self._settings, self._transmit, self._services.new_session_id)
+        return self._session.open(self._suites[0])
 
     # Ends.
 
@@ -310,7 +335,7 @@ class Link:
 
     def _go_down(self) -> None:
         was, self.phase = self.phase, Phase.DOWN
-        self.due_at = self._request = self._session = None
+        self.due_at = self._request = self._session = self._earlier = None
         if self._peer is not None:
             self._services.network.release(self._peer)
             self._peer = None

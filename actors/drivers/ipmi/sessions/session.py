@@ -160,6 +160,11 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         self._again()
 
     @property
+    def is_keyed(self) -> bool:
+        """Whether the keys are agreed, and what is asked may be asked again."""
+        return self._channel is not None
+
+    @property
     def heard_sequence(self) -> int | None:
         """The session sequence number that was heard last; None: nothing is numbered yet."""
         return self.remseqnumber if self._channel is None else self._channel.heard_sequence or None

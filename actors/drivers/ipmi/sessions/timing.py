@@ -27,6 +27,15 @@ class Timing:
     """Spreads retransmissions of many BMCs that fell silent at once."""
 
     @property
+    def login_waits_s(self) -> tuple[float, ...]:
+        """As waits_s, for a login: four exchanges, begun anew where one is not answered, as BMCs take none of it twice.
+
+        One more than a request gets, or of slow BMCs that lose datagrams two in a thousand would count as silent; and
+        soon, because the one before it may still be answered.
+        """
+        return (self.waits_s[0], *self.waits_s)
+
+    @property
     def patience_s(self) -> float:
         """How long a request is waited for at the most, however often it is sent."""
         return sum(self.waits_s) * (1 + self.jitter)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from castiron.actors.core.effects import Checked, SetTimer
 from castiron.actors.core.machines.pace import FOLLOWED_S, PACES, Pace, due, pace_of
@@ -121,6 +122,25 @@ def test_a_check_that_fails_ends_the_haste() -> None:
 
     assert counted(node) == [CheckResult.FAILED]
     assert (node.state.check.pace, node.state.check.every_s) == (CheckPace.USUAL, EVERY_S)
+
+
+def test_while_the_next_action_waits_or_is_at_it_there_are_no_checks_to_be_skipped_and_many_after_its_end() -> None:
+    node = begun()
+    counted(node)
+    acted(node)
+    assert node.state.check.pace is CheckPace.AFTER_ACTION
+
+    node.submit(POWER_OFF)
+    waits = node.state.check.pace
+    node.grant()
+    is_at_it = node.state.check.pace
+    while node.state.active is not None:
+        node.advance()
+
+    assert (waits, is_at_it) == (CheckPace.USUAL, CheckPace.USUAL)
+    assert node.state.check.pace is CheckPace.AFTER_ACTION
+    (soon_s,) = after(node, node.now, node.now + QUICK_S)
+    assert 0 < soon_s <= QUICK_S
 
 
 # While a BMC is silent.
@@ -288,7 +308,7 @@ def test_a_pace_is_within_its_bounds_and_the_next_check_is_never_late(
 @given(state=states(), check=standings(), more=st.integers(1, 10))
 def test_more_failures_never_make_checks_more_frequent(state: NodeState, check: Check, more: int) -> None:
     before = pace_of(state, check, CHECKED)
-    afterwards = pace_of(state, replace(check, failures=check.failures + more), CHECKED)
+    afterwards = pace_of(state, structs.replace(check, failures=check.failures + more), CHECKED)
 
     assert afterwards.every_s >= before.every_s
 
@@ -300,7 +320,7 @@ def test_more_failures_never_make_checks_more_frequent(state: NodeState, check: 
 )
 def test_what_a_pace_does_not_go_by_does_not_move_it(state: NodeState, check: Check, changes: dict[str, Any]) -> None:
     """Or a timer would be set anew with each decision about the node, and never be due."""
-    assert pace_of(state, replace(check, **changes), CHECKED) == pace_of(state, check, CHECKED)
+    assert pace_of(state, structs.replace(check, **changes), CHECKED) == pace_of(state, check, CHECKED)
 
 
 @given(
@@ -326,4 +346,4 @@ def test_every_pace_has_its_row_and_a_next_check_is_told_from_its_begin() -> Non
 
     assert due(Pace(CheckPace.AFTER_ACTION, 3.0), check, Instant(START)) == (START + 2.0, 0.15000000000000002)
     assert due(Pace(CheckPace.USUAL, 25.0), check, Instant(START)) == (START + 20.0, 1.25)
-    assert due(Pace(CheckPace.USUAL, 25.0), replace(check, every_s=0.0), Instant(START)) == (START, 0.0)
+    assert due(Pace(CheckPace.USUAL, 25.0), structs.replace(check, every_s=0.0), Instant(START)) == (START, 0.0)

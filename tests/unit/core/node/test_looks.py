@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from castiron.actors.core.allocations.fitness import stands_as
 from castiron.actors.core.state import Check, NodeState, Ticket
@@ -17,14 +18,14 @@ STATE = NodeState(record=plain_node(), check=Check(is_begun=True, failures=1, ag
     "check", [{"call": Ticket(4), "timer": None, "started_at": Instant(7.0)}, {"timer": Ticket(3)}, {"late_s": 0.2}]
 )
 def test_when_a_node_is_checked_is_its_owners_own_affair(check: dict[str, Any]) -> None:
-    checking = replace(STATE, check=replace(STATE.check, **check), tickets=9)
+    checking = replace(STATE, check=structs.replace(STATE.check, **check), tickets=9)
     assert checking.looks_like(STATE)
     assert stands_as(checking, STATE)
 
 
 @pytest.mark.parametrize("check", [{"failures": 2}, {"agreed_at": Instant(6.0)}, {"is_begun": False}])
 def test_what_a_check_has_found_is_seen_and_changes_nobodys_chances(check: dict[str, Any]) -> None:
-    checked = replace(STATE, check=replace(STATE.check, **check))
+    checked = replace(STATE, check=structs.replace(STATE.check, **check))
     assert not checked.looks_like(STATE)
     assert stands_as(checked, STATE)
 

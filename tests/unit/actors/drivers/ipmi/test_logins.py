@@ -9,7 +9,7 @@ from castiron.actors.drivers.ipmi.pacing.limits import Limits
 from castiron.testing.bmc import Answers
 from castiron.transport.errors import BMCBusy, BMCCredentials, BMCUnreachable, BMCUnsupported
 from castiron.transport.vocabulary import PowerState
-from tests.unit.actors.drivers.ipmi.lab import ON, SILENCE_S, Lab
+from tests.unit.actors.drivers.ipmi.lab import ON, SILENCE_S, STEADY, Lab, slowly
 
 
 def test_a_silent_bmc_holds_no_place_and_a_busy_one_waits_for_its_own() -> None:
@@ -55,7 +55,7 @@ def test_a_bmc_that_falls_silent_in_its_login_gives_its_place_back() -> None:
     lab.network.bmcs.pop(("127.0.0.1", 623))
     waiting = lab.submit(GetPower(), "127.0.0.2")
 
-    lab.wait(SILENCE_S)
+    lab.wait(sum(STEADY.login_waits_s))
 
     assert isinstance(stuck.failure().error, BMCUnreachable)
     assert waiting.value() is PowerState.OFF
@@ -80,6 +80,57 @@ def test_a_login_survives_the_loss_of_any_of_its_steps(lab: Lab, kind: int) -> N
     assert ticket.value() is PowerState.OFF
     assert len(lost) == 1
     assert lab.counted("retransmitted") == 1
+
+
+def test_a_login_whose_answers_come_late_goes_on_with_them(lab: Lab) -> None:
+    bmc = lab.bmc()
+    lab.network.bmcs["127.0.0.1", 623] = slowly(bmc, 1.5)
+
+    ticket = lab.submit(GetPower())
+    lab.wait(6 * 1.5 + 0.1)
+
+    assert ticket.value() is PowerState.OFF
+    assert lab.counted("logins") == 1
+    assert lab.counted("logins_failed") == 0
+
+
+def test_of_two_logins_that_are_answered_at_last_only_one_goes_on(lab: Lab) -> None:
+    bmc, late = lab.bmc(), [1.5]
+
+    def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        after_s = late.pop() if datagram[5] == 0x10 and late else 0.0
+        return [(at_s + after_s, answer) for at_s, answer in bmc.receive(datagram, source, now)]
+
+    lab.network.bmcs["127.0.0.1", 623] = receive
+    ticket = lab.submit(GetPower())
+    lab.wait(3)
+
+    assert ticket.value() is PowerState.OFF
+    assert sum(datagram[5] == 0x10 for _, _, datagram in lab.network.sent) == 2
+    assert sum(datagram[5] == 0x12 for _, _, datagram in lab.network.sent) == 1
+    assert lab.counted("logins") == lab.counted("sessions") == 1
+
+
+def test_a_late_refusal_of_a_login_that_was_given_up_ends_nothing(lab: Lab) -> None:
+    bmc, heard = lab.bmc(), list[bytes]()
+
+    def receive(datagram: bytes, source: tuple[str, int], now: float) -> Answers:
+        if datagram[5] != 0x10:
+            return [(at_s + 0.5, answer) for at_s, answer in bmc.receive(datagram, source, now)]
+        heard.append(datagram)
+        answers = bmc.receive(datagram, source, now)
+        if len(heard) > 1:
+            return [(0.5, answer) for _, answer in answers]
+        full = bytearray(answers[0][1])
+        full[17] = 0x01  # insufficient resources to create a session
+        return [(1.2, bytes(full))]
+
+    lab.network.bmcs["127.0.0.1", 623] = receive
+    ticket = lab.submit(GetPower())
+    lab.wait(5)
+
+    assert ticket.value() is PowerState.OFF
+    assert lab.counted("logins_failed") == 0
 
 
 @pytest.mark.parametrize(("offered", "logins_sent"), [((3,), 2), ((17,), 1), ((3, 17), 1)], ids=str)
