@@ -13,13 +13,14 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from bench import others
 from bench.apart import Apart
 from bench.scene import conductor, endpoint_of, fill
 from bench.simulator import BMCs, bmcs
 from castiron.transport.clients.blocking.client import Client
+from castiron.transport.replies import CheckCounts
 
 PATIENCE_S: Final = 120.0
 """For all healthy BMCs to be logged in to."""
@@ -32,9 +33,6 @@ LEAST_WINDOW_S: Final = 12.0
 
 LOOKS: Final = 4
 """At the pace, within a window; a look at 10,000 nodes is itself work."""
-
-ANSWERED: Final = ("agreed", "corrected", "recovered")
-FAILED: Final = ("failed", "faulted")
 
 
 class Case(NamedTuple):
@@ -128,10 +126,10 @@ class Stage:
         """Let the conductor go on for a window, and return what it did."""
         before, sent = self._ended(), self._farm.counts()["commands"]
         cpu_s, farm_s, began_s = self.server.cpu_s(), self._farm.cpu_s(), time.monotonic()
-        paces: list[dict[str, Any]] = []
+        paces: list[CheckCounts] = []
         for _ in range(looks):
             self.pause(window_s / looks)
-            paces.append(dict(self._client.status().checks))
+            paces.append(self._client.status().checks)
         wall_s = time.monotonic() - began_s
         cpu_s, farm_s = self.server.cpu_s() - cpu_s, self._farm.cpu_s() - farm_s
         answered, failed = (now - then for now, then in zip(self._ended(), before, strict=True))
@@ -141,15 +139,15 @@ class Stage:
             "exchanges_per_check": (self._farm.counts()["commands"] - sent) / answered,
             "cpu_percent": cpu_s / wall_s * 100,
             "check_cpu_us": cpu_s / answered * 1e6,
-            "late_p50_ms": median(pace["late_p50_ms"] for pace in paces),
-            "late_p99_ms": median(pace["late_p99_ms"] for pace in paces),
+            "late_p50_ms": median(pace.late_p50_ms for pace in paces if pace.late_p50_ms is not None),
+            "late_p99_ms": median(pace.late_p99_ms for pace in paces if pace.late_p99_ms is not None),
             "rss_mb": self.server.rss_bytes() / 1e6,
             "of_bmcs_cpu_us": farm_s / answered * 1e6,
         }
 
     def _ended(self) -> tuple[int, int]:
         checks = self._client.status().checks
-        return sum(int(checks[name] or 0) for name in ANSWERED), sum(int(checks[name] or 0) for name in FAILED)
+        return checks.agreed + checks.corrected + checks.recovered, checks.failed + checks.faulted
 
 
 def _staged(case: Case, work: Callable[[Stage], dict[str, float]], **settings: float) -> dict[str, float]:

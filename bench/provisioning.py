@@ -98,7 +98,7 @@ def drive(
 def _written(store: Path) -> dict[str, float]:
     with Client(endpoint_of(store), timeout_s=PATIENCE_S) as client:
         told = client.status().store
-        return {word: float(told[word]) for word in ("commits", "changes")}
+        return {"commits": float(told.commits), "changes": float(told.changes)}
 
 
 def _engines() -> dict[str, float]:

@@ -43,7 +43,7 @@ def _measured(infos: Sequence[Any], sensor_interval_s: float) -> dict[str, float
                 "failures": float(view.failures),
                 "average_elapsed_ms": (view.average_elapsed_s or 0.0) * 1000,
                 "average_late_ms": (view.average_late_s or 0.0) * 1000,
-                "checks_late_p99_ms": float(status.checks["late_p99_ms"] or 0.0),
+                "checks_late_p99_ms": float(status.checks.late_p99_ms or 0.0),
                 "bytes_a_node": status.queues["sensor_data_bytes"].used / len(infos),
             }
 

@@ -21,9 +21,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import click
+from msgspec.structs import asdict
 
 from bench.apart import Apart
 from bench.growth import Bound, Verdict, judge
@@ -32,7 +33,7 @@ from bench.scene import conductor, endpoint_of, fill, names
 from bench.simulator import BMCs, bmcs, python_bmcs
 from bench.weather import Outbreak, Subscribers, Users, Weather
 from castiron.transport.clients.blocking.client import Client
-from castiron.transport.replies import StatusView
+from castiron.transport.replies import CheckCounts, StatusView
 
 TICK_S: Final = 0.5
 """Between two turns of the weather, the users and the subscribers."""
@@ -223,14 +224,14 @@ class _Stage:
                 "redfish_hung": redfish["hung"],
                 "muted": ipmi["muted"],
                 "mailboxes": status.actors["ready"],
-                "open_requests": status.requests["open"],
-                "waiters": status.requests["waiters"],
+                "open_requests": status.requests.open,
+                "waiters": status.requests.waiters,
                 "peers": status.transport["peers"],
                 "events_waiting": status.transport["events_waiting"],
-                "store_backlog": status.store["backlog"],
+                "store_backlog": status.store.backlog,
                 "faults": status.nodes["fault"],
                 "silent": len(self._weather.silent_until_s),
-                "late_p99_ms": status.checks["late_p99_ms"] or 0.0,
+                "late_p99_ms": status.checks.late_p99_ms or 0.0,
                 "load": os.getloadavg()[0],
             },
         )
@@ -245,9 +246,9 @@ class _Stage:
         return wrong
 
 
-def counted(checks: Mapping[str, Any]) -> Counter[str]:
+def counted(checks: CheckCounts) -> Counter[str]:
     """Return what `status` counts of checks, without what it says of their pace."""
-    return Counter({name: value for name, value in checks.items() if isinstance(value, int)})
+    return Counter({name: value for name, value in asdict(checks).items() if isinstance(value, int)})
 
 
 def out_of_order(status: StatusView, plan: Plan) -> list[str]:
@@ -258,8 +259,8 @@ def out_of_order(status: StatusView, plan: Plan) -> list[str]:
         "machines in an unknown power state": status.nodes["unknown"],
         "BMCs without a session": plan.nodes + plan.misfits - status.drivers["ipmi"]["sessions"],
         "Redfish BMCs without a session": plan.redfish - status.drivers["redfish"]["sessions"],
-        "requests that have not ended": status.requests["open"],
-        "permits that are held": status.requests["running"],
+        "requests that have not ended": status.requests.open,
+        "permits that are held": status.requests.running,
     }
     return [f"{count} {what}" for what, count in found.items() if count]
 

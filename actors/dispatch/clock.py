@@ -9,10 +9,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Final, Protocol
 
+from castiron.transport.replies import TimerCounts
 from castiron.transport.vocabulary import Instant
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Clock(Protocol):
         """
         ...
 
-    def counters(self) -> Mapping[str, float]:
+    def counters(self) -> TimerCounts:
         """Return what it has counted since its start, for `status`."""
         ...
 
@@ -231,21 +232,21 @@ class SystemClock:
         """Return whether timers are still being called."""
         return self._thread.is_alive() and not self._is_stopping
 
-    def counters(self) -> Mapping[str, float]:
+    def counters(self) -> TimerCounts:
         """Return timers ordered and not yet due, and since the start: called, failed, the worst lateness.
 
         `late_p50_ms` and `late_p99_ms` are those of the last 1,024 calls.
         """
         with self._changed:
             late_s = sorted(self._late_s)
-            return {
-                "waiting": max(0, len(self._heap) - self._heap.cancelled_count),
-                "due": self._due_count,
-                "failed": self._heap.failed_count,
-                "late_max_ms": self._late_max_s * 1000,
-                "late_p50_ms": late_s[len(late_s) // 2] * 1000 if late_s else 0.0,
-                "late_p99_ms": late_s[len(late_s) * 99 // 100] * 1000 if late_s else 0.0,
-            }
+            return TimerCounts(
+                waiting=max(0, len(self._heap) - self._heap.cancelled_count),
+                due=self._due_count,
+                failed=self._heap.failed_count,
+                late_max_ms=self._late_max_s * 1000,
+                late_p50_ms=late_s[len(late_s) // 2] * 1000 if late_s else 0.0,
+                late_p99_ms=late_s[len(late_s) * 99 // 100] * 1000 if late_s else 0.0,
+            )
 
     def stop(self, timeout_s: float) -> list[str]:
         """End the thread; what is not due yet is never called. Blocks up to timeout_s seconds. Idempotent.

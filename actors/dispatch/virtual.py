@@ -14,6 +14,7 @@ from pykka import Future
 from castiron.actors.dispatch.clock import Timer, TimerHeap
 from castiron.actors.dispatch.dispatcher import Lasted, Runnable, SlowTurn
 from castiron.actors.dispatch.future import DispatchedFuture
+from castiron.transport.replies import TimerCounts
 from castiron.transport.vocabulary import Instant, Seconds
 
 MAX_TURNS: Final = 1_000_000
@@ -195,16 +196,13 @@ class VirtualClock:
         """Return True: there is no thread that could die."""
         return True
 
-    def counters(self) -> Mapping[str, float]:
+    def counters(self) -> TimerCounts:
         """Return the same counts as SystemClock; nothing is ever late here."""
-        return {
-            "waiting": max(0, len(self._heap) - self._heap.cancelled_count),
-            "due": self._due_count,
-            "failed": self._heap.failed_count,
-            "late_max_ms": 0.0,
-            "late_p50_ms": 0.0,
-            "late_p99_ms": 0.0,
-        }
+        return TimerCounts(
+            waiting=max(0, len(self._heap) - self._heap.cancelled_count),
+            due=self._due_count,
+            failed=self._heap.failed_count,
+        )
 
     def stop(self, timeout_s: float) -> list[str]:  # noqa: ARG002 - the contract's
         """Return nothing: there is no thread to end."""

@@ -4,7 +4,7 @@ Actors and whoever brings them messages note what is not empty, or nearly full, 
 May come in: another thing that each node has one of. Must not: what happens beyond a bound.
 """
 
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from castiron.actors.core.state import NodeState
 from castiron.actors.dispatch.dispatcher import Dispatcher
@@ -13,7 +13,7 @@ from castiron.actors.published.board import Board
 from castiron.actors.settings import Settings
 from castiron.actors.supervision.directory import Directory
 from castiron.transport.crowd import Crowd, Fullest
-from castiron.transport.replies import Gauge
+from castiron.transport.replies import Gauge, MailboxCounts
 from castiron.transport.vocabulary import NodeUUID
 
 
@@ -68,13 +68,13 @@ class Crowding:
             max((Fullest(owner.mailbox.users_waiting(), owner.uuid) for owner in self._awake()), default=none),
         )
 
-    def unread(self) -> dict[str, Any]:
+    def unread(self) -> MailboxCounts:
         """Return what waits in all nodes' mailboxes, and in the longest of them, named. O(that). Any thread."""
         waiting = [(owner.mailbox.waiting(), owner.uuid) for owner in self._awake()]
         longest, uuid = max(waiting, default=(0, NodeUUID("")))
         published = self._board.node(uuid) if longest else None
         node = None if published is None else published.state.record.name
-        return {"waiting": sum(count for count, _ in waiting), "longest": longest, "node": node}
+        return MailboxCounts(waiting=sum(count for count, _ in waiting), longest=longest, node=node)
 
     def _awake(self) -> list[Owner]:
         """Return the nodes' actors that have something to read: who has is owed a turn, or has one."""

@@ -5,7 +5,7 @@ Gathers the parts' own counters when somebody asks; keeps nothing and decides no
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import castiron
 from castiron.actors.bulkheads.bulkhead import DEFAULT_SPARE
@@ -32,7 +32,20 @@ from castiron.store.writer import MAX_BACKLOG, Writer
 from castiron.transport.doors.frontdoor import FrontDoor
 from castiron.transport.doors.publisher import MAX_WAITING
 from castiron.transport.frames import SPEAKS
-from castiron.transport.replies import DrainView, Gauge, ShareView, StatusView, Welcome, marked
+from castiron.transport.replies import (
+    CheckCounts,
+    DrainView,
+    Gauge,
+    KeptEvents,
+    RequestCounts,
+    RunningTurn,
+    ShareView,
+    SlowTurns,
+    StatusView,
+    StoreView,
+    Welcome,
+    marked,
+)
 
 PAGE: Final = 100
 """Nodes of a page that is made for metrics: some 20 µs during which nothing else is published."""
@@ -121,21 +134,21 @@ class Bulletin:
             endpoint=self.front_door.endpoint,
             store=self._of_store(),
             nodes=self._of_nodes(),
-            requests=self._of_requests(),
-            checks={**services.checks.counts(), **services.checks.pace()._asdict()},
+            requests=RequestCounts(**self._of_requests()),
+            checks=CheckCounts(**services.checks.counts(), **services.checks.pace()._asdict()),
             actors=self._of_actors(),
             drivers=drivers,
             transport=dict(self.front_door.counters()),
             threads=self.watch.states(),
             limits={**self.welcome().limits, "max_running_actions": services.settings.max_running_actions},
             settings=asdict(services.settings),
-            timers=dict(services.clock.counters()),
+            timers=services.clock.counters(),
             queues=self._marked({**self._of_queues(drivers), **services.crowding.now(), **self.front_door.full()}),
             shares=self._of_shares(drivers),
             requesters=services.gate.top(services.clock.now()),
             mailboxes=services.crowding.unread(),
             slow_turns=self._of_slow_turns(),
-            events={"oldest_seq": self._store.oldest_seq(), "latest_seq": self._store.latest_seq()},
+            events=KeptEvents(oldest_seq=self._store.oldest_seq(), latest_seq=self._store.latest_seq()),
             process=process.figures(),
             webhooks={} if self._webhooks is None else self._webhooks(),
             provision_states=services.board.census.by_provision(),
@@ -316,14 +329,14 @@ class Bulletin:
             "waiters": services.board.waiting(),
         }
 
-    def _of_slow_turns(self) -> dict[str, Any]:
+    def _of_slow_turns(self) -> SlowTurns:
         running = self._dispatcher.stuck(self._services.settings.slow_turn_s)
         latest = self._dispatcher.lasted()
-        return {
-            "count": self._dispatcher.counters().get("slow_turns", 0),
-            "running": [{"actor": turn.actor, "message": turn.message, "lasts_s": turn.lasts_s} for turn in running],
+        return SlowTurns(
+            count=self._dispatcher.counters().get("slow_turns", 0),
+            running=[RunningTurn(actor=turn.actor, message=turn.message, lasts_s=turn.lasts_s) for turn in running],
             **({} if latest is None else asdict(latest)),
-        }
+        )
 
     def _of_actors(self) -> dict[str, int]:
         return {
@@ -333,21 +346,21 @@ class Bulletin:
             "nodes": len(self._services.directory),
         }
 
-    def _of_store(self) -> dict[str, Any]:
+    def _of_store(self) -> StoreView:
         counters = self._writer.counters()
-        return {
-            "path": None if self._store.path is None else str(self._store.path),
-            "size_bytes": self._store.size_bytes(),
-            "wal_bytes": self._store.wal_bytes(),
-            "free_bytes": self._store.free_bytes(),
-            "schema_version": self._store.schema_version,
-            "state": self._writer.state(),
-            "backlog": self._writer.backlog(),
-            "changes": counters.changes,
-            "commits": counters.commits,
-            "failures": counters.failures,
-            "events_seq": self._services.board.seq,
-        }
+        return StoreView(
+            path=None if self._store.path is None else str(self._store.path),
+            size_bytes=self._store.size_bytes(),
+            wal_bytes=self._store.wal_bytes(),
+            free_bytes=self._store.free_bytes(),
+            schema_version=self._store.schema_version,
+            state=self._writer.state(),
+            backlog=self._writer.backlog(),
+            changes=counters.changes,
+            commits=counters.commits,
+            failures=counters.failures,
+            events_seq=self._services.board.seq,
+        )
 
     def _of_nodes(self) -> dict[str, int]:
         census = self._services.board.census

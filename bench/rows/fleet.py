@@ -134,7 +134,7 @@ class _Scene(NamedTuple):
             "asks_refused": float(told.busy + told.others),
             "asks_lost": float(told.lost),
         }
-        own = {"check_cpu_ms": checks["check_cpu_us"] / 1e3, "timers_late_p99_ms": timers["late_p99_ms"]}
+        own = {"check_cpu_ms": checks["check_cpu_us"] / 1e3, "timers_late_p99_ms": timers.late_p99_ms}
         return {**checks, **own, **asked}
 
     def bear(self) -> dict[str, float]:
@@ -166,7 +166,7 @@ class _Scene(NamedTuple):
             "power_all_s": wave.wall_s,
             "power_all_accepted_per_s": self.size.nodes / wave.accepted_wall_s,
             "power_all_failed": float(len(wave.bad)),
-            "power_all_late_p99_ms": client.status().checks["late_p99_ms"] or 0.0,
+            "power_all_late_p99_ms": client.status().checks.late_p99_ms or 0.0,
         }
 
     def stop(self, client: Client) -> dict[str, float]:
@@ -229,7 +229,7 @@ def until_ended(client: Client) -> None:
         TimeoutError: some are open for very long.
     """
     pausing, until_s = threading.Event(), time.monotonic() + PATIENCE_S
-    while count := client.status().requests["open"]:
+    while count := client.status().requests.open:
         if time.monotonic() > until_s:
             raise TimeoutError(f"{count} requests have not ended after {PATIENCE_S:.0f} s")
         pausing.wait(0.1)

@@ -175,7 +175,7 @@ def _running() -> list[Row]:
     """Return what the conductor says that it goes by."""
     with connect(shared()) as client:
         view = client.status()
-    places = {"store": view.store["path"], "listen": view.endpoint}
+    places = {"store": view.store.path, "listen": view.endpoint}
     rows = [_place(name, value, RUNNING) for name, value in places.items()]
     known = {item.name: item for item in _items()}
     return rows + [_setting(known[name], value, RUNNING) for name, value in view.settings.items() if name in known]

@@ -8,10 +8,10 @@ import click
 
 from castiron.cli.conductor.drain import left
 from castiron.cli.options import Command, Shared, shared
-from castiron.cli.output.render import length, moment, show_json, show_record, word
+from castiron.cli.output.render import fields_of, length, moment, show_json, show_record, word
 from castiron.cli.reach import connect
 from castiron.cli.watch.watching import LEAST_S, REFRESH_S, watch
-from castiron.transport.replies import BMCsView, Gauge, LagView, RequesterUse, ShareView, StatusView
+from castiron.transport.replies import BMCsView, Gauge, LagView, RequesterUse, ShareView, SlowTurns, StatusView
 from castiron.transport.verbs import Hello, Ping, Status
 
 _MIB: Final = 1_048_576
@@ -56,18 +56,18 @@ def lines(view: StatusView, now: float) -> dict[str, str]:
         "drain": _drain(view, now),
         "nodes": _counts(view.nodes),
         "states": _counts(view.provision_states),
-        "requests": _counts(view.requests),
-        "checks": _timed(view.checks),
-        "timers": _timed(view.timers),
+        "requests": _counts(fields_of(view.requests)),
+        "checks": _timed(fields_of(view.checks)),
+        "timers": _timed(fields_of(view.timers)),
         "queues": _queues(view.queues),
         "shares": _shares(view.shares),
         "requesters": _requesters(view.requesters),
-        "mailboxes": _counts(view.mailboxes),
+        "mailboxes": _counts(fields_of(view.mailboxes)),
         "slow turns": _slow(view.slow_turns),
         "actors": _counts(view.actors),
         "webhooks": _counts(view.webhooks),
-        "store": _store(view.store),
-        "events": _counts(view.events),
+        "store": _store(fields_of(view.store)),
+        "events": _counts(fields_of(view.events)),
         **{f"driver {name}": _driver(counts) for name, counts in view.drivers.items()},
         "transport": _counts(view.transport),
         "lag": _lags(view.lag),
@@ -134,13 +134,13 @@ def _requesters(uses: Sequence[RequesterUse]) -> str:
     return "; ".join(f"{use.requester}: {use.work} work, {use.reads} reads, {use.open} open" for use in uses) or "-"
 
 
-def _slow(figures: Mapping[str, Any]) -> str:
-    if not figures.get("count") and not figures.get("running"):
+def _slow(turns: SlowTurns) -> str:
+    if not turns.count and not turns.running:
         return "none"
-    told = f"{figures.get('count', 0)}"
-    if "lasted_s" in figures:
-        told += f"; the latest: {figures['actor']} in {figures['message'] or 'unknown'}, {figures['lasted_s']:.1f} s"
-    running = [f"{turn['actor']} in {turn['message']} for {turn['lasts_s']:.1f} s" for turn in figures["running"]]
+    told = f"{turns.count}"
+    if turns.lasted_s is not None:
+        told += f"; the latest: {turns.actor} in {turns.message or 'unknown'}, {turns.lasted_s:.1f} s"
+    running = [f"{turn.actor} in {turn.message} for {turn.lasts_s:.1f} s" for turn in turns.running]
     return told + (f"; now: {', '.join(running)}" if running else "")
 
 

@@ -188,9 +188,9 @@ def _answering(endpoint: Endpoint, given: Shared) -> Finding:
             view = client.status()
     except CastironError as error:
         return problem("endpoint", error_text(error))
-    state = view.store.get("state")
+    state = view.store.state
     told = f"{endpoint}: conductor {view.conductor} answers, castiron {view.version}, up {length(view.uptime_s)}"
-    if state not in {None, "ok"}:
+    if state not in {"unknown", "ok"}:
         return problem("endpoint", f"{told}; it cannot write its store: {state}.", "See `castiron status`.")
     return ok("endpoint", told)
 

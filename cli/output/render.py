@@ -31,10 +31,11 @@ _AGES: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 def show_json(value: Any) -> None:
     """Print a value as one JSON document; Structs become objects with their fields' names."""
-    click.echo(json.dumps(value, default=_fields, indent=2))
+    click.echo(json.dumps(value, default=fields_of, indent=2))
 
 
-def _fields(struct: Any) -> dict[str, Any]:
+def fields_of(struct: Any) -> dict[str, Any]:
+    """Return a Struct as a map: what its fields hold, by their names."""
     return {name: getattr(struct, name) for name in struct.__struct_fields__}
 
 
@@ -114,7 +115,7 @@ def word(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if isinstance(value, str | int | float) else json.dumps(value, default=_fields)
+    return str(value) if isinstance(value, str | int | float) else json.dumps(value, default=fields_of)
 
 
 def power_word(power_state: str | None) -> str:

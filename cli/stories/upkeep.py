@@ -145,8 +145,13 @@ class _Story:
         for event in history:
             self._note(f"{event.seq:3}  {event.type}")
         checks = self._client.status().checks
-        looks = sum(checks[result] for result in ("agreed", "corrected", "failed"))
-        self._note(f"{looks} checks; half of them began within {checks['late_p50_ms']:.1f} ms of their time")
+        looks = checks.agreed + checks.corrected + checks.failed
+        late = (
+            ""
+            if (late_ms := checks.late_p50_ms) is None
+            else f"; half of them began within {late_ms:.1f} ms of their time"
+        )
+        self._note(f"{looks} checks{late}")
 
     def _hear(self, type_: EventType, node: str | None = None) -> EventView:
         """Return the next event of a type, and of a node."""

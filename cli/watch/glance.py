@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from castiron.cli.output.render import length
-from castiron.transport.replies import BMCsView, Gauge, LagView, StatusView
+from castiron.transport.replies import BMCsView, Gauge, LagView, SlowTurns, StatusView
 
 SHOWN: Final = 8
 """Nodes that are named in a line."""
@@ -17,9 +17,6 @@ WORTH: Final = 0.01
 
 SILENT: Final = "bmc.unreachable"
 """Why a check has failed whose BMC gave no answer at all."""
-
-_ANSWERED: Final = ("agreed", "corrected", "forced", "failed", "faulted", "recovered")
-_FAILED: Final = ("failed", "faulted")
 
 
 class Rates(NamedTuple):
@@ -42,11 +39,12 @@ def rates(before: StatusView | None, now: StatusView) -> Rates:
 
 def _totals(view: StatusView) -> tuple[float, ...]:
     checks = view.checks
+    failed = checks.failed + checks.faulted
     return (
-        sum(checks.get(name, 0) for name in _ANSWERED),
-        sum(checks.get(name, 0) for name in _FAILED),
-        view.store.get("commits", 0),
-        view.store.get("events_seq", 0),
+        failed + checks.agreed + checks.corrected + checks.forced + checks.recovered,
+        failed,
+        view.store.commits,
+        view.store.events_seq,
         view.transport.get("received", 0),
     )
 
@@ -84,14 +82,14 @@ def as_json(before: StatusView | None, view: StatusView, at: float) -> dict[str,
         "nodes": view.nodes,
         "provision_states": view.provision_states,
         **rates(before, view)._asdict(),
-        "late_p50_ms": view.checks.get("late_p50_ms"),
-        "late_p99_ms": view.checks.get("late_p99_ms"),
+        "late_p50_ms": view.checks.late_p50_ms,
+        "late_p99_ms": view.checks.late_p99_ms,
         "lag": view.lag,
         "queues": {name: gauge for name, gauge in view.queues.items() if gauge.used},
         "at_bound": at_bound(view.queues),
         "bmcs": view.bmcs,
         "slow_turns": view.slow_turns,
-        "store_state": view.store.get("state"),
+        "store_state": view.store.state,
     }
 
 
@@ -103,10 +101,10 @@ def lines(before: StatusView | None, view: StatusView, at: float) -> dict[str, s
         "nodes": _counts(view.nodes),
         "states": _counts(view.provision_states),
         "checks": f"{_rate(told.checks_per_s)} checks/s, {_rate(told.check_failures_per_s)} failures/s, "
-        f"late {_pair(view.checks.get('late_p50_ms'), view.checks.get('late_p99_ms'))}",
+        f"late {_pair(view.checks.late_p50_ms, view.checks.late_p99_ms)}",
         "lag": ", ".join(f"{name} {_pair(lag.p50_ms, lag.p99_ms)}" for name, lag in view.lag.items()),
         "store": f"{_rate(told.commits_per_s)} commits/s, {_rate(told.events_per_s)} events/s, "
-        f"state {view.store.get('state', 'unknown')}",
+        f"state {view.store.state}",
         "messages": f"{_rate(told.messages_per_s)} messages/s",
         "queues": ", ".join(_gauge(name, gauge) for name, gauge in fullest(view.queues)),
         "at bound": ", ".join(_worded(name) for name in at_bound(view.queues)),
@@ -137,11 +135,11 @@ def _gauge(name: str, gauge: Gauge) -> str:
     return f"{gauge.used}{bound} {_worded(name)}{whose}"
 
 
-def _slow(figures: Mapping[str, Any]) -> str:
-    if not figures.get("count"):
+def _slow(turns: SlowTurns) -> str:
+    if not turns.count:
         return ""
-    latest = f", the latest {figures['actor']} in {figures['message'] or 'unknown'}" if "actor" in figures else ""
-    return f"{figures['count']}{latest}"
+    latest = "" if turns.actor is None else f", the latest {turns.actor} in {turns.message or 'unknown'}"
+    return f"{turns.count}{latest}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

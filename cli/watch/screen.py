@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from castiron.cli.output.faults import error_map
-from castiron.cli.output.render import clock_time, visible
+from castiron.cli.output.render import clock_time, fields_of, visible
 from castiron.cli.watch.glance import as_json, lines
 from castiron.transport.errors import CastironError
 from castiron.transport.replies import StatusView
@@ -92,8 +92,4 @@ class Screen:
 
 
 def _print(told: dict[str, Any]) -> None:
-    click.echo(json.dumps(told, default=_fields))
-
-
-def _fields(struct: Any) -> dict[str, Any]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}
+    click.echo(json.dumps(told, default=fields_of))

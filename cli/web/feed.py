@@ -8,7 +8,9 @@ import asyncio
 import json
 from collections import deque
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from castiron.cli.output.render import fields_of
 
 MAX_MESSAGES: Final = 1_024
 """Kept: some minutes of a fleet that changes all the time. A browser that was away for longer begins anew."""
@@ -94,8 +96,4 @@ class Feed:
 
 def as_json(content: object) -> bytes:
     """Return JSON in one line; Structs become objects with their fields' names."""
-    return json.dumps(content, separators=(",", ":"), default=_fields).encode()
-
-
-def _fields(struct: Any) -> dict[str, Any]:
-    return {name: getattr(struct, name) for name in struct.__struct_fields__}
+    return json.dumps(content, separators=(",", ":"), default=fields_of).encode()

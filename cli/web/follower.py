@@ -65,7 +65,7 @@ class Follower:
         await self._watch.open()
         self._board.begin(map(views.row, self._watch.nodes.values()))
         kept = (await self._client.status()).events
-        since = max(kept["oldest_seq"] - 1, kept["latest_seq"] - RECENT, 0)
+        since = max(kept.oldest_seq - 1, kept.latest_seq - RECENT, 0)
         self._events = self._client.events(since)
         await self._events.open()
 

@@ -230,8 +230,7 @@ def test_a_client_that_does_not_read_loses_nothing_and_disturbs_nobody(
         peer.say(b"1", {"verb": "bulk.run", "nodes": ["n[0-1999]"], "order": {"verb": "node.boot_device.get"}})
         until(
             lambda: (
-                castiron_client.status().requests["open"] == 0
-                and len(castiron_client.requests.list(limit=2_000)) == 2_000
+                castiron_client.status().requests.open == 0 and len(castiron_client.requests.list(limit=2_000)) == 2_000
             ),
             timeout_s=40,
         )
@@ -298,7 +297,7 @@ def test_a_bulk_asks_nobody_while_much_waits_for_the_disk(tmp_path: Path) -> Non
             with closing(sqlite3.connect(path, isolation_level=None)) as disk:
                 disk.execute("BEGIN IMMEDIATE")
                 crowd.start()
-                until(lambda: other.status().store["backlog"] >= CROWDED)
+                until(lambda: other.status().store.backlog >= CROWDED)
                 told.start()
                 until(lambda: other.status().queues["bulk_nodes"].used == 20)
                 ((_, cancelled),) = other.send_many([BulkCancel(bulk=bulk.key)])

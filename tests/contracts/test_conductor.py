@@ -194,7 +194,7 @@ def test_a_wait_that_is_over_says_how_the_request_stands_and_keeps_nothing(
 
         assert 0.3 <= time.monotonic() - began < 15.0, "the request's own end, a minute later, was not waited for"
         assert (view.state, view.step) == ("running", "reading the power state")
-        assert client.status().requests["waiters"] == 0
+        assert client.status().requests.waiters == 0
 
 
 def test_a_wait_ends_with_its_request_and_keeps_no_timer(castiron_conductor: Conductor) -> None:
@@ -205,7 +205,7 @@ def test_a_wait_ends_with_its_request_and_keeps_no_timer(castiron_conductor: Con
             view = ask(castiron_conductor, RequestWait(request=request.id, timeout_s=3600))
             assert view.state == "succeeded"
 
-        assert client.status().requests["waiters"] == 0
+        assert client.status().requests.waiters == 0
 
 
 @pytest.mark.castiron(nodes=2, enrolled=True, settings={"max_waiters": 2})
@@ -218,7 +218,7 @@ def test_no_more_clients_wait_than_may_and_the_next_is_told_when_to_come_again(
     waiting = [threading.Thread(target=lambda: ask(castiron_conductor, wait)) for _ in range(2)]
     for thread in waiting:
         thread.start()
-    until(lambda: castiron_client.status().requests["waiters"] == 2)
+    until(lambda: castiron_client.status().requests.waiters == 2)
 
     with pytest.raises(ConductorOverloaded) as refused:
         ask(castiron_conductor, wait)
@@ -232,7 +232,7 @@ def test_no_more_clients_wait_than_may_and_the_next_is_told_when_to_come_again(
     assert (refused.value.details["what"], refused.value.details["limit"]) == ("waiters", 2)
     assert castiron_client.requests.list("n2") == [], "it was refused, and carried out"
     assert ask(castiron_conductor, power).state == "succeeded"
-    assert castiron_client.status().requests["waiters"] == 0
+    assert castiron_client.status().requests.waiters == 0
 
 
 def test_a_reply_at_the_end_is_the_requests_end_and_keeps_no_waiter(
@@ -249,7 +249,7 @@ def test_a_reply_at_the_end_is_the_requests_end_and_keeps_no_waiter(
         client.nodes.power("n1", "power on")
         with pytest.raises(CastironError, match="busy"):
             ask(castiron_conductor, NodePowerSet(node="n1", target=PowerTarget.OFF, replies=ReplyWish.FINAL))
-        assert client.status().requests["waiters"] == 0
+        assert client.status().requests.waiters == 0
 
 
 def test_no_more_messages_wait_at_a_node_than_may_and_the_next_is_told_when_to_come_again() -> None:

@@ -173,7 +173,7 @@ def test_a_bmc_that_fails_again_and_again_has_one_line(tmp_path: Path, farm: BMC
     with served(tmp_path, "json") as one, one.client() as client:
         client.nodes.create("n1", driver_info=farm[0].driver_info)
         farm[0].set_faults(Faults(silent=True))
-        until(lambda: int(client.status().checks["failed"]) >= 3)
+        until(lambda: int(client.status().checks.failed) >= 3)
         lines = [json.loads(line) for line in one.log.read_text().splitlines()]
 
     told = [line["message"] for line in lines if line.get("code") == "bmc.unreachable"]

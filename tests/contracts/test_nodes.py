@@ -119,7 +119,7 @@ def test_a_running_request_is_in_the_way_of_a_deletion_unless_it_is_forced(
 
 def conductor_is_clean(client: Client) -> bool:
     status = client.status()
-    return status.requests["open"] == 0 and status.requests["running"] == 0
+    return status.requests.open == 0 and status.requests.running == 0
 
 
 def test_maintenance_is_set_while_a_request_runs_which_goes_on(castiron_client: Client, bmc_farm: BMCFarm) -> None:

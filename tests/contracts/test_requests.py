@@ -70,7 +70,7 @@ def test_whoever_joins_a_running_request_hears_its_end_and_keeps_their_key(
 
     assert (joined.id, joined.state, joined.merged) == (first.id, "succeeded", 1)
     assert later.id == first.id
-    assert castiron_client.status().requests["waiters"] == 0
+    assert castiron_client.status().requests.waiters == 0
 
 
 @pytest.mark.castiron(settings=replace(CHECKLESS, max_running_actions=1, command_timeout_s=1.0))
@@ -128,7 +128,7 @@ def test_an_abort_of_what_waits_is_answered_once(
 
     assert aborted.state == "cancelled"
     assert castiron_client.status().transport["doubled"] == 0
-    assert castiron_client.status().requests["waiters"] == 0
+    assert castiron_client.status().requests.waiters == 0
 
 
 @pytest.mark.castiron(nodes=1, driver="fake", settings={"max_open_requests": 1})

@@ -61,7 +61,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
         assert client.requests.show(running.id).state == "running"
         assert client.nodes.show("n1").target_power_state == "power on"
         status = client.status()
-        assert (status.store["state"] != "ok", status.actors["restarts"]) == (True, 0)
+        assert (status.store.state != "ok", status.actors["restarts"]) == (True, 0)
         farm[0].set_faults(Faults())
 
         conductor.limit_files(None)
@@ -71,7 +71,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
         assert client.nodes.power("n7", "power on").wait(timeout_s=5).state == "succeeded"
         assert client.nodes.create("n2", driver="fake").name == "n2"
         client.nodes.delete("n2")
-        assert client.status().store["state"] == "ok"
+        assert client.status().store.state == "ok"
         assert (len(farm[0].controls), farm[0].power) == (1, PowerState.ON)
         conductor.stop()
 
@@ -98,7 +98,8 @@ def kind_of(line: str) -> str:
 
 def checked(client: Client) -> int:
     """Return how many power checks have come to a result."""
-    return sum(client.status().checks[result] for result in CheckResult)
+    checks = client.status().checks
+    return sum(getattr(checks, result) for result in CheckResult)
 
 
 def told(endpoint: str) -> str:
@@ -137,8 +138,8 @@ def test_on_a_disk_without_a_byte_left_checks_go_on_and_all_is_well_again_when_t
             assert [event.seq for event in stream][:2] == [1, 2]
         status = client.status()
         assert (status.actors["restarts"], {*status.threads.values()}) == (0, {"alive"})
-        assert "full" in status.store["state"]
-        assert status.store["state"] in " ".join(told(endpoint).split())
+        assert "full" in status.store.state
+        assert status.store.state in " ".join(told(endpoint).split())
 
         farm[0].power = PowerState.ON  # behind its back; it cannot be written down
         heard = client.status().drivers["ipmi"]["received"]
@@ -147,7 +148,7 @@ def test_on_a_disk_without_a_byte_left_checks_go_on_and_all_is_well_again_when_t
 
         disk.clear()
         until(lambda: client.nodes.show("n1").power_state == "power on", timeout_s=20)
-        until(lambda: client.status().store["state"] == "ok")
+        until(lambda: client.status().store.state == "ok")
         assert not refused(lambda: client.nodes.create("n9", driver="fake"))
         with client.events(since=0, follow=False, nodes=["n1"], types=["node.power_state_corrected.*"]) as stream:
             assert [event.payload["power_state"] for event in stream] == ["power off", "power on"]

@@ -96,7 +96,7 @@ def test_clients_that_wait_are_told_that_the_conductor_stops(tmp_path: Path) -> 
         for thread in waiting:
             thread.start()
         with conductor.client() as client:
-            until(lambda: client.status().requests["waiters"] == 5)
+            until(lambda: client.status().requests.waiters == 5)
         conductor.stop()
         for thread in waiting:
             thread.join(10)

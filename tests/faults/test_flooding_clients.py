@@ -75,13 +75,13 @@ def test_a_flood_of_clients_is_bounded_refused_at_named_bounds_and_drains(tmp_pa
         assert max(one.queues["open_requests"].used for one in seen) <= SETTINGS.max_open_requests_per_requester
         assert max(one.queues["power_actions"].used for one in seen) <= SETTINGS.max_concurrent_power
         assert max(one.process["rss_bytes"] for one in seen) < before.process["rss_bytes"] + GROWTH_BYTES
-        assert all(one.checks["late_p99_ms"] is None or one.checks["late_p99_ms"] < LATE_MS for one in seen)
+        assert all(one.checks.late_p99_ms is None or one.checks.late_p99_ms < LATE_MS for one in seen)
 
-        until(lambda: client.status().requests["open"] == 0, timeout_s=30)
+        until(lambda: client.status().requests.open == 0, timeout_s=30)
         after = client.status()
-        checked = sum(after.checks[word] - before.checks[word] for word in ("agreed", "corrected", "skipped"))
+        checked = looks(after) - looks(before)
         assert checked >= NODES * LASTS_S / 4
-        assert (after.requests["waiters"], after.queues["power_actions"].used) == (0, 0)
+        assert (after.requests.waiters, after.queues["power_actions"].used) == (0, 0)
         assert after.queues["rate_buckets"].used == 1
 
 
@@ -119,13 +119,17 @@ def is_running(process: "subprocess.Popen[str]") -> bool:
     return False
 
 
+def looks(status: StatusView) -> int:
+    return status.checks.agreed + status.checks.corrected + status.checks.skipped
+
+
 def figures(before: StatusView, seen: list[StatusView]) -> dict[str, Any]:
-    lates = [one.checks["late_p99_ms"] for one in seen if one.checks["late_p99_ms"] is not None]
+    lates = [one.checks.late_p99_ms for one in seen if one.checks.late_p99_ms is not None]
     grown = max(one.process["rss_bytes"] for one in seen) - before.process["rss_bytes"]
     return {
         "grown_mb": grown >> 20,
         "late_p99_ms": max(lates, default=None),
-        "checks_per_s": seen[-1].checks["per_s"],
+        "checks_per_s": seen[-1].checks.per_s,
         "most": {
             name: (max(one.queues[name].used for one in seen), gauge.limit)
             for name, gauge in before.queues.items()

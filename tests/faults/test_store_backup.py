@@ -89,7 +89,7 @@ def test_a_conductor_takes_a_restored_backup_up(tmp_path: Path) -> None:
         before = set(load.acknowledged[:20])
 
     with ConductorProcess(restored(copy, store), endpoint) as conductor, conductor.client() as client:
-        until(lambda: client.status().requests["open"] == 0)
+        until(lambda: client.status().requests.open == 0)
         assert client.nodes.power("n1", PowerTarget.ON).wait(timeout_s=20).state == "succeeded"
         assert {client.requests.show(request_id).state for request_id in before} == {"succeeded"}
 

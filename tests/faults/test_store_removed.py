@@ -10,7 +10,7 @@ from castiron.store.errors import StoreUnwritable
 from castiron.store.records import Commit
 from castiron.store.store import Store
 from castiron.transport.errors import StoreUnavailable
-from castiron.transport.vocabulary import CheckResult, EventSeq
+from castiron.transport.vocabulary import EventSeq
 from tests.support.conductor_process import ConductorProcess, opened
 from tests.support.deadline import until
 from tests.support.store_records import counting_ids, creation, plain_node
@@ -63,7 +63,7 @@ def test_a_conductor_whose_folder_is_moved_away_refuses_changes_and_goes_on_when
         conductor.client() as client,
     ):
         client.nodes.create("n1", driver="fake")
-        until(lambda: client.status().checks[CheckResult.AGREED] > 0)
+        until(lambda: client.status().checks.agreed > 0)
         folder.rename(elsewhere)
 
         with pytest.raises(StoreUnavailable, match=r"is not there any more.* Nothing was changed") as refused:
@@ -72,9 +72,9 @@ def test_a_conductor_whose_folder_is_moved_away_refuses_changes_and_goes_on_when
             client.nodes.power("n1", "power on")
 
         assert refused.value.retry_after_s is not None
-        assert "is not there any more" in client.status().store["state"]
-        checks = client.status().checks[CheckResult.AGREED]
-        until(lambda: client.status().checks[CheckResult.AGREED] > checks)
+        assert "is not there any more" in client.status().store.state
+        checks = client.status().checks.agreed
+        until(lambda: client.status().checks.agreed > checks)
         elsewhere.rename(folder)
         until(lambda: client.nodes.power("n1", "power on").wait(timeout_s=10).state == "succeeded")
         assert client.nodes.create("n2", driver="fake").name == "n2"

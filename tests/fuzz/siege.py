@@ -247,7 +247,7 @@ class Siege:
             "answers were given twice": counts["doubled"] > 0,
             "an actor failed": any(actors[one] for one in ("restarts", "put_aside", "crashes", "replaced", "mended")),
             "a thread is not alive": any(state != "alive" for state in status.threads.values()),
-            "its store is not well": status.store["state"] != "ok",
+            "its store is not well": status.store.state != "ok",
             "it is dead": not self.fortress.is_alive,
             "it logged a fault": "Traceback" in self.fortress.log,
         }

@@ -108,10 +108,12 @@ class MemoryConductor(MemoryAllocations):
             started_at=0.0,
             uptime_s=0.0,
             endpoint="",
-            store={"path": ":memory:", "state": "broken" if self.is_store_broken else "ok", "events_seq": self._seq},
+            store=replies.StoreView(
+                path=":memory:", state="broken" if self.is_store_broken else "ok", events_seq=self._seq
+            ),
             nodes={"total": len(self.nodes)},
-            requests={"waiters": sum(map(len, self._waiters.values()))},
-            checks={},
+            requests=replies.RequestCounts(waiters=sum(map(len, self._waiters.values()))),
+            checks=replies.CheckCounts(),
             actors={},
             drivers={},
             transport={},

@@ -5,6 +5,16 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from castiron.transport.replies.figures import (
+    CheckCounts,
+    KeptEvents,
+    MailboxCounts,
+    RequestCounts,
+    SlowTurns,
+    StoreView,
+    TimerCounts,
+)
+
 
 class Welcome(Struct, frozen=True, kw_only=True):
     """Who answers, and its limits."""
@@ -149,17 +159,12 @@ class StatusView(Struct, frozen=True, kw_only=True):
     started_at: float
     uptime_s: float
     endpoint: str
-    store: dict[str, Any]
-    """path, size_bytes, wal_bytes (its part of size_bytes), free_bytes (of the disk), schema_version, state ("ok" or
-    why it cannot be written), backlog, changes, commits, failures, events_seq."""
+    store: StoreView
     nodes: dict[str, int]
     """total, and nodes by power state: "power on", "power off", "unknown"; maintenance, fault; failing: those whose BMC
     did not do what it was asked last, as far as the log has told it."""
-    requests: dict[str, int]
-    """open, running, waiting_for_permit, waiters."""
-    checks: dict[str, Any]
-    """Power checks: agreed, corrected, forced, failed, faulted, recovered, skipped; of the latest ones per_s, and
-    late_p50_ms and late_p99_ms, nil while there are none."""
+    requests: RequestCounts
+    checks: CheckCounts
     actors: dict[str, Any]
     """nodes, restarts, put_aside, threads, ready (actors that wait for a turn), turns, slow_turns, and more."""
     drivers: dict[str, Any]
@@ -173,21 +178,16 @@ class StatusView(Struct, frozen=True, kw_only=True):
     """As in Welcome, and max_running_actions."""
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the conductor goes by: every setting under its name; `castiron settings` says what each means."""
-    timers: dict[str, float] = field(default_factory=dict[str, float])
-    """waiting, due (called since the start), failed, late_max_ms; late_p50_ms and late_p99_ms of the last 1,024."""
+    timers: TimerCounts = field(default_factory=TimerCounts)
     queues: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
     """Whatever has a bound, and how full it is."""
     shares: dict[str, ShareView] = field(default_factory=dict[str, ShareView])
     """The shares of workers_pool_size, by name."""
     requesters: list[RequesterUse] = field(default_factory=list[RequesterUse])
     """The five identities that have used most of what they may."""
-    mailboxes: dict[str, Any] = field(default_factory=dict[str, Any])
-    """waiting (messages, all nodes), longest, and node, whose it is; nil: nothing waits."""
-    slow_turns: dict[str, Any] = field(default_factory=dict[str, Any])
-    """count (turns of actors that took slow_turn_s or more), and of the latest: actor ("node n1"), message (nil:
-    unknown), request (nil: none, or unknown), lasted_s; running: those that go on now."""
-    events: dict[str, int] = field(default_factory=dict[str, int])
-    """oldest_seq and latest_seq of those that are kept."""
+    mailboxes: MailboxCounts = field(default_factory=MailboxCounts)
+    slow_turns: SlowTurns = field(default_factory=SlowTurns)
+    events: KeptEvents = field(default_factory=KeptEvents)
     webhooks: dict[str, Any] = field(default_factory=dict[str, Any])
     """waiting (calls that are owed), in_flight, destinations, and those of them that are failing; since the start
     delivered, failed (attempts), given_up, dropped (of those: because too many waited)."""

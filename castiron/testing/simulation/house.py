@@ -47,6 +47,7 @@ from castiron.actors.supervision.supervisor import SupervisorActor, Tally
 from castiron.store.store import Store
 from castiron.testing.simulation.disk import SimArchive, SimWriter
 from castiron.transport.errors import CastironError
+from castiron.transport.replies import TimerCounts
 from castiron.transport.vocabulary import CheckResult, Instant, NodeUUID
 
 PRUNING_PAUSE_S: Final = 3_600.0
@@ -75,7 +76,7 @@ class MortalClock:
         """Order a call; see Clock."""
         return self._clock.call_at(at, partial(self._call, call))
 
-    def counters(self) -> Mapping[str, float]:
+    def counters(self) -> TimerCounts:
         """Return what the world's clock counts."""
         return self._clock.counters()
 

@@ -103,7 +103,7 @@ class Ward:
     @property
     def open_requests(self) -> int:
         """How many requests have not ended."""
-        return self.client.status().requests["open"]
+        return self.client.status().requests.open
 
     def sessions(self) -> int:
         """How many sessions are open with BMCs of the farm."""

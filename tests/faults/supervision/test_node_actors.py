@@ -228,7 +228,7 @@ def test_an_actor_that_hangs_is_replaced_and_what_it_still_wants_is_refused(hous
     assert client.nodes.power("n1", "power on").wait(timeout_s=5).state == "succeeded"
 
     assert before == house.controls(0) == ["on"], "the late call of the one that hung was carried out"
-    until(lambda: client.status().requests["running"] == 0)  # whoever asked is told first, then the place is free
+    until(lambda: client.status().requests.running == 0)  # whoever asked is told first, then the place is free
     assert client.status().actors["restarts"] == 1
     house.audit()
 

@@ -175,7 +175,7 @@ def test_old_events_go_step_by_step_with_pauses_between(old_events: Store) -> No
         counts.append(events_in(old_events))
 
     assert counts == [STEP + 50, 50 - STEP // 4 - 1, 1, 1]  # the latest is always kept
-    assert clock.counters()["waiting"] == 1
+    assert clock.counters().waiting == 1
 
 
 def test_steps_shrink_to_what_fits_into_the_time_that_others_may_wait(old_events: Store) -> None:
@@ -234,7 +234,7 @@ def test_pruning_lets_users_go_first_and_ends_when_stopped(old_events: Store) ->
     left = events_in(old_events)
     clock.advance(Seconds(10 * PAUSE_S))
 
-    assert (events_in(old_events), clock.counters()["waiting"]) == (left, 0)
+    assert (events_in(old_events), clock.counters().waiting) == (left, 0)
 
 
 def test_pruning_that_fails_is_tried_again(old_events: Store) -> None:
@@ -246,5 +246,5 @@ def test_pruning_that_fails_is_tried_again(old_events: Store) -> None:
 
     clock.advance(Seconds(PAUSE_S + 1))
 
-    assert (clock.counters()["failed"], clock.counters()["waiting"]) == (1, 1)
+    assert (clock.counters().failed, clock.counters().waiting) == (1, 1)
     pruning.stop()

@@ -103,7 +103,7 @@ def test_a_rate_of_none_is_no_pace() -> None:
         permits.acquire(number, lambda number=number: told.append(number), POWER)  # type: ignore[misc]
 
     assert told == [*range(1_000)]
-    assert clock.counters()["waiting"] == 0
+    assert clock.counters().waiting == 0
 
     paced = open_permits(Settings(power_action_rate_per_s=2.0, power_action_rate_burst=3), clock)
     for number in range(10):

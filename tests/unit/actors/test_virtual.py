@@ -185,7 +185,7 @@ def test_a_call_that_raises_is_counted_and_time_goes_on(caplog: pytest.LogCaptur
     clock.advance(Seconds(3))
 
     assert log == ["after"]
-    assert (clock.counters()["due"], clock.counters()["failed"]) == (2, 1)
+    assert (clock.counters().due, clock.counters().failed) == (2, 1)
     assert "gone" in caplog.text
 
 

@@ -50,7 +50,7 @@ class Room:
 
     @property
     def kept(self) -> tuple[int, float]:
-        return self.board.waiting(), self.clock.counters()["waiting"]
+        return self.board.waiting(), self.clock.counters().waiting
 
 
 @pytest.fixture

@@ -7,7 +7,17 @@ import msgspec
 from castiron.actors.settings.shares import COROUTINES, SHARES
 from castiron.cli.conductor.status import lines
 from castiron.testing import running_conductor
-from castiron.transport.replies import Gauge, ShareView, StatusView
+from castiron.transport.replies import (
+    CheckCounts,
+    Gauge,
+    KeptEvents,
+    RunningTurn,
+    ShareView,
+    SlowTurns,
+    StatusView,
+    StoreView,
+    TimerCounts,
+)
 
 
 def status() -> StatusView:
@@ -26,18 +36,19 @@ def test_a_status_has_every_figure_that_an_operator_looks_for() -> None:
 
     assert view.nodes["total"] == 1
     assert view.nodes["failing"] == 0
-    assert {"late_p50_ms", "late_p99_ms", "late_max_ms", "waiting"} <= set(view.timers)
+    assert view.timers.waiting > 0
+    assert view.timers.late_p50_ms <= view.timers.late_p99_ms <= view.timers.late_max_ms
     assert {"sessions", "logging_in", "login_queue"} <= set(view.drivers["ipmi"])
     assert view.queues["peers"].used == 1
     assert view.queues["actions"] == Gauge(used=0, limit=10_000, setting="max_running_actions")
     assert view.queues["logins"].setting in view.settings
-    assert view.events == {"oldest_seq": 1, "latest_seq": 1}
+    assert view.events == KeptEvents(oldest_seq=1, latest_seq=1)
     assert view.process["rss_bytes"] > 10_000_000
     assert view.process["threads"] >= 8
     assert 0 < view.queues["descriptors"].used <= (view.queues["descriptors"].limit or 1_000_000)
-    assert view.store["wal_bytes"] == 0
-    assert view.store["free_bytes"] is None, "in memory"
-    assert view.slow_turns == {"count": 0, "running": []}
+    assert view.store.wal_bytes == 0
+    assert view.store.free_bytes is None, "in memory"
+    assert view.slow_turns == SlowTurns()
     assert view.settings["slow_turn_s"] == 0.5
 
 
@@ -49,26 +60,28 @@ def test_what_is_used_is_told_with_its_bound_and_its_setting() -> None:
             "actions_waiting": Gauge(used=2),
             "waiters": Gauge(used=0, limit=5),
         },
-        timers={"waiting": 4.0, "late_p99_ms": 12.34},
-        checks={"agreed": 3, "per_s": 0.25, "late_p50_ms": None},
-        store={"path": None, "size_bytes": 3 * 1024 * 1024, "free_bytes": None, "state": "ok"},
+        timers=TimerCounts(waiting=4, late_p99_ms=12.34),
+        checks=CheckCounts(agreed=3, per_s=0.25),
+        store=StoreView(size_bytes=3 * 1024 * 1024, state="ok"),
         started_at=status().started_at,
     )
 
     assert told["queues"] == "3 of 10 actions (max_running_actions), 2 actions waiting; empty: waiters"
-    assert told["timers"] == "4 waiting, 12.3 ms late p99"
-    assert told["checks"] == "3 agreed, 0.25 per s", "what is not known is not told"
-    assert told["store"] == "3.0 MiB size, path -, state ok"
+    assert told["timers"].startswith("4 waiting, 0 due, ")
+    assert told["timers"].endswith(", 12.3 ms late p99")
+    assert told["checks"].startswith("3 agreed, 0 corrected, ")
+    assert told["checks"].endswith(", 0 skipped, 0.25 per s"), "what is not known is not told"
+    assert told["store"].startswith("3.0 MiB size, 0.0 MiB wal, path -, 0 schema version, state ok, ")
 
 
 def test_slow_turns_are_named_and_what_nobody_saw_is_unknown() -> None:
     view = status()
-    latest: dict[str, Any] = {"count": 2, "running": [], "actor": "NodeActor", "message": None, "lasted_s": 1.25}
-    running = [{"actor": "FleetActor", "message": "SetNode", "lasts_s": 3.0}]
+    latest = SlowTurns(count=2, actor="NodeActor", lasted_s=1.25)
+    running = [RunningTurn(actor="FleetActor", message="SetNode", lasts_s=3.0)]
 
     assert changed(view)["slow turns"] == "none"
     assert changed(view, slow_turns=latest)["slow turns"] == "2; the latest: NodeActor in unknown, 1.2 s"
-    assert changed(view, slow_turns={"count": 0, "running": running})["slow turns"] == (
+    assert changed(view, slow_turns=SlowTurns(running=running))["slow turns"] == (
         "0; now: FleetActor in SetNode for 3.0 s"
     )
 

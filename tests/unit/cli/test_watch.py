@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from click.testing import Result
+from msgspec.structs import replace
 
 from castiron.cli.watch.glance import Rates, as_json, at_bound, fullest, lines, rates
 from castiron.testing import running_conductor
-from castiron.transport.replies import BMCsView, FailingBMC, Gauge, LagView, SlowBMC, StatusView
+from castiron.transport.replies import BMCsView, CheckCounts, FailingBMC, Gauge, LagView, SlowBMC, StatusView
 from tests.support.conductor_process import ConductorProcess
 from tests.unit.cli.terminal import everything, on_terminal, until_shown
 
@@ -30,17 +30,17 @@ def status() -> StatusView:
 
 
 def later(view: StatusView, by_s: float, **changes: Any) -> StatusView:
-    return msgspec.structs.replace(view, uptime_s=view.uptime_s + by_s, **changes)
+    return replace(view, uptime_s=view.uptime_s + by_s, **changes)
 
 
 def test_rates_are_what_happened_between_two_statuses() -> None:
     first = status()
-    checks = {**first.checks, "agreed": first.checks["agreed"] + 20, "failed": 10, "faulted": 2, "skipped": 50}
+    checks = replace(first.checks, agreed=first.checks.agreed + 20, failed=10, faulted=2, skipped=50)
     second = later(
         first,
         4.0,
         checks=checks,
-        store={**first.store, "commits": first.store["commits"] + 8, "events_seq": first.store["events_seq"] + 2},
+        store=replace(first.store, commits=first.store.commits + 8, events_seq=first.store.events_seq + 2),
         transport={**first.transport, "received": first.transport["received"] + 40},
     )
 
@@ -78,7 +78,7 @@ def test_slowest_and_silent_bmcs_are_named() -> None:
         failing_longest=[FailingBMC(node="dead", since=1000.0, code="bmc.unreachable")],
     )
 
-    told = lines(None, msgspec.structs.replace(view, bmcs=bmcs), 1060.0)
+    told = lines(None, replace(view, bmcs=bmcs), 1060.0)
 
     assert told["answers"] == "p50 1.5, p99 250 ms of 7 in the last minute"
     assert told["slowest"].startswith("n2 250 ms, n")
@@ -198,7 +198,7 @@ def test_an_interval_that_is_none_is_refused(run: Run, words: tuple[str, ...], t
 
 
 def test_a_conductor_that_knows_none_of_it_is_shown_nevertheless() -> None:
-    old = msgspec.structs.replace(status(), lag={}, bmcs=None, provision_states={}, checks={})
+    old = replace(status(), lag={}, bmcs=None, provision_states={}, checks=CheckCounts())
 
     told = lines(old, later(old, 1.0), 0.0)
 

@@ -112,7 +112,7 @@ def test_a_conductor_carries_out_nothing_of_it(path: Path) -> None:
     drop(path)
 
     with running_conductor(store=path) as conductor, conductor.client() as client:
-        assert client.status().requests["running"] == 0
+        assert client.status().requests.running == 0
         assert {node.power_state for node in client.nodes.list()} <= {None, "power off"}
         assert client.nodes.power("n4", "power on").wait(timeout_s=5).state == "succeeded"
 
