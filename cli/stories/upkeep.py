@@ -146,12 +146,8 @@ class _Story:
             self._note(f"{event.seq:3}  {event.type}")
         checks = self._client.status().checks
         looks = checks.agreed + checks.corrected + checks.failed
-        late = (
-            ""
-            if (late_ms := checks.late_p50_ms) is None
-            else f"; half of them began within {late_ms:.1f} ms of their time"
-        )
-        self._note(f"{looks} checks{late}")
+        late = "unknown" if checks.late_p50_ms is None else f"{checks.late_p50_ms:.1f} ms"
+        self._note(f"{looks} checks; half of them began within {late} of their time")
 
     def _hear(self, type_: EventType, node: str | None = None) -> EventView:
         """Return the next event of a type, and of a node."""

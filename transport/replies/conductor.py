@@ -160,11 +160,14 @@ class StatusView(Struct, frozen=True, kw_only=True):
     uptime_s: float
     endpoint: str
     store: StoreView
+    """Where what must last is kept, and whether it can be written."""
     nodes: dict[str, int]
     """total, and nodes by power state: "power on", "power off", "unknown"; maintenance, fault; failing: those whose BMC
     did not do what it was asked last, as far as the log has told it."""
     requests: RequestCounts
+    """Those that have not ended."""
     checks: CheckCounts
+    """Power checks by what they came to, and the pace of the latest."""
     actors: dict[str, Any]
     """nodes, restarts, put_aside, threads, ready (actors that wait for a turn), turns, slow_turns, and more."""
     drivers: dict[str, Any]
@@ -179,6 +182,7 @@ class StatusView(Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the conductor goes by: every setting under its name; `castiron settings` says what each means."""
     timers: TimerCounts = field(default_factory=TimerCounts)
+    """What is to be done later, and how late it was done."""
     queues: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
     """Whatever has a bound, and how full it is."""
     shares: dict[str, ShareView] = field(default_factory=dict[str, ShareView])
@@ -186,8 +190,11 @@ class StatusView(Struct, frozen=True, kw_only=True):
     requesters: list[RequesterUse] = field(default_factory=list[RequesterUse])
     """The five identities that have used most of what they may."""
     mailboxes: MailboxCounts = field(default_factory=MailboxCounts)
+    """What nodes' actors have not read yet."""
     slow_turns: SlowTurns = field(default_factory=SlowTurns)
+    """Turns of actors that took slow_turn_s or more."""
     events: KeptEvents = field(default_factory=KeptEvents)
+    """Those that can still be read."""
     webhooks: dict[str, Any] = field(default_factory=dict[str, Any])
     """waiting (calls that are owed), in_flight, destinations, and those of them that are failing; since the start
     delivered, failed (attempts), given_up, dropped (of those: because too many waited)."""

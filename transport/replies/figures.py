@@ -69,7 +69,7 @@ class CheckCounts(Struct, frozen=True, kw_only=True):
     late_p50_ms: float | None = None
     """How late the median began; nil: none has ended lately."""
     late_p99_ms: float | None = None
-    """The same of the latest hundredth."""
+    """How late the latest hundredth began; nil: none has ended lately."""
 
 
 class TimerCounts(Struct, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ class TimerCounts(Struct, frozen=True, kw_only=True):
     late_p50_ms: float = 0.0
     """Of the last 1,024; 0: none was called."""
     late_p99_ms: float = 0.0
-    """Likewise."""
+    """Of the same."""
 
 
 class MailboxCounts(Struct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ class RunningTurn(Struct, frozen=True, kw_only=True):
     """A slow turn of an actor that goes on now."""
 
     actor: str
-    """As "node n1", or the actor's class and number."""
+    """As "node n1", or the actor's class and urn."""
     message: str
     """The kind of message in hand."""
     lasts_s: float
