@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from bench.apart import END, Apart, apart
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.cli.conductor.serve import GC_THRESHOLDS
+from castiron.cli.conductor.serve import tune
 from castiron.store.records import Change, Commit, NodeInsert, NodeRecord
 from castiron.store.store import Store
 from castiron.testing import BMCFarm
@@ -100,7 +100,7 @@ def serve_conductor(pipe: "Connection[Any, Any]", store: Path, settings: Mapping
     from castiron.actors.settings import settings_from  # noqa: PLC0415 - as above
     from castiron.transport.clients.blocking.client import Client  # noqa: PLC0415 - as above
 
-    gc.set_threshold(*GC_THRESHOLDS)
+    tune()
     starts_at = time.perf_counter()
     told = settings_from(settings)
     with Conductor(store=store, endpoint=endpoint_of(store), settings=told) as running:

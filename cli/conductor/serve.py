@@ -1,12 +1,13 @@
 """`castiron serve`: runs a conductor in this process until a signal ends it.
 
 What belongs to a process as a whole and not to an embedded conductor is here: settings from outside, logging, signals,
-the garbage collector.
+the interpreter's garbage collector and its threads' turns.
 """
 
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,11 @@ GC_THRESHOLDS: Final = (50_000, 20, 20)
 """Set before the start, of which the collector's work would be half with 10,000 nodes; with what is there after it
 frozen, this ended the collector's pauses."""
 
+SWITCH_INTERVAL_S: Final = 0.001
+"""How long a thread keeps the interpreter that others wait for; Python's own is 5 ms, as long as a burst of checks.
+With 10,000 nodes that are checked every 6 s, answers came a third sooner at p99, and checks were a third as late, for
+no CPU that could be measured. Shorter gained nothing more."""
+
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM)
 
 _SIGNALS: Final = (*_ENDS, signal.SIGHUP)
@@ -57,7 +63,7 @@ _SOURCES: Final = [
     (
         "CASTIRON_...",
         (
-            "STORE, KEY_FILE, ENDPOINT, SERVER_KEY_FILE, ALLOW_FILE, LOG_LEVEL, LOG_FORMAT, and each setting, as "
+            "STORE, KEY_FILE, ENDPOINT, SERVER_KEY_FILE, ALLOW_FILE, LOG, LOG_FORMAT, and each setting, as "
             "CASTIRON_HUNG_TURN_S=10"
         ),
     ),
@@ -164,8 +170,14 @@ def _store(places: Mapping[str, str]) -> Path:
     return path
 
 
-def _run(conductor: "Conductor", signals: Collection[signal.Signals], reloading: Reloading) -> None:
+def tune() -> None:
+    """Set the interpreter to the work of a conductor: before its start, in a process that is its own. Idempotent."""
     gc.set_threshold(*GC_THRESHOLDS)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+
+def _run(conductor: "Conductor", signals: Collection[signal.Signals], reloading: Reloading) -> None:
+    tune()
     manager = Notifier.found(os.environ)
     _start(conductor)
     try:

@@ -72,6 +72,9 @@ def test_the_fullest_queue_is_named_as_long_as_something_waits_in_it() -> None:
 
 
 def test_a_look_costs_the_same_however_many_nodes_are_idle() -> None:
-    few, many = crowd(2)[0], crowd(400)[0]
+    few, (many, board) = crowd(2)[0], crowd(400)
+    for number in range(400):
+        many.queued(show(board, number, waiting=1))
+        many.queued(NodeState(record=show(board, number, waiting=0).record))
 
     assert calls_of_a_look(few) == calls_of_a_look(many) > 0

