@@ -1,5 +1,7 @@
 """The figures of a status: on the wire each part is a flat map, and one that lacks some is understood."""
 
+from typing import Any
+
 from castiron.testing import running_conductor
 from castiron.transport import codec
 from castiron.transport.replies import CheckCounts, KeptEvents, MailboxCounts, SlowTurns, StatusView, TimerCounts
@@ -24,7 +26,7 @@ def test_each_part_of_a_status_is_a_flat_map_on_the_wire() -> None:
 
 
 def test_what_an_older_conductor_does_not_tell_is_at_its_default() -> None:
-    told = {
+    told: dict[str, Any] = {
         "conductor": "c",
         "boot_id": "b",
         "version": "0",
