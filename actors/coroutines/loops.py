@@ -107,10 +107,9 @@ class Loops:
         return {"tasks": 0 if loop is None else loop.count(), "hung": hung, "hung_ever": self._hung_ever}
 
     def is_alive(self) -> bool:
-        """Return whether what is submitted is carried out: there is a loop that lives, or none is needed yet."""
-        with self._lock:
-            loop = self._current
-            return loop is None or loop.thread.is_alive() or loop.thread.ident is None
+        """Return whether what is submitted is carried out: a loop lives, or none is needed yet. Takes no lock."""
+        loop = self._current
+        return loop is None or loop.thread.is_alive() or loop.thread.ident is None
 
     def stop(self, timeout_s: float) -> list[str]:
         """Cancel all there is, what coroutines have created included, and end the threads. Blocks; idempotent.

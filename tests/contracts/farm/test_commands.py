@@ -45,7 +45,7 @@ class TestCommands:
         farm[0].set_faults(Faults(silent=True))
 
         assert run("heal", "bmc[1-2]").stdout == "bmc[1-2]: nothing is wrong\n"
-        assert run("power", "bmc1,bmc3", "on").stdout == "bmc[1,3]: power on\n"
+        assert run("power", "on", "bmc1,bmc3").stdout == "bmc[1,3]: power on\n"
         assert run("reset", "bmc2", "--silent", "3600").stdout == "bmc2: restarting\n"
 
         assert farm[0].faults == Faults()
@@ -79,7 +79,7 @@ class TestCommands:
             (["set", "bmc1", "silent=true", "silent=false"], 64, "silent is given twice"),
             (["set", "bmc1", "silnt=true"], 65, "Did you mean silent?"),
             (["set", "bmc9", "silent=true"], 66, "There is no bmc9; this farm has bmc[1-5]."),
-            (["power", "bmc1", "maybe"], 64, "maybe"),
+            (["power", "maybe", "bmc1"], 64, "maybe"),
             (["reset", "bmc1", "--silent", "-1"], 64, "--silent"),
             (["dance", "bmc1"], 64, "dance"),
         ],

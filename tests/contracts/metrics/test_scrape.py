@@ -62,7 +62,7 @@ def test_what_is_served_is_what_status_says(story: Served) -> None:
     assert scraped.value("castiron_nodes_by_provision_state", provision_state="manageable") == 1
     assert scraped.value("castiron_store_commits_total") == status.store.commits
     assert scraped.value("castiron_ipmi_sessions") == status.drivers["ipmi"]["sessions"] == 2
-    assert scraped.value("castiron_queue_limit", queue="logins") == 256
+    assert scraped.value("castiron_queue_limit", queue="logins") == Settings().ipmi_max_logins
     assert (scraped.value("castiron_messages_total", what="received") or 0) >= status.transport["received"]
 
 
