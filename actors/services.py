@@ -10,6 +10,7 @@ from typing import Protocol
 
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.dispatch.dispatcher import Dispatcher
+from castiron.actors.dispatch.grid import fineness
 from castiron.actors.drivers.base import Driver
 from castiron.actors.executors.engines import Engines
 from castiron.actors.nodes.crowding import Crowding
@@ -101,6 +102,10 @@ class Services:
     """For readings of sensors."""
     crowding: Crowding = field(init=False)
     """Which nodes have most waiting."""
+
+    def fineness(self) -> int:
+        """Return at how many moments a second the fleet's checks come up; see dispatch/grid.py. O(1), any thread."""
+        return fineness(self.board.census.total, self.settings.sync_power_state_interval_s)
 
     def go_by(self, settings: Settings) -> None:
         """Have each decision from now on go by these. Any thread; a decision that is being made ends by the old ones.

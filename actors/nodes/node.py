@@ -266,11 +266,13 @@ class NodeActor(DispatchedActor):
     def _time(self, effect: SetTimer | CancelTimer) -> None:
         if isinstance(effect, CancelTimer):
             return self._cancel_timer(effect.ticket)
-        at = drawn(effect.at, effect.early_s, self._services.rng.random()) if effect.early_s else effect.at
-        driver = self._services.drivers.get(self._settled.record.driver) if effect.look_every_s else None
+        services, at = self._services, effect.at
+        if effect.early_s:
+            at = drawn(at, effect.early_s, services.rng.random(), services.fineness())
+        driver = services.drivers.get(self._settled.record.driver) if effect.look_every_s else None
         if driver is not None and getattr(driver, "takes_orders", False):
-            self._order = Order(self.actor_ref, self._services, driver, self._target, timer=effect, at=at)
-            self._timers[effect.ticket] = self._services.clock.call_at(at, self._order)
+            self._order = Order(self.actor_ref, services, driver, self._target, timer=effect, at=at)
+            self._timers[effect.ticket] = services.clock.call_at(at, self._order)
         else:
             self._timers[effect.ticket] = self._call_at(at, TimerDue(ticket=effect.ticket, at=at))
         return None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from castiron.actors.dispatch.grid import PER_S, after, before, drawn
+from castiron.actors.dispatch.grid import BURST, PER_S, after, before, drawn, fineness
 from castiron.testing.simulation.plan import Plan
 from castiron.testing.simulation.simulation import Simulation
 from castiron.testing.simulation.users import create
@@ -25,13 +25,40 @@ def test_the_grids_moments_lie_around(at: Instant) -> None:
     assert before(at) * PER_S == int(before(at) * PER_S)
 
 
-@given(moments, st.floats(0, 100), st.floats(0, 1))
-def test_nothing_comes_late_or_earlier_than_it_may(at: Instant, early_s: float, draw: float) -> None:
-    moment = drawn(at, early_s, draw)
+@given(moments, st.floats(0, 100), st.floats(0, 1), st.sampled_from([1, 4, PER_S]))
+def test_nothing_comes_late_or_earlier_than_it_may(at: Instant, early_s: float, draw: float, per_s: int) -> None:
+    moment = drawn(at, early_s, draw, per_s)
 
     assert at - early_s <= moment <= at
     if early_s > STEP_S:
-        assert moment * PER_S == int(moment * PER_S)
+        assert moment * PER_S == int(moment * PER_S), "also where one so coarse does not fit"
+    if early_s * per_s > 1:
+        assert moment * per_s == int(moment * per_s)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "interval_s", "per_s"),
+    [
+        (10_000, 6.0, PER_S),
+        (100_000, 6.0, PER_S),
+        (10_000, 25.0, 8),
+        (10_000, 60.0, 2),
+        (1_000, 25.0, 1),
+        (1, 25.0, 1),
+        (0, 25.0, 1),
+        (10_000, 0.0, PER_S),
+    ],
+)
+def test_a_smaller_fleet_has_a_coarser_grid(nodes: int, interval_s: float, per_s: int) -> None:
+    assert fineness(nodes, interval_s) == per_s
+
+
+@given(st.integers(1, 200_000), st.floats(1.0, 3600.0))
+def test_a_moment_has_a_burst_or_the_grid_is_at_a_bound(nodes: int, interval_s: float) -> None:
+    per_s = fineness(nodes, interval_s)
+
+    checks = nodes / interval_s / per_s
+    assert BURST <= checks < 2 * BURST or (per_s == 1 and checks < 2 * BURST) or (per_s == PER_S and checks >= BURST)
 
 
 @pytest.mark.parametrize("early_s", [0.3, 1.25, 12.5])
