@@ -108,9 +108,7 @@ class MemoryConductor(MemoryAllocations):
             started_at=0.0,
             uptime_s=0.0,
             endpoint="",
-            store=replies.StoreView(
-                path=":memory:", state="broken" if self.is_store_broken else "ok", events_seq=self._seq
-            ),
+            store=replies.StoreView(state="broken" if self.is_store_broken else "ok", events_seq=self._seq),
             nodes={"total": len(self.nodes)},
             requests=replies.RequestCounts(waiters=sum(map(len, self._waiters.values()))),
             checks=replies.CheckCounts(),
