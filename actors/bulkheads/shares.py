@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final
 
 from castiron.actors.bulkheads.bulkhead import Bulkhead, Standing
+from castiron.actors.bulkheads.executor import InBulkhead
 from castiron.actors.bulkheads.threads import Home, Threads
 from castiron.actors.coroutines.coroutines import Coroutines, Loop
-from castiron.actors.coroutines.executor import InShare
 from castiron.actors.coroutines.loops import Loops
 from castiron.actors.dispatch.clock import Clock
 from castiron.actors.settings import Settings
@@ -35,7 +35,7 @@ class Shares:
             name: Bulkhead(name, limit, clock, long_limit=long_limit, spare=self.spare, home=home or self.threads)
             for name, (limit, long_limit) in sizes.items()
         }
-        in_share = partial(InShare, self._bulkheads[DRIVERS])
+        in_share = partial(InBulkhead, self._bulkheads[DRIVERS])
         self.loops: Final = Loops(slow_turn_s=settings.slow_turn_s, hung_turn_s=settings.hung_turn_s, executor=in_share)
         self._coroutines = {
             share.name: Coroutines(share.name, share.places(settings), clock, loop or self.loops)

@@ -25,7 +25,7 @@ from castiron.actors.settings.shares import WEBHOOKS
 from castiron.actors.webhooks import journal
 from castiron.actors.webhooks.keyfile import read_secrets
 from castiron.actors.webhooks.line import Call, GivenUp, Line, Owed
-from castiron.actors.webhooks.lookups import LookUps
+from castiron.actors.webhooks.lookups import look_ups
 from castiron.actors.webhooks.policy import Pacing
 from castiron.store.errors import StoreError
 from castiron.store.records import (
@@ -127,7 +127,7 @@ class Sender:
         with asyncio.Runner() as runner:
             with self._lock:
                 self._loop = runner.get_loop()
-            self._loop.set_default_executor(LookUps(self._look_ups))
+            self._loop.set_default_executor(look_ups(self._look_ups))
             try:
                 runner.run(self._work())
             finally:

@@ -162,7 +162,7 @@ class Machine:
             case VerifyCredentials():
                 return None
             case _:
-                raise NotImplementedError(operation)
+                raise TypeError(f"this machine has no {operation!r}")
 
     def _refuses(self, operation: Operation, info: Mapping[str, Any]) -> bool:
         """Return whether it lets nobody in for an operation."""

@@ -14,8 +14,8 @@ import pytest
 from futurist import periodics as futurist
 
 from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.executor import InBulkhead
 from castiron.actors.coroutines.coroutines import Coroutines
-from castiron.actors.coroutines.executor import InShare
 from castiron.actors.coroutines.loops import Loops
 from castiron.actors.dispatch.clock import SystemClock
 from castiron.actors.periodics.declaring import NeverAgain, is_periodic, periodic
@@ -97,7 +97,7 @@ class Castirons(Bench):
         super().__init__()
         self._clock = SystemClock()
         self._pool = Bulkhead("test", WORKERS, self._clock)
-        self._loops = Loops(slow_turn_s=5.0, hung_turn_s=30.0, executor=lambda: InShare(self._pool))
+        self._loops = Loops(slow_turn_s=5.0, hung_turn_s=30.0, executor=lambda: InBulkhead(self._pool))
         self._coroutines = Coroutines("test", WORKERS, self._clock, self._loops)
         self._workers: list[PeriodicWorker] = []
 

@@ -18,7 +18,7 @@ from castiron.actors.dispatch.virtual import VirtualClock
 from castiron.actors.drivers.ipmi.wire.names import MAX_LOOKUPS
 from castiron.actors.settings import SettingInvalid, Settings
 from castiron.actors.settings.shares import LEAST_SPARE, LOOK_UPS, SHARES, Share, spare, taken
-from castiron.actors.webhooks.lookups import LookUps
+from castiron.actors.webhooks.lookups import look_ups
 from castiron.transport.vocabulary import Seconds
 from tests.support.deadline import until
 
@@ -197,7 +197,7 @@ def test_a_look_up_that_nobody_waits_for_is_left_behind_and_the_loop_ends_withou
 
     async def look_up() -> list[object]:
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(LookUps(bulkhead))
+        loop.set_default_executor(look_ups(bulkhead))
         for _ in range(3):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
@@ -220,7 +220,7 @@ def test_what_a_look_up_raises_is_told_and_so_is_that_there_is_none() -> None:
 
     async def look_up() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(LookUps(bulkhead))
+        loop.set_default_executor(look_ups(bulkhead))
         with pytest.raises(OSError, match=r"Name or service|not known|resolution|No address"):
             await loop.getaddrinfo("no-such-host.invalid", 80)
         bulkhead.stop(0.0)

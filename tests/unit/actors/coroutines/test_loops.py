@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from castiron.actors.bulkheads.bulkhead import Bulkhead
+from castiron.actors.bulkheads.executor import InBulkhead
 from castiron.actors.bulkheads.pieces import Ended, Overdue
 from castiron.actors.coroutines.coroutines import Coroutines
-from castiron.actors.coroutines.executor import InShare
 from castiron.actors.coroutines.loops import MAX_HUNG, Loops
 from castiron.actors.coroutines.thread import NAME
 from castiron.actors.dispatch.clock import SystemClock
@@ -32,7 +32,7 @@ class Stage:
         self.loops = Loops(
             slow_turn_s=1.0,
             hung_turn_s=10.0,
-            executor=lambda: InShare(self.threads),
+            executor=lambda: InBulkhead(self.threads),
             monotonic=lambda: self.time_s,
         )
         self.coroutines = Coroutines("test", 1_000, self.clock, self.loops)
