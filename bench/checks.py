@@ -12,15 +12,14 @@ import time
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from statistics import median
 from typing import Final, NamedTuple
 
 from bench import others
 from bench.apart import Apart
+from bench.lateness import Lateness
 from bench.scene import conductor, endpoint_of, fill
 from bench.simulator import BMCs, bmcs
 from castiron.transport.clients.blocking.client import Client
-from castiron.transport.replies import CheckCounts
 
 PATIENCE_S: Final = 120.0
 """For all healthy BMCs to be logged in to."""
@@ -30,9 +29,6 @@ SETTLING_S: Final = 5.0
 
 LEAST_WINDOW_S: Final = 12.0
 """Figures are taken over this, or over one interval if that is longer."""
-
-LOOKS: Final = 4
-"""At the pace, within a window; a look at 10,000 nodes is itself work."""
 
 
 class Case(NamedTuple):
@@ -122,16 +118,15 @@ class Stage:
                 raise TimeoutError(f"{sessions} of {healthy:.0f} BMCs are logged in to after {PATIENCE_S:.0f} s")
             self.pause(0.1)
 
-    def watch(self, window_s: float, looks: int = LOOKS) -> dict[str, float]:
+    def watch(self, window_s: float) -> dict[str, float]:
         """Let the conductor go on for a window, and return what it did."""
         before, sent = self._ended(), self._farm.counts()["commands"]
         cpu_s, farm_s, began_s = self.server.cpu_s(), self._farm.cpu_s(), time.monotonic()
-        paces: list[CheckCounts] = []
-        for _ in range(looks):
-            self.pause(window_s / looks)
-            paces.append(self._client.status().checks)
+        lateness = Lateness(self.server)
+        self.pause(window_s)
         wall_s = time.monotonic() - began_s
         cpu_s, farm_s = self.server.cpu_s() - cpu_s, self._farm.cpu_s() - farm_s
+        late = lateness.spread()
         answered, failed = (now - then for now, then in zip(self._ended(), before, strict=True))
         return {
             "checks_per_s": answered / wall_s,
@@ -139,8 +134,8 @@ class Stage:
             "exchanges_per_check": (self._farm.counts()["commands"] - sent) / answered,
             "cpu_percent": cpu_s / wall_s * 100,
             "check_cpu_us": cpu_s / answered * 1e6,
-            "late_p50_ms": median(pace.late_p50_ms for pace in paces if pace.late_p50_ms is not None),
-            "late_p99_ms": median(pace.late_p99_ms for pace in paces if pace.late_p99_ms is not None),
+            "late_p50_ms": late.p50_ms or 0.0,
+            "late_p99_ms": late.p99_ms or 0.0,
             "rss_mb": self.server.rss_bytes() / 1e6,
             "of_bmcs_cpu_us": farm_s / answered * 1e6,
         }

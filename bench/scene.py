@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from bench.apart import END, Apart, apart
 from castiron.actors.drivers.ipmi.settings import check
-from castiron.cli.conductor.serve import tune
+from castiron.cli.conductor.tuning import settle, tune
 from castiron.store.records import Change, Commit, NodeInsert, NodeRecord
 from castiron.store.store import Store
 from castiron.testing import BMCFarm
@@ -93,7 +93,8 @@ def serve_conductor(pipe: "Connection[Any, Any]", store: Path, settings: Mapping
     """Run a conductor until told to end.
 
     Says seconds: for its modules to be imported, and from there until its front door has answered. Asked for "threads",
-    it answers with native thread id → name of each of its threads; for "gauges", with what `status` does not say.
+    it answers with native thread id → name of each of its threads; for "gauges", with what `status` does not say; for
+    "lateness", with the counts of how late all its checks began.
     """
     imports_at = time.perf_counter()
     from castiron.actors.conductor import Conductor  # noqa: PLC0415 - the import is a figure
@@ -107,9 +108,8 @@ def serve_conductor(pipe: "Connection[Any, Any]", store: Path, settings: Mapping
         with Client(running.endpoint) as client:
             client.hello()
         answered_at = time.perf_counter()
-        gc.collect()
-        answers: dict[str, Callable[[], object]] = {"threads": _threads, "gauges": _gauges()}
-        gc.freeze()
+        answers: dict[str, Callable[[], object]] = {"threads": _threads, "gauges": _gauges(), "lateness": _lateness()}
+        settle()
         pipe.send((starts_at - imports_at, answered_at - starts_at))
         while (question := pipe.recv()) != END:
             pipe.send(answers[question]())
@@ -117,6 +117,13 @@ def serve_conductor(pipe: "Connection[Any, Any]", store: Path, settings: Mapping
 
 def _threads() -> dict[int | None, str]:
     return {thread.native_id: thread.name for thread in threading.enumerate()}
+
+
+def _lateness() -> Callable[[], list[int]]:
+    from castiron.actors.published.checks import Checks  # noqa: PLC0415 - not before imports are measured
+
+    [checks] = [part for part in gc.get_objects() if isinstance(part, Checks)]
+    return lambda: checks.lateness().counts
 
 
 def _gauges() -> Callable[[], dict[str, float]]:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from bench.lateness import Lateness
 from bench.rows.sizes import Size
 from bench.scene import conductor, endpoint_of, fill, imagined
 from castiron.transport.clients.blocking.client import Client
@@ -18,14 +19,13 @@ FAKE: Final[dict[str, Any]] = {
     "bmc_address": None,
     "power_state": PowerState.OFF,
 }
-LOOKS: Final = 4
 
 
 def measure(size: Size) -> dict[str, float]:
     """Return figures by name.
 
-    First checks are spread over half an interval, and the second ones over all of it. How late checks are is that of a
-    minute, so it is watched from a minute after a start's first seconds, of which its work takes both cores.
+    First checks are spread over half an interval, and the second ones over all of it. It is watched once that
+    is so: a start's work takes both cores.
     """
     with tempfile.TemporaryDirectory(prefix="castiron-bench-") as folder:
         store = Path(folder) / "castiron.db"
@@ -37,11 +37,8 @@ def measure(size: Size) -> dict[str, float]:
         with conductor(store, **settings) as server, Client(endpoint_of(store), timeout_s=120.0) as client:
             pausing = threading.Event()
             pausing.wait(size.fake_interval_s * 1.25)
-            before, cpu_s, began_s = _answered(client), server.cpu_s(), time.monotonic()
-            lates: list[float] = []
-            for _ in range(LOOKS):
-                pausing.wait(size.fake_window_s / LOOKS)
-                lates.append(float(client.status().checks.late_p99_ms or 0.0))
+            before, cpu_s, began_s, lateness = _answered(client), server.cpu_s(), time.monotonic(), Lateness(server)
+            pausing.wait(size.fake_window_s)
             wall_s, checks = time.monotonic() - began_s, _answered(client) - before
             cpu_s = server.cpu_s() - cpu_s
             timers = client.status().timers
@@ -50,7 +47,7 @@ def measure(size: Size) -> dict[str, float]:
                 "cpu_percent": cpu_s / wall_s * 100,
                 "check_cpu_ms": cpu_s / max(1, checks) * 1e3,
                 "checks_per_s": checks / wall_s,
-                "late_p99_ms": sorted(lates)[len(lates) // 2],
+                "late_p99_ms": lateness.spread().p99_ms or 0.0,
                 "timers_late_p99_ms": timers.late_p99_ms,
                 "rss_mb": server.rss_bytes() / 1e6,
                 "answers_s": imported_s + answered_s,

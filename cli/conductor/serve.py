@@ -1,13 +1,11 @@
 """`castiron serve`: runs a conductor in this process until a signal ends it.
 
-What belongs to a process as a whole and not to an embedded conductor is here: settings from outside, logging, signals,
-the interpreter's garbage collector and its threads' turns.
+What belongs to a process as a whole and not to an embedded conductor is here: settings from outside, logging, signals.
+The interpreter is tuned next door.
 """
 
-import gc
 import os
 import signal
-import sys
 import threading
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ import click
 from castiron.cli.conductor.notify import Notifier
 from castiron.cli.conductor.reloading import Reloading
 from castiron.cli.conductor.settings import CONDUCTOR, configured, read_settings, setting_lines
+from castiron.cli.conductor.tuning import settle, tune
 from castiron.cli.configuration import Configuration, chosen, default_store, expanded
 from castiron.cli.descriptors import raise_limit
 from castiron.cli.logs import FORMATS, LEVELS, logging_to_stderr
@@ -37,15 +36,6 @@ LEEWAY_S: Final = 5.0
 
 LOOK_S: Final = 1.0
 """Between two looks whether the conductor has failed; a signal ends the wait at once."""
-
-GC_THRESHOLDS: Final = (50_000, 20, 20)
-"""Set before the start, of which the collector's work would be half with 10,000 nodes; with what is there after it
-frozen, this ended the collector's pauses."""
-
-SWITCH_INTERVAL_S: Final = 0.001
-"""How long a thread keeps the interpreter that others wait for; Python's own is 5 ms, as long as a burst of checks.
-With 10,000 nodes that are checked every 6 s, answers came a third sooner at p99, and checks were a third as late, for
-no CPU that could be measured. Shorter gained nothing more."""
 
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -170,20 +160,13 @@ def _store(places: Mapping[str, str]) -> Path:
     return path
 
 
-def tune() -> None:
-    """Set the interpreter to the work of a conductor: before its start, in a process that is its own. Idempotent."""
-    gc.set_threshold(*GC_THRESHOLDS)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-
-
 def _run(conductor: "Conductor", signals: Collection[signal.Signals], reloading: Reloading) -> None:
     tune()
     manager = Notifier.found(os.environ)
     _start(conductor)
     try:
         click.echo(f"castiron: conductor {conductor.conductor_id} listens on {conductor.endpoint}")
-        gc.collect()
-        gc.freeze()
+        settle()
         _tend(conductor, signals, reloading, manager)
     finally:
         manager.stopping(conductor.stop_most_s + LEEWAY_S)

@@ -15,7 +15,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
 from typing import Any, Final, Self
 
 from pyghmi.ipmi.private import session as pyghmi_session
@@ -119,20 +118,20 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         self._suite = 0
         self._news: News | None = None
         self._has_left = False
-        self._again: Callable[[], None] = self.probe
+        self._again: Callable[[Session], None] = Session.probe  # not bound to this one: it would be its own garbage
         self._channel: Channel | None = None
         self._is_let_in = False
         self._initsession()
 
     def probe(self) -> None:
         """Ask whether the BMC is there (Get Channel Authentication Capabilities). It keeps nothing for it."""
-        self._again = self.probe
+        self._again = Session.probe
         self._clear()
         self._get_channel_auth_cap()
 
     def open(self, suite: int) -> None:
         """Begin a login with a cipher suite, under a new session id. Starts over if one is under way."""
-        self._again = partial(self.open, suite)
+        self._again = Session._open_again
         self._suite = suite
         self._channel = None
         self._is_let_in = False
@@ -157,7 +156,7 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         A request goes out with its old request number and a new sequence number, so the BMC may execute it twice and
         either answer will do. Never call it for a request that must leave once.
         """
-        self._again()
+        self._again(self)
 
     @property
     def is_keyed(self) -> bool:
@@ -194,8 +193,11 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
 
     def _ask(self, netfn: int, command: int, data: bytes) -> None:
         if self._channel is not None:
-            self._again = self._ask_again
+            self._again = Session._ask_again
             self._has_left = self._transmit(self._channel.seal(netfn, command, data))
+
+    def _open_again(self) -> None:
+        self.open(self._suite)
 
     def _ask_again(self) -> None:
         if self._channel is not None:
@@ -234,7 +236,19 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]  # pyghmi ships no 
         self.request_entry.clear()
         self.lastpayload = None
 
-    # What follows is called by pyghmi.
+    # What follows is used by pyghmi.
+
+    @property
+    def ipmicallback(self) -> Callable[[dict[str, Any]], None]:
+        """Return what takes the answer to a probe; nothing else is asked through pyghmi.
+
+        pyghmi keeps a bound method here, by which a session holds itself: those of silent BMCs, one an attempt, would
+        be left to the garbage collector, which stops everybody for as long as it looks.
+        """
+        return self._got_channel_auth_cap
+
+    @ipmicallback.setter
+    def ipmicallback(self, _: object) -> None: ...
 
     def _initsession(self) -> None:
         super()._initsession()
