@@ -4,11 +4,10 @@ Frozen: a decision makes a new state. May come in: what decisions need. Must not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from castiron.actors.core.machines.boot import BootAction
 from castiron.actors.core.machines.exchange import ExchangeAction
@@ -34,8 +33,7 @@ Ticket = NewType("Ticket", int)
 """Number of a driver call or a timer of one actor. An answer with another number than expected is of the past."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class Lane(Struct, gc=False, frozen=True, kw_only=True):
     """One step of the request under way that has begun, and what it waits for; the fields as in Active."""
 
     place: int
@@ -55,8 +53,7 @@ def asks_bmc(lane: Lane) -> bool:
     return not isinstance(lane.action, JobAction | PasswordAction)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Active:
+class Active(Struct, gc=False, frozen=True, kw_only=True):
     """The request under way, and what it waits for."""
 
     request: RequestRecord
@@ -162,8 +159,7 @@ class Expiry(NamedTuple):
     at: Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeState:
+class NodeState(Struct, gc=False, frozen=True, kw_only=True):
     """One node, whole."""
 
     record: NodeRecord

@@ -126,6 +126,8 @@ class Engines:
 class Hand:
     """What one owner of a node asks by: at most one engine at a time. One thread."""
 
+    __slots__ = ("_course", "_engines")
+
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
         self._course: _Course | None = None

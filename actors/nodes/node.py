@@ -9,7 +9,6 @@ answered.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, assert_never
@@ -72,6 +71,7 @@ from castiron.actors.steps.workers import Job
 from castiron.actors.supervision.kin import ChildFailed, Kin
 from castiron.store.errors import StaleAllocation, StoreError, StoreUnwritable
 from castiron.store.records import Commit
+from castiron.store.records.copying import replace
 from castiron.transport.errors import BMCUnsupported
 from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import Applied, Instant, NodeUUID, RequestID
@@ -99,7 +99,7 @@ class NodeActor(DispatchedActor):
         self._jobs: dict[Ticket, Callable[[], None]] = {}
         """Steps that workers are at, and how each is asked to stop."""
         self._hand = services.engines.hand()
-        self._place = Place(services.permits, state.record.uuid, generation, partial(telling.tell, self.actor_ref))
+        self._place = Place(services.permits, state.record.uuid, generation)
         self._retry: Timer | None = None
         self._seq = services.board.seq
         self._undecided: Message | None = None
@@ -254,7 +254,8 @@ class NodeActor(DispatchedActor):
         match effect:
             case AcquirePermit():
                 kinds = classes_of(effect.verb, effect.target, needs_engine=effect.needs_engine)
-                self._place.ask_for(effect.request_id, *kinds, whose=identity_of(effect.requester))
+                tell = partial(telling.tell, self.actor_ref)
+                self._place.ask_for(effect.request_id, *kinds, tell=tell, whose=identity_of(effect.requester))
             case ReleasePermit(request_id=request_id):
                 self._place.give_back(request_id)
             case LendEngine():

@@ -7,6 +7,7 @@ nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final
 
 from castiron.actors.core.effects import AcquirePermit
@@ -73,19 +74,19 @@ class Granted:
 class Place:
     """What one owner of a node holds of the permits, or stands in line for. Only its actor calls it."""
 
-    __slots__ = ("_owner", "_permits", "_request_id", "_tell", "_wishes")
+    __slots__ = ("_owner", "_permits", "_request_id", "_wishes")
 
-    def __init__(self, permits: Permits, uuid: NodeUUID, generation: int, tell: Callable[[Granted], None]) -> None:
+    def __init__(self, permits: Permits, uuid: NodeUUID, generation: int) -> None:
         self._permits = permits
         self._owner = owner_of(uuid, generation)
-        self._tell = tell
         self._request_id: RequestID | None = None
         self._wishes = 0
 
-    def ask_for(self, request_id: RequestID, *kinds: str, whose: str = "") -> None:
-        """Stand in line for the request; `tell` hears of it. Idempotent; another request's place is given back.
+    def ask_for(self, request_id: RequestID, *kinds: str, tell: Callable[[Granted], None], whose: str = "") -> None:
+        """Stand in line for the request. Idempotent; another request's place is given back.
 
         Args:
+            tell: called once, with the place held, from any thread; must not block.
             whose: whose request it is.
         """
         if self._request_id == request_id:
@@ -95,7 +96,7 @@ class Place:
         self._request_id = request_id
         self._wishes += 1
         granted = Granted(request_id, self._wishes)
-        self._permits.acquire(self._owner, lambda: self._tell(granted), *kinds, whose=whose)
+        self._permits.acquire(self._owner, partial(tell, granted), *kinds, whose=whose)
 
     def take(self, wanted: AcquirePermit) -> bool:
         """Have the place at once if there is room and nobody waits for one; return whether it is held now."""

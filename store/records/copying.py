@@ -2,7 +2,8 @@
 
 `dataclasses.replace` asks for each field by name and calls the constructor, which sets each field by name again. Here a
 class's fields are copied by a function of its own, made once as `dataclasses` makes its methods: a node's 36 fields
-take 1.5 µs instead of 6.4. For classes with slots and without `__post_init__`; others are copied as ever.
+take 1.5 µs instead of 6.4. For classes with slots and without `__post_init__`; others are copied as ever, and structs
+by their library, which takes 0.2 µs.
 """
 
 from dataclasses import fields
@@ -10,12 +11,17 @@ from dataclasses import replace as replace_any
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace as replace_struct
+
 if TYPE_CHECKING:
     from dataclasses import replace  # type checkers know by its name what may be changed
 else:
 
     def replace(record: Any, /, **changes: Any) -> Any:
         """Return a copy of a frozen record in which these fields are changed; see `dataclasses.replace`."""
+        if isinstance(record, Struct):
+            return replace_struct(record, **changes)
         copied, setters = _ways(type(record))
         if copied is None:
             return replace_any(record, **changes)

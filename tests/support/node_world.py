@@ -4,7 +4,7 @@ Every decision is checked as it is made. The driver is a `weather.Machine`, so a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from castiron.actors.core.effects import (
@@ -55,6 +55,7 @@ from castiron.actors.core.timing import LAST_WORD_S
 from castiron.actors.drivers.base import GetPower, NotDone, Outcome, SetPower
 from castiron.actors.settings import Settings
 from castiron.store.records import CallbackRecord, Change, EventDraft, NodeRecord, NodeRemove, NodeUpdate, RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import AnyNodeRequest, NodeProvisionSet
 from castiron.transport.vocabulary import (

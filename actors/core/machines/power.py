@@ -13,19 +13,19 @@ keep it honest:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from castiron.actors.core.machines.legs import LEGS, TRANSITIONS, WANTED, Do, Happening, Phase
 from castiron.actors.core.machines.turn import HOPELESS, PASSING, Ask, Failed, Limits, Next, Succeeded, Wait, longer
 from castiron.actors.drivers.base import Done, GetPower, NotDone, Outcome, SetPower
-from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError, DeadlineExceeded, PowerStateUnconfirmed, from_wire
 from castiron.transport.vocabulary import Applied, Instant, PowerControl, PowerState, PowerTarget
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerPlace:
+class PowerPlace(Struct, gc=False, frozen=True, kw_only=True):
     """How far an action has come. What a successor must know of it is in `PowerAction.progress`."""
 
     phase: Phase = Phase.LOOK
@@ -53,8 +53,7 @@ class PowerPlace:
     """The driver's latest failure in the form of the wire, None after a good answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerAction:
+class PowerAction(Struct, gc=False, frozen=True, kw_only=True):
     """One power action. Every method is pure and returns the action as it is afterwards, and what it wants next."""
 
     target: PowerTarget

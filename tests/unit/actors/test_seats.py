@@ -155,16 +155,12 @@ def test_only_the_generation_that_counts_may_leave(dispatcher: SimDispatcher) ->
     assert (len(directory), directory.owner(UUID)) == (0, None)
 
 
-def place(permits: Permits, told: list[Granted]) -> Place:
-    return Place(permits, UUID, 1, told.append)
-
-
 def test_a_place_is_asked_for_once_and_granted_once() -> None:
     permits, told = Permits(1), list[Granted]()
-    mine = place(permits, told)
+    mine = Place(permits, UUID, 1)
 
-    mine.ask_for(FIRST, "node.power.set")
-    mine.ask_for(FIRST, "node.power.set")
+    mine.ask_for(FIRST, "node.power.set", tell=told.append)
+    mine.ask_for(FIRST, "node.power.set", tell=told.append)
 
     assert [granted.request_id for granted in told] == [FIRST]
     assert mine.is_granted(told[0])
@@ -177,12 +173,12 @@ def test_a_place_is_asked_for_once_and_granted_once() -> None:
 
 def test_a_grant_that_was_withdrawn_on_its_way_counts_for_nothing() -> None:
     permits, told = Permits(1), list[Granted]()
-    mine = place(permits, told)
-    mine.ask_for(FIRST, "node.power.set")
+    mine = Place(permits, UUID, 1)
+    mine.ask_for(FIRST, "node.power.set", tell=told.append)
     mine.give_back()
     permits.acquire("another", lambda: None)
 
-    mine.ask_for(FIRST, "node.power.set")
+    mine.ask_for(FIRST, "node.power.set", tell=told.append)
 
     assert not mine.is_granted(told[0])
     permits.release("another")
@@ -191,17 +187,17 @@ def test_a_grant_that_was_withdrawn_on_its_way_counts_for_nothing() -> None:
 
 def test_another_requests_place_is_given_back_before_it_is_asked_for() -> None:
     permits, told = Permits(1), list[Granted]()
-    mine = place(permits, told)
+    mine = Place(permits, UUID, 1)
 
-    mine.ask_for(FIRST, "node.power.set")
-    mine.ask_for(SECOND, "node.power.set")
+    mine.ask_for(FIRST, "node.power.set", tell=told.append)
+    mine.ask_for(SECOND, "node.power.set", tell=told.append)
 
     assert (permits.in_use, told[-1].request_id, mine.is_granted(told[-1])) == (1, SECOND, True)
 
 
 def test_whoever_takes_a_node_over_can_give_back_what_its_owner_held() -> None:
     permits = Permits(1)
-    place(permits, []).ask_for(FIRST, "node.power.set")
+    Place(permits, UUID, 1).ask_for(FIRST, "node.power.set", tell=list[Granted]().append)
 
     permits.withdraw(owner_of(UUID, 1))
 

@@ -1,6 +1,5 @@
 """Why a node is not doing what it was asked for: each finding, read off facts."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from castiron.actors.core.state import Check
 from castiron.actors.core.telling.explanation import FINDINGS, BMCTrouble, Facts, explain
 from castiron.actors.settings import Settings
 from castiron.store.records import EventDraft, EventRecord, NodeLock
+from castiron.store.records.copying import replace
 from castiron.transport.replies import Finding
 from castiron.transport.verbs import NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import (

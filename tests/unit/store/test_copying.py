@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from castiron.actors.core.effects import AcquirePermit
 from castiron.store.records.copying import replace
@@ -38,6 +39,18 @@ class _Open:
     @cached_property
     def double(self) -> int:
         return 2 * self.count
+
+
+class _Struct(Struct, frozen=True, kw_only=True):
+    count: int = 1
+    name: str = "one"
+
+
+def test_a_struct_is_copied_by_its_library() -> None:
+    one = _Struct()
+    assert (replace(one, count=2), one) == (_Struct(count=2), _Struct())
+    with pytest.raises(TypeError, match="weight"):
+        replace(one, weight=3)
 
 
 def test_a_copy_differs_in_what_was_changed_and_leaves_the_record_as_it_was() -> None:

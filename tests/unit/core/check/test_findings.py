@@ -1,6 +1,5 @@
 """The power check, rule by rule: what follows from what is seen, and how a node comes to a fault and back."""
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +11,7 @@ from castiron.actors.core.messages import Heard, Recover, Remove, SetMaintenance
 from castiron.actors.core.state import Check, NodeState
 from castiron.actors.drivers.base import Done
 from castiron.store.records import NodeLock
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import (
     CheckResult,
     EventType,

@@ -1,13 +1,14 @@
 """Power actions as tests begin them, what a driver may answer, and a drive of one through any weather."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from castiron.actors.core.machines.legs import LEGS, Phase
 from castiron.actors.core.machines.power import PowerAction, PowerPlace
 from castiron.actors.core.machines.turn import Ask, Failed, Limits, Next, Succeeded, Wait
 from castiron.actors.drivers.base import Done, GetPower, NotDone, SetPower
+from castiron.store.records.copying import replace
 from castiron.transport.errors import (
     BMCError,
     BMCUnreachable,

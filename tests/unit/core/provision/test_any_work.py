@@ -1,6 +1,5 @@
 """What holds whatever happens to a node that is moved, in whatever order."""
 
-from dataclasses import replace
 from itertools import chain, repeat
 from typing import Any
 
@@ -14,6 +13,7 @@ from castiron.actors.core.messages import Amendment, Order, Recover, SetLock
 from castiron.actors.core.requests.guards import action_of_verb, guarded
 from castiron.actors.core.requests.obstacles import targets_of
 from castiron.actors.executors.taskflow.engine import FlowEngine
+from castiron.store.records.copying import replace
 from castiron.transport.errors import PowerOffDisabled, StepFailed
 from castiron.transport.verbs import AnyNodeRequest, NodePowerSet, NodeProvisionSet, StepWish
 from castiron.transport.vocabulary import (

@@ -1,7 +1,5 @@
 """What is accepted and begun at once is one change, and leaves what two would have left."""
 
-from dataclasses import replace
-
 import pytest
 
 from castiron.actors.core.effects import Accept, AcquirePermit, CallDriver, Decision
@@ -9,6 +7,7 @@ from castiron.actors.core.messages import PermitGranted, Submit
 from castiron.actors.core.node import decide
 from castiron.actors.core.state import NodeState
 from castiron.store.records import Change
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import RequestState
 from tests.support.node_settings import SETTINGS
 from tests.support.store_records import request_id

@@ -1,6 +1,5 @@
 """The tables name every case, and judging reads them."""
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -23,6 +22,7 @@ from castiron.actors.core.requests.compatibility import (
 from castiron.actors.core.requests.obstacles import UNDER_WAY
 from castiron.actors.core.state import NodeState
 from castiron.store.records import RequestRecord
+from castiron.store.records.copying import replace
 from castiron.transport.verbs import (
     VERBS,
     AnyNodeRequest,

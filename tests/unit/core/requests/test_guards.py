@@ -1,6 +1,5 @@
 """What a node's guards refuse: the table names every case, and whatever is decided goes by it."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -16,6 +15,7 @@ from castiron.actors.core.requests.guards import ACTIONS, GUARDS, Guard, action_
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.views import node_view
 from castiron.store.records import NodeLock, NodeRecord
+from castiron.store.records.copying import replace
 from castiron.transport import errors
 from castiron.transport.errors import CastironError
 from castiron.transport.verbs import (
