@@ -4,13 +4,14 @@ Pure; made when somebody reads, from what was published after the latest commit.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, Final
 
 from castiron.actors.core.requests import obstacles
 from castiron.actors.core.state import NodeState
 from castiron.actors.core.telling.steps import steps_of
 from castiron.store.records import EventRecord, NodeAlarm, NodeLock, NodeRecord, RequestRecord, TraceEntry
+from castiron.store.records.copying import replace
 from castiron.transport.events import EventView
 from castiron.transport.replies import MASK, AlarmView, LockView, NodeView, RequestSummary, RequestView, TraceStep
 from castiron.transport.vocabulary import Instant

@@ -106,8 +106,7 @@ class World:
         self.timers: dict[Ticket, Instant] = {}
         self.calls: dict[Ticket, tuple[Instant, Outcome]] = {}
         self.recover_at: Instant | None = None
-        self.left: dict[RequestID, list[PowerControl]] = {}
-        """Controls that were not certain to be without effect, for each request."""
+        self.left: dict[RequestID, list[PowerControl]] = {}  # not certain to be without effect, for each request
         self._asked = 0
 
     # What happens.

@@ -4,7 +4,6 @@ The node's actor decides, so that there is no window between looking and taking;
 that node and allocation never name each other by halves.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from castiron.actors.core.allocations.fitness import unfit, wish_of
@@ -17,6 +16,7 @@ from castiron.actors.core.requests.guards import lock_held
 from castiron.actors.core.requests.obstacles import leaving
 from castiron.actors.core.state import NodeState
 from castiron.store.records import AllocationRemove, AllocationUpdate
+from castiron.store.records.copying import replace
 from castiron.transport.errors import AllocationNotFound, CastironError, NodeStateInvalid
 from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import AllocationState, EventType, ProvisionState, Revision

@@ -5,12 +5,13 @@ May come in: another thing that is said of an allocation. Must not: which node i
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from castiron.actors.core.allocations.offers import Count
 from castiron.actors.core.audit import told_changes
 from castiron.store.records import AllocationRecord, EventDraft
+from castiron.store.records.copying import replace
 from castiron.transport.errors import AllocationFailed, ArgumentInvalid
 from castiron.transport.replies import AllocationView
 from castiron.transport.requester import identity_of

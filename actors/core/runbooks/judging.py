@@ -6,13 +6,14 @@ What belongs to the fleet is judged here against all other runbooks; their steps
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from castiron.actors.core.provision.catalogue import Catalogue
 from castiron.actors.core.runbooks.index import RunbookIndex
 from castiron.actors.core.runbooks.steps import checked
 from castiron.store.records import RunbookRecord
+from castiron.store.records.copying import replace
 from castiron.transport.errors import ArgumentInvalid, RunbookExists, RunbookNotFound, RunbooksFull, RunbookStale
 from castiron.transport.verbs import MAX_RUNBOOK_BYTES, MAX_RUNBOOKS, RunbookCreate, RunbookDelete, RunbookSet, to_map
 from castiron.transport.verbs.arguments import TRAIT_PATTERN

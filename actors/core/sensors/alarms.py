@@ -6,7 +6,6 @@ same, in whichever direction; a reading that says otherwise begins the count ane
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from castiron.actors.core.draft import Draft
@@ -15,6 +14,7 @@ from castiron.actors.core.sensors.rules import AlarmRule
 from castiron.actors.core.state import Streak
 from castiron.actors.drivers.findings import Sensors
 from castiron.store.records import NodeAlarm
+from castiron.store.records.copying import replace
 from castiron.transport.vocabulary import AlarmState, EventType, Instant
 
 EVENTS: Final[Mapping[AlarmState, EventType]] = {
