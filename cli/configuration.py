@@ -85,7 +85,7 @@ class Configuration:
         for table, content in tables.items():
             _check_table(path, table, content)
         for name, value in _table(path, tables, "conductor").items():
-            _check_name(f"{path}: [conductor]", name, PLACES)
+            _check_name(f"{path}: [conductor]", name, PLACES, more=" Settings stand in the table [settings].")
             if not isinstance(value, str):
                 _refuse(f"{path}: [conductor] {name} is not text. Put it in quotes.")
             self.places[name] = value
@@ -209,11 +209,11 @@ def _table(path: Path, tables: Mapping[str, Any], name: str) -> dict[str, Any]:
     return cast("dict[str, Any]", table)
 
 
-def _check_name(where: str, name: str, known: Collection[str]) -> None:
+def _check_name(where: str, name: str, known: Collection[str], *, more: str = "") -> None:
     if name in known:
         return
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"There is: {', '.join(sorted(known))}."
+    hint = f"Did you mean {near[0]}?" if near else f"There is: {', '.join(sorted(known))}.{more}"
     _refuse(f"{where} {name} does not exist. {hint}")
 
 

@@ -204,10 +204,17 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the sub-command, or say which one may have been meant."""
         if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None and args[0][:1] != "-":
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            meant = " or ".join(map(repr, self._meant(ctx, args[0])))
+            hint = f" Did you mean {meant}?" if meant else ""
             ctx.fail(f"There is no command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, word: str) -> list[str]:
+        """Return the sub-commands that may have been meant: those of that name a level below, or one spelt alike."""
+        names = self.list_commands(ctx)
+        groups = {name: group for name in names if isinstance(group := self.get_command(ctx, name), click.Group)}
+        below = [f"{name} {word}" for name, group in groups.items() if word in group.list_commands(ctx)]
+        return below or difflib.get_close_matches(word, names, n=1)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sub-commands, then the options."""

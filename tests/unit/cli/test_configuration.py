@@ -53,6 +53,7 @@ def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path) -> None
         ),
         ('store = "x"\n', "store stands in no table. Write [conductor] on a line of its own above"),
         ('[conductor]\nstor = "x"\n', "stor does not exist. Did you mean store?"),
+        ("[conductor]\nsend_sensor_data = true\n", "server_key_file, store. Settings stand in the table [settings]."),
         ("[conductor]\nstore = 3\n", "store is not text"),
         ("[conductor\n", "is not TOML"),
     ],

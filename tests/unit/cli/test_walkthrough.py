@@ -29,6 +29,13 @@ def refused(result: Result, exit_code: int, *told: str) -> None:
     [
         (("nod",), 64, "There is no command 'nod'. Did you mean 'node'? See `castiron --help`."),
         (("node", "powr", "on"), 64, "Did you mean 'power'?"),
+        (
+            ("power", "on", "n1"),
+            64,
+            "no command 'power'. Did you mean 'farm power' or 'node power'? See `castiron --help`.",
+        ),
+        (("sensors", "n1"), 64, "Did you mean 'node sensors'?"),
+        (("wholly", "else"), 64, "There is no command 'wholly'. See `castiron --help`."),
         (("node", "power", "onn", "n1"), 64, "Did you mean 'on'?"),
         (("node", "show", "n7"), 66, "There is no node n7"),
         (("node", "show"), 64, "Missing argument 'NODE'. See `castiron node show --help`."),
