@@ -28,7 +28,7 @@ def tune() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 
-def settle(settled_s: float = SETTLED_S) -> threading.Thread:
+def settle(settled_s: float = SETTLED_S) -> threading.Timer:
     """Have the collector look no more at what is there after the start, nor, later, at sessions; return who sees to it.
 
     What is frozen is freed as ever when nobody refers to it; only circles of such objects stay until the process ends.

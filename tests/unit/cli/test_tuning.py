@@ -27,15 +27,24 @@ def test_a_process_of_its_own_is_tuned_once_or_twice_alike() -> None:
     assert sys.getswitchinterval() == pytest.approx(tuning.SWITCH_INTERVAL_S)
 
 
-def test_what_is_there_after_the_start_is_frozen_and_what_has_come_until_all_is_settled() -> None:
-    gc.unfreeze()
-    there = [[number] for number in range(1_000)]
-    settling = tuning.settle(0.0)
-    settling.join()
-    at_last = gc.get_freeze_count()
+def is_looked_at(thing: object) -> bool:
+    """Return whether the collector looks at a thing."""
+    return any(one is thing for one in gc.get_objects())
 
-    assert not any(thing is there for thing in gc.get_objects())
+
+def test_what_is_there_after_the_start_is_frozen_at_once() -> None:
+    there = [object()]
+    settling = tuning.settle(3_600.0)
+
+    assert not is_looked_at(there)
     assert settling.daemon, "it keeps no conductor from its end"
-    come = [[number] for number in range(1_000)]
-    tuning.settle(0.0).join()
-    assert gc.get_freeze_count() >= at_last + len(come)
+    settling.cancel()
+
+
+def test_what_has_come_until_all_is_settled_is_frozen_then() -> None:
+    settling = tuning.settle(0.5)
+    come = [object()]
+    assert is_looked_at(come)
+    settling.join()
+
+    assert not is_looked_at(come)
