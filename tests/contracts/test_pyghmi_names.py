@@ -90,13 +90,23 @@ def test_our_own_names_are_not_pyghmis() -> None:
         ("authtype", 0),
         ("ipmiversion", 1.5),
         ("lastpayload", None),
-        ("ipmicallback", None),
         ("attemptedhash", 256),
         ("k1", None),
     ],
 )
 def test_a_session_begins_with_the_attributes_that_we_read_or_write(name: str, initial: Any) -> None:
     assert getattr(made(), name) == initial
+
+
+def test_what_pyghmi_keeps_to_call_back_after_a_probe_is_what_ours_gives_it() -> None:
+    class Keeping(ours.Session):
+        ipmicallback: Any = None  # an attribute that pyghmi writes, as in its own sessions
+
+    session = Keeping(read_settings({"ipmi_address": "192.0.2.7"}), lambda _: True, lambda: 7)
+    session.probe()
+
+    given: Any = made().ipmicallback
+    assert session.ipmicallback.__func__ is given.__func__
 
 
 def test_each_session_has_an_id_and_a_tag_of_its_own() -> None:
