@@ -233,13 +233,14 @@ class Conductor(Held):
         with self._changing:
             if self._is_started:
                 self._is_started = False
-                self._close()
-                log.info("conductor %s has stopped", self._conductor_id)
+                taken_s = self._close()
+                log.info("conductor %s has stopped, in %.1f s", self._conductor_id, taken_s)
 
-    def _close(self) -> None:
+    def _close(self) -> float:
+        """Stop what runs; return how many seconds it took."""
         self._is_stopping = True
         try:
-            self._parts.stop()
+            return self._parts.stop()
         finally:
             self._front_door = self._watch = self._services = None
             self._ended.set()
@@ -252,20 +253,20 @@ class Conductor(Held):
         board = Board(max_waiters=settings.max_waiters, seq=store.latest_seq())
         publisher = Publisher(conductor=store.conductor, boot_id=boot_id, seq=store.latest_seq())
         clock = SystemClock()
-        parts.add(clock.stop)  # also if something before its own place, below, cannot start
+        parts.add("clock", clock.stop)  # also if something before its own place, below, cannot start
         shares = Shares(settings, clock)
-        parts.add(shares.stop)
+        parts.add("workers' pool", shares.stop)
         sender = open_sender(store, clock, shares, settings, self._rng)
         herald = Herald(board, publisher) if sender is None else Herald(board, publisher, sender.owed)
         happenings = Happenings(herald.landed)
         writer = ThreadedWriter(store.committer, landed=happenings.landed)
-        parts.add(writer.stop)
+        parts.add("store writer", writer.stop)
         archive = Archive(store, writer)
-        parts.add(archive.stop)
-        parts.add(clock.stop)
+        parts.add("archive", archive.stop)
+        parts.add("clock", clock.stop)
         if sender is not None:
             sender.start(writer.submit)
-            parts.add(sender.stop)
+            parts.add("webhooks", sender.stop)
         slowness = SlowTurns(clock.now)
         dispatcher = PoolDispatcher(
             settings.dispatcher_threads,
@@ -273,7 +274,7 @@ class Conductor(Held):
             slow_turn_s=settings.slow_turn_s,
             slow_turn=slowness.ended,
         )
-        parts.add(dispatcher.stop)
+        parts.add("dispatcher", dispatcher.stop)
         drivers = self._open_drivers(clock, shares)
         services = Services(
             conductor=store.conductor,
@@ -324,7 +325,7 @@ class Conductor(Held):
         )
         self._open_door(front_door)
         start_actors(services, kin, tally, store, parts=parts, fail=self._fail)
-        parts.add_quick(start_pruning(Pruning(store, archive, clock, settings, keys.forget)))
+        parts.add_quick("pruning", start_pruning(Pruning(store, archive, clock, settings, keys.forget)))
         threaded = threads_of(clock, writer, archive, front_door, drivers, sender=sender, guard=guard)
         watch = open_watch(
             services, kin, dispatcher, bulletin, front_door, parts=threaded, slowness=slowness, failed=self._fail
@@ -332,10 +333,10 @@ class Conductor(Held):
         open_metrics(bulletin, settings, parts)
         services.periodics.start()
         front_door.start()
-        parts.add(front_door.stop, LAST_ANSWERS_S)
-        parts.add_quick(bulks.close)
+        parts.add("front door", front_door.stop, LAST_ANSWERS_S)
+        parts.add_quick("bulks", bulks.close)
         watch.start()
-        parts.add_quick(watch.stop)
+        parts.add_quick("watch", watch.stop)
         self._front_door, self._watch, self._services = front_door, watch, services
         self._endpoint, self._conductor_id = front_door.endpoint, store.conductor
         told = "conductor %s (castiron %s) listens on %s; %d nodes, %d open requests, store %s"
@@ -344,7 +345,7 @@ class Conductor(Held):
 
     def _open_store(self) -> Store:
         store = Store.open(self._store_path, key_path=self._key_path, new_id=self._new_id)
-        self._parts.add_quick(store.close)
+        self._parts.add_quick("store", store.close)
         self._parts.go_on()
         return store
 
@@ -355,22 +356,22 @@ class Conductor(Held):
 
     def _open_drivers(self, clock: Clock, shares: Shares) -> Mapping[str, Driver]:
         drivers = self._make_drivers(clock, self._settings, shares)
-        for driver in drivers.values():
+        for name, driver in drivers.items():
             least_s = self._settings.graceful_shutdown_timeout_s / 4  # BMCs have few slots: log out
-            self._parts.add(driver.stop, least_s=least_s)
+            self._parts.add(f"{name} driver", driver.stop, least_s=least_s)
         self._parts.go_on()
         return drivers
 
     def _open_door(self, front_door: FrontDoor) -> None:
         """Bind before any machine is touched: where another conductor listens, this may be a copy of its store."""
         front_door.open()
-        self._parts.add_quick(front_door.close)
+        self._parts.add_quick("front door", front_door.close)
         self._parts.go_on()
 
     def _open_periodics(self, clock: Clock, shares: Shares, drivers: Mapping[str, Driver], board: Board) -> Periodics:
         sources = [*plugged_in(), *self._periodics]
         periodics = Periodics(clock, self._settings, self._rng, board, shares=shares, drivers=drivers, sources=sources)
-        self._parts.add(periodics.stop)
+        self._parts.add("periodics", periodics.stop)
         return periodics
 
     def _fail(self, reason: str) -> None:

@@ -38,10 +38,10 @@ def start_actors(
     """
     Sensing(services, read_rules(services.settings.alarm_rules_file)).enrol()
     nursery = Nursery(services, kin)
-    parts.add(partial(_stop_nodes, services))
-    parts.add(kin.fleet.close)
-    parts.add(kin.keeper.close)
-    parts.add(kin.supervisor.close)
+    parts.add("nodes", partial(_stop_nodes, services))
+    parts.add("fleet", kin.fleet.close)
+    parts.add("keeper of allocations", kin.keeper.close)
+    parts.add("supervisor", kin.supervisor.close)
     kin.supervisor.take(SupervisorActor.start(services, kin, nursery, tally, fail))
     open_requests: dict[NodeUUID, list[RequestRecord]] = {}
     for request in store.open_requests():

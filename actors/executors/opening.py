@@ -21,5 +21,5 @@ def open_engines(settings: Settings, shares: Shares, parts: Parts | None = None)
 
     engines = Engines(FlowEngine, shares[ENGINE_TURNS])
     if parts is not None:
-        parts.add_quick(engines.stop)
+        parts.add_quick("engines", engines.stop)
     return engines

@@ -42,7 +42,7 @@ def open_metrics(bulletin: Bulletin, settings: Settings, parts: Parts) -> None:
 
     renderer = Renderer(bulletin.vitals)
     endpoint = Endpoint(settings.prometheus_address, settings.prometheus_port, renderer.page)
-    parts.add_quick(endpoint.stop)
+    parts.add_quick("metrics endpoint", endpoint.stop)
     log.info("metrics are at %s", endpoint.url)
 
 

@@ -17,5 +17,5 @@ def open_workers(settings: Settings, shares: Shares, parts: Parts) -> Workers:
     """
     shelf = Shelf.stocked(has_flows=settings.task_executor == TaskExecutor.TASKFLOW)
     workers = Workers(shelf, shares[STEPS], shares.coroutines(COROUTINE_STEPS))
-    parts.add_quick(workers.stop)
+    parts.add_quick("steps", workers.stop)
     return workers

@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import signal
-import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,10 +18,9 @@ from click.core import ParameterSource
 from castiron.cli.commands.farmhand import DEFAULT_PORT, ORDERS, Whereabouts, control_path
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
+from castiron.cli.signals import ENDS, held
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from castiron.testing import BMCFarm, SimulatedBMC
 
 COLUMNS: Final = ("name", "address", "port", "username", "password")
@@ -100,13 +98,13 @@ def farm(
         simulated = BMCFarm(bmcs, port=port, username=username, password=password, seed=seed)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    with _until_told() as told, _started(simulated), _controlled(simulated, control) as orders:
+    with held(), _started(simulated), _controlled(simulated, control) as orders:
         for number, bmc in enumerate(simulated):
             bmc.set_faults(Faults(silent=True) if number >= bmcs - silent else faults)
         click.echo(_as_json(list(simulated)) if shape == "json" else _as_table(list(simulated)))
         click.echo(f"{bmcs} BMCs on UDP port {simulated.port}. Ctrl-C ends them.\n{orders}", err=True)
         while simulated.is_alive():
-            if told.wait(_LOOK_AGAIN_S):
+            if signal.sigtimedwait(ENDS, _LOOK_AGAIN_S):
                 return
         raise click.ClickException("the farm's thread has died; see the traceback above")
 
@@ -156,23 +154,6 @@ def _started(simulated: "BMCFarm") -> Generator[None]:
         yield
     finally:
         simulated.close()
-
-
-@contextmanager
-def _until_told() -> Generator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set; put their old handlers back at the end."""
-    told = threading.Event()
-    wanted = (signal.SIGINT, signal.SIGTERM)
-
-    def tell(_number: int, _frame: "FrameType | None") -> None:
-        told.set()
-
-    before = {number: signal.signal(number, tell) for number in wanted}
-    try:
-        yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _rows(bmcs: "Sequence[SimulatedBMC]") -> list[dict[str, str | int]]:

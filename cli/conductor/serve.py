@@ -7,8 +7,7 @@ The interpreter is tuned next door.
 import os
 import signal
 import threading
-from collections.abc import Collection, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +24,7 @@ from castiron.cli.logs import FORMATS, LEVELS, logging_to_stderr
 from castiron.cli.options import Command, shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop, sentence, tell
+from castiron.cli.signals import ENDS, held
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import EndpointRefused
 
@@ -36,11 +36,6 @@ LEEWAY_S: Final = 5.0
 
 LOOK_S: Final = 1.0
 """Between two looks whether the conductor has failed; a signal ends the wait at once."""
-
-_ENDS: Final = (signal.SIGINT, signal.SIGTERM)
-
-_SIGNALS: Final = (*_ENDS, signal.SIGHUP)
-"""A hang-up has the settings read again, or ends it if its terminal was closed."""
 
 _SOURCES: Final = [
     (
@@ -121,8 +116,10 @@ def serve(config: Path | None, settings: tuple[str, ...], **places: str | None) 
     configuration = read()
     level = chosen(configuration, "log_level", LEVELS, CONDUCTOR["log_level"][0])
     form = chosen(configuration, "log_format", FORMATS, CONDUCTOR["log_format"][0])
+    # A hang-up has the settings read again, or ends it if its terminal was closed.
+    signals = _awaited()
     # The log's thread must hold the signals back, as all others do.
-    with _signals_held() as signals, logging_to_stderr(level, form):
+    with held(signals), logging_to_stderr(level, form):
         raise_limit()
         _run(_conductor(configuration), signals, Reloading(configuration, read))
 
@@ -181,7 +178,7 @@ def _tend(conductor: "Conductor", signals: Collection[signal.Signals], reloading
     manager.ready(f"Listens on {conductor.endpoint}")
     while not conductor.wait(0):
         told = signal.sigtimedwait(signals, manager.pace_s(LOOK_S))
-        if told is not None and (told.si_signo in _ENDS or (had_terminal and not _has_terminal())):
+        if told is not None and (told.si_signo in ENDS or (had_terminal and not _has_terminal())):
             return
         if told is not None and told.si_signo == signal.SIGHUP:  # a debugger's own stop it, too
             manager.reloading()
@@ -220,7 +217,7 @@ def _stop(conductor: "Conductor") -> None:
     done, most_s = threading.Event(), conductor.stop_most_s + LEEWAY_S
 
     def leave() -> None:
-        told = signal.sigtimedwait(_ENDS, most_s)
+        told = signal.sigtimedwait(ENDS, most_s)
         if not done.is_set():
             tell("Ended at once." if told else f"The stop took longer than {most_s:g} s, and was cut short.")
             os._exit(Exit.INTERRUPTED if told else Exit.INTERNAL)
@@ -230,16 +227,10 @@ def _stop(conductor: "Conductor") -> None:
     done.set()
 
 
-@contextmanager
-def _signals_held() -> Generator[Collection[signal.Signals]]:
-    """Keep the signals that end us for sigtimedwait; threads that start meanwhile hold them back, too.
+def _awaited() -> list[signal.Signals]:
+    """Return the signals that are waited for.
 
     A hang-up that is ignored already (nohup) is left alone: held back, it would arrive all the same.
     """
     is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    signals = [one for one in _SIGNALS if not (is_ignored and one is signal.SIGHUP)]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield signals
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return [*ENDS] if is_ignored else [*ENDS, signal.SIGHUP]

@@ -6,6 +6,7 @@ Says "ready" on standard output. SIGTERM stops it in order. A line with a number
 the files that it may write to so many bytes, as a full disk would; an empty line takes the limit away.
 """
 
+import faulthandler
 import logging
 import resource
 import signal
@@ -15,25 +16,24 @@ from pathlib import Path
 
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import setting_from_text, settings_from
+from castiron.cli.signals import ENDS, held
+
+LONG_STOP_S = 11.0
+"""Longer than an orderly stop may take: what each thread does then is written to standard error."""
 
 
 def obey(lines: "list[str]") -> None:
     """Serve until SIGTERM."""
     store, endpoint, *pairs = lines
     values = {name: setting_from_text(name, text) for name, _, text in (pair.partition("=") for pair in pairs)}
-    stopped = threading.Event()
-
-    def stop(number: int, frame: object) -> None:
-        del number, frame
-        stopped.set()
-
-    signal.signal(signal.SIGTERM, stop)
     conductor = Conductor(store=Path(store), endpoint=endpoint, settings=settings_from(values))
-    with conductor:
-        threading.Thread(target=heed_limits, daemon=True).start()
-        say("ready")
-        stopped.wait()
-    say("stopped")
+    with held():
+        with conductor:
+            threading.Thread(target=heed_limits, daemon=True).start()
+            say("ready")
+            signal.sigwait(ENDS)
+            faulthandler.dump_traceback_later(LONG_STOP_S)
+        say("stopped")
 
 
 def heed_limits() -> None:

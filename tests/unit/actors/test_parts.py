@@ -34,9 +34,9 @@ def test_parts_stop_in_reverse_and_one_that_hangs_leaves_the_others_their_time()
     stopped = Stopped()
     parts = Parts(8.0, monotonic=stopped.monotonic)
     for name, lasts_s in (("a", 100.0), ("b", 100.0), ("c", 0.0), ("d", 100.0), ("e", 100.0), ("f", 0.0)):
-        parts.add(stopped.part(name, lasts_s).stop)
-    parts.add(stopped.part("g").stop, 1.0)
-    parts.add_quick(lambda: stopped.append(("h", 0.0)))
+        parts.add(name, stopped.part(name, lasts_s).stop)
+    parts.add("g", stopped.part("g").stop, 1.0)
+    parts.add_quick("h", lambda: stopped.append(("h", 0.0)))
 
     parts.stop()
 
@@ -49,7 +49,7 @@ def test_when_the_time_is_up_each_is_given_a_little() -> None:
     stopped = Stopped()
     parts = Parts(1.0, monotonic=stopped.monotonic)
     for name in "abcdef":
-        parts.add(stopped.part(name, 100.0).stop)
+        parts.add(name, stopped.part(name, 100.0).stop)
 
     parts.stop()
 
@@ -60,7 +60,7 @@ def test_the_whole_stop_is_bounded_by_the_time_and_what_each_part_has_in_any_cas
     stopped = Stopped()
     parts = Parts(10.0, monotonic=stopped.monotonic)
     for name in "abcdefg":
-        parts.add(stopped.part(name, 100.0).stop, least_s=2.5 if name in "ab" else LEAST_S)
+        parts.add(name, stopped.part(name, 100.0).stop, least_s=2.5 if name in "ab" else LEAST_S)
     most_s = parts.most_s
 
     parts.stop()
@@ -73,9 +73,9 @@ def test_the_whole_stop_is_bounded_by_the_time_and_what_each_part_has_in_any_cas
 def test_one_that_raises_does_not_keep_the_others_from_stopping() -> None:
     stopped = Stopped()
     parts = Parts(1.0, monotonic=stopped.monotonic)
-    parts.add(stopped.part("a").stop)
-    parts.add(stopped.part("b").fail)
-    parts.add(stopped.part("c").stop)
+    parts.add("a", stopped.part("a").stop)
+    parts.add("b", stopped.part("b").fail)
+    parts.add("c", stopped.part("c").stop)
 
     with pytest.raises(RuntimeError, match="b"):
         parts.stop()
@@ -83,3 +83,19 @@ def test_one_that_raises_does_not_keep_the_others_from_stopping() -> None:
     assert [name for name, _ in stopped] == ["c", "b", "a"]
     parts.stop()
     assert len(stopped) == 3
+
+
+def test_one_that_takes_all_its_time_is_named_in_the_log_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    stopped = Stopped()
+    parts = Parts(8.0, monotonic=stopped.monotonic)
+    parts.add_quick("disk", lambda: stopped.part("disk", 1.5).stop(100.0))
+    parts.add_quick("swift", lambda: stopped.part("swift", 0.9).stop(100.0))
+    parts.add("writer", stopped.part("writer", 100.0).stop)
+    parts.add("clock", stopped.part("clock", 1.9).stop)
+
+    assert parts.stop() == pytest.approx(1.5 + 0.9 + 2.0 + 1.9)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "the writer took 2.0 s to stop, where it has 2.0 s; it may not have ended",
+        "the disk took 1.5 s to stop, where it has 1.0 s; it may not have ended",
+    ]
