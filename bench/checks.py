@@ -126,7 +126,7 @@ class Stage:
         self.pause(window_s)
         wall_s = time.monotonic() - began_s
         cpu_s, farm_s = self.server.cpu_s() - cpu_s, self._farm.cpu_s() - farm_s
-        late = lateness.spread()
+        late = lateness.told()
         answered, failed = (now - then for now, then in zip(self._ended(), before, strict=True))
         return {
             "checks_per_s": answered / wall_s,
@@ -134,8 +134,8 @@ class Stage:
             "exchanges_per_check": (self._farm.counts()["commands"] - sent) / answered,
             "cpu_percent": cpu_s / wall_s * 100,
             "check_cpu_us": cpu_s / answered * 1e6,
-            "late_p50_ms": late.p50_ms or 0.0,
-            "late_p99_ms": late.p99_ms or 0.0,
+            "late_p50_ms": late.p50_ms,
+            "late_p99_ms": late.p99_ms,
             "rss_mb": self.server.rss_bytes() / 1e6,
             "of_bmcs_cpu_us": farm_s / answered * 1e6,
         }

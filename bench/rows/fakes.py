@@ -47,7 +47,7 @@ def measure(size: Size) -> dict[str, float]:
                 "cpu_percent": cpu_s / wall_s * 100,
                 "check_cpu_ms": cpu_s / max(1, checks) * 1e3,
                 "checks_per_s": checks / wall_s,
-                "late_p99_ms": lateness.spread().p99_ms or 0.0,
+                "late_p99_ms": lateness.told().p99_ms,
                 "timers_late_p99_ms": timers.late_p99_ms,
                 "rss_mb": server.rss_bytes() / 1e6,
                 "answers_s": imported_s + answered_s,
