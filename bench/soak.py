@@ -50,9 +50,9 @@ HEALING_S: Final = 120.0
 RECOVERY_S: Final = 10.0
 """Between two looks at a node with a fault; the default would see each at most once in a soak."""
 
-REQUEST_KB: Final = 4.0
-REQUEST_BLOCKS: Final = 60.0
-"""What an ended request may take: 10,000 of them are remembered, so that is no leak. Measured: 2.9 kB, 18 blocks."""
+REQUEST_KB: Final = 2.5
+REQUEST_BLOCKS: Final = 25.0
+"""What an ended request may take: 10,000 of them are remembered, so that is no leak. Measured: 1.8 kB, 18 blocks."""
 
 FIRST_TIMES: Final = 100.0 * len({*ILLS, *REDFISH_ILLS})
 """Blocks for what misfits do for the first time while it is judged: measured as one step of 600 and smaller ones in a
@@ -275,10 +275,10 @@ def bounds_of(nodes: int, *, redfish: int, requests: int, checks: int) -> dict[s
         checks: that there were meanwhile.
     """
     return {
-        "rss_mb": Bound(growth=2.0 + requests * REQUEST_KB / 1e3, why="2 MB, and 4 kB for each remembered request"),
+        "rss_mb": Bound(growth=2.0 + requests * REQUEST_KB / 1e3, why="2 MB, and 2.5 kB for each remembered request"),
         "blocks": Bound(
             growth=1_000 + FIRST_TIMES + nodes + requests * REQUEST_BLOCKS + checks / 20,
-            why="2,600, one a node, 60 for each remembered request and its trace, one for each twentieth check",
+            why="2,600, one a node, 25 for each remembered request, one for each twentieth check",
         ),
         "descriptors": Bound(growth=5.0 + redfish, why="subscribers come and go; a connection each Redfish BMC"),
         "threads": Bound(growth=redfish, ceiling=25 + 2 * redfish, why="a Redfish BMC that hangs holds one for 15 s"),

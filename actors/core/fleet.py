@@ -61,12 +61,12 @@ class Identity:
 
 
 class FleetIndex:
-    """Names and BMC addresses in use, or about to be. Looking up and changing is O(1). One actor's own."""
+    """Names and BMC addresses in use, or about to be. O(1), or O(nodes at an address) to change. One actor's own."""
 
     def __init__(self) -> None:
         self._identities: dict[NodeUUID, Identity] = {}
         self._names: dict[NodeName, NodeUUID] = {}
-        self._addresses: dict[str, dict[NodeUUID, None]] = {}
+        self._addresses: dict[str, tuple[NodeUUID, ...]] = {}
         self._pending: dict[NodeUUID, Identity] = {}
 
     def __len__(self) -> int:
@@ -119,16 +119,17 @@ class FleetIndex:
     def _claim(self, uuid: NodeUUID, identity: Identity) -> None:
         self._names[identity.name] = uuid
         if identity.bmc_address is not None:
-            self._addresses.setdefault(identity.bmc_address, {})[uuid] = None
+            holders = self._addresses.get(identity.bmc_address, ())
+            if uuid not in holders:
+                self._addresses[identity.bmc_address] = (*holders, uuid)
 
     def _free(self, uuid: NodeUUID, identity: Identity) -> None:
         if self._names.get(identity.name) == uuid:
             del self._names[identity.name]
         if identity.bmc_address is not None:
-            owners = self._addresses.get(identity.bmc_address, {})
-            owners.pop(uuid, None)
-            if not owners:
-                self._addresses.pop(identity.bmc_address, None)
+            holders = tuple(one for one in self._addresses.pop(identity.bmc_address, ()) if one != uuid)
+            if holders:
+                self._addresses[identity.bmc_address] = holders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,13 +18,14 @@ from castiron.actors.core.state import NodeState
 from castiron.actors.metrics.census import Census
 from castiron.actors.metrics.happenings import Endings
 from castiron.actors.published.watermark import Watermark
-from castiron.store.records import AllocationWrite, Commit, RequestRecord
+from castiron.store.records import EMPTY, AllocationWrite, Commit, RequestRecord, whole_of
+from castiron.store.records.copying import replace
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.requester import identity_of
 from castiron.transport.vocabulary import FINAL_REQUEST_STATES, EventSeq, NodeName, NodeUUID, RequestID, RequestState
 
 MAX_ENDED: Final = 10_000
-"""Ended requests kept in memory, about 10 MB: enough that clients which poll rarely reach the disk."""
+"""Ended requests kept in memory, about 18 MB: enough that clients which poll rarely reach the disk."""
 
 Told = Callable[[RequestRecord, EventSeq], None]
 """Called with a request's final record; must not block."""
@@ -145,7 +146,7 @@ class Board:
         with self._lock:
             if request.state in FINAL_REQUEST_STATES:
                 # In this order: whoever looks without the lock finds it in one place or the other.
-                self._ended[request.id] = request
+                self._ended[request.id] = _remembered(request)
                 self._close(request)
                 self._running.pop(request.id, None)
                 if len(self._ended) > MAX_ENDED:
@@ -190,7 +191,10 @@ class Board:
             return list(self._nodes.values())
 
     def request(self, request_id: RequestID) -> RequestRecord | None:
-        """Return a request that is open or ended lately; None if it is not here: the store may have it."""
+        """Return a request that is open or ended lately; None if it is not here: the store may have it.
+
+        One that has ended is without its trace, which the store has.
+        """
         return self._open.get(request_id) or self._ended.get(request_id)
 
     def running(self) -> list[RequestRecord]:
@@ -341,3 +345,10 @@ class Board:
 
 def _told_already() -> bool:
     return False
+
+
+def _remembered(request: RequestRecord) -> RequestRecord:
+    """Return what is kept here of a request that has ended: what answers show. Most of it was its trace."""
+    asked_alone = {request.requester: request.deadline_at} == request.requesters
+    requesters = EMPTY if asked_alone else whole_of(request.requesters)
+    return replace(request, trace=(), arguments=whole_of(request.arguments), requesters=requesters)

@@ -142,7 +142,7 @@ class Enquiries:
         if request is not None and request.state not in FINAL_REQUEST_STATES:
             published = self._services.board.node(request.node_uuid)
             return answer.final(trace_of_open(request, None if published is None else published.state), seq)
-        return self.ask(lambda library: trace_of_ended(request or _known(library, request_id), library), answer, seq)
+        return self.ask(lambda library: trace_of_ended(_known(library, request_id), library), answer, seq)
 
     def explain_node(self, verb: NodeExplain, answer: Answer) -> None:
         """Answer why a node does not do what is wanted."""

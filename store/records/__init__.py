@@ -31,7 +31,7 @@ from castiron.store.records.changes import (
     TraceEntry,
     Wanted,
 )
-from castiron.store.records.maps import EMPTY, Fragment, fragment
+from castiron.store.records.maps import EMPTY, Fragment, fragment, whole_of
 from castiron.store.records.runbooks import RunbookPut, RunbookRecord, RunbookRemove
 
 __all__ = [
@@ -64,4 +64,5 @@ __all__ = [
     "TraceEntry",
     "Wanted",
     "fragment",
+    "whole_of",
 ]

@@ -39,6 +39,11 @@ class Fragment(Mapping[str, Any]):
         return len(self.whole)
 
 
+def whole_of(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the map that a fragment is of, without its text, which nobody needs that writes it no more."""
+    return values.whole if isinstance(values, Fragment) else values
+
+
 def fragment(values: Mapping[str, Any]) -> Fragment:
     """Return a map as a fragment; one that is one already keeps its text."""
     return values if isinstance(values, Fragment) else Fragment(values)

@@ -241,8 +241,11 @@ class Simulation:
         services = self.services
         for request in audit.requests:
             told = services.board.request(request.id)
-            assert told is None or replace(told, trace=request.trace) == request
-            assert told is None or [entry.word for entry in told.trace] == [entry.word for entry in request.trace]
+            if told is None:
+                continue
+            assert replace(told, trace=request.trace, requesters=request.requesters) == request
+            assert told.wanted_by == request.wanted_by
+            assert told.trace == (), "that of one that has ended is the store's to tell"
         assert (services.permits.in_use, services.permits.waiting) == (0, 0)
         assert (services.board.waiting(), services.board.open_count()) == (0, 0)
         assert len(self._timers()) == 1  # that of the next pruning

@@ -21,7 +21,7 @@ TERMS: Final = (
 )
 """Fields of a request's verb that say how it is to be treated, not what is to be done."""
 
-_NO_ARGUMENTS: Final = ("verb", *TERMS)
+_NO_ARGUMENTS: Final = frozenset({"verb", *TERMS})
 
 
 class Verb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="verb"):
@@ -62,7 +62,4 @@ def to_map(verb: Verb) -> dict[str, Any]:
 
 def arguments_of(verb: Verb) -> dict[str, Any]:
     """Return what is to be done, as a stored request keeps it: the map of the wire without "verb" and the terms."""
-    body = to_map(verb)
-    for name in _NO_ARGUMENTS:
-        body.pop(name, None)
-    return body
+    return {name: value for name, value in to_map(verb).items() if name not in _NO_ARGUMENTS}

@@ -11,7 +11,7 @@ from castiron.actors.core.provision.moving import arrived, move
 from castiron.actors.core.provision.states import after
 from castiron.actors.core.requests import tracing
 from castiron.actors.core.requests.ending import fail_dependents
-from castiron.store.records import RequestRecord
+from castiron.store.records import EMPTY, RequestRecord
 from castiron.store.records.copying import replace
 from castiron.transport.errors import CastironError
 from castiron.transport.vocabulary import EventType, ProvisionEvent, RequestState
@@ -27,7 +27,7 @@ def close(draft: Draft, request: RequestRecord, error: CastironError | None, by:
     state = RequestState.SUCCEEDED if error is None else RequestState.FAILED
     failure = None if error is None else error.to_wire()
     applied = None if error is None else error.applied
-    request = replace(request, state=state, error=failure, applied=applied, ended_at=draft.now, progress={})
+    request = replace(request, state=state, error=failure, applied=applied, ended_at=draft.now, progress=EMPTY)
     request = replace(request, trace=tracing.ended(request.trace, request, draft.now))
     draft.keep(request)
     if request.verb == PROVISION_SET:

@@ -72,6 +72,14 @@ class RecordsContract(StoreContract):
             with pytest.raises(TypeError):
                 whole["new"] = 1  # type: ignore[index]  # what a mapping forbids is what is tested
 
+    def test_what_nodes_have_alike_is_in_memory_once(self, store: Store, writer: Writer) -> None:
+        commit(writer, *(Change(node=NodeInsert(record=full_node(number))) for number in (1, 2)))
+
+        one, other = store.nodes()
+
+        for name in ("driver", "owner", "secret_keys"):
+            assert getattr(one, name) is getattr(other, name), name
+
     def test_nodes_are_sorted_by_name(self, store: Store, writer: Writer) -> None:
         commit(writer, *(creation(plain_node(number)) for number in (3, 1, 2)))
 

@@ -8,9 +8,9 @@ import pytest
 from castiron.actors.core.state import NodeState
 from castiron.actors.published import board as board_module
 from castiron.actors.published.board import Board
-from castiron.store.records import Commit, EventRecord, RequestRecord
+from castiron.store.records import Commit, EventRecord, Fragment, RequestRecord, TraceEntry
 from castiron.transport.errors import ConductorOverloaded
-from castiron.transport.vocabulary import EventSeq, Instant, NodeName, NodeSeq, RequestState
+from castiron.transport.vocabulary import EventSeq, Instant, NodeName, NodeSeq, RequestState, TraceWord
 from tests.support.store_records import event_of, node_uuid, plain_node, request_id
 
 
@@ -214,6 +214,23 @@ def test_ended_requests_are_kept_up_to_a_limit(board: Board, monkeypatch: pytest
 
     assert board.request(request_id(1)) is None
     assert board.request(request_id(3)) is not None
+
+
+def test_of_a_request_that_has_ended_what_answers_show_is_kept_and_neither_its_trace_nor_any_text(board: Board) -> None:
+    entry = TraceEntry(word=TraceWord.ENDED, at=Instant(2.0))
+    arguments, requesters = Fragment({"target": "power on"}), Fragment({"uid:1": None, "uid:2": Instant(9.0)})
+    told = Told()
+    board.publish_request(replace(RUNNING, trace=(entry,), arguments=arguments, requesters=requesters), EventSeq(6))
+    board.wait(RUNNING.id, told.note)
+    ended = replace(ENDED, trace=(entry,), arguments=arguments, requesters=requesters)
+
+    board.publish_request(ended, EventSeq(7))
+
+    kept = board.request(ENDED.id)
+    assert kept is not None
+    assert kept == replace(ended, trace=())
+    assert not any(isinstance(values, Fragment) for values in (kept.arguments, kept.requesters))
+    assert told == [ended], "whoever waited is told all"
 
 
 def test_a_request_can_be_found_at_every_moment_of_its_end(board: Board) -> None:
