@@ -32,8 +32,18 @@ PER: Final = (CONDUCTOR, NODE)
 FUTURIST_MARKS: Final = ("_is_periodic", "_periodic_spacing", "_periodic_run_immediately")
 
 
+FUTURIST_NEVER_AGAIN: Final = ("futurist.periodics", "NeverAgain")
+"""Known by its names, as its marks are: castiron does not need it."""
+
+
 class NeverAgain(Exception):
-    """Raised by a periodic task that is to run no more; that run counts as a success."""
+    """Raised by a periodic task that is to run no more; that run counts as a success. Futurist's own does as well."""
+
+
+def says_never_again(error: BaseException | None) -> bool:
+    """Return whether a task is to run no more, in castiron's words or in Futurist's."""
+    kinds = type(error).__mro__
+    return isinstance(error, NeverAgain) or FUTURIST_NEVER_AGAIN in [(k.__module__, k.__qualname__) for k in kinds]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from castiron.actors.bulkheads.pieces import LONG_S, Ended, NotBegun, Overdue, Pool
 from castiron.actors.coroutines.pieces import Recalled
 from castiron.actors.dispatch.clock import Clock
-from castiron.actors.periodics.declaring import NeverAgain
+from castiron.actors.periodics.declaring import says_never_again
 from castiron.actors.periodics.strategies import first_run, first_run_for_node, next_run
 from castiron.actors.periodics.task import UNDER_WAY, Stand, Task, Watcher
 from castiron.transport.vocabulary import Instant
@@ -198,13 +198,14 @@ class Runner:
     def _conclude(self, task: Task, ended: Ended) -> BaseException | None:
         """Count a run that has ended, and say when the next one comes; return why it failed. Under the lock."""
         error = ended.error
-        failure = None if error is None or isinstance(error, NeverAgain) else error
+        is_last = says_never_again(error)
+        failure = None if is_last else error
         if isinstance(error, Recalled) and (task.requested_stop or not self.is_started):
             failure = None  # cut short by the end of all: no fault of its own, and no success
         elif ended.value is not PASSED:
             self._count(task, ended, failure)
             task.is_long = ended.ended_at is None or ended.ended_at - (ended.started_at or 0.0) > LONG_S
-        task.requested_stop = task.requested_stop or isinstance(error, NeverAgain)
+        task.requested_stop = task.requested_stop or is_last
         if isinstance(error, Overdue) and task.is_in_call:
             task.turn(Stand.HUNG)
         else:

@@ -16,9 +16,9 @@ import click
 from click.core import ParameterSource
 
 from castiron.cli.commands.farmhand import DEFAULT_PORT, ORDERS, Whereabouts, control_path
+from castiron.cli.commands.signals import ENDS, held
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop
-from castiron.cli.signals import ENDS, held
 
 if TYPE_CHECKING:
     from castiron.testing import BMCFarm, SimulatedBMC

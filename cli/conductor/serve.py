@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from castiron.cli.commands.signals import ENDS, held
 from castiron.cli.conductor.notify import Notifier
 from castiron.cli.conductor.reloading import Reloading
 from castiron.cli.conductor.settings import CONDUCTOR, configured, read_settings, setting_lines
@@ -24,7 +25,6 @@ from castiron.cli.logs import FORMATS, LEVELS, logging_to_stderr
 from castiron.cli.options import Command, shared
 from castiron.cli.output.exits import Exit
 from castiron.cli.output.faults import Stop, sentence, tell
-from castiron.cli.signals import ENDS, held
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import EndpointRefused
 

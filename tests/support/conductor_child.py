@@ -16,7 +16,7 @@ from pathlib import Path
 
 from castiron.actors.conductor import Conductor
 from castiron.actors.settings import setting_from_text, settings_from
-from castiron.cli.signals import ENDS, held
+from castiron.cli.commands.signals import ENDS, held
 
 LONG_STOP_S = 11.0
 """Longer than an orderly stop may take: what each thread does then is written to standard error."""

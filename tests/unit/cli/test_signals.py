@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from castiron.cli.signals import ENDS, held
+from castiron.cli.commands.signals import ENDS, held
 
 
 @pytest.mark.parametrize("number", ENDS)
