@@ -213,6 +213,17 @@ def test_another_conductor_at_the_same_place_is_told(open_house: Opener) -> None
         assert (caught.value.first, caught.value.last, caught.value.details["next_since"]) == (3, None, 1)
 
 
+def test_another_conductor_behind_a_connection_that_never_broke_is_told(client: Client, house: House) -> None:
+    happen(client, "n1", "n2")
+    events = following(client, 0)
+    assert numbers(events, 2) == [1, 2]
+
+    house.conductor.events.publisher._conductor = "another"  # as behind a proxy that keeps connections
+
+    with pytest.raises(castiron.EventsLost, match="Another conductor"):
+        next(events)
+
+
 def test_an_older_copy_of_the_store_behind_a_restart_is_told(open_house: Opener) -> None:
     first = open_house(limits=QUICK)
     with castiron.connect(first.endpoint) as client:

@@ -2,11 +2,12 @@
 
 import gc
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 
 from castiron.cli.conductor import tuning
+from tests.support.deadline import until
 
 
 @pytest.fixture(autouse=True)
@@ -32,19 +33,43 @@ def is_looked_at(thing: object) -> bool:
     return any(one is thing for one in gc.get_objects())
 
 
-def test_what_is_there_after_the_start_is_frozen_at_once() -> None:
+@pytest.fixture
+def settling() -> Generator[Callable[..., tuning.Collecting]]:
+    """Begin, and stop at the end."""
+    begun: list[tuning.Collecting] = []
+
+    def begin(settled_s: float) -> tuning.Collecting:
+        begun.append(tuning.settle(settled_s, young_s=0.01))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.stop()
+        assert not one.is_alive()
+
+
+def test_what_is_there_after_the_start_is_frozen_at_once(settling: Callable[..., tuning.Collecting]) -> None:
     there = [object()]
-    settling = tuning.settle(3_600.0)
+    begun = settling(3_600.0)
 
     assert not is_looked_at(there)
-    assert settling.daemon, "it keeps no conductor from its end"
-    settling.cancel()
+    assert begun.daemon, "it keeps no conductor from its end"
 
 
-def test_what_has_come_until_all_is_settled_is_frozen_then() -> None:
-    settling = tuning.settle(0.5)
+def test_what_has_come_until_all_is_settled_is_frozen_then(settling: Callable[..., tuning.Collecting]) -> None:
+    settling(0.5)
     come = [object()]
     assert is_looked_at(come)
-    settling.join()
 
-    assert not is_looked_at(come)
+    until(lambda: not is_looked_at(come))
+
+
+def test_the_young_are_looked_at_though_as_many_are_freed_as_are_made(
+    settling: Callable[..., tuning.Collecting],
+) -> None:
+    gc.set_threshold(0)  # as if the count of what is made less what is freed never came to anything
+    settling(3_600.0)
+    young = [object()]
+
+    until(lambda: not any(one is young for one in gc.get_objects(generation=0)))
+    assert is_looked_at(young), "it is old now, and not frozen"
