@@ -7,7 +7,6 @@ from castiron.transport.replies import BulkPart
 from castiron.transport.session import Question
 from castiron.transport.verbs import BulkRun
 
-
 POWER_ON = {"verb": "node.power.set", "target": "power on"}
 
 
