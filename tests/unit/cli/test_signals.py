@@ -33,3 +33,4 @@ def test_threads_that_start_meanwhile_hold_them_back_and_the_thread_itself_as_be
 
     assert masks == [before | set(ENDS)]
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    assert before.isdisjoint(ENDS), "nor was one left of an earlier time"
