@@ -19,7 +19,7 @@ from castiron.transport.errors import CastironError
 from castiron.transport.ranges import fold
 from castiron.transport.replies import RequestView
 from castiron.transport.verbs import NodePowerSet, RequestWait
-from castiron.transport.vocabulary import PowerTarget, RequestState
+from castiron.transport.vocabulary import PowerState, PowerTarget, RequestState
 
 if TYPE_CHECKING:
     from castiron.testing import BMCFarm, SimulatedBMC
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 BMCS: Final = 20
 SILENT: Final = 7
 """The BMC, counted from one, that never answers."""
+
+WAITS: Final = f"waiting for {PowerState.OFF}"
+"""What the conductor says of a machine that shuts down."""
 
 PATIENCE_S: Final = 4.0
 """How long the story gives a machine to reach a power state: the silent one is given up after this."""
@@ -139,11 +142,19 @@ class _Story:
         sent = len(bmc.controls)
         request = client.nodes.power(self._names[0], PowerTarget.SOFT_OFF)
         bmc.wait_for_controls(sent + 1, timeout_s=PATIENCE_S)
-        node = client.nodes.show(self._names[0])
-        step = None if node.active_request is None else node.active_request.step
-        check(step is not None, f"{self._names[0]} is at work")
-        self._say(f"{self._names[0]} was asked to shut down; its conductor is {step}.")
+        self._wait_for_step(client, WAITS)
+        self._say(f"{self._names[0]} was asked to shut down; its conductor is {WAITS}.")
         return request.id
+
+    def _wait_for_step(self, client: Client, wanted: str) -> None:
+        """Wait until the first node's request is at a step: its BMC has the control before its conductor knows that."""
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            active = client.nodes.show(self._names[0]).active_request
+            check(active is not None, f"{self._names[0]} is at work")
+            if active is not None and active.step == wanted:
+                return
+            check(time.monotonic() < until, f"{self._names[0]}'s conductor is {wanted}")
 
     def _finish_shutdown(self, client: Client, request_id: str) -> None:
         request = client.requests.wait(request_id, timeout_s=30.0)
