@@ -18,7 +18,7 @@ from castiron.actors.core.state import NodeState
 from castiron.actors.metrics.census import Census
 from castiron.actors.metrics.happenings import Endings
 from castiron.actors.published.watermark import Watermark
-from castiron.store.records import EMPTY, AllocationWrite, Commit, RequestRecord, whole_of
+from castiron.store.records import AllocationWrite, Commit, RequestRecord, whole_of
 from castiron.store.records.copying import replace
 from castiron.transport.errors import ConductorOverloaded
 from castiron.transport.requester import identity_of
@@ -349,6 +349,5 @@ def _told_already() -> bool:
 
 def _remembered(request: RequestRecord) -> RequestRecord:
     """Return what is kept here of a request that has ended: what answers show. Most of it was its trace."""
-    asked_alone = {request.requester: request.deadline_at} == request.requesters
-    requesters = EMPTY if asked_alone else whole_of(request.requesters)
-    return replace(request, trace=(), arguments=whole_of(request.arguments), requesters=requesters)
+    arguments, requesters = whole_of(request.arguments), whole_of(request.requesters)
+    return replace(request, trace=(), arguments=arguments, requesters=requesters)
