@@ -103,9 +103,13 @@ class Services:
     crowding: Crowding = field(init=False)
     """Which nodes have most waiting."""
 
-    def fineness(self) -> int:
-        """Return at how many moments a second the fleet's checks come up; see dispatch/grid.py. O(1), any thread."""
-        return fineness(self.board.census.total, self.settings.sync_power_state_interval_s)
+    def fineness(self, every_s: float) -> int:
+        """Return at how many moments a second checks so far apart come up; see dispatch/grid.py. O(1), any thread.
+
+        Those that are further apart than the fleet's come up with the fleet's. Those that are closer, as after an
+        action, have a grid as if all nodes were checked so often: where many are, they are the more checks.
+        """
+        return fineness(self.board.census.total, min(every_s, self.settings.sync_power_state_interval_s))
 
     def go_by(self, settings: Settings) -> None:
         """Have each decision from now on go by these. Any thread; a decision that is being made ends by the old ones.

@@ -163,6 +163,8 @@ class SetTimer(Struct, gc=False, frozen=True):
     ticket: Ticket
     at: Instant
     early_s: float = 0.0
+    every_s: float = 0.0
+    """Not 0.0: it is one of a rhythm, so far apart, and comes up together with those of other nodes."""
     look_every_s: float = 0.0
     """Not 0.0: if the node is told nothing until then, ask the driver for the power state instead, as a check that is
     repeated so long after; say Began with this ticket before the next message, and Heard with it and what began."""

@@ -269,7 +269,7 @@ class NodeActor(DispatchedActor):
             return self._cancel_timer(effect.ticket)
         services, at = self._services, effect.at
         if effect.early_s:
-            at = drawn(at, effect.early_s, services.rng.random(), services.fineness())
+            at = drawn(at, effect.early_s, services.rng.random(), services.fineness(effect.every_s))
         driver = services.drivers.get(self._settled.record.driver) if effect.look_every_s else None
         if driver is not None and getattr(driver, "takes_orders", False):
             self._order = Order(self.actor_ref, services, driver, self._target, timer=effect, at=at)

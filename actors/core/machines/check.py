@@ -75,7 +75,7 @@ def tend(draft: Draft, settings: Settings, first_within_s: float | None = None) 
     else:
         at, early_s = due(pace, check, draft.now)
     is_settled = pace.kind is CheckPace.USUAL and not draft.state.is_busy
-    draft.order(SetTimer(timer, at, early_s, look_every_s=every_s if is_settled else 0.0))
+    draft.order(SetTimer(timer, at, early_s, every_s, look_every_s=every_s if is_settled else 0.0))
     draft.check = replace(check, timer=timer, call=None, every_s=every_s, pace=pace.kind, due_at=at)
 
 

@@ -1,6 +1,7 @@
 """The grid brings together what may come early, and makes nothing late."""
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -11,7 +12,8 @@ from castiron.actors.dispatch.grid import BURST, PER_S, after, before, drawn, fi
 from castiron.testing.simulation.plan import Plan
 from castiron.testing.simulation.simulation import Simulation
 from castiron.testing.simulation.users import create
-from castiron.transport.vocabulary import Instant
+from castiron.transport.vocabulary import CheckPace, Instant, PowerTarget, Seconds
+from tests.support import conductor_sim
 
 moments = st.floats(1e9, 4e9).map(Instant)
 STEP_S = 1 / PER_S
@@ -84,3 +86,23 @@ def test_power_checks_begin_at_the_grids_moments() -> None:
     assert len(began_at) == 12
     assert len(set(began_at)) > 6
     assert all(at * PER_S == int(at * PER_S) for at in began_at)
+
+
+def test_checks_that_are_closer_than_the_fleets_come_up_on_a_finer_grid() -> None:
+    """Or those of all machines after an action, some times the fleet's, would come up in some times its bursts."""
+    simulation = conductor_sim.Simulation(1)
+    services = simulation.services
+    services.go_by(replace(services.settings, sync_power_state_interval_s=300.0, power_check_after_action_s=3.0))
+    for number in range(2_500):
+        simulation.create(f"n{number}")
+    simulation.live(Seconds(1.0))
+    for number in range(40):
+        simulation.power(f"n{number}", PowerTarget.ON, waits=False)
+    simulation.live(Seconds(5.0))
+    checks = [node.state.check for node in services.board.nodes()]
+    began_at = [check.started_at for check in checks if check.pace is CheckPace.AFTER_ACTION]
+
+    assert (services.fineness(300.0), services.fineness(3.0), services.fineness(3_600.0)) == (1, 16, 1)
+    assert len(began_at) == 40
+    assert all(at * 16 == int(at * 16) for at in began_at)
+    assert any(at * 8 != int(at * 8) for at in began_at), "an early_s of 0.15 s alone would have a grid of eight"

@@ -69,6 +69,15 @@ def test_after_an_action_checks_come_often_and_less_so_each_time_until_they_come
     )
 
 
+def test_whoever_sets_its_timer_hears_how_far_apart_checks_are_at_the_time() -> None:
+    node = begun()
+    assert [one.every_s for one in node.effects if isinstance(one, SetTimer)] == [EVERY_S]
+
+    acted(node)
+
+    assert [one.every_s for one in node.effects if isinstance(one, SetTimer)] == [QUICK_S]
+
+
 def test_a_machine_that_changes_once_more_is_looked_at_often_from_then_on() -> None:
     node = begun()
     counted(node)
