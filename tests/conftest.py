@@ -1,7 +1,9 @@
 """What holds for all tests."""
 
+import os
 import signal
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("castiron", deadline=None)
@@ -16,3 +18,10 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run half as many tests again as there are cores: many of them wait, for a process, a disk or a time-out."""
+    cores = os.cpu_count() or 1
+    return cores + (cores + 1) // 2
