@@ -145,10 +145,7 @@ class Line:
 
     def _connect(self, context: ssl.SSLContext, until: Instant) -> None:
         host, port = self._settings.host, self._settings.port
-        plain = socket.create_connection((host, port), self._left_s(until))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
-        self._socket = stream
+        stream = self._reach(context, until)
         if self._is_aborted:
             raise TimeoutError
         stream.settimeout(self._left_s(until))
@@ -159,6 +156,28 @@ class Line:
         connection.auto_open = 0
         self._connection = connection
         self._tally.add("connected")
+
+    def _reach(self, context: ssl.SSLContext, until: Instant) -> ssl.SSLSocket:
+        """Connect to the first of the host's addresses that takes connections.
+
+        The socket is put under TLS before it is connected: what the ssl module makes of one that the BMC has reset
+        meanwhile, it leaves open, and nobody could close it.
+        """
+        host, port = self._settings.host, self._settings.port
+        failure = OSError("no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            plain = socket.socket(family, kind, protocol)
+            self._socket = stream = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+            try:
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                stream.settimeout(self._left_s(until))
+                stream.connect(address)
+            except OSError as error:
+                self._drop_socket()
+                failure = error
+            else:
+                return stream
+        raise failure
 
     def _read(self, response: http.client.HTTPResponse) -> tuple[Answer, bool]:
         with closing(response):  # it holds the socket for as long as there is more of it
