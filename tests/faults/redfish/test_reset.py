@@ -6,7 +6,9 @@ import socket
 import ssl
 import struct
 import threading
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -102,3 +104,17 @@ def test_a_host_whose_first_address_takes_no_connection_is_reached_at_its_second
     del where[1]
     with pytest.raises(BMCUnreachable, match="Connection refused"):
         line.open(Instant(clock.now() + 5.0))
+
+
+def test_a_bmc_that_takes_no_connections_leaves_nothing_to_the_garbage_collector(clock: SystemClock) -> None:
+    def failed() -> "weakref.ref[Line]":
+        line = Line(read_settings({"redfish_address": "https://127.0.0.3:1"}), Contexts(), clock, Tally())
+        with suppress(BMCUnreachable):
+            line.open(Instant(clock.now() + 5.0))
+        return weakref.ref(line)
+
+    gc.disable()
+    try:
+        assert failed()() is None
+    finally:
+        gc.enable()

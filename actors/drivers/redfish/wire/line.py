@@ -177,7 +177,10 @@ class Line:
                 failure = error
             else:
                 return stream
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # which would hold itself by its traceback
 
     def _read(self, response: http.client.HTTPResponse) -> tuple[Answer, bool]:
         with closing(response):  # it holds the socket for as long as there is more of it
