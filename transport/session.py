@@ -260,12 +260,18 @@ class Peers(Generic[Key, Item]):
             self.in_flight_count -= 1
         return item
 
-    def expire(self, now: float) -> list[Item]:
-        """Forget the peers that are gone, and return what was in flight with them."""
+    def expire(self, now: float, *, is_all_read: bool = True) -> list[Item]:
+        """Forget the peers that are gone, and return what was in flight with them.
+
+        Args:
+            is_all_read: False: more has come, and a peer's sign of life may be in it. Only those go, then, that have
+                been silent for twice as long: a flood, which is never read to its end, keeps nobody for ever.
+        """
         lost: list[Item] = []
+        since = now if is_all_read else now - self._limits.silence_s
         while self._sessions:
             key, session = next(iter(self._sessions.items()))
-            if not session.is_gone(now):
+            if not session.is_gone(since):
                 break
             del self._sessions[key]
             lost.extend(session.in_flight.values())

@@ -20,12 +20,12 @@ from castiron.transport.doors.callers import Callers
 from castiron.transport.doors.fullness import fullness
 from castiron.transport.doors.guard import Guard, revoked
 from castiron.transport.doors.listener import Listener
+from castiron.transport.doors.passing import put, read
 from castiron.transport.doors.publisher import Publisher
-from castiron.transport.doors.sending import put
 from castiron.transport.doors.unread import LARGE_BYTES, Unread
 from castiron.transport.endpoint import parse_endpoint
 from castiron.transport.errors import CastironError, ConductorDraining, EndpointRefused, FrameMalformed
-from castiron.transport.frames import MAX_FRAMES, Envelope
+from castiron.transport.frames import Envelope
 from castiron.transport.keys.protection import needs_keys
 from castiron.transport.replies import Gauge
 from castiron.transport.session import DEFAULT_LIMITS, RETRY_AFTER_S, Limits, Peers, Session, overloaded
@@ -268,9 +268,18 @@ class FrontDoor:
         if self._publisher is not None:
             self._publisher.turn(self._now())
         self._unread.settle(self._now())
-        for answer in self._peers.expire(self._now()):
+        for answer in self._silent(router):
             self._tell_gone(answer)
         self._beats += 1
+
+    def _silent(self, router: "zmq.Socket[bytes]") -> list[Answer]:
+        """Forget who is silent, and return their messages; first read what waits: we may have stood still, not they."""
+        now, due_at = self._now(), self._peers.next_expiry_at()
+        if due_at is None or now < due_at:
+            return []
+        is_all_read = not self._receive(router)
+        self._send_answers(router)
+        return self._peers.expire(now, is_all_read=is_all_read)
 
     def _patience_ms(self) -> int | None:
         now = self._now()
@@ -289,17 +298,11 @@ class FrontDoor:
 
     def _receive(self, router: "zmq.Socket[bytes]") -> bool:
         """Take in one message; False if there is none."""
-        try:
-            key = router.recv(zmq.NOBLOCK)
-        except zmq.Again:
+        message = read(router)
+        if message is None:
             return False
         self._received += 1
-        first = frame = router.recv(copy=False)  # a frame, other than bytes, knows where it came from, and what follows
-        parts = [first.bytes]
-        while frame.more:
-            frame = router.recv(copy=False)
-            if len(parts) < MAX_FRAMES:
-                parts.append(frame.bytes)
+        key, first, parts = message
         envelope = frames.parse_request(parts)
         try:
             self._judge(key, self._session(key, first), envelope, first)
@@ -323,10 +326,7 @@ class FrontDoor:
         return session
 
     def _judge(self, key: bytes, session: Session[Answer], envelope: Envelope, frame: zmq.Frame) -> None:
-        """Let a message in.
-
-        Args:
-            frame: one of the message's, which knows where it came from.
+        """Let a message in; `frame` is one of its own, which knows where it came from.
 
         Raises:
             CastironError: why not.

@@ -131,10 +131,14 @@ def test_a_change_shows_without_loading_the_page_again(page: Page, story: Story)
 
 def test_a_click_on_a_cell_opens_that_nodes_life(page: Page, story: Story) -> None:
     story.switch("n5", "power on")
-    x, y = page.cells()["n5"]["middle"]
     canvas = page.browser.find_element(By.ID, "canvas")
-    ActionChains(page.browser).move_to_element_with_offset(canvas, int(x), int(y)).click().perform()
 
+    def opens() -> bool:
+        x, y = page.cells()["n5"]["middle"]
+        ActionChains(page.browser).move_to_element_with_offset(canvas, int(x), int(y)).click().perform()
+        return page.text("#panel-title") == "n5"
+
+    until(opens, timeout_s=SOON_S)  # the page may be laid out anew between the look and the click
     until(lambda: "node.power_set.end" in page.text("#panel"), timeout_s=SOON_S)
 
     assert page.text("#panel-title") == "n5"

@@ -72,6 +72,17 @@ def test_what_was_not_in_flight_does_not_end(peers: Peers[str, str]) -> None:
     assert peers.in_flight_count == 0
 
 
+def test_while_more_waits_to_be_read_only_those_expire_that_were_silent_for_twice_as_long(
+    peers: Peers[str, str],
+) -> None:
+    for key, heard_at in (("a", 0.0), ("b", 20.0)):
+        peers.begin(peers.admit(key, IPC, heard_at), b"1", key)
+
+    assert peers.expire(59.9, is_all_read=False) == []
+    assert peers.expire(60.0, is_all_read=False) == ["a"]
+    assert peers.expire(60.0) == ["b"]
+
+
 def test_silent_peers_expire_in_order_with_what_they_had_in_flight(peers: Peers[str, str]) -> None:
     peers.begin(peers.admit("a", IPC, 0.0), b"1", "one")
     peers.begin(peers.admit("b", IPC, 5.0), b"1", "two")

@@ -1,6 +1,7 @@
-"""How a reply gets into the socket: frame by frame, and counted until it has left where that matters.
+"""How a message gets out of the socket, and a reply into it: frame by frame.
 
-One thread, the front door's; never blocks. What is done about a reply that cannot be sent is the front door's business.
+A reply is counted until it has left, where that matters. One thread, the front door's; never blocks. What is done about
+either is the front door's business.
 """
 
 from typing import Final
@@ -20,6 +21,26 @@ _LAST: Final = int(zmq.NOBLOCK)
 _send: Final = Socket.send
 """What is beneath pyzmq's method of that name, which asks each frame for what sockets of other kinds take: 0.5 µs
 instead of 1.1, five times a reply."""
+
+
+def read(router: "zmq.Socket[bytes]") -> tuple[bytes, zmq.Frame, list[bytes]] | None:
+    """Take the next message out; None if there is none.
+
+    Returns:
+        The peer's key; the first frame, which knows, other than bytes, where it came from; what is in the frames,
+        MAX_FRAMES of them at the most.
+    """
+    try:
+        key = router.recv(zmq.NOBLOCK)
+    except zmq.Again:
+        return None
+    first = frame = router.recv(copy=False)
+    parts = [first.bytes]
+    while frame.more:
+        frame = router.recv(copy=False)
+        if len(parts) < frames.MAX_FRAMES:
+            parts.append(frame.bytes)
+    return key, first, parts
 
 
 def put(router: "zmq.Socket[bytes]", reply: Outgoing, unread: Unread) -> None:
